@@ -1,0 +1,85 @@
+/* Codecs: a column of at most 8,192 values <-> few bytes.
+ *
+ * An **image** is what codec_encode appends: self-delimiting, 8-byte aligned in size, readable in
+ * vectors of 1,024 values without touching the others, described in docs/format/codec.md. Which
+ * codec it holds was chosen by looking at the data and stands in its header. Every bit pattern
+ * comes back: NaN payloads, -0.0, infinities. Absent rows come back absent; their values are
+ * unspecified.
+ *
+ * The caller has verified the checksum of the bytes before codec_open; codec_open and codec_decode
+ * still never read or write outside their bounds on any bytes, and answer nonsense with
+ * ERR_CORRUPTION.
+ *
+ * Threads: all functions are pure; a hint belongs to one thread at a time. */
+#ifndef NILO_CODEC_CODEC_H
+#define NILO_CODEC_CODEC_H
+
+#include "columnar/column.h"
+
+struct buffer;
+struct err;
+
+enum { CODEC_ROWS_MAX = 8192, CODEC_VECTOR = 1024 };
+
+/* How much work an image is worth. */
+enum codec_level {
+  CODEC_FAST = 0, /* the log and memory parts: frame of reference, one pass */
+  CODEC_HOT = 1,  /* flushed parts: smallest of the bit-packed choices */
+  CODEC_COLD = 2, /* merged parts: as CODEC_HOT until the entropy coders come */
+};
+
+/* Stored in image headers: never renumbered. */
+enum codec_id {
+  CODEC_RAW = 0,      /* the values as they are */
+  CODEC_CONSTANT = 1, /* one value */
+  CODEC_FOR = 2,      /* integers minus a base, patched bit packing */
+  CODEC_DELTA = 3,    /* zigzag differences, patched bit packing */
+  CODEC_DELTA2 = 4,   /* differences of differences: keys and regular times */
+  CODEC_DECIMAL_FOR =
+      5, /* floats as integers times 10^-k, then as CODEC_FOR; exceptions kept apart */
+  CODEC_DECIMAL_DELTA = 6, /* the same, then as CODEC_DELTA */
+  CODEC_XOR = 7,           /* floats against the one before: the lossless fallback */
+  CODEC_DICTIONARY = 8,    /* strings: distinct values and bit-packed codes */
+  CODEC_ZSTD = 9,          /* strings: lengths and a zstd frame */
+  CODEC_RUNS = 10,         /* booleans: run lengths */
+  CODEC_BITS = 11,         /* booleans: the bits */
+};
+
+/* What the encoder learnt from the last block of the same column (exponents, choices): keep one per
+ * column while writing, zeroed at first. Purely an accelerator: any content gives a correct image.
+ */
+struct codec_hint {
+  uint8_t codec, exponent, factor, age;
+  uint32_t reserved;
+};
+
+/* Appends the image of all rows of `column` (1 to CODEC_ROWS_MAX). `hint` may be NULL. */
+int codec_encode(const struct column *column, enum codec_level level, struct codec_hint *hint,
+                 struct buffer *out, struct err *err);
+
+/* An opened image: header checked, offsets found. Borrows the bytes. */
+struct codec_image {
+  struct type type;
+  uint8_t codec; /* enum codec_id */
+  bool has_nulls;
+  uint32_t rows;
+  const uint8_t *bytes;
+  size_t size;
+};
+/* Checks the header and the vector table of an image of `rows` values of `type`. */
+int codec_open(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,
+               struct codec_image *image, struct err *err);
+
+/* Decodes rows [from, from + count) into memory of `arena` and describes them in *column. Only the
+ * vectors that the range touches are read. */
+int codec_decode(const struct codec_image *image, uint32_t from, uint32_t count,
+                 struct arena *arena, struct column *column, struct err *err);
+/* The same for 64-bit types into the caller's `values` (count of them) and, if the image has nulls,
+ * `validity` (bit_words(count)); *null_count may be NULL. */
+int codec_decode_into(const struct codec_image *image, uint32_t from, uint32_t count,
+                      uint64_t *values, uint64_t *validity, uint32_t *null_count, struct err *err);
+
+/* "for", "delta2", "decimal_delta" …, for inspect. */
+const char *codec_name(int codec);
+
+#endif
