@@ -19,7 +19,8 @@ struct buffer {
   size_t size;     /* bytes in use */
   size_t capacity; /* bytes allocated */
   struct mem_account *account;
-  bool failed; /* an append was refused; the content is incomplete */
+  size_t refused; /* bytes that could not be had, once `failed` */
+  bool failed;    /* an append was refused; the content is incomplete */
 };
 
 void buffer_init(struct buffer *buffer, struct mem_account *account);
