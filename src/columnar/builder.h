@@ -12,7 +12,8 @@ struct mem_account;
 
 struct builder {
   struct type type;
-  bool failed;
+  bool failed;    /* an append was refused; the content is incomplete */
+  size_t refused; /* bytes of the allocation that was refused */
   int64_t length;
   int64_t capacity; /* rows */
   uint32_t null_count;
