@@ -1,0 +1,49 @@
+/* The open part: the newest small rows of a store, in arrival order. Private to the store.
+ *
+ * Only the committer appends; a reader that has a snapshot of commit c sees the rows whose commit
+ * is at most c, which is a prefix. Rows never change and arrays never move: capacity is fixed at
+ * creation, so an append that does not fit (rows, string bytes, a new column) is refused and the
+ * committer makes a larger copy (open_part_grow), which readers of older snapshots never notice.
+ * When it is large or old it is sealed: sorted once and packed as a memory part. */
+#ifndef NILO_STORE_OPEN_PART_H
+#define NILO_STORE_OPEN_PART_H
+
+#include "store/part.h"
+
+struct open_part;
+
+int open_part_create(uint64_t store, enum store_policy policy, struct os *os,
+                     struct mem_account *account, struct open_part **part, struct err *err);
+void open_part_retain(struct open_part *part);
+void open_part_release(struct open_part *part);
+/* Committer only. Appends the rows under a commit number not below any before; *full is set and
+ * nothing is appended when they do not fit the fixed arrays. Visible to readers at once (release
+ * order). */
+int open_part_append(struct open_part *part, const struct store_rows *rows, uint64_t commit,
+                     bool *full, struct err *err);
+/* Committer only. A copy with at least twice the room, and room for `rows`. */
+int open_part_grow(const struct open_part *part, const struct store_rows *rows,
+                   struct open_part **grown, struct err *err);
+uint32_t open_part_rows(const struct open_part *part); /* published */
+size_t open_part_bytes(const struct open_part *part);  /* held */
+uint64_t open_part_commit_min(const struct open_part *part);
+uint64_t open_part_commit_max(const struct open_part *part);
+
+/* The rows visible at `commit`, sorted by (series, key) with the policy applied among them, as one
+ * view. The view is built once per visible length and shared (a lock inside); retained until
+ * released. */
+struct open_view {
+  uint32_t rows;
+  const uint64_t *series;
+  const int64_t *keys;
+  const struct store_column *columns;
+  uint32_t column_count;
+};
+int open_part_view(struct open_part *part, uint64_t commit, const struct open_view **view,
+                   struct err *err);
+void open_part_view_release(struct open_part *part, const struct open_view *view);
+/* Packs everything as a memory part. */
+int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store_part **sealed,
+                   struct err *err);
+
+#endif

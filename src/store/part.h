@@ -1,0 +1,121 @@
+/* Parts: immutable rows in (series, key) order, cut into blocks. Private to the store.
+ *
+ * One format for all of them (docs/format/part.md): what a large commit logs, what memory holds,
+ * what a file holds. A part borrows nothing: it is backed by a retained run of memory, or by a
+ * range of a file that it keeps open. Files hold one part or, as bundles, several of different
+ * stores; a file goes when its last part has been removed and released (part_file). */
+#ifndef NILO_STORE_PART_H
+#define NILO_STORE_PART_H
+
+#include "store/store.h"
+
+struct os_file;
+
+/* Retained bytes that memory parts and commits share. */
+struct part_memory {
+  _Atomic uint32_t references;
+  struct mem_account *account;
+  uint8_t *data;
+  size_t size, capacity;
+};
+void part_memory_retain(struct part_memory *memory);
+void part_memory_release(struct part_memory *memory);
+
+/* A file of parts; counts its users; removed from disk with the last one when `doomed` is set. */
+struct part_file {
+  _Atomic uint32_t references;
+  _Atomic bool doomed;
+  struct os *os;
+  struct os_file *file;
+  uint64_t epoch; /* its name: <16 hex digits>.part */
+  struct mem_account *account;
+  char path[];
+};
+int part_file_open(struct os *os, struct mem_account *account, const char *directory,
+                   uint64_t epoch, struct part_file **file, struct err *err);
+void part_file_retain(struct part_file *file);
+void part_file_release(struct part_file *file);
+
+/* ---- writing ---- */
+struct part_writer;
+struct part_writer_options {
+  uint64_t store;
+  enum store_policy policy;
+  int level; /* enum codec_level */
+  uint8_t shard[16];
+  uint64_t id; /* epoch << 20 | ordinal for parts on disk; 0 in memory */
+};
+/* Where the bytes go: memory, or a file from an offset on (8-byte aligned). */
+int part_writer_create(const struct part_writer_options *options, struct mem_account *account,
+                       struct os_file *file, uint64_t file_offset, struct part_writer **writer,
+                       struct err *err);
+void part_writer_destroy(struct part_writer *writer);
+/* Appends rows that continue the order; `rows->rows` any number. Cuts blocks: at most 8,192 rows
+ * and 2 MiB plain; whole runs of small series together, a series longer than a block cut evenly.
+ * Tombstones and note of `rows` are ignored. */
+int part_writer_append(struct part_writer *writer, const struct store_rows *rows, struct err *err);
+/* Distinct series ids appended so far, ascending; borrowed. */
+size_t part_writer_series(const struct part_writer *writer, const uint64_t **series);
+struct part_ending {
+  uint64_t commit_min, commit_max;
+  const struct store_tombstone *tombstones; /* with their commits beside them */
+  const uint64_t *tombstone_commits;
+  uint32_t tombstone_count;
+  const uint64_t *sources; /* ids of the parts it was merged from */
+  uint32_t source_count;
+  struct str series; /* the "series" section; may be empty */
+};
+/* Writes the rest. *size: bytes of the whole image. For a memory target *memory receives the bytes
+ * (one reference for the caller); for a file it must be NULL; the caller syncs. */
+int part_writer_finish(struct part_writer *writer, const struct part_ending *ending, uint64_t *size,
+                       struct part_memory **memory, struct err *err);
+
+/* ---- opening ---- */
+/* A part over bytes [offset, offset + size) of retained memory. Reads and checks the footer and
+ * meta; block metadata is read on first use. The commit numbers of a logged image are not known
+ * when it is packed: commit_min/commit_max, if not 0, override those of the image. */
+int part_open_memory(struct part_memory *memory, size_t offset, size_t size,
+                     struct mem_account *account, uint64_t commit, struct store_part **part,
+                     struct err *err);
+int part_open_file(struct part_file *file, uint64_t offset, uint64_t size,
+                   struct mem_account *account, struct store_part **part, struct err *err);
+void part_retain(struct store_part *part);
+void part_release(struct store_part *part);
+
+/* ---- reading ---- */
+/* What block metadata says; loaded by chunks, checked, cached in the part. */
+struct part_block {
+  uint64_t series_first, series_last;
+  int64_t key_min, key_max; /* over all its rows */
+  uint32_t rows, runs;
+};
+uint32_t part_block_count(const struct store_part *part);
+/* Makes block metadata resident; cheap when it is. */
+int part_load_blocks(struct store_part *part, struct err *err);
+const struct part_block *part_blocks(const struct store_part *part); /* after part_load_blocks */
+/* The runs of a block, into arena (one run: made up from the metadata without reading). Each run's
+ * first and last key stand in run_keys (pairs), if wanted. */
+int part_read_runs(struct store_part *part, uint32_t block, struct arena *arena,
+                   const struct store_run **runs, const int64_t **run_keys, struct err *err);
+int part_read_keys(struct store_part *part, uint32_t block, struct arena *arena,
+                   const int64_t **keys, uint64_t *bytes_read, struct err *err);
+/* A column of a block, all its rows; all-null of type INT64 with length rows when the part lacks
+ * it. */
+int part_read_column(struct store_part *part, uint32_t block, uint32_t column_id,
+                     struct arena *arena, struct column *column, uint64_t *bytes_read,
+                     struct err *err);
+/* Statistics of a column in a block; count 0 when the part lacks it. Needs part_load_blocks. */
+int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
+                    struct column_statistics *statistics, struct err *err);
+/* Columns of the part: ids and types, ascending by id. */
+uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
+                      const struct type **types);
+/* Tombstones that the part carries; borrowed. */
+uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
+                         const uint64_t **commits);
+/* For messages and inspect. */
+void part_describe(const struct store_part *part, char *out, size_t size);
+/* Checks every checksum and invariant of the part; the first violation is the error. */
+int part_verify(struct store_part *part, struct err *err);
+
+#endif

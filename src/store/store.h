@@ -1,0 +1,258 @@
+/* The ordered store: rows in (series, key) order, durable, merged, read from snapshots.
+ *
+ * A **shard** is a data directory: one log, one sequence of commit numbers, one snapshot root, and
+ * any number of **stores** (one per table or index), each a list of immutable **parts** in commit
+ * order plus at most one **open part** in memory. The store compares keys and never interprets
+ * them; what series, columns and keys mean is decided above.
+ *
+ * Writing: store_commit_create packs rows of any number of stores in the exact form that is logged
+ * (on the caller's thread, so that the committer only appends); store_commit_submit hands it to the
+ * committer, which logs waiting commits as one checksummed record, syncs once, publishes them in
+ * number order, and calls back. A commit is wholly visible and durable when its callback says
+ * ERR_OK, wholly absent otherwise.
+ *
+ * Reading: store_snapshot_acquire pins the root; a scan over it streams rows in (series, key) order
+ * in chunks, newest write per column first, deletes applied, whatever parts the rows sit in.
+ *
+ * In the background: memory parts are merged and flushed to parts on disk, adjacent parts are
+ * merged, the log is trimmed. All of that changes only where rows sit, never an answer.
+ *
+ * Threads: everything here may be called from any thread, except that one scan belongs to one
+ * thread at a time. Callbacks run on the committer's thread and must be short. */
+#ifndef NILO_STORE_STORE_H
+#define NILO_STORE_STORE_H
+
+#include "base/memory.h"
+#include "columnar/column.h"
+#include "kernel/statistics.h"
+
+struct buffer;
+struct err;
+struct logger;
+struct metrics;
+struct os;
+struct store_shard;
+struct store_commit;
+struct store_snapshot;
+struct store_part;
+struct store_scan;
+
+/* What happens to rows with equal (series, key). Stored in formats: never renumbered. */
+enum store_policy {
+  STORE_KEEP_ALL = 1,      /* every row stays, in the order of writing */
+  STORE_DROP_TWINS = 2,    /* rows equal in every column are one */
+  STORE_NEWEST_COLUMN = 3, /* per column the newest present value (time series) */
+  STORE_NEWEST_ROW = 4,    /* the newest row (relational) */
+};
+
+enum store_sync { STORE_SYNC_ALWAYS, STORE_SYNC_INTERVAL, STORE_SYNC_OFF };
+
+/* What the store needs from the layer above. All may be NULL. Called from any thread. */
+struct store_hooks {
+  /* Recovery, in commit order, before store_shard_open returns: the note that a commit carried for
+   * a store (its new series), for rows that are not flushed yet. */
+  int (*replay)(void *context, uint64_t store, uint64_t commit, struct str note, struct err *err);
+  /* A part of `store` is being written: append what it must carry about these series (ascending
+   * ids) to `out`: the part's "series" section. `sections` are those of the parts that it is merged
+   * from (an empty one for each part that has none); a flush has none. Must succeed for every
+   * series that the notes or sections have ever named and whose rows still exist. */
+  int (*describe)(void *context, uint64_t store, const uint64_t *series, size_t count,
+                  struct store_part *const *sources, size_t source_count, struct buffer *out,
+                  struct err *err);
+  /* All rows of `store` up to `commit` now sit in parts on disk. */
+  void (*flushed)(void *context, uint64_t store, uint64_t commit);
+};
+
+struct store_options {
+  const char *path; /* the directory; created if missing (its parent must exist) */
+  struct os *os;
+  struct mem_account *account;     /* parent of the shard's accounts */
+  struct logger *logger;           /* may be NULL */
+  struct metrics *metrics;         /* may be NULL: where counters register */
+  const struct store_hooks *hooks; /* may be NULL */
+  void *hooks_context;
+  enum store_sync sync;
+  int64_t sync_interval_ns;   /* STORE_SYNC_INTERVAL: at most this much acknowledged time is lost */
+  uint64_t log_segment_bytes; /* default 64 MiB */
+  uint64_t
+      log_bytes_max; /* stores that pin older segments are flushed beyond this: default 256 MiB */
+  uint64_t memory_parts_bytes_max; /* unflushed rows in memory: flush begins at half of it, writers
+                                      wait at all of it: default 64 MiB */
+  int64_t flush_age_ns; /* a store with unflushed rows older than this is flushed: default 10 min;
+                           0: never by age */
+  uint64_t part_bytes_max; /* parts at least this large are not merged again: default 512 MiB */
+  bool background;         /* false: flush and merge only when called (tests, offline tools) */
+  bool read_only;          /* no log replay is written back, nothing is deleted */
+};
+/* Fills every field but path, os, account with its default. */
+void store_options_default(struct store_options *options);
+
+/* Opens or creates a shard: takes the directory's lock (ERR_LOCKED names the owner), reads the
+ * manifest, opens parts' footers only, replays the log. */
+int store_shard_open(const struct store_options *options, struct store_shard **shard,
+                     struct err *err);
+/* Stops background work, syncs, closes. Unflushed rows stay in the log. Waits for submitted
+ * commits. */
+void store_shard_close(struct store_shard *shard);
+void store_shard_id(const struct store_shard *shard, uint8_t id[16]);
+
+/* ---- writing ---- */
+struct store_column {
+  uint32_t id; /* the catalog's column id, not 0 */
+  struct column column;
+};
+/* Deletes every row of earlier commits whose series is in the set and whose key is in [key_min,
+ * key_max]. */
+struct store_tombstone {
+  const uint64_t *series; /* ascending; NULL: all series */
+  size_t series_count;
+  int64_t key_min, key_max; /* inclusive */
+};
+/* What one commit does to one store. */
+struct store_rows {
+  uint64_t store; /* not 0; appears with its first commit, no creation needed */
+  enum store_policy policy;
+  uint32_t rows;          /* may be 0 */
+  const uint64_t *series; /* per row, not 0, ascending */
+  const int64_t
+      *keys; /* per row; within a series ascending; strictly where the policy is newest-wins */
+  const struct store_column
+      *columns; /* ascending ids; each `rows` long; all-null columns are left out */
+  uint32_t column_count;
+  struct str note;                          /* for hooks->replay; at most 64 MiB */
+  const struct store_tombstone *tombstones; /* apply to earlier commits, not to this one's rows */
+  uint32_t tombstone_count;
+  bool drop; /* the store ends here: all its rows and files go; nothing else may be set */
+};
+
+/* Packs a commit over `count` stores (distinct ids). Buffers of `rows` are copied.
+ * ERR_INVALID_ARGUMENT for rows out of order (names store and row), ERR_LIMIT_EXCEEDED when the
+ * record would pass the segment. */
+int store_commit_create(struct store_shard *shard, const struct store_rows *rows, size_t count,
+                        struct store_commit **commit, struct err *err);
+/* Hands it over; the commit belongs to the shard from now on. `done` is called once, from the
+ * committer's thread, with the commit number or the error (ERR_DISK_FULL, ERR_IO, ERR_MEMORY_LIMIT,
+ * ERR_CLOSED). */
+void store_commit_submit(struct store_shard *shard, struct store_commit *commit,
+                         void (*done)(void *context, uint64_t number, const struct err *err),
+                         void *context);
+/* Frees a commit that was not submitted. */
+void store_commit_abort(struct store_commit *commit);
+/* create + submit + wait. Not from a callback. *number may be NULL. */
+int store_write(struct store_shard *shard, const struct store_rows *rows, size_t count,
+                uint64_t *number, struct err *err);
+
+/* ---- snapshots ---- */
+int store_snapshot_acquire(struct store_shard *shard, struct store_snapshot **snapshot,
+                           struct err *err);
+void store_snapshot_retain(struct store_snapshot *snapshot);
+void store_snapshot_release(struct store_snapshot *snapshot);
+/* The last commit it contains. */
+uint64_t store_snapshot_commit(const struct store_snapshot *snapshot);
+/* Stores that exist in it, ascending; calls visit for each; a non-zero result ends it and is
+ * returned. */
+int store_snapshot_stores(const struct store_snapshot *snapshot,
+                          int (*visit)(void *context, uint64_t store), void *context);
+/* Highest series id that was ever written to a store; 0: none. */
+uint64_t store_snapshot_series_high(const struct store_snapshot *snapshot, uint64_t store);
+
+struct store_part_facts {
+  uint64_t id; /* unique in the shard */
+  uint64_t rows, blocks, series_count;
+  uint64_t series_min, series_max;
+  int64_t key_min, key_max;
+  uint64_t commit_min, commit_max;
+  uint64_t bytes;       /* encoded */
+  uint64_t bytes_plain; /* uncompressed */
+  bool in_memory;
+};
+/* Parts of a store in commit order (the open part excluded); borrowed from the snapshot. */
+size_t store_snapshot_parts(const struct store_snapshot *snapshot, uint64_t store,
+                            struct store_part *const **parts);
+void store_part_facts(const struct store_part *part, struct store_part_facts *facts);
+/* The size of a part's "series" section; 0 when it has none (memory parts). */
+uint64_t store_part_series_bytes(const struct store_part *part);
+/* Reads bytes of the "series" section. The store does not check them: their owner keeps checksums
+ * inside. */
+int store_part_series_read(struct store_part *part, uint64_t offset, void *bytes, size_t size,
+                           struct err *err);
+/* A slot where the layer above may keep what it parsed from the section (footers); `destroy` runs
+ * with the part. Sets it if empty and returns what is there now (its own `value` must then be given
+ * up if it is not the returned one). value NULL only asks. */
+void *store_part_attachment(struct store_part *part, void *value, void (*destroy)(void *value));
+
+/* ---- scanning ---- */
+struct store_scan_spec {
+  uint64_t store;
+  const uint64_t *series; /* ascending; NULL: all. Borrowed for the life of the scan */
+  size_t series_count;
+  uint64_t series_min,
+      series_max; /* when series is NULL: a range of ids, inclusive (0 and UINT64_MAX: all) */
+  int64_t key_min, key_max; /* inclusive */
+  const uint32_t *columns;  /* ids wanted; may be empty: keys only. Borrowed */
+  uint32_t column_count;
+  uint32_t
+      head; /* not 0: the caller needs only the first `head` rows of each series; more may come */
+  uint32_t tail;               /* not 0: only the last `tail` rows of each series; more may come */
+  struct mem_account *account; /* what the scan holds */
+};
+
+/* Consecutive rows of one series inside a chunk. */
+struct store_run {
+  uint64_t series;
+  uint32_t row; /* the first, in the chunk */
+  uint32_t rows;
+};
+
+/* Up to 8,192 rows in (series, key) order. Valid until the next call on its scan. */
+struct store_chunk {
+  uint32_t rows; /* 0: the end */
+  uint32_t run_count;
+  const struct store_run *runs;
+  /* Not NULL when the chunk is one whole block that nothing overlaps: per wanted column its
+   * statistics (count 0 for a column the block lacks). They let the caller answer without loading.
+   */
+  const struct column_statistics *statistics;
+  int64_t key_min, key_max; /* of all rows */
+  const int64_t *keys;      /* NULL until loaded */
+  struct column
+      *columns; /* per wanted column; length 0 until loaded; all-null where a part lacks it */
+};
+
+struct store_scan_figures {
+  uint64_t parts, blocks_considered, blocks_skipped, blocks_read, blocks_by_statistics;
+  uint64_t rows_scanned, rows_returned, bytes_read;
+};
+
+int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
+                    struct store_scan **scan, struct err *err);
+/* The next chunk. Keys and columns may be unloaded: */
+int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
+/* Loads keys (with_keys) and the wanted columns whose bit is set in `mask` (bit i: wanted column i;
+ * columns beyond 63 follow bit 63). Repeated loads add. */
+int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
+                    uint64_t mask, struct err *err);
+void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures);
+void store_scan_close(struct store_scan *scan);
+
+/* Series ids present in a store, ascending, appended to `out` as uint64s. */
+int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struct buffer *out,
+                          struct err *err);
+
+/* ---- driving ---- */
+/* Flushes every unflushed row (of one store, or of all: store 0) that was visible at the call. */
+int store_flush(struct store_shard *shard, uint64_t store, struct err *err);
+/* Merges all parts on disk of a store (0: of every store) into as few as the policy allows. */
+int store_merge(struct store_shard *shard, uint64_t store, struct err *err);
+/* Runs due background work once (for background = false); *did says whether there was any. */
+int store_work(struct store_shard *shard, bool *did, struct err *err);
+
+struct store_figures {
+  uint64_t commits, rows, bytes_logged, syncs, groups;
+  uint64_t flushes, merges, bytes_flushed, bytes_merged_in, bytes_merged_out;
+  uint64_t memory_bytes, log_bytes, log_segments, part_bytes, parts, files;
+  uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
+};
+void store_shard_figures(struct store_shard *shard, struct store_figures *figures);
+
+#endif
