@@ -1,0 +1,114 @@
+/* The catalog: databases, schemas (InfluxQL's retention policies), tables (measurements), columns.
+ *
+ * In memory it is a set of immutable or append-only objects behind one lock; on disk it is rows of
+ * the shard's store CATALOG_STORE, written in the same commit as the first data that needs them, so
+ * a table never exists without its rows nor rows without their table. An object is **pending** from
+ * its making until a commit that carries its row is acknowledged; every commit that uses a pending
+ * object carries its row again (the newest wins), so a commit that fails leaves nothing to undo.
+ *
+ * Ids are never reused. Databases, schemas and tables share one sequence, which is also that of the
+ * stores: a table's id is its store's. Column ids are unique in their table, from 1.
+ *
+ * Threads: all functions from any thread. A table is retained by whoever holds it; a dropped one
+ * stays readable for them and is marked. */
+#ifndef NILO_CATALOG_CATALOG_H
+#define NILO_CATALOG_CATALOG_H
+
+#include "base/memory.h"
+#include "base/time.h"
+#include "columnar/column.h"
+
+struct buffer;
+struct err;
+struct os;
+struct catalog;
+
+enum { CATALOG_STORE = 1, CATALOG_FIRST_ID = 16 };
+
+enum column_kind { COLUMN_TAG = 1, COLUMN_FIELD = 2 };
+
+struct catalog_column {
+  uint32_t id; /* unique in the table, never reused */
+  enum column_kind kind;
+  struct type type; /* tags: TYPE_STRING */
+  struct str name;
+  _Atomic bool pending;
+};
+
+/* A table. Fields are constant but for the columns, which only grow. */
+struct table_columns; /* an immutable list; see catalog_table_columns */
+struct catalog_table {
+  _Atomic uint32_t references;
+  uint64_t id; /* and its store's */
+  uint64_t database_id, schema_id;
+  struct str database, schema, name;
+  enum time_unit unit;
+  _Atomic bool pending, dropped;
+  _Atomic(struct table_columns *) columns;
+  struct catalog *catalog;
+  void *attachment; /* the layer above keeps its per-table state here (series index) */
+};
+
+struct catalog_database {
+  uint64_t id;
+  struct str name;
+  struct str default_schema;
+  enum time_unit unit; /* of new tables */
+};
+
+int catalog_create(struct os *os, struct mem_account *account, struct catalog **catalog,
+                   struct err *err);
+/* All tables must have been released. `detach` is called for each table's attachment. */
+void catalog_destroy(struct catalog *catalog, void (*detach)(void *attachment));
+
+/* ---- databases ---- */
+/* ERR_ALREADY_EXISTS when it is there with another unit; with the same it is returned as it is. The
+ * name "autogen" is the default schema's. */
+int catalog_database_create(struct catalog *catalog, struct str name, enum time_unit unit,
+                            struct err *err);
+/* ERR_UNKNOWN_DATABASE (hint: the nearest name). Copies into *database; strings live as long as the
+ * catalog. */
+int catalog_database_find(struct catalog *catalog, struct str name,
+                          struct catalog_database *database, struct err *err);
+/* In bytewise order of names; a non-zero result ends it and is returned. */
+int catalog_database_list(struct catalog *catalog,
+                          int (*visit)(void *context, const struct catalog_database *database),
+                          void *context);
+/* Removes it and its tables from view at once; appends the dropped tables' ids (uint64) to
+ * `tables`. The caller commits catalog_database_drop_row and the drops of the stores. */
+int catalog_database_drop(struct catalog *catalog, struct str name, struct buffer *tables,
+                          struct err *err);
+
+/* ---- tables ---- */
+/* schema empty: the database's default. NULL when there is none. Retained for the caller. */
+struct catalog_table *catalog_table_find(struct catalog *catalog, struct str database,
+                                         struct str schema, struct str name);
+/* Finds or makes a (pending) table. ERR_UNKNOWN_DATABASE, ERR_NOT_FOUND (schema),
+ * ERR_LIMIT_EXCEEDED. */
+int catalog_table_ensure(struct catalog *catalog, struct str database, struct str schema,
+                         struct str name, struct catalog_table **table, struct err *err);
+struct catalog_table *catalog_table_by_id(struct catalog *catalog, uint64_t id);
+void catalog_table_retain(struct catalog_table *table);
+void catalog_table_release(struct catalog_table *table);
+/* In bytewise order of names, of one schema. The table is borrowed for the call. */
+int catalog_table_list(struct catalog *catalog, struct str database, struct str schema,
+                       int (*visit)(void *context, struct catalog_table *table), void *context,
+                       struct err *err);
+int catalog_table_drop(struct catalog *catalog, struct catalog_table *table, struct err *err);
+/* Counts tables and drops; caches keyed by names are stale when it has changed by a drop. */
+uint64_t catalog_drop_generation(const struct catalog *catalog);
+
+/* ---- columns ---- */
+/* Borrowed, valid as long as the table is retained; ordered by id. */
+size_t catalog_table_columns(const struct catalog_table *table,
+                             const struct catalog_column *const **columns);
+/* NULL when there is none. */
+const struct catalog_column *catalog_column_find(const struct catalog_table *table,
+                                                 enum column_kind kind, struct str name);
+const struct catalog_column *catalog_column_by_id(const struct catalog_table *table, uint32_t id);
+/* Finds or makes a (pending) column. ERR_TYPE_CONFLICT when a field exists with another type, with
+ * InfluxDB's text; ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for the name `time`. */
+int catalog_column_ensure(struct catalog_table *table, enum column_kind kind, struct str name,
+                          struct type type, const struct catalog_column **column, struct err *err);
+
+#endif

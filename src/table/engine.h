@@ -1,0 +1,35 @@
+/* The engine under the languages: one shard, its catalog, its series, as tables.
+ *
+ * Threads: any, except where an object says it is one thread's. */
+#ifndef NILO_TABLE_ENGINE_H
+#define NILO_TABLE_ENGINE_H
+
+#include "catalog/catalog.h"
+#include "store/store.h"
+
+struct os_pool;
+struct table_engine;
+
+struct table_engine_options {
+  struct store_options store;      /* hooks are set by the engine */
+  struct os_pool *pool;            /* parsing, joins, morsels */
+  uint64_t series_cache_bytes_max; /* the active series: default 64 MiB */
+};
+int table_engine_open(const struct table_engine_options *options, struct table_engine **engine,
+                      struct err *err);
+void table_engine_close(struct table_engine *engine);
+
+struct catalog *table_engine_catalog(struct table_engine *engine);
+struct store_shard *table_engine_shard(struct table_engine *engine);
+struct os *table_engine_os(struct table_engine *engine);
+struct os_pool *table_engine_pool(struct table_engine *engine);
+struct mem_account *table_engine_account(struct table_engine *engine);
+
+/* ---- definition; each is one durable commit ---- */
+int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
+                          struct err *err);
+int table_drop_database(struct table_engine *engine, struct str name, struct err *err);
+int table_drop(struct table_engine *engine, struct str database, struct str schema, struct str name,
+               struct err *err);
+
+#endif
