@@ -1,0 +1,59 @@
+/* Numbers <-> decimal text, at the speed of ingest and of answers.
+ *
+ * Parsing works on a span, needs no terminator, ignores every locale and is exact: the double
+ * nearest to the decimal text, ties to even, for every input. Printing gives the shortest text that
+ * parses back to the same bits, and of those the nearest. All are pure functions. */
+#ifndef NILO_BASE_NUMBER_H
+#define NILO_BASE_NUMBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum number_result {
+  NUMBER_OK = 0,
+  NUMBER_SYNTAX = 1, /* no number here; *at is where a digit was missed */
+  NUMBER_RANGE = 2,  /* a number, but too large; *at is behind it, *value is saturated */
+};
+
+/* Each reads the longest number at *at and moves *at behind it. What may follow (a blank, a comma,
+ * a suffix) is the caller's business: a caller that wants the whole span compares *at with end.
+ *
+ * Integers: [+-] digits; for the unsigned one only '+'. Leading zeros are allowed. */
+enum number_result number_parse_i64(const char **at, const char *end, int64_t *value);
+enum number_result number_parse_u64(const char **at, const char *end, uint64_t *value);
+/* Floats: [+-] digits [. digits] [(e|E) [+-] digits] with at least one digit before or after the
+ * point. No names (nan, inf), no hexadecimal. An 'e' that no digit follows is an error. Too large
+ * is ±infinity with NUMBER_RANGE; too small is ±0 and fine.
+ * Clinger 1990 for few digits, else Eisel-Lemire (Lemire, "Number parsing at a gigabyte per
+ * second", 2021), else strtod. */
+enum number_result number_parse_f64(const char **at, const char *end, double *value);
+
+/* Sizes that hold any result; nothing is terminated. */
+enum {
+  NUMBER_TEXT_MAX = 32,        /* integers and number_print_f64 */
+  NUMBER_PLAIN_TEXT_MAX = 352, /* number_print_f64_plain */
+};
+
+/* Each writes at out and returns the byte behind the last one written. Up to NUMBER_TEXT_MAX bytes
+ * at out may be written to, whatever the length of the result. */
+char *number_print_i64(int64_t value, char *out);
+char *number_print_u64(uint64_t value, char *out);
+/* A double as InfluxDB's JSON has it (ECMAScript's layout, as Go's encoding/json): plain decimals
+ * for 1e-6 <= |value| < 1e21 and zero ("21", "0.1", "-0"), else "1e+21", "1.5e-7". What JSON
+ * cannot say is printed as "NaN", "+Inf", "-Inf".
+ * Shortest digits after Raffaello Giulietti, "The Schubfach way to render doubles", 2020. */
+char *number_print_f64(double value, char *out);
+/* Never an exponent, as Go's FormatFloat(value, 'f', -1, 64): for CSV and line protocol. Needs
+ * NUMBER_PLAIN_TEXT_MAX bytes. */
+char *number_print_f64_plain(double value, char *out);
+
+/* The shortest decimal of a finite non-zero double: |value| = digits × 10^exponent, nearest to
+ * value among those of the fewest digits; digits (at most 17 of them) has no zero at the end. */
+void number_shortest(double value, uint64_t *digits, int *exponent);
+
+/* 10^exponent as a double, exact for 0..22. */
+extern const double number_pow10_f64[23];
+/* 10^exponent for 0..19. */
+extern const uint64_t number_pow10_u64[20];
+
+#endif
