@@ -1,0 +1,94 @@
+/* The engine as programs use it: open a directory, write bytes of a format, query text, read
+ * results.
+ *
+ * The server and the command line reach the engine only through this header. (The public C header,
+ * include/nilo/nilo.h, will be this with opaque types and Arrow results.) */
+#ifndef NILO_API_API_H
+#define NILO_API_API_H
+
+#include "base/settings.h"
+#include "base/time.h"
+#include "query/query.h"
+
+struct api;
+struct api_writer;
+struct logger;
+struct metrics;
+struct os;
+struct os_pool;
+
+struct api_options {
+  const char *path;
+  struct os *os;
+  struct os_pool *pool;
+  struct mem_account *account;
+  const struct settings *settings; /* the values of api_setting_tables */
+  struct logger *logger;
+  struct metrics *metrics;
+  bool read_only;
+  bool collect; /* run the collector of the host's metrics */
+};
+int api_open(const struct api_options *options, struct api **api, struct err *err);
+void api_close(struct api *api);
+
+/* ---- writing ---- */
+enum api_format { API_LINE_PROTOCOL = 1 };
+struct api_write {
+  struct str database, schema;
+  enum api_format format;
+  enum time_unit precision;
+  bool atomic;
+  struct str body; /* must stay until done is called */
+};
+struct api_write_answer {
+  uint64_t rows_written, rows_rejected;
+  struct err
+      error; /* code ERR_OK, ERR_PARTIAL_WRITE (good rows are durable), or the failure of all */
+};
+/* Parses on the pool (a large body in pieces of about 256 KiB), commits, and calls `done` from any
+ * thread when the rows are durable or refused. `writer` remembers shapes and series between calls
+ * of one source (a connection): may be NULL; one call at a time each. Returns at once. */
+void api_write_submit(struct api *api, struct api_writer *writer, const struct api_write *write,
+                      void (*done)(void *context, const struct api_write_answer *answer),
+                      void *context);
+int api_writer_create(struct api *api, struct api_writer **writer, struct err *err);
+void api_writer_destroy(struct api_writer *writer);
+/* Blocking form. */
+void api_write(struct api *api, struct api_writer *writer, const struct api_write *write,
+               struct api_write_answer *answer);
+
+struct api_csv {
+  struct str database, schema, measurement, time_column;
+  const struct str *tags;
+  size_t tag_count;
+  enum time_unit precision;
+  bool time_is_year;
+  char delimiter;
+};
+/* An import of CSV: many commits. Feed the file in any pieces; finish tells the totals. */
+struct api_csv_import;
+int api_csv_begin(struct api *api, const struct api_csv *options, struct api_csv_import **import,
+                  struct err *err);
+int api_csv_feed(struct api_csv_import *import, struct str bytes, bool last,
+                 struct api_write_answer *so_far, struct err *err);
+void api_csv_end(struct api_csv_import *import);
+
+/* ---- queries: query/query.h's events ---- */
+int api_query_open(struct api *api, const struct query_options *options, struct query **query,
+                   struct err *err);
+/* then query_next, query_cancel, query_close */
+
+int api_create_database(struct api *api, struct str name, enum time_unit unit, struct err *err);
+
+/* ---- state ---- */
+bool api_ready(struct api *api);
+/* Health: ERR_OK or why it is degraded. */
+int api_health(struct api *api, struct err *why);
+/* Refreshes gauges before a scrape. */
+void api_refresh_metrics(struct api *api);
+/* Flushes everything to parts. */
+int api_flush(struct api *api, struct err *err);
+/* What a directory holds, as text or JSON: parts, blocks, log, series; for `nilo inspect`. */
+int api_inspect(struct api *api, bool json, bool blocks, struct buffer *out, struct err *err);
+
+#endif

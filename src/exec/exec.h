@@ -1,0 +1,51 @@
+/* The executor: runs a plan over a snapshot and gives batches.
+ *
+ * Pull: each exec_next returns the next rows; a consumer that stops asking stops the work. Scans
+ * and aggregations are cut into morsels that the pool's workers run; everything held is charged to
+ * the query's account. One thread at a time per execution; cancelling is allowed from any. */
+#ifndef NILO_EXEC_EXEC_H
+#define NILO_EXEC_EXEC_H
+
+#include <stdatomic.h>
+
+#include "plan/plan.h"
+
+struct exec;
+struct os_pool;
+struct table_snapshot;
+
+struct exec_options {
+  struct table_snapshot *snapshot; /* retained */
+  struct os_pool *pool;            /* NULL: everything on the calling thread */
+  struct mem_account *account;     /* the query's; its limit is the query's budget */
+  int64_t deadline_ns;             /* monotonic; 0: none */
+  const _Atomic bool *cancelled;   /* may be NULL */
+};
+
+/* Consecutive rows of one group in a batch. */
+struct exec_group {
+  uint32_t row, rows;
+  bool continued; /* the same group as the last one of the batch before */
+};
+/* Columns as the plan's schema says; group columns are dictionary columns. Valid until the next
+ * call. */
+struct exec_batch {
+  struct batch batch;
+  const struct exec_group *groups;
+  uint32_t group_count;
+};
+
+int exec_open(const struct plan_node *plan, const struct exec_options *options, struct exec **exec,
+              struct err *err);
+/* batch->batch.length 0: the end. ERR_MEMORY_LIMIT, ERR_DEADLINE, ERR_CANCELLED, ERR_CORRUPTION,
+ * ERR_IO. */
+int exec_next(struct exec *exec, struct exec_batch *batch, struct err *err);
+void exec_close(struct exec *exec);
+
+struct exec_figures {
+  uint64_t rows_scanned, rows_returned, blocks_read, blocks_skipped, blocks_by_statistics,
+      bytes_read, series;
+};
+void exec_figures(const struct exec *exec, struct exec_figures *figures);
+
+#endif

@@ -1,0 +1,222 @@
+/* The logical plan: what every language lowers to and the only thing exec sees.
+ *
+ * A plan is a tree of nodes in one arena, immutable once built. Each node has an output schema
+ * whose columns stand in a fixed order: first the **group** columns (tags that the statement groups
+ * by: dictionary strings), then at most one **time** column, then the **values**. Rows come out
+ * ordered by group (bytewise by the group columns' values, absent = ""), and within a group as the
+ * node says.
+ *
+ * Expressions are typed trees over the columns of a node's input; exec compiles them to flat steps.
+ * Functions and their signatures are a table (functions.def). */
+#ifndef NILO_PLAN_PLAN_H
+#define NILO_PLAN_PLAN_H
+
+#include "base/memory.h"
+#include "columnar/column.h"
+
+struct catalog_table;
+struct err;
+struct table_series_filter;
+
+/* ---- values and expressions ---- */
+struct plan_value {
+  struct type type;
+  bool null;
+  union {
+    bool boolean;
+    int64_t i64;
+    uint64_t u64;
+    double f64;
+    struct str text;
+  };
+};
+
+enum plan_function {
+#define FUNCTION(name, symbol, minimum, maximum) FUNCTION_##name,
+#include "plan/functions.def"
+#undef FUNCTION
+  FUNCTION_COUNT
+};
+
+enum expr_kind { EXPR_COLUMN, EXPR_LITERAL, EXPR_CALL };
+struct expr {
+  enum expr_kind kind;
+  struct type type; /* of the result */
+  uint32_t column;  /* EXPR_COLUMN: index in the input's schema */
+  struct plan_value literal;
+  enum plan_function function;
+  uint32_t argument_count;
+  const struct expr *const *arguments;
+  void *compiled; /* FUNCTION_MATCH: the compiled pattern (pcre2_code), owned by the statement */
+};
+
+/* Builders: check types by the function table, fold constants; NULL + err on failure. */
+const struct expr *expr_column(struct arena *arena, uint32_t column, struct type type);
+const struct expr *expr_literal(struct arena *arena, const struct plan_value *value);
+const struct expr *expr_call(struct arena *arena, enum plan_function function,
+                             const struct expr *const *arguments, uint32_t count, struct err *err);
+
+/* ---- schema ---- */
+struct plan_column {
+  struct str name;
+  struct type type; /* tags: TYPE_STRING (they travel as dictionary columns) */
+};
+struct plan_schema {
+  const struct plan_column *columns;
+  uint32_t count;
+  uint32_t group_count; /* the first ones */
+  bool has_time;        /* column [group_count] is the time, TYPE_TIMESTAMP(unit of the table) */
+};
+/* Index of the first value column. */
+static inline uint32_t plan_schema_values(const struct plan_schema *schema) {
+  return schema->group_count + (schema->has_time ? 1 : 0);
+}
+
+/* ---- nodes ---- */
+enum plan_kind {
+  PLAN_SCAN,      /* rows of a table */
+  PLAN_FILTER,    /* rows for which an expression is true */
+  PLAN_PROJECT,   /* new value columns; group and time pass through */
+  PLAN_AGGREGATE, /* per group and time bucket */
+  PLAN_FILL,      /* the buckets that have no row */
+  PLAN_WINDOW,    /* values against earlier rows of the group: difference, derivative */
+  PLAN_DISTINCT,  /* distinct values of the one value column, per group and bucket */
+  PLAN_LIMIT,     /* rows per group, and groups */
+  PLAN_REVERSE,   /* each group's rows in the opposite order */
+  PLAN_VALUES,    /* literal rows */
+};
+
+/* What a scan gives as a value column. */
+struct plan_scan_column {
+  uint32_t column_id; /* the catalog's; 0: unknown, all null */
+  bool is_tag;
+  struct type type;
+};
+struct plan_scan {
+  struct catalog_table *table; /* retained by the statement */
+  const uint32_t *group_tags;  /* catalog ids (0: a tag the table lacks) of the group columns */
+  const struct plan_scan_column *values;
+  uint32_t value_count;
+  const struct table_series_filter *filter; /* on tags; NULL: all series */
+  int64_t time_min, time_max;               /* inclusive, in the table's unit */
+  bool any_present; /* drop rows whose field values (not tags) are all absent */
+  /* Rows of a group come ordered by time, equal times by the series' tag values, in this direction;
+   * false also lets them come series by series when nobody above cares: `unordered`. */
+  bool descending;
+  bool unordered;
+  uint64_t limit; /* not 0: nobody needs more than the first `limit` rows of each group */
+};
+
+enum plan_aggregate {
+  AGGREGATE_COUNT,
+  AGGREGATE_SUM,
+  AGGREGATE_MEAN,
+  AGGREGATE_MIN,
+  AGGREGATE_MAX,
+  AGGREGATE_FIRST,
+  AGGREGATE_LAST,
+  AGGREGATE_SPREAD,
+  AGGREGATE_STDDEV,
+  AGGREGATE_MEDIAN,
+  AGGREGATE_PERCENTILE,
+  AGGREGATE_MODE,
+  AGGREGATE_COUNT_DISTINCT,
+};
+struct plan_aggregate_call {
+  enum plan_aggregate function;
+  uint32_t column;  /* of the input; a value column */
+  double parameter; /* percentile: 0..100 */
+  struct type type; /* of the result: see plan_aggregate_type */
+};
+/* COUNT: INT64 · SUM: of its argument · MEAN, STDDEV, MEDIAN: FLOAT64 · MIN, MAX, FIRST, LAST,
+ * SPREAD, PERCENTILE, MODE: its argument's. ERR_TYPE_CONFLICT-like error ERR_UNSUPPORTED when it
+ * can't take the type (names both). */
+int plan_aggregate_type(enum plan_aggregate function, struct type argument, struct type *result,
+                        struct err *err);
+const char *plan_aggregate_name(enum plan_aggregate function);
+/* first, last, min, max, percentile: give one of the input's points. */
+bool plan_aggregate_is_selector(enum plan_aggregate function);
+
+/* Buckets [offset + k * width, offset + (k + 1) * width) in the table's unit; width 0: one bucket,
+ * all. */
+struct plan_bucket {
+  int64_t width, offset;
+};
+struct plan_aggregation {
+  struct plan_bucket bucket;
+  const struct plan_aggregate_call *calls; /* one value column each */
+  uint32_t call_count;
+  /* The time of an output row: the bucket's start (width 0: `time`), or, with one selector, the
+   * time of the point it chose. */
+  bool selected_time;
+  int64_t time;
+  /* Value columns of the input that ride along with the one selector (its row's values), after the
+   * calls. */
+  const uint32_t *carried;
+  uint32_t carried_count;
+  bool descending; /* buckets */
+};
+
+enum plan_fill_mode { FILL_NULL, FILL_VALUE, FILL_PREVIOUS, FILL_LINEAR };
+struct plan_fill {
+  enum plan_fill_mode mode;
+  struct plan_value value;
+  struct plan_bucket bucket;
+  int64_t time_min,
+      time_max; /* rows for every bucket that touches this range, for groups that have any row */
+  const bool *zero_count; /* per value column: count() is filled with 0 when mode is FILL_NULL… as
+                             InfluxQL */
+  bool descending;
+};
+
+enum plan_window {
+  WINDOW_DIFFERENCE,
+  WINDOW_NON_NEGATIVE_DIFFERENCE,
+  WINDOW_DERIVATIVE,
+  WINDOW_NON_NEGATIVE_DERIVATIVE,
+  WINDOW_MOVING_AVERAGE,
+  WINDOW_CUMULATIVE_SUM,
+  WINDOW_ELAPSED
+};
+struct plan_window_call {
+  enum plan_window function;
+  uint32_t column;
+  int64_t parameter; /* derivative, elapsed: the unit, in the table's unit as a double-safe integer
+                        of ns; moving average: rows */
+  struct type type;
+};
+struct plan_windowing {
+  const struct plan_window_call *calls;
+  uint32_t call_count;
+  double ns_per_unit; /* of the time column */
+};
+
+struct plan_limit {
+  uint64_t limit, offset;             /* rows per group; limit 0: all */
+  uint64_t group_limit, group_offset; /* groups; 0: all */
+};
+
+struct plan_node {
+  enum plan_kind kind;
+  struct plan_schema schema;
+  const struct plan_node *input; /* NULL: a leaf */
+  union {
+    struct plan_scan scan;
+    const struct expr *filter;            /* BOOL over the input's columns */
+    const struct expr *const *projection; /* one per value column of the schema */
+    struct plan_aggregation aggregate;
+    struct plan_fill fill;
+    struct plan_windowing window;
+    struct plan_bucket distinct;
+    struct plan_limit limit;
+    struct batch values;
+  };
+};
+
+/* The rewrite rules (push-down, pruning); returns the better tree, in the same arena. */
+const struct plan_node *plan_optimize(struct arena *arena, const struct plan_node *plan,
+                                      struct err *err);
+/* The tree as indented text. */
+void plan_print(const struct plan_node *plan, struct buffer *out);
+
+#endif

@@ -1,0 +1,68 @@
+/* The life of a statement, whatever its language: parse, bind, plan, run, results, errors, limits.
+ *
+ * A query is a text with one or several statements. Results are pulled as events, so a slow reader
+ * stops the work and nothing piles up. One thread at a time per query (it may move between
+ * threads); query_cancel from any. */
+#ifndef NILO_QUERY_QUERY_H
+#define NILO_QUERY_QUERY_H
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "columnar/column.h"
+
+struct query;
+struct table_engine;
+
+enum query_language { QUERY_INFLUXQL = 1 };
+
+struct query_options {
+  enum query_language language;
+  struct str text;     /* copied */
+  struct str database; /* default database; may be empty */
+  struct str schema;   /* default retention policy; may be empty */
+  bool read_only;      /* a GET: statements that change something are refused, as InfluxDB does */
+  int64_t deadline_ns; /* monotonic; 0: the engine's default */
+  int64_t memory_bytes_max; /* 0: the engine's default */
+  int64_t now_ns;           /* wall clock for now(); 0: ask the system */
+};
+
+enum query_event_kind {
+  QUERY_STATEMENT, /* a statement begins */
+  QUERY_SERIES,    /* a result series begins: name, tags, column names */
+  QUERY_ROWS,      /* rows of it */
+  QUERY_MESSAGE,   /* a note to the user (InfluxDB's messages) */
+  QUERY_DONE,      /* the statement ended; error.code tells how */
+  QUERY_END,       /* no more statements */
+};
+
+struct query_tag {
+  struct str name, value;
+};
+/* Everything borrowed until the next call. */
+struct query_event {
+  enum query_event_kind kind;
+  uint32_t statement; /* 0-based */
+  /* QUERY_SERIES */
+  struct str name; /* measurement; empty: none */
+  const struct query_tag *tags;
+  uint32_t tag_count;
+  const struct str *column_names; /* as answers show them; the first may be "time" */
+  const struct type *column_types;
+  uint32_t column_count;
+  bool has_time; /* column 0 is a time in the unit of its type */
+  /* QUERY_ROWS: columns as announced, rows [0, batch.length) */
+  struct batch batch;
+  struct str message;
+  struct err error;
+};
+
+/* Parses all statements at once: a syntax error is returned here and nothing runs. */
+int query_open(struct table_engine *engine, const struct query_options *options,
+               struct query **query, struct err *err);
+/* The next event. An error of a statement is an event (QUERY_DONE with error), not a failure of
+ * this call; later statements still run, as in InfluxDB, unless the query was cancelled. */
+int query_next(struct query *query, struct query_event *event, struct err *err);
+void query_cancel(struct query *query);
+void query_close(struct query *query);
+
+#endif
