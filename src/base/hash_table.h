@@ -66,7 +66,7 @@ struct u64_table_slot {
   uint64_t key, value;
 };
 struct u64_table {
-  struct u64_table_slot *slots; /* key 0 marks a free slot; the entry of key 0 is kept aside */
+  struct u64_table_slot *slots; /* key 0: free; the entry of key 0 itself is kept aside */
   size_t capacity;
   size_t count; /* with the entry of key 0 */
   bool has_zero;
