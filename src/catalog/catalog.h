@@ -111,4 +111,43 @@ const struct catalog_column *catalog_column_by_id(const struct catalog_table *ta
 int catalog_column_ensure(struct catalog_table *table, enum column_kind kind, struct str name,
                           struct type type, const struct catalog_column **column, struct err *err);
 
+/* ---- durability ---- */
+
+/* What a commit has to write into CATALOG_STORE: gathered, turned into rows, confirmed when
+ * durable. */
+struct catalog_changes {
+  struct arena *arena; /* the caller's; lives at least as long */
+  struct catalog_change *list;
+  uint32_t count, capacity;
+  struct store_tombstone *tombstones;
+  uint32_t tombstone_count, tombstone_capacity;
+  bool failed; /* memory was refused; catalog_changes_rows says so */
+};
+struct store_rows;
+struct store_snapshot;
+void catalog_changes_init(struct catalog_changes *changes, struct arena *arena);
+/* Adds what is pending of a table: its database, its schema, itself, and the given columns. The
+ * table must stay retained until confirmed. */
+void catalog_changes_table(struct catalog_changes *changes, struct catalog_table *table);
+void catalog_changes_column(struct catalog_changes *changes, struct catalog_table *table,
+                            const struct catalog_column *column);
+/* Adds a database and its default schema, if pending. */
+void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
+                              struct str name);
+/* The drop of a table, of a database. */
+void catalog_changes_table_drop(struct catalog_changes *changes, const struct catalog_table *table);
+void catalog_changes_database_drop(struct catalog_changes *changes,
+                                   const struct catalog_database *database);
+static inline bool catalog_changes_empty(const struct catalog_changes *changes) {
+  return changes->count == 0 && changes->tombstone_count == 0 && !changes->failed;
+}
+/* The rows for CATALOG_STORE, in the changes' arena. */
+int catalog_changes_rows(struct catalog_changes *changes, struct store_rows *rows, struct err *err);
+/* They are durable: nothing of them is pending any more. Thread-safe. */
+void catalog_changes_confirm(struct catalog_changes *changes);
+
+/* Fills an empty catalog from the rows of a snapshot. ERR_CORRUPTION names the row. */
+int catalog_load(struct catalog *catalog, struct store_snapshot *snapshot,
+                 struct mem_account *account, struct err *err);
+
 #endif

@@ -1,0 +1,76 @@
+/* What the files of the catalog share. */
+#ifndef NILO_CATALOG_CATALOG_PRIVATE_H
+#define NILO_CATALOG_CATALOG_PRIVATE_H
+
+#include "base/hash_table.h"
+#include "catalog/catalog.h"
+#include "os/os.h"
+
+/* Object kinds: the series of CATALOG_STORE's rows. Stored: never renumbered. */
+enum catalog_kind { KIND_DATABASE = 1, KIND_SCHEMA = 2, KIND_TABLE = 3, KIND_COLUMN = 4 };
+
+/* The key of a column's row: table id above, column id below. */
+enum { COLUMN_ID_BITS = 24 };
+
+struct catalog_schema {
+  uint64_t id, database_id;
+  struct str name;
+  _Atomic bool pending;
+};
+
+struct database {
+  struct catalog_database public;
+  struct catalog_schema schema; /* the default one; more come with retention policies */
+  _Atomic bool pending;
+};
+
+/* Columns only grow: appended in place, copied when full; old lists stay until the table goes. */
+struct table_columns {
+  _Atomic uint32_t count;
+  uint32_t capacity;
+  struct table_columns *older;
+  const struct catalog_column *list[];
+};
+
+/* A table and what only the catalog needs of it. `public` comes first. */
+struct table {
+  struct catalog_table public;
+  struct database *database;
+  struct str_table column_names; /* kind byte + name -> struct catalog_column *; under the lock */
+  uint32_t column_high;
+  struct arena names; /* columns and their names */
+};
+
+struct catalog {
+  struct os *os;
+  struct mem_account *account;
+  struct os_mutex lock;
+  struct str_table databases;    /* name -> struct database * */
+  struct u64_table database_ids; /* id -> struct database * */
+  struct str_table tables;       /* schema id (8 bytes) + name -> struct table * */
+  struct u64_table table_ids;    /* id -> struct table *, live ones */
+  struct arena strings;          /* databases */
+  uint64_t next_id;
+  _Atomic uint64_t drop_generation;
+  void (*detach)(void *attachment);
+};
+
+/* Under the lock: objects as the log knows them. id 0: the next one. */
+int catalog__database_add(struct catalog *catalog, struct str name, enum time_unit unit,
+                          uint64_t id, struct database **database, struct err *err);
+int catalog__table_add(struct catalog *catalog, struct database *database, struct str name,
+                       enum time_unit unit, uint64_t id, struct table **table, struct err *err);
+int catalog__column_add(struct table *table, enum column_kind kind, struct str name,
+                        struct type type, uint32_t id, struct catalog_column **column,
+                        struct err *err);
+
+/* NULL and ERR_UNKNOWN_DATABASE with the nearest name. Under the lock. */
+struct database *catalog__database_find(struct catalog *catalog, struct str name, struct err *err);
+/* Takes a table out of the maps; its memory stays with its holders. Under the lock. */
+void catalog__table_unlink(struct table *table);
+/* Frees a table that nobody holds any more. */
+void catalog__table_free(struct table *table);
+/* ERR_INVALID_ARGUMENT for an empty name, ERR_LIMIT_EXCEEDED for a long one; `what` says whose. */
+int catalog__check_name(const char *what, struct str name, struct err *err);
+
+#endif

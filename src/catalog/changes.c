@@ -1,0 +1,304 @@
+/* The catalog on disk: what of it is written with a commit, and reading it back
+ * (docs/format/catalog.md).
+ *
+ * A row of CATALOG_STORE is (series = kind, key = id) with one bytes column, the record. The newest
+ * row of an object wins, so writing a pending object twice does no harm, and a drop is a record
+ * that says so: ids stay known for ever and are never given again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "catalog/catalog_private.h"
+#include "columnar/builder.h"
+#include "store/store.h"
+
+enum { RECORD_VERSION = 1, RECORD_COLUMN = 1, FLAG_DROPPED = 1 };
+
+struct catalog_change {
+  uint64_t kind;
+  int64_t key;
+  struct str record;
+  _Atomic bool *pending; /* cleared when durable; may be NULL */
+};
+
+void catalog_changes_init(struct catalog_changes *changes, struct arena *arena) {
+  *changes = (struct catalog_changes){.arena = arena};
+}
+
+/* Doubles an array in the arena when it is full; false when refused. */
+static bool make_room(struct arena *arena, void **list, uint32_t count, uint32_t *capacity,
+                      size_t size) {
+  if (count < *capacity) return true;
+  uint32_t grown = *capacity ? *capacity * 2 : 16;
+  void *copy = arena_alloc(arena, grown * size);
+  if (!copy) return false;
+  if (count) memcpy(copy, *list, count * size);
+  *list = copy;
+  *capacity = grown;
+  return true;
+}
+
+static void add(struct catalog_changes *changes, enum catalog_kind kind, uint64_t key,
+                _Atomic bool *pending, const struct buffer *record) {
+  struct str copy =
+      record->failed ? (struct str){NULL, 0} : arena_copy(changes->arena, buffer_str(record));
+  if (!copy.data || !make_room(changes->arena, (void **)&changes->list, changes->count,
+                               &changes->capacity, sizeof *changes->list)) {
+    changes->failed = true;
+    return;
+  }
+  changes->list[changes->count++] = (struct catalog_change){
+      .kind = kind, .key = (int64_t)key, .record = copy, .pending = pending};
+}
+
+/* ---- records ---- */
+
+static void record_begin(struct buffer *record, struct mem_account *account, uint8_t flags) {
+  buffer_init(record, account);
+  buffer_append_byte(record, RECORD_VERSION);
+  buffer_append_byte(record, flags);
+}
+
+static void add_database(struct catalog_changes *changes, struct database *database) {
+  struct buffer record;
+  record_begin(&record, changes->arena->account, 0);
+  buffer_append_byte(&record, (uint8_t)database->public.unit);
+  buffer_append_varint(&record, database->schema.id);
+  buffer_append_sized(&record, database->public.name);
+  add(changes, KIND_DATABASE, database->public.id, &database->pending, &record);
+  buffer_deinit(&record);
+  record_begin(&record, changes->arena->account, 0);
+  buffer_append_varint(&record, database->public.id);
+  buffer_append_sized(&record, database->schema.name);
+  add(changes, KIND_SCHEMA, database->schema.id, NULL, &record);
+  buffer_deinit(&record);
+}
+
+void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
+                              struct str name) {
+  os_mutex_lock(&catalog->lock);
+  struct database *database = catalog__database_find(catalog, name, NULL);
+  os_mutex_unlock(&catalog->lock);
+  if (database && atomic_load(&database->pending)) add_database(changes, database);
+}
+
+void catalog_changes_table(struct catalog_changes *changes, struct catalog_table *public) {
+  struct table *table = (struct table *)public;
+  if (atomic_load(&table->database->pending)) add_database(changes, table->database);
+  if (!atomic_load(&public->pending)) return;
+  struct buffer record;
+  record_begin(&record, changes->arena->account, 0);
+  buffer_append_varint(&record, public->database_id);
+  buffer_append_varint(&record, public->schema_id);
+  buffer_append_byte(&record, (uint8_t) public->unit);
+  buffer_append_sized(&record, public->name);
+  add(changes, KIND_TABLE, public->id, &public->pending, &record);
+  buffer_deinit(&record);
+}
+
+static uint64_t column_key(uint64_t table, uint32_t column) {
+  return table << COLUMN_ID_BITS | column;
+}
+
+void catalog_changes_column(struct catalog_changes *changes, struct catalog_table *table,
+                            const struct catalog_column *column) {
+  if (!atomic_load(&column->pending)) return;
+  struct buffer record;
+  record_begin(&record, changes->arena->account, 0);
+  buffer_append_byte(&record, (uint8_t)column->kind);
+  buffer_append(&record, &column->type, sizeof column->type);
+  buffer_append_sized(&record, column->name);
+  add(changes, KIND_COLUMN, column_key(table->id, column->id), (_Atomic bool *)&column->pending,
+      &record);
+  buffer_deinit(&record);
+}
+
+static void add_drop(struct catalog_changes *changes, enum catalog_kind kind, uint64_t id) {
+  struct buffer record;
+  record_begin(&record, changes->arena->account, FLAG_DROPPED);
+  add(changes, kind, id, NULL, &record);
+  buffer_deinit(&record);
+}
+
+void catalog_changes_table_drop(struct catalog_changes *changes,
+                                const struct catalog_table *table) {
+  add_drop(changes, KIND_TABLE, table->id);
+  uint64_t *kind = ARENA_NEW(changes->arena, uint64_t);
+  if (!kind || !make_room(changes->arena, (void **)&changes->tombstones, changes->tombstone_count,
+                          &changes->tombstone_capacity, sizeof *changes->tombstones)) {
+    changes->failed = true;
+    return;
+  }
+  *kind = KIND_COLUMN;
+  changes->tombstones[changes->tombstone_count++] =
+      (struct store_tombstone){.series = kind,
+                               .series_count = 1,
+                               .key_min = (int64_t)column_key(table->id, 0),
+                               .key_max = (int64_t)(column_key(table->id + 1, 0) - 1)};
+}
+
+void catalog_changes_database_drop(struct catalog_changes *changes,
+                                   const struct catalog_database *database) {
+  add_drop(changes, KIND_DATABASE, database->id);
+  add_drop(changes, KIND_SCHEMA, database->id + 1);
+}
+
+/* ---- rows ---- */
+
+static int change_order(const void *a, const void *b) {
+  const struct catalog_change *x = a, *y = b;
+  if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
+  return (x->key > y->key) - (x->key < y->key);
+}
+
+/* Sorted; of several changes of one object (a body that names a table twice) one is enough. */
+static uint32_t sort_and_fold(struct catalog_change *list, uint32_t count) {
+  if (count) qsort(list, count, sizeof *list, change_order);
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < count; i++)
+    if (kept == 0 || change_order(&list[kept - 1], &list[i]) != 0)
+      list[kept++] = list[i];
+    else if (!list[kept - 1].pending)
+      list[kept - 1].pending = list[i].pending;
+  return kept;
+}
+
+int catalog_changes_rows(struct catalog_changes *changes, struct store_rows *rows,
+                         struct err *err) {
+  struct arena *arena = changes->arena;
+  uint32_t count = changes->count = sort_and_fold(changes->list, changes->count);
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < count; i++)
+    bytes += changes->list[i].record.size;
+  uint64_t *series = ARENA_ARRAY(arena, uint64_t, count);
+  int64_t *keys = ARENA_ARRAY(arena, int64_t, count);
+  int32_t *offsets = ARENA_ARRAY(arena, int32_t, count + 1);
+  char *data = arena_alloc(arena, bytes);
+  struct store_column *column = ARENA_NEW(arena, struct store_column);
+  if (changes->failed || !series || !keys || !offsets || !data || !column)
+    return mem_refused(arena->account, bytes, err);
+  size_t at = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const struct catalog_change *change = &changes->list[i];
+    series[i] = change->kind;
+    keys[i] = change->key;
+    memcpy(data + at, change->record.data, change->record.size);
+    at += change->record.size;
+    offsets[i + 1] = (int32_t)at;
+  }
+  *column = (struct store_column){
+      .id = RECORD_COLUMN,
+      .column = {.type = TYPE_BYTES, .length = count, .offsets = offsets, .data = data}};
+  *rows = (struct store_rows){.store = CATALOG_STORE,
+                              .policy = STORE_NEWEST_ROW,
+                              .rows = count,
+                              .series = series,
+                              .keys = keys,
+                              .columns = column,
+                              .column_count = count ? 1 : 0,
+                              .tombstones = changes->tombstones,
+                              .tombstone_count = changes->tombstone_count};
+  return ERR_OK;
+}
+
+void catalog_changes_confirm(struct catalog_changes *changes) {
+  for (uint32_t i = 0; i < changes->count; i++)
+    if (changes->list[i].pending) atomic_store(changes->list[i].pending, false);
+}
+
+/* ---- loading ---- */
+
+/* One row into the catalog. Rows come by kind, then id: parents before children. */
+static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct str record,
+                    struct err *err) {
+  struct reader reader = reader_of(record.data, record.size);
+  uint64_t id = (uint64_t)key;
+  if (reader_u8(&reader) != RECORD_VERSION) goto bad;
+  bool dropped = reader_u8(&reader) & FLAG_DROPPED;
+  if (kind != KIND_COLUMN && catalog->next_id <= id) catalog->next_id = id + 1;
+  if (dropped)
+    return reader.failed ? err_set(err, ERR_CORRUPTION, "a catalog record is cut") : ERR_OK;
+  switch (kind) {
+  case KIND_DATABASE: {
+    uint8_t unit = reader_u8(&reader);
+    uint64_t schema = reader_varint(&reader);
+    struct str name = reader_sized(&reader);
+    struct database *database;
+    if (!reader_done(&reader) || unit > TIME_S || schema != id + 1) goto bad;
+    return catalog__database_add(catalog, name, (enum time_unit)unit, id, &database, err);
+  }
+  case KIND_SCHEMA:
+    return ERR_OK; /* the default one is made with its database */
+  case KIND_TABLE: {
+    uint64_t database_id = reader_varint(&reader);
+    reader_varint(&reader); /* schema */
+    uint8_t unit = reader_u8(&reader);
+    struct str name = reader_sized(&reader);
+    struct table *table;
+    if (!reader_done(&reader) || unit > TIME_S) goto bad;
+    uint64_t *database = u64_table_find(&catalog->database_ids, database_id);
+    if (!database) return ERR_OK; /* dropped with its database */
+    return catalog__table_add(catalog, (struct database *)(uintptr_t)*database, name,
+                              (enum time_unit)unit, id, &table, err);
+  }
+  case KIND_COLUMN: {
+    uint8_t column_kind = reader_u8(&reader);
+    struct type type = {0};
+    const uint8_t *bytes = reader_bytes(&reader, sizeof type);
+    if (bytes) memcpy(&type, bytes, sizeof type);
+    struct str name = reader_sized(&reader);
+    if (!reader_done(&reader) || (column_kind != COLUMN_TAG && column_kind != COLUMN_FIELD))
+      goto bad;
+    uint64_t *table = u64_table_find(&catalog->table_ids, id >> COLUMN_ID_BITS);
+    struct catalog_column *column;
+    if (!table) return ERR_OK; /* of a dropped table */
+    return catalog__column_add((struct table *)(uintptr_t)*table, (enum column_kind)column_kind,
+                               name, type, (uint32_t)(id & ((1u << COLUMN_ID_BITS) - 1)), &column,
+                               err);
+  }
+  default:
+    break;
+  }
+bad:
+  err_set(err, ERR_CORRUPTION, "the catalog's record of kind %llu, id %lld cannot be read",
+          (unsigned long long)kind, (long long)key);
+  err_hint(err, "restore the directory from a backup; the data itself is untouched");
+  return ERR_CORRUPTION;
+}
+
+static int load_chunk(struct catalog *catalog, const struct store_chunk *chunk, struct err *err) {
+  int code = ERR_OK;
+  for (uint32_t r = 0; r < chunk->run_count && !code; r++) {
+    const struct store_run *run = &chunk->runs[r];
+    for (uint32_t row = run->row; row < run->row + run->rows && !code; row++)
+      code = load_row(catalog, run->series, chunk->keys[row], column_str(&chunk->columns[0], row),
+                      err);
+  }
+  return code;
+}
+
+int catalog_load(struct catalog *catalog, struct store_snapshot *snapshot,
+                 struct mem_account *account, struct err *err) {
+  uint32_t columns[] = {RECORD_COLUMN};
+  struct store_scan_spec spec = {.store = CATALOG_STORE,
+                                 .series_max = UINT64_MAX,
+                                 .key_min = INT64_MIN,
+                                 .key_max = INT64_MAX,
+                                 .columns = columns,
+                                 .column_count = 1,
+                                 .account = account};
+  struct store_scan *scan = NULL;
+  struct store_chunk chunk;
+  int code = store_scan_open(snapshot, &spec, &scan, err);
+  while (!code) {
+    code = store_scan_next(scan, &chunk, err);
+    if (code || chunk.rows == 0) break;
+    code = store_scan_load(scan, &chunk, true, 1, err);
+    if (!code && chunk.columns[0].null_count)
+      code = err_set(err, ERR_CORRUPTION, "a row of the catalog has no record");
+    if (!code) code = load_chunk(catalog, &chunk, err);
+  }
+  store_scan_close(scan);
+  return code;
+}

@@ -1,0 +1,340 @@
+/* Tables and their columns. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "catalog/catalog_private.h"
+
+enum { NAMES_CHUNK = 512, COLUMNS_FIRST = 16, LINEAR_COLUMNS = 16 };
+
+static struct table *table_of(struct catalog_table *table) { return (struct table *)table; }
+
+/* A name with a prefix as one key; short ones on the stack. */
+struct key {
+  char stack[264];
+  char *bytes;
+  size_t size;
+};
+
+static bool key_make(struct key *key, struct mem_account *account, const void *prefix,
+                     size_t prefix_size, struct str name) {
+  key->size = prefix_size + name.size;
+  key->bytes = key->size <= sizeof key->stack ? key->stack : mem_alloc(account, key->size);
+  if (!key->bytes) return false;
+  memcpy(key->bytes, prefix, prefix_size);
+  if (name.size) memcpy(key->bytes + prefix_size, name.data, name.size);
+  return true;
+}
+static struct str key_str(const struct key *key) { return str_of(key->bytes, key->size); }
+static void key_free(struct key *key, struct mem_account *account) {
+  if (key->bytes != key->stack) mem_free(account, key->bytes, key->size);
+}
+
+void catalog_table_retain(struct catalog_table *table) {
+  atomic_fetch_add_explicit(&table->references, 1, memory_order_relaxed);
+}
+
+void catalog_table_release(struct catalog_table *public) {
+  if (!public) return;
+  if (atomic_fetch_sub_explicit(&public->references, 1, memory_order_acq_rel) == 1)
+    catalog__table_free(table_of(public));
+}
+
+void catalog__table_free(struct table *table) {
+  struct catalog *catalog = table->public.catalog;
+  if (table->public.attachment && catalog->detach) catalog->detach(table->public.attachment);
+  str_table_deinit(&table->column_names);
+  struct table_columns *list = atomic_load(&table->public.columns), *older;
+  for (; list; list = older) {
+    older = list->older;
+    mem_free(catalog->account, list, sizeof *list + list->capacity * sizeof list->list[0]);
+  }
+  arena_deinit(&table->names);
+  mem_free(catalog->account, table, sizeof *table);
+}
+
+/* ---- finding ---- */
+
+/* The database's schema of that name; empty: the default. Under the lock. */
+static struct database *schema_find(struct catalog *catalog, struct str database_name,
+                                    struct str schema, struct err *err) {
+  struct database *database = catalog__database_find(catalog, database_name, err);
+  if (database && schema.size && !str_equal(schema, database->schema.name)) {
+    err_set(err, ERR_NOT_FOUND, "retention policy not found: \"%.*s\"", STR_ARG(schema));
+    err_hint(err, "database \"%.*s\" has the retention policy \"%.*s\"", STR_ARG(database_name),
+             STR_ARG(database->schema.name));
+    return NULL;
+  }
+  return database;
+}
+
+static struct table *table_find(struct catalog *catalog, struct database *database,
+                                struct str name) {
+  struct key key;
+  if (!key_make(&key, catalog->account, &database->schema.id, 8, name)) return NULL;
+  uint64_t *found = str_table_find(&catalog->tables, key_str(&key));
+  key_free(&key, catalog->account);
+  return found ? (struct table *)(uintptr_t)*found : NULL;
+}
+
+struct catalog_table *catalog_table_find(struct catalog *catalog, struct str database_name,
+                                         struct str schema, struct str name) {
+  os_mutex_lock(&catalog->lock);
+  struct database *database = schema_find(catalog, database_name, schema, NULL);
+  struct table *table = database ? table_find(catalog, database, name) : NULL;
+  if (table) catalog_table_retain(&table->public);
+  os_mutex_unlock(&catalog->lock);
+  return table ? &table->public : NULL;
+}
+
+struct catalog_table *catalog_table_by_id(struct catalog *catalog, uint64_t id) {
+  os_mutex_lock(&catalog->lock);
+  uint64_t *found = u64_table_find(&catalog->table_ids, id);
+  struct table *table = found ? (struct table *)(uintptr_t)*found : NULL;
+  if (table) catalog_table_retain(&table->public);
+  os_mutex_unlock(&catalog->lock);
+  return table ? &table->public : NULL;
+}
+
+/* ---- making and dropping ---- */
+
+int catalog__table_add(struct catalog *catalog, struct database *database, struct str name,
+                       enum time_unit unit, uint64_t id, struct table **out, struct err *err) {
+  struct table *table = mem_alloc_zero(catalog->account, sizeof *table);
+  if (!table) return mem_refused(catalog->account, sizeof *table, err);
+  table->database = database;
+  table->public.catalog = catalog;
+  arena_init(&table->names, catalog->account, NAMES_CHUNK);
+  str_table_init(&table->column_names, catalog->account, false, catalog->tables.seed);
+  table->public.name = arena_copy(&table->names, name);
+  struct key key = {.bytes = NULL};
+  bool made =
+      table->public.name.data && key_make(&key, catalog->account, &database->schema.id, 8, name);
+  uint64_t table_id = id ? id : catalog->next_id;
+  uint64_t *by_id = made ? u64_table_insert(&catalog->table_ids, table_id, NULL) : NULL;
+  uint64_t *slot = by_id ? str_table_insert(&catalog->tables, key_str(&key), NULL) : NULL;
+  if (made) key_free(&key, catalog->account);
+  if (!slot) {
+    if (by_id) u64_table_remove(&catalog->table_ids, table_id, NULL);
+    catalog__table_free(table);
+    return mem_refused(catalog->account, sizeof *table, err);
+  }
+  table->public.id = table_id;
+  table->public.database_id = database->public.id;
+  table->public.schema_id = database->schema.id;
+  table->public.database = database->public.name;
+  table->public.schema = database->schema.name;
+  table->public.unit = unit;
+  atomic_store(&table->public.references, 1);
+  if (catalog->next_id <= table_id) catalog->next_id = table_id + 1;
+  *slot = *by_id = (uint64_t)(uintptr_t)table;
+  *out = table;
+  return ERR_OK;
+}
+
+int catalog_table_ensure(struct catalog *catalog, struct str database_name, struct str schema,
+                         struct str name, struct catalog_table **out, struct err *err) {
+  int code = catalog__check_name("measurement", name, err);
+  if (code) return code;
+  os_mutex_lock(&catalog->lock);
+  struct database *database = schema_find(catalog, database_name, schema, err);
+  struct table *table = NULL;
+  if (!database) {
+    code = err ? err->code : ERR_UNKNOWN_DATABASE;
+  } else if (!(table = table_find(catalog, database, name))) {
+    code = catalog__table_add(catalog, database, name, database->public.unit, 0, &table, err);
+    if (!code) atomic_store(&table->public.pending, true);
+  }
+  if (!code) catalog_table_retain(&table->public);
+  os_mutex_unlock(&catalog->lock);
+  *out = code ? NULL : &table->public;
+  return code;
+}
+
+void catalog__table_unlink(struct table *table) {
+  struct catalog *catalog = table->public.catalog;
+  struct key key;
+  bool made = key_make(&key, catalog->account, &table->public.schema_id, 8, table->public.name);
+  if (made) str_table_remove(&catalog->tables, key_str(&key), NULL);
+  if (made) key_free(&key, catalog->account);
+  u64_table_remove(&catalog->table_ids, table->public.id, NULL);
+  atomic_store(&table->public.dropped, true);
+  atomic_fetch_add_explicit(&catalog->drop_generation, 1, memory_order_acq_rel);
+}
+
+int catalog_table_drop(struct catalog *catalog, struct catalog_table *public, struct err *err) {
+  os_mutex_lock(&catalog->lock);
+  bool there = !atomic_load(&public->dropped);
+  if (there) catalog__table_unlink(table_of(public));
+  os_mutex_unlock(&catalog->lock);
+  if (!there)
+    return err_set(err, ERR_UNKNOWN_TABLE, "measurement not found: \"%.*s\"",
+                   STR_ARG(public->name));
+  catalog_table_release(public); /* the catalog's own reference */
+  return ERR_OK;
+}
+
+static int table_order(const void *a, const void *b) {
+  return str_compare((*(struct catalog_table *const *)a)->name,
+                     (*(struct catalog_table *const *)b)->name);
+}
+
+int catalog_table_list(struct catalog *catalog, struct str database_name, struct str schema,
+                       int (*visit)(void *context, struct catalog_table *table), void *context,
+                       struct err *err) {
+  struct buffer list;
+  buffer_init(&list, catalog->account);
+  os_mutex_lock(&catalog->lock);
+  struct database *database = schema_find(catalog, database_name, schema, err);
+  int result = database ? ERR_OK : err ? err->code : ERR_UNKNOWN_DATABASE;
+  size_t cursor = 0;
+  for (const struct str_table_slot *slot;
+       database && (slot = str_table_next(&catalog->tables, &cursor));) {
+    struct catalog_table *table = (struct catalog_table *)(uintptr_t)slot->value;
+    if (table->schema_id != database->schema.id) continue;
+    if (buffer_append(&list, &table, sizeof table)) catalog_table_retain(table);
+  }
+  os_mutex_unlock(&catalog->lock);
+  if (!result) result = buffer_check(&list, err);
+  struct catalog_table **all = (struct catalog_table **)list.data;
+  size_t count = list.size / sizeof *all;
+  if (count) qsort(all, count, sizeof *all, table_order);
+  for (size_t i = 0; i < count; i++) {
+    if (result == 0) result = visit(context, all[i]);
+    catalog_table_release(all[i]);
+  }
+  buffer_deinit(&list);
+  return result;
+}
+
+/* ---- columns ---- */
+
+size_t catalog_table_columns(const struct catalog_table *table,
+                             const struct catalog_column *const **columns) {
+  const struct table_columns *list = atomic_load_explicit(&table->columns, memory_order_acquire);
+  *columns = list ? list->list : NULL;
+  return list ? atomic_load_explicit(&list->count, memory_order_acquire) : 0;
+}
+
+/* By the hash, under the lock. */
+static struct catalog_column *column_lookup(struct table *table, enum column_kind kind,
+                                            struct str name) {
+  struct key key;
+  uint8_t prefix = (uint8_t)kind;
+  struct mem_account *account = table->public.catalog->account;
+  if (!key_make(&key, account, &prefix, 1, name)) return NULL;
+  uint64_t *found = str_table_find(&table->column_names, key_str(&key));
+  key_free(&key, account);
+  return found ? (struct catalog_column *)(uintptr_t)*found : NULL;
+}
+
+const struct catalog_column *catalog_column_find(const struct catalog_table *public,
+                                                 enum column_kind kind, struct str name) {
+  const struct catalog_column *const *columns;
+  size_t count = catalog_table_columns(public, &columns);
+  if (count > LINEAR_COLUMNS) {
+    os_mutex_lock(&public->catalog->lock);
+    const struct catalog_column *found = column_lookup((struct table *)public, kind, name);
+    os_mutex_unlock(&public->catalog->lock);
+    return found;
+  }
+  for (size_t i = 0; i < count; i++)
+    if (columns[i]->kind == kind && str_equal(columns[i]->name, name)) return columns[i];
+  return NULL;
+}
+
+const struct catalog_column *catalog_column_by_id(const struct catalog_table *table, uint32_t id) {
+  const struct catalog_column *const *columns;
+  size_t low = 0, high = catalog_table_columns(table, &columns);
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (columns[middle]->id < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  size_t count = catalog_table_columns(table, &columns);
+  return low < count && columns[low]->id == id ? columns[low] : NULL;
+}
+
+/* A list with room for one more; the old one stays for those who walk it. */
+static struct table_columns *columns_room(struct table *table) {
+  struct catalog *catalog = table->public.catalog;
+  struct table_columns *list = atomic_load(&table->public.columns);
+  uint32_t count = list ? atomic_load(&list->count) : 0;
+  if (list && count < list->capacity) return list;
+  uint32_t capacity = list ? list->capacity * 2 : COLUMNS_FIRST;
+  struct table_columns *grown =
+      mem_alloc(catalog->account, sizeof *grown + capacity * sizeof grown->list[0]);
+  if (!grown) return NULL;
+  if (count) memcpy(grown->list, list->list, count * sizeof grown->list[0]);
+  grown->capacity = capacity;
+  grown->older = list;
+  atomic_init(&grown->count, count);
+  atomic_store_explicit(&table->public.columns, grown, memory_order_release);
+  return grown;
+}
+
+int catalog__column_add(struct table *table, enum column_kind kind, struct str name,
+                        struct type type, uint32_t id, struct catalog_column **out,
+                        struct err *err) {
+  struct mem_account *account = table->public.catalog->account;
+  struct table_columns *list = columns_room(table);
+  struct catalog_column *column = list ? ARENA_NEW(&table->names, struct catalog_column) : NULL;
+  char *key = column ? arena_alloc(&table->names, name.size + 1) : NULL;
+  if (!key) return mem_refused(account, sizeof *column + name.size, err);
+  key[0] = (char)kind;
+  memcpy(key + 1, name.data, name.size);
+  column->id = id ? id : table->column_high + 1;
+  column->kind = kind;
+  column->type = type;
+  column->name = str_of(key + 1, name.size);
+  uint64_t *slot = str_table_insert(&table->column_names, str_of(key, name.size + 1), NULL);
+  if (!slot) return mem_refused(account, sizeof *column, err);
+  *slot = (uint64_t)(uintptr_t)column;
+  if (column->id > table->column_high) table->column_high = column->id;
+  uint32_t count = atomic_load(&list->count);
+  assert(count == 0 || list->list[count - 1]->id < column->id);
+  list->list[count] = column;
+  atomic_store_explicit(&list->count, count + 1, memory_order_release);
+  *out = column;
+  return ERR_OK;
+}
+
+static int column_check(struct table *table, struct str name, struct err *err) {
+  int code = catalog__check_name("column", name, err);
+  if (code) return code;
+  if (str_equal(name, STR("time")))
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "a column named \"time\" is not allowed: it is the row's time");
+  const struct catalog_column *const *columns;
+  if (catalog_table_columns(&table->public, &columns) >= LIMIT_COLUMNS_PER_TABLE)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "measurement \"%.*s\" has %d columns, the most allowed",
+                   STR_ARG(table->public.name), LIMIT_COLUMNS_PER_TABLE);
+  return ERR_OK;
+}
+
+int catalog_column_ensure(struct catalog_table *public, enum column_kind kind, struct str name,
+                          struct type type, const struct catalog_column **out, struct err *err) {
+  struct table *table = table_of(public);
+  struct catalog *catalog = public->catalog;
+  os_mutex_lock(&catalog->lock);
+  struct catalog_column *column = column_lookup(table, kind, name);
+  int code = column ? ERR_OK : column_check(table, name, err);
+  if (!code && !column) {
+    code = catalog__column_add(table, kind, name, type, 0, &column, err);
+    if (!code) atomic_store(&column->pending, true);
+  } else if (!code && kind == COLUMN_FIELD && !type_equal(column->type, type)) {
+    code = err_set(err, ERR_TYPE_CONFLICT,
+                   "field type conflict: input field \"%.*s\" on measurement \"%.*s\" is type %s, "
+                   "already exists "
+                   "as type %s",
+                   STR_ARG(name), STR_ARG(public->name), type_name(type), type_name(column->type));
+  }
+  os_mutex_unlock(&catalog->lock);
+  *out = code ? NULL : column;
+  return code;
+}
