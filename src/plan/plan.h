@@ -16,7 +16,7 @@
 
 struct catalog_table;
 struct err;
-struct table_series_filter;
+struct series_filter;
 
 /* ---- values and expressions ---- */
 struct plan_value {
@@ -97,7 +97,7 @@ struct plan_scan {
   const uint32_t *group_tags;  /* catalog ids (0: a tag the table lacks) of the group columns */
   const struct plan_scan_column *values;
   uint32_t value_count;
-  const struct table_series_filter *filter; /* on tags; NULL: all series */
+  const struct series_filter *filter; /* on tags; NULL: all series */
   int64_t time_min, time_max;               /* inclusive, in the table's unit */
   bool any_present; /* drop rows whose field values (not tags) are all absent */
   /* Rows of a group come ordered by time, equal times by the series' tag values, in this direction;

@@ -95,11 +95,11 @@ int table_rows_series(struct table_rows *rows, struct table_tag *tags, size_t co
 void table_piece_reject(struct table_piece *piece, uint32_t line, const struct err *err);
 
 /* ---- deletes ---- */
-struct table_series_filter;
+struct series_filter;
 /* Deletes the rows of series that match (NULL: all) with times in [min, max]; one durable commit.
  */
 int table_delete(struct table_engine *engine, struct catalog_table *table,
-                 const struct table_series_filter *filter, int64_t time_min, int64_t time_max,
+                 const struct series_filter *filter, int64_t time_min, int64_t time_max,
                  struct err *err);
 
 #endif

@@ -1,0 +1,73 @@
+/* Series: the tag sets of a table <-> 64-bit ids.
+ *
+ * An id is given when a tag set is first seen and never again to another one. Where a tag set is
+ * known from:
+ * - the **active cache**, bounded over all tables, interned (a code per tag value);
+ * - **pinned** entries of it: tag sets that no part on disk carries yet; they leave when their rows
+ * are flushed;
+ * - the **series sections** of the parts (docs/format/series.md): every part carries the tag sets
+ * of its series, so parts explain themselves and the index lives and dies with the data.
+ *
+ * A tag set is handed around in canonical form: for each present tag, ascending by column id,
+ * varint column id, varint size, bytes. Empty values are absent.
+ *
+ * Threads: any; one lock per index. */
+#ifndef NILO_SERIES_SERIES_H
+#define NILO_SERIES_SERIES_H
+
+#include "columnar/column.h"
+#include "series/filter.h"
+#include "store/store.h"
+
+struct buffer;
+struct err;
+struct os;
+struct series_index;
+struct series_registry;
+
+int series_registry_create(struct os *os, struct mem_account *account, uint64_t cache_bytes_max,
+                           struct series_registry **registry, struct err *err);
+void series_registry_destroy(struct series_registry *registry);
+/* Called once, before lookups: where the parts are. (Recovery replays notes before there is a
+ * shard.) */
+void series_registry_attach(struct series_registry *registry, struct store_shard *shard);
+/* The hooks of the store (store_hooks): context is the registry. */
+extern const struct store_hooks series_store_hooks;
+
+/* The index of a store; made on first use, lives until the store is forgotten. NULL when memory is
+ * refused. */
+struct series_index *series_index_of(struct series_registry *registry, uint64_t store);
+/* The store was dropped: its index goes. Nobody may hold it. */
+void series_index_forget(struct series_registry *registry, uint64_t store);
+
+/* The id of a tag set; *id 0 when it is not known. */
+int series_find(struct series_index *index, struct str tags, uint64_t *id, struct err *err);
+/* The same, giving a new (pinned, not yet durable) id when it is not known. */
+int series_ensure(struct series_index *index, struct str tags, uint64_t *id, struct err *err);
+/* True when some pinned series has not been in an acknowledged commit yet. */
+bool series_has_undurable(const struct series_index *index);
+/* Appends to `note` those of the given ascending ids that are not durable, with their tag sets:
+ * what the commit that uses them must carry. */
+int series_note(struct series_index *index, const uint64_t *ids, size_t count, struct buffer *note,
+                struct err *err);
+/* The commit that carried this note is durable. */
+void series_confirm(struct series_index *index, struct str note, uint64_t commit);
+
+/* Ids of series that match (NULL: all), ascending, as uint64 in `ids`. Sources: pinned durable
+ * entries, the sections of `snapshot`'s parts and of the newest ones; parts whose keys do not touch
+ * [key_min, key_max] are left out. */
+int series_select(struct series_index *index, struct store_snapshot *snapshot,
+                  const struct series_filter *filter, int64_t key_min, int64_t key_max,
+                  struct buffer *ids, struct err *err);
+/* Per tag column: an INT32 code per id into a sorted STRING dictionary, "" where absent; in arena.
+ * An id that is not known has all tags absent. */
+int series_tags(struct series_index *index, struct store_snapshot *snapshot, const uint64_t *ids,
+                size_t count, const uint32_t *columns, size_t column_count, struct arena *arena,
+                struct column *out, struct err *err);
+
+struct series_figures {
+  uint64_t active, pinned, cache_bytes, lookups, hits, section_lookups, created;
+};
+void series_registry_figures(struct series_registry *registry, struct series_figures *figures);
+
+#endif
