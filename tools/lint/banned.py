@@ -28,8 +28,11 @@ def check(tree):
     prefixes = [name[:-1] for name in rules if name.endswith("*")]
     for source in tree.select(C_SUFFIXES, *CODE_FOLDERS):
         module = tree.module_of(source.path)
+        own = {block.name for block in source.blocks() if block.text.startswith("static")}
         for match in CALL.finditer(source.code):
             name = match.group(1)
+            if name in own:
+                continue
             rule = rules.get(name)
             if rule is None:
                 prefix = next((p for p in prefixes if name.startswith(p)), None)
