@@ -162,7 +162,7 @@ void u64_table_init(struct u64_table *table, struct mem_account *account) {
 }
 
 void u64_table_reset(struct u64_table *table) {
-  if (table->count) memset(table->slots, 0, table->capacity * sizeof *table->slots);
+  if (table->capacity) memset(table->slots, 0, table->capacity * sizeof *table->slots);
   table->count = 0;
   table->has_zero = false;
 }
