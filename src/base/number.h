@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum number_result {
   NUMBER_OK = 0,
@@ -25,12 +26,12 @@ enum number_result number_parse_u64(const char **at, const char *end, uint64_t *
  * point. No names (nan, inf), no hexadecimal. An 'e' that no digit follows is an error. Too large
  * is ±infinity with NUMBER_RANGE; too small is ±0 and fine.
  * Clinger 1990 for few digits, else Eisel-Lemire (Lemire, "Number parsing at a gigabyte per
- * second", 2021), else strtod. */
-enum number_result number_parse_f64(const char **at, const char *end, double *value);
+ * second", 2021), else whole numbers of any size. */
+static inline enum number_result number_parse_f64(const char **at, const char *end, double *value);
 
 /* Sizes that hold any result; nothing is terminated. */
 enum {
-  NUMBER_TEXT_MAX = 32,        /* integers and number_print_f64 */
+  NUMBER_TEXT_MAX = 40,        /* integers and number_print_f64 */
   NUMBER_PLAIN_TEXT_MAX = 352, /* number_print_f64_plain */
 };
 
@@ -55,5 +56,59 @@ void number_shortest(double value, uint64_t *digits, int *exponent);
 extern const double number_pow10_f64[23];
 /* 10^exponent for 0..19. */
 extern const uint64_t number_pow10_u64[20];
+
+/* ---- inlined: the usual sensor value ---- */
+
+#define NUMBER_EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* The high bit of each of eight bytes that is no ASCII digit. */
+static inline uint64_t number_non_digits(uint64_t word) {
+  word ^= NUMBER_EACH_BYTE('0');
+  return (((word & NUMBER_EACH_BYTE(0x7f)) + NUMBER_EACH_BYTE(0x76)) | word) &
+         NUMBER_EACH_BYTE(0x80);
+}
+
+/* The number that the first n (1..8) bytes of a word spell; they are digits (Lemire, "Quickly
+ * parsing eight digits", 2018). */
+static inline uint64_t number_join_digits(uint64_t word, unsigned n) {
+  word = (word & NUMBER_EACH_BYTE(0x0f)) << (64 - 8 * n);
+  word = word * (10 * 256 + 1) >> 8;
+  word = (word & UINT64_C(0x00ff00ff00ff00ff)) * (100 * 65536 + 1) >> 16;
+  return (word & UINT64_C(0x0000ffff0000ffff)) * (10000 * (UINT64_C(1) << 32) + 1) >> 32;
+}
+
+/* Every case; number_parse_f64 is the one to call. */
+enum number_result number_parse_f64_any(const char **at, const char *end, double *value);
+
+/* Up to seven digits whose end lies within eight bytes: the point is cut out of the word, the
+ * digits are joined in one step, and as they and the power of ten are exact, one division rounds
+ * correctly. The end is found from the flags alone, so that the next number can start early. */
+static inline enum number_result number_parse_f64(const char **at, const char *end, double *value) {
+  const char *next = *at;
+  if (end - next < 9) return number_parse_f64_any(at, end, value);
+  uint64_t sign = (uint64_t)(*next == '-') << 63;
+  next += *next == '-' || *next == '+';
+  uint64_t word;
+  memcpy(&word, next, sizeof word);
+  uint64_t stops = number_non_digits(word);
+  if (!stops) return number_parse_f64_any(at, end, value);
+  unsigned before = (unsigned)__builtin_ctzll(stops) & 0x38; /* bits before the first stop */
+  unsigned point = (word >> before & 0xff) == '.';
+  uint64_t below = (UINT64_C(1) << before) - 1;
+  uint64_t last = point ? stops & (stops - 1) : stops;
+  if (!last) return number_parse_f64_any(at, end, value);
+  unsigned size = (unsigned)__builtin_ctzll(last) >> 3;
+  unsigned digits = size - point;
+  if (digits == 0 || (next[size] | 0x20) == 'e') return number_parse_f64_any(at, end, value);
+  if (point) word = (word & below) | (word >> 8 & ~below);
+  double magnitude =
+      (double)(int64_t)number_join_digits(word, digits) / number_pow10_f64[digits - (before >> 3)];
+  uint64_t bits;
+  memcpy(&bits, &magnitude, sizeof bits);
+  bits |= sign;
+  memcpy(value, &bits, sizeof bits);
+  *at = next + size;
+  return NUMBER_OK;
+}
 
 #endif

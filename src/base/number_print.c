@@ -130,6 +130,8 @@ void number_shortest(double value, uint64_t *digits, int *exponent) {
 
 /* ---- layout ---- */
 
+enum { DIGITS_MAX = 17 };
+
 struct digit_text {
   char text[NUMBER_TEXT_MAX];
   int count; /* at least 1 */
@@ -139,24 +141,27 @@ static void digit_text_set(struct digit_text *digits, uint64_t value) {
   digits->count = (int)(number_print_u64(value, digits->text) - digits->text);
 }
 
-/* Plain layout of digits × 10^exponent; `out` has room for all of it. */
+/* Plain layout of digits × 10^exponent; `out` has room for all of it. Copies of a fixed size are
+ * moves, not calls; NUMBER_TEXT_MAX has room for what they write beyond the end. */
 static char *layout_plain(const struct digit_text *digits, int exponent, char *out) {
   const char *text = digits->text;
   int count = digits->count, point = count + exponent;
   if (point <= 0) {
-    memset(out, '0', (size_t)(2 - point));
+    if (point > -6)
+      memcpy(out, "0.000000", 8);
+    else
+      memset(out, '0', (size_t)(2 - point));
     out[1] = '.';
-    memcpy(out + 2 - point, text, (size_t)count);
+    memcpy(out + 2 - point, text, DIGITS_MAX);
     return out + 2 - point + count;
   }
+  memcpy(out, text, DIGITS_MAX);
   if (point >= count) {
-    memcpy(out, text, (size_t)count);
     memset(out + count, '0', (size_t)(point - count));
     return out + point;
   }
-  memcpy(out, text, (size_t)point);
   out[point] = '.';
-  memcpy(out + point + 1, text + point, (size_t)(count - point));
+  memcpy(out + point + 1, text + point, DIGITS_MAX - 1);
   return out + count + 1;
 }
 
