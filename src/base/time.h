@@ -114,7 +114,7 @@ int time_parse_zoned(struct str text, __int128 *ns, bool *zoned, struct err *err
 int duration_parse(struct str text, int64_t *ns, struct err *err);
 
 enum { DURATION_TEXT_MAX = 64 };
-/* The form that duration_parse reads: "1w2d", "1h30m", "1500ns" is "1u500ns", zero is "0s".
+/* The form that duration_parse reads: "1w2d", "1h30m", 1500 is "1u500ns", zero is "0s".
  * Terminated; returns the length. */
 int duration_format(int64_t ns, char out[DURATION_TEXT_MAX]);
 /* As Go prints it and InfluxDB shows retention policies: "168h0m0s", "1.5s", "0s". */
