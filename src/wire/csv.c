@@ -194,7 +194,7 @@ static bool take_row(struct csv_reader *reader, size_t *size) {
 int csv_reader_next(struct csv_reader *reader, struct csv_row *row, bool *found, struct err *err) {
   *found = false;
   if (reader->first) skip_mark(reader);
-  if (reader->first || reader->broken) return ERR_OK;
+  if (reader->first || reader->broken || !reader->input.data) return ERR_OK;
   size_t size;
   while (take_row(reader, &size)) {
     char *begin = (char *)reader->input.data + reader->position;

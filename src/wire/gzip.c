@@ -3,6 +3,7 @@
 #include "wire/gzip.h"
 
 #include <libdeflate.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -29,18 +30,22 @@ static size_t guess(enum gzip_format format, struct str left, size_t room) {
   return smaller(size, room);
 }
 
+/* The two bytes that begin a zlib stream (RFC 1950 2.2): method 8, a multiple of 31. */
+static bool is_zlib(struct str input) {
+  const uint8_t *head = (const uint8_t *)input.data;
+  return input.size >= 2 && (head[0] & 15) == 8 && ((unsigned)head[0] << 8 | head[1]) % 31 == 0;
+}
+
 static enum libdeflate_result inflate_once(struct libdeflate_decompressor *engine,
                                            enum gzip_format format, struct str input, void *to,
                                            size_t room, size_t *took, size_t *gave) {
   if (format == GZIP_FORMAT_GZIP) {
     return libdeflate_gzip_decompress_ex(engine, input.data, input.size, to, room, took, gave);
   }
-  enum libdeflate_result result =
-      libdeflate_zlib_decompress_ex(engine, input.data, input.size, to, room, took, gave);
-  if (result == LIBDEFLATE_BAD_DATA) {
-    result = libdeflate_deflate_decompress_ex(engine, input.data, input.size, to, room, took, gave);
+  if (is_zlib(input)) {
+    return libdeflate_zlib_decompress_ex(engine, input.data, input.size, to, room, took, gave);
   }
-  return result;
+  return libdeflate_deflate_decompress_ex(engine, input.data, input.size, to, room, took, gave);
 }
 
 static int too_large(size_t size_max, struct err *err) {
