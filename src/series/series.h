@@ -25,6 +25,10 @@ struct os;
 struct series_index;
 struct series_registry;
 
+/* Stores below this id are the engine's own (the catalog): their rows have no tag sets and their
+ * parts no section. */
+enum { SERIES_STORE_FIRST = 16 };
+
 int series_registry_create(struct os *os, struct mem_account *account, uint64_t cache_bytes_max,
                            struct series_registry **registry, struct err *err);
 void series_registry_destroy(struct series_registry *registry);

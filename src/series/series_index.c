@@ -1,0 +1,382 @@
+/* Indexes, one per store: the cache, what is pinned, new ids, and the store's hooks.
+ *
+ * Life of an entry: added by series_ensure (pinned, not durable) · durable when the commit that
+ * carried its note is acknowledged (series_confirm) or replayed · flushed when a part on disk
+ * carries it: then it is merely cached. Entries that are pinned live in `current`; when the
+ * registry is over its budget a large index turns its generations: what was looked up since the
+ * last turn was moved to `current`, the rest goes with `previous`. */
+#include <string.h>
+
+#include "base/err.h"
+#include "series/series_private.h"
+
+enum { TURN_BYTES_MIN = 64 << 10, DESCRIBE_CHUNK = 64 << 10 };
+
+int series_registry_create(struct os *os, struct mem_account *account, uint64_t cache_bytes_max,
+                           struct series_registry **out, struct err *err) {
+  struct series_registry *registry = mem_alloc_zero(account, sizeof *registry);
+  if (!registry) return mem_refused(account, sizeof *registry, err);
+  registry->os = os;
+  registry->cache_bytes_max = cache_bytes_max;
+  mem_account_init(&registry->account, "series", account, 0);
+  os_mutex_init(&registry->lock, os);
+  u64_table_init(&registry->indexes, &registry->account);
+  *out = registry;
+  return ERR_OK;
+}
+
+static void index_destroy(struct series_index *index) {
+  struct mem_account *account = &index->registry->account;
+  series__memory_destroy(index->current);
+  series__memory_destroy(index->previous);
+  mem_free(account, index->pinned, index->pinned_capacity * sizeof *index->pinned);
+  os_mutex_deinit(&index->lock);
+  mem_free(account, index, sizeof *index);
+}
+
+void series_registry_destroy(struct series_registry *registry) {
+  if (!registry) return;
+  size_t cursor = 0;
+  for (const struct u64_table_slot *slot; (slot = u64_table_next(&registry->indexes, &cursor));)
+    index_destroy((struct series_index *)(uintptr_t)slot->value);
+  u64_table_deinit(&registry->indexes);
+  os_mutex_deinit(&registry->lock);
+  struct mem_account *parent = registry->account.parent;
+  mem_account_deinit(&registry->account);
+  mem_free(parent, registry, sizeof *registry);
+}
+
+void series_registry_attach(struct series_registry *registry, struct store_shard *shard) {
+  registry->shard = shard;
+}
+
+struct series_index *series_index_of(struct series_registry *registry, uint64_t store) {
+  struct series_index *index = NULL;
+  os_mutex_lock(&registry->lock);
+  uint64_t *slot = u64_table_insert(&registry->indexes, store, NULL);
+  if (slot && *slot) index = (struct series_index *)(uintptr_t)*slot;
+  if (slot && !index && (index = mem_alloc_zero(&registry->account, sizeof *index))) {
+    index->registry = registry;
+    index->store = store;
+    index->next_id = 1;
+    os_mutex_init(&index->lock, registry->os);
+    *slot = (uint64_t)(uintptr_t)index;
+  }
+  if (slot && !index) u64_table_remove(&registry->indexes, store, NULL);
+  os_mutex_unlock(&registry->lock);
+  return index;
+}
+
+void series_index_forget(struct series_registry *registry, uint64_t store) {
+  uint64_t index = 0;
+  os_mutex_lock(&registry->lock);
+  bool there = u64_table_remove(&registry->indexes, store, &index);
+  os_mutex_unlock(&registry->lock);
+  if (there) index_destroy((struct series_index *)(uintptr_t)index);
+}
+
+/* ---- parts ---- */
+
+int series__parts_pin(struct series__parts *parts, struct series_index *index,
+                      struct store_snapshot *snapshot, struct arena *arena, struct err *err) {
+  *parts = (struct series__parts){.newest = NULL};
+  int code = store_snapshot_acquire(index->registry->shard, &parts->newest, err);
+  if (code) return code;
+  struct store_part *const *newest, *const *given = NULL;
+  size_t newest_count = store_snapshot_parts(parts->newest, index->store, &newest), given_count = 0;
+  if (snapshot) given_count = store_snapshot_parts(snapshot, index->store, &given);
+  parts->list = ARENA_ARRAY(arena, struct store_part *, newest_count + given_count + 1);
+  if (!parts->list) return mem_refused(arena->account, (newest_count + given_count) * 8, err);
+  for (size_t i = newest_count; i-- > 0;)
+    if (store_part_series_bytes(newest[i])) parts->list[parts->count++] = newest[i];
+  size_t fresh = parts->count;
+  for (size_t i = given_count; i-- > 0;) {
+    bool known = store_part_series_bytes(given[i]) == 0;
+    for (size_t k = 0; k < fresh && !known; k++)
+      known = parts->list[k] == given[i];
+    if (!known) parts->list[parts->count++] = given[i];
+  }
+  return ERR_OK;
+}
+
+void series__parts_unpin(struct series__parts *parts) {
+  if (parts->newest) store_snapshot_release(parts->newest);
+}
+
+/* ---- the cache, under the index's lock ---- */
+
+static bool pin(struct series_index *index, uint32_t entry) {
+  if (index->pinned_count == index->pinned_capacity) {
+    uint32_t capacity = index->pinned_capacity ? index->pinned_capacity * 2 : 4;
+    uint32_t *grown = mem_resize(&index->registry->account, index->pinned,
+                                 index->pinned_capacity * sizeof *grown, capacity * sizeof *grown);
+    if (!grown) return false;
+    index->pinned = grown;
+    index->pinned_capacity = capacity;
+  }
+  index->pinned[index->pinned_count++] = entry;
+  return true;
+}
+
+/* Starts a new generation: pinned entries move along, the one before the current one goes. */
+static void turn(struct series_index *index) {
+  struct series_memory *fresh = series__memory_create(&index->registry->account);
+  struct buffer tags;
+  buffer_init(&tags, &index->registry->account);
+  bool moved = fresh != NULL;
+  for (uint32_t i = 0; i < index->pinned_count && moved; i++) {
+    const struct series_entry *entry = &index->current->entries[index->pinned[i]];
+    buffer_reset(&tags);
+    moved = series__memory_tags(index->current, index->pinned[i], &tags) &&
+            series__memory_add(fresh, buffer_str(&tags), series__hash(buffer_str(&tags)), entry->id,
+                               entry->commit) >= 0;
+  }
+  buffer_deinit(&tags);
+  if (!moved) { /* no memory for it: go on as it is */
+    series__memory_destroy(fresh);
+    return;
+  }
+  for (uint32_t i = 0; i < index->pinned_count; i++)
+    index->pinned[i] = i;
+  series__memory_destroy(index->previous);
+  index->previous = index->current;
+  index->current = fresh;
+}
+
+static void keep_within_budget(struct series_index *index) {
+  if ((uint64_t)mem_account_used(&index->registry->account) <= index->registry->cache_bytes_max)
+    return;
+  uint32_t loose = index->current->entry_count - index->pinned_count;
+  if (loose > index->pinned_count && series__memory_bytes(index->current) >= TURN_BYTES_MIN)
+    turn(index);
+}
+
+/* The entry of a known tag set, moved to `current` if it was only in `previous`; -1: not cached. */
+static int64_t cached(struct series_index *index, struct str tags, uint64_t hash) {
+  int64_t entry = series__memory_find(index->current, tags, hash);
+  if (entry >= 0 || !index->previous) return entry;
+  entry = series__memory_find(index->previous, tags, hash);
+  if (entry < 0) return -1;
+  return series__memory_add(index->current, tags, hash, index->previous->entries[entry].id,
+                            SERIES_FLUSHED);
+}
+
+/* The id by the sections of the newest parts; 0: nowhere. */
+static int find_in_parts(struct series_index *index, struct str tags, uint64_t hash, uint64_t *id,
+                         struct err *err) {
+  struct arena arena;
+  arena_init(&arena, &index->registry->account, 1024);
+  struct series__parts parts = {.newest = NULL};
+  int code = index->registry->shard ? series__parts_pin(&parts, index, NULL, &arena, err) : ERR_OK;
+  *id = 0;
+  for (size_t p = 0; p < parts.count && !code && !*id; p++) {
+    struct section *section;
+    code = series__section_of(index->registry, parts.list[p], &section, err);
+    atomic_fetch_add_explicit(&index->registry->section_lookups, 1, memory_order_relaxed);
+    if (!code && section) code = series__section_find(section, parts.list[p], tags, hash, id, err);
+  }
+  if (!code && !index->high_known && parts.newest) {
+    uint64_t high = store_snapshot_series_high(parts.newest, index->store);
+    if (index->next_id <= high) index->next_id = high + 1;
+    index->high_known = true;
+  }
+  series__parts_unpin(&parts);
+  arena_deinit(&arena);
+  return code;
+}
+
+static int add_entry(struct series_index *index, struct str tags, uint64_t hash, uint64_t id,
+                     uint64_t commit, struct err *err) {
+  struct mem_account *account = &index->registry->account;
+  if (!index->current && !(index->current = series__memory_create(account)))
+    return mem_refused(account, sizeof *index->current, err);
+  keep_within_budget(index);
+  int64_t entry = series__memory_add(index->current, tags, hash, id, commit);
+  if (entry < 0 || (commit != SERIES_FLUSHED && !pin(index, (uint32_t)entry)))
+    return mem_refused(account, tags.size, err);
+  if (commit == SERIES_UNDURABLE) atomic_fetch_add(&index->undurable, 1);
+  return ERR_OK;
+}
+
+static int lookup(struct series_index *index, struct str tags, bool make, uint64_t *id,
+                  struct err *err) {
+  struct series_registry *registry = index->registry;
+  uint64_t hash = series__hash(tags);
+  atomic_fetch_add_explicit(&registry->lookups, 1, memory_order_relaxed);
+  os_mutex_lock(&index->lock);
+  int64_t entry = cached(index, tags, hash);
+  int code = ERR_OK;
+  if (entry >= 0) {
+    *id = index->current->entries[entry].id;
+    atomic_fetch_add_explicit(&registry->hits, 1, memory_order_relaxed);
+  } else {
+    code = find_in_parts(index, tags, hash, id, err);
+    uint64_t commit = SERIES_FLUSHED;
+    if (!code && !*id && make) {
+      *id = index->next_id++;
+      commit = SERIES_UNDURABLE;
+      atomic_fetch_add_explicit(&registry->created, 1, memory_order_relaxed);
+    }
+    if (!code && *id) code = add_entry(index, tags, hash, *id, commit, err);
+  }
+  os_mutex_unlock(&index->lock);
+  return code;
+}
+
+int series_find(struct series_index *index, struct str tags, uint64_t *id, struct err *err) {
+  return lookup(index, tags, false, id, err);
+}
+
+int series_ensure(struct series_index *index, struct str tags, uint64_t *id, struct err *err) {
+  return lookup(index, tags, true, id, err);
+}
+
+/* ---- durability ---- */
+
+bool series_has_undurable(const struct series_index *index) {
+  return atomic_load(&index->undurable) != 0;
+}
+
+static bool has_id(const uint64_t *ids, size_t count, uint64_t id) {
+  size_t low = 0, high = count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (ids[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < count && ids[low] == id;
+}
+
+int series_note(struct series_index *index, const uint64_t *ids, size_t count, struct buffer *note,
+                struct err *err) {
+  struct buffer tags;
+  buffer_init(&tags, note->account);
+  os_mutex_lock(&index->lock);
+  uint32_t left = atomic_load(&index->undurable);
+  /* The newest are at the end. */
+  for (uint32_t i = index->pinned_count; i-- > 0 && left;) {
+    const struct series_entry *entry = &index->current->entries[index->pinned[i]];
+    if (entry->commit != SERIES_UNDURABLE) continue;
+    left--;
+    if (!has_id(ids, count, entry->id)) continue;
+    buffer_reset(&tags);
+    series__memory_tags(index->current, index->pinned[i], &tags);
+    buffer_append_varint(note, entry->id);
+    buffer_append_sized(note, buffer_str(&tags));
+    if (tags.failed) note->failed = true;
+  }
+  os_mutex_unlock(&index->lock);
+  buffer_deinit(&tags);
+  return buffer_check(note, err);
+}
+
+/* Walks a note; false when it does not parse. */
+static bool note_next(struct reader *reader, uint64_t *id, struct str *tags) {
+  if (reader_left(reader) == 0) return false;
+  *id = reader_varint(reader);
+  *tags = reader_sized(reader);
+  return !reader->failed;
+}
+
+void series_confirm(struct series_index *index, struct str note, uint64_t commit) {
+  struct reader reader = reader_of(note.data, note.size);
+  uint64_t id;
+  struct str tags;
+  os_mutex_lock(&index->lock);
+  while (note_next(&reader, &id, &tags)) {
+    int64_t entry = series__memory_find(index->current, tags, series__hash(tags));
+    if (entry < 0 || index->current->entries[entry].commit != SERIES_UNDURABLE) continue;
+    index->current->entries[entry].commit = commit;
+    atomic_fetch_sub(&index->undurable, 1);
+  }
+  os_mutex_unlock(&index->lock);
+}
+
+/* ---- hooks of the store ---- */
+
+static int replay(void *context, uint64_t store, uint64_t commit, struct str note,
+                  struct err *err) {
+  struct series_index *index = series_index_of(context, store);
+  if (!index) return mem_refused(&((struct series_registry *)context)->account, sizeof *index, err);
+  struct reader reader = reader_of(note.data, note.size);
+  uint64_t id;
+  struct str tags;
+  int code = ERR_OK;
+  os_mutex_lock(&index->lock);
+  while (!code && note_next(&reader, &id, &tags)) {
+    if (id == 0 || !series__tags_valid(tags)) break;
+    uint64_t hash = series__hash(tags);
+    if (id >= index->next_id) index->next_id = id + 1;
+    if (series__memory_find(index->current, tags, hash) < 0)
+      code = add_entry(index, tags, hash, id, commit, err);
+  }
+  os_mutex_unlock(&index->lock);
+  if (!code && !reader_done(&reader))
+    code = err_set(err, ERR_CORRUPTION, "the note of commit %llu for store %llu cannot be read",
+                   (unsigned long long)commit, (unsigned long long)store);
+  return code;
+}
+
+static int describe(void *context, uint64_t store, const uint64_t *series, size_t count,
+                    struct store_part *const *sources, size_t source_count, struct buffer *out,
+                    struct err *err) {
+  struct series_registry *registry = context;
+  struct series_index *index = series_index_of(registry, store);
+  if (!index) return mem_refused(&registry->account, sizeof *index, err);
+  struct arena arena;
+  arena_init(&arena, &registry->account, DESCRIBE_CHUNK);
+  struct series__wanted wanted = {series, count, NULL, 0};
+  struct section_source_column *columns = NULL;
+  uint32_t column_count = 0;
+  size_t missing = 0;
+  int code = series__gather(index, source_count ? sources : NULL, source_count, NULL, &wanted,
+                            &arena, &columns, &column_count, &missing, err);
+  if (!code && missing && store >= SERIES_STORE_FIRST)
+    code = err_set(err, ERR_CORRUPTION, "%zu series of store %llu have no tag set anywhere",
+                   missing, (unsigned long long)store);
+  if (!code && store >= SERIES_STORE_FIRST)
+    code = series__section_write(series, count, columns, column_count, &arena, out, err);
+  arena_deinit(&arena);
+  return code;
+}
+
+static void flushed(void *context, uint64_t store, uint64_t commit) {
+  struct series_index *index = series_index_of(context, store);
+  if (!index) return;
+  os_mutex_lock(&index->lock);
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < index->pinned_count; i++) {
+    struct series_entry *entry = &index->current->entries[index->pinned[i]];
+    if (entry->commit != SERIES_UNDURABLE && entry->commit <= commit)
+      entry->commit = SERIES_FLUSHED;
+    else
+      index->pinned[kept++] = index->pinned[i];
+  }
+  index->pinned_count = kept;
+  os_mutex_unlock(&index->lock);
+}
+
+const struct store_hooks series_store_hooks = {
+    .replay = replay, .describe = describe, .flushed = flushed};
+
+void series_registry_figures(struct series_registry *registry, struct series_figures *figures) {
+  *figures = (struct series_figures){
+      .cache_bytes = (uint64_t)mem_account_used(&registry->account),
+      .lookups = atomic_load(&registry->lookups),
+      .hits = atomic_load(&registry->hits),
+      .section_lookups = atomic_load(&registry->section_lookups),
+      .created = atomic_load(&registry->created),
+  };
+  os_mutex_lock(&registry->lock);
+  size_t cursor = 0;
+  for (const struct u64_table_slot *slot; (slot = u64_table_next(&registry->indexes, &cursor));) {
+    struct series_index *index = (struct series_index *)(uintptr_t)slot->value;
+    os_mutex_lock(&index->lock);
+    figures->active += index->current ? index->current->entry_count : 0;
+    figures->pinned += index->pinned_count;
+    os_mutex_unlock(&index->lock);
+  }
+  os_mutex_unlock(&registry->lock);
+}

@@ -1,0 +1,233 @@
+/* Which series match a filter on tags.
+ *
+ * A condition is decided once per distinct value of its tag, then turned into a bit per series by
+ * running over the packed codes. Sources (the pinned entries, each part's section) are asked one
+ * after another and their ids united. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "series/series_private.h"
+
+/* What a filter is evaluated on: codes and values of one tag at a time. */
+struct source {
+  struct series_registry *registry;
+  struct arena *arena;
+  uint64_t count;
+  /* a section */
+  const struct section *section;
+  struct store_part *part;
+  /* or pinned entries */
+  const struct series_memory *memory;
+  const uint32_t *entries;
+};
+
+static uint64_t *bits_new(struct source *source, struct err *err) {
+  uint64_t *bits = ARENA_ARRAY(source->arena, uint64_t, bit_words((int64_t)source->count) + 1);
+  if (!bits) mem_refused(source->arena->account, source->count / 8, err);
+  return bits;
+}
+
+static bool test_value(const struct series_filter *filter, struct str value) {
+  return filter->kind == SERIES_FILTER_EQUAL ? str_equal(filter->value, value)
+                                             : filter->test(filter->context, value);
+}
+
+/* Sets the bits of series whose code passes. pass[code], code 0: absent. */
+static int mark_section(struct source *source, uint32_t column, const uint8_t *pass, uint64_t *bits,
+                        struct err *err) {
+  for (uint32_t chunk = 0; chunk < source->section->id_chunks; chunk++) {
+    const int64_t *codes;
+    uint32_t rows;
+    int code = series__section_codes_chunk(source->section, source->part, column, chunk,
+                                           source->arena, &codes, &rows, err);
+    if (code) return code;
+    uint64_t *words = bits + (uint64_t)chunk * SECTION_CHUNK / 64;
+    for (uint32_t i = 0; i < rows; i++)
+      words[i >> 6] |= (uint64_t)pass[codes[i]] << (i & 63);
+  }
+  return ERR_OK;
+}
+
+static int leaf_section(struct source *source, const struct series_filter *filter, uint32_t column,
+                        uint64_t *bits, struct err *err) {
+  const struct section *section = source->section;
+  uint32_t distinct = section->columns[column].distinct;
+  uint8_t *pass = arena_alloc_zero(source->arena, (size_t)distinct + 1);
+  if (!pass) return mem_refused(source->arena->account, distinct, err);
+  pass[0] = test_value(filter, (struct str){"", 0});
+  int code = ERR_OK;
+  if (filter->kind == SERIES_FILTER_EQUAL && filter->value.size) {
+    uint32_t found;
+    code = series__section_value_code(section, source->part, column, filter->value, source->arena,
+                                      &found, err);
+    if (!code && !found) return ERR_OK;
+    if (!code) pass[found] = 1;
+  } else if (filter->kind == SERIES_FILTER_TEST) {
+    for (uint32_t from = 0; from < distinct && !code; from += SECTION_VALUES) {
+      struct str *values;
+      uint32_t n = 0;
+      code = series__section_values(section, source->part, column, from / SECTION_VALUES,
+                                    source->arena, &values, &n, err);
+      for (uint32_t v = 0; v < n && !code; v++)
+        pass[from + v + 1] = test_value(filter, values[v]);
+    }
+  }
+  return code ? code : mark_section(source, column, pass, bits, err);
+}
+
+static int leaf_memory(struct source *source, const struct series_filter *filter, uint32_t tag,
+                       uint64_t *bits, struct err *err) {
+  const struct series_values *values = &source->memory->tags[tag];
+  uint8_t *pass = arena_alloc_zero(source->arena, (size_t)values->count + 1);
+  if (!pass) return mem_refused(source->arena->account, values->count, err);
+  pass[0] = test_value(filter, (struct str){"", 0});
+  for (uint32_t v = 0; v < values->count; v++)
+    pass[v + 1] = test_value(filter, values->values[v]);
+  for (uint64_t i = 0; i < source->count; i++)
+    if (pass[series__memory_code(source->memory, source->entries[i], tag)])
+      bit_set(bits, (int64_t)i);
+  return ERR_OK;
+}
+
+static int leaf(struct source *source, const struct series_filter *filter, uint64_t *bits,
+                struct err *err) {
+  int64_t column = source->section ? series__section_column(source->section, filter->column_id)
+                                   : series__memory_tag(source->memory, filter->column_id);
+  if (filter->column_id == 0 || column < 0) {
+    if (test_value(filter, (struct str){"", 0}))
+      memset(bits, 0xff, bit_words((int64_t)source->count) * 8);
+    return ERR_OK;
+  }
+  return source->section ? leaf_section(source, filter, (uint32_t)column, bits, err)
+                         : leaf_memory(source, filter, (uint32_t)column, bits, err);
+}
+
+/* The bits of series that pass, fresh. The depth of a filter is bounded by the statement's. */
+static int evaluate(struct source *source, const struct series_filter *filter, uint64_t **out,
+                    struct err *err) {
+  uint64_t *bits = bits_new(source, err);
+  size_t words = bit_words((int64_t)source->count);
+  if (!bits) return err ? err->code : ERR_NO_MEMORY;
+  int code = ERR_OK;
+  switch (filter->kind) {
+  case SERIES_FILTER_TRUE:
+    memset(bits, 0xff, words * 8);
+    break;
+  case SERIES_FILTER_FALSE:
+    break;
+  case SERIES_FILTER_EQUAL:
+  case SERIES_FILTER_TEST:
+    code = leaf(source, filter, bits, err);
+    break;
+  case SERIES_FILTER_NOT: {
+    uint64_t *child;
+    code = evaluate(source, filter->children[0], &child, err);
+    for (size_t w = 0; w < words && !code; w++)
+      bits[w] = ~child[w];
+    break;
+  }
+  case SERIES_FILTER_AND:
+  case SERIES_FILTER_OR: {
+    bool all = filter->kind == SERIES_FILTER_AND;
+    if (all) memset(bits, 0xff, words * 8);
+    for (size_t c = 0; c < filter->child_count && !code; c++) {
+      uint64_t *child;
+      code = evaluate(source, filter->children[c], &child, err);
+      for (size_t w = 0; w < words && !code; w++)
+        bits[w] = all ? bits[w] & child[w] : bits[w] | child[w];
+    }
+    break;
+  }
+  }
+  *out = bits;
+  return code;
+}
+
+static int select_section(struct source *source, const struct series_filter *filter,
+                          struct buffer *ids, struct err *err) {
+  uint64_t *bits = NULL;
+  int code = filter ? evaluate(source, filter, &bits, err) : ERR_OK;
+  int64_t *chunk_ids = ARENA_ARRAY(source->arena, int64_t, SECTION_CHUNK);
+  if (!code && !chunk_ids) code = mem_refused(source->arena->account, SECTION_CHUNK * 8, err);
+  for (uint64_t from = 0; from < source->count && !code; from += SECTION_CHUNK) {
+    uint64_t n = source->count - from < SECTION_CHUNK ? source->count - from : SECTION_CHUNK;
+    uint64_t any = !bits;
+    for (size_t w = 0; bits && w < bit_words((int64_t)n); w++)
+      any |= bits[from / 64 + w];
+    if (!any) continue;
+    code =
+        series__section_ids(source->section, source->part, from, n, source->arena, chunk_ids, err);
+    if (!code && !bits) buffer_append(ids, chunk_ids, n * 8);
+    for (uint64_t i = 0; i < n && bits && !code; i++)
+      if (bit_get(bits, (int64_t)(from + i))) buffer_append(ids, &chunk_ids[i], 8);
+  }
+  return code ? code : buffer_check(ids, err);
+}
+
+static int select_pinned(struct series_index *index, const struct series_filter *filter,
+                         struct arena *arena, struct buffer *ids, struct err *err) {
+  os_mutex_lock(&index->lock);
+  struct source source = {.registry = index->registry,
+                          .arena = arena,
+                          .count = index->pinned_count,
+                          .memory = index->current,
+                          .entries = index->pinned};
+  uint64_t *bits = NULL;
+  int code = filter && source.count ? evaluate(&source, filter, &bits, err) : ERR_OK;
+  for (uint64_t i = 0; i < source.count && !code; i++) {
+    const struct series_entry *entry = &source.memory->entries[source.entries[i]];
+    if (entry->commit != SERIES_UNDURABLE && (!bits || bit_get(bits, (int64_t)i)))
+      buffer_append_u64(ids, entry->id);
+  }
+  os_mutex_unlock(&index->lock);
+  return code ? code : buffer_check(ids, err);
+}
+
+static int id_order(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static void sort_and_fold(struct buffer *ids) {
+  uint64_t *list = (uint64_t *)(void *)ids->data;
+  size_t count = ids->size / 8, kept = 0;
+  bool sorted = true;
+  for (size_t i = 1; i < count && sorted; i++)
+    sorted = list[i - 1] < list[i];
+  if (sorted) return;
+  qsort(list, count, sizeof *list, id_order);
+  for (size_t i = 0; i < count; i++)
+    if (kept == 0 || list[kept - 1] != list[i]) list[kept++] = list[i];
+  ids->size = kept * 8;
+}
+
+int series_select(struct series_index *index, struct store_snapshot *snapshot,
+                  const struct series_filter *filter, int64_t key_min, int64_t key_max,
+                  struct buffer *ids, struct err *err) {
+  struct arena arena;
+  arena_init(&arena, ids->account, 16384);
+  struct series__parts parts = {.newest = NULL};
+  int code = select_pinned(index, filter, &arena, ids, err);
+  if (!code) code = series__parts_pin(&parts, index, snapshot, &arena, err);
+  for (size_t p = 0; p < parts.count && !code; p++) {
+    struct store_part_facts facts;
+    store_part_facts(parts.list[p], &facts);
+    if (facts.key_max < key_min || facts.key_min > key_max) continue;
+    struct arena work;
+    arena_init(&work, ids->account, 65536);
+    struct source source = {.registry = index->registry, .arena = &work, .part = parts.list[p]};
+    struct section *section;
+    code = series__section_of(index->registry, parts.list[p], &section, err);
+    if (!code && section) {
+      source.section = section;
+      source.count = section->count;
+      code = select_section(&source, filter, ids, err);
+    }
+    arena_deinit(&work);
+  }
+  series__parts_unpin(&parts);
+  arena_deinit(&arena);
+  if (!code) sort_and_fold(ids);
+  return code;
+}

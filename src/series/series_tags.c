@@ -1,0 +1,291 @@
+/* Tags of given series, from wherever they are known: pinned entries, then the sections of parts.
+ *
+ * Work goes column by column: codes first, then only those dictionary chunks whose values are used.
+ * Values of several sources are simply listed one after another; whoever needs them sorted and
+ * distinct calls series__sort_values. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "series/series_private.h"
+
+/* A column that is being gathered; `values` grows in the arena. */
+struct column_gather {
+  struct section_source_column out;
+  uint32_t value_capacity;
+};
+struct gather {
+  struct arena *arena;
+  const uint64_t *ids;
+  size_t count;
+  const uint32_t *wanted; /* NULL: all */
+  struct column_gather *columns;
+  uint32_t column_count, column_capacity;
+  uint8_t *found; /* per id */
+};
+
+static int refused(struct gather *gather, size_t size, struct err *err) {
+  return mem_refused(gather->arena->account, size, err);
+}
+
+/* The column's place, made on first use; NULL when it is not wanted (*code ERR_OK) or memory is
+ * refused. */
+static struct column_gather *column_of(struct gather *gather, uint32_t id, int *code,
+                                       struct err *err) {
+  *code = ERR_OK;
+  for (uint32_t c = 0; c < gather->column_count; c++)
+    if (gather->columns[c].out.id == id) return &gather->columns[c];
+  if (gather->wanted) return NULL; /* the wanted ones were made at the start */
+  if (gather->column_count == gather->column_capacity) {
+    uint32_t capacity = gather->column_capacity ? gather->column_capacity * 2 : 8;
+    struct column_gather *grown = ARENA_ARRAY(gather->arena, struct column_gather, capacity);
+    if (!grown) *code = refused(gather, capacity * sizeof *grown, err);
+    if (!grown) return NULL;
+    if (gather->column_count) memcpy(grown, gather->columns, gather->column_count * sizeof *grown);
+    gather->columns = grown;
+    gather->column_capacity = capacity;
+  }
+  struct column_gather *column = &gather->columns[gather->column_count];
+  *column = (struct column_gather){.out = {.id = id}};
+  column->out.codes = ARENA_ARRAY(gather->arena, uint32_t, gather->count + 1);
+  if (!column->out.codes) *code = refused(gather, gather->count * 4, err);
+  if (!column->out.codes) return NULL;
+  gather->column_count++;
+  return column;
+}
+
+/* The code of a further value; 0 when memory is refused. The bytes must live in the arena. */
+static uint32_t add_value(struct gather *gather, struct column_gather *column, struct str value) {
+  if (column->out.value_count == column->value_capacity) {
+    uint32_t capacity = column->value_capacity ? column->value_capacity * 2 : 16;
+    struct str *grown = ARENA_ARRAY(gather->arena, struct str, capacity);
+    if (!grown) return 0;
+    if (column->out.value_count)
+      memcpy(grown, column->out.values, column->out.value_count * sizeof *grown);
+    column->out.values = grown;
+    column->value_capacity = capacity;
+  }
+  column->out.values[column->out.value_count++] = value;
+  return column->out.value_count;
+}
+
+/* ---- pinned entries ---- */
+
+struct pinned_id {
+  uint64_t id;
+  uint32_t entry;
+};
+static int pinned_order(const void *a, const void *b) {
+  const struct pinned_id *x = a, *y = b;
+  return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Copies the tags of one entry into position `at`. maps: per tag of memory, code -> gathered code.
+ */
+static int gather_entry(struct gather *gather, const struct series_memory *memory, uint32_t entry,
+                        size_t at, uint32_t **maps, struct err *err) {
+  const uint32_t *words = memory->words + memory->entries[entry].word;
+  uint32_t count = *words++;
+  for (uint32_t i = 0; i < count; i++, words += 2) {
+    const struct series_values *tag = &memory->tags[words[0]];
+    int code;
+    struct column_gather *column = column_of(gather, tag->column, &code, err);
+    if (code) return code;
+    if (!column) continue;
+    if (!maps[words[0]] && !(maps[words[0]] = ARENA_ARRAY(gather->arena, uint32_t, tag->count + 1)))
+      return refused(gather, tag->count * 4, err);
+    uint32_t *mapped = &maps[words[0]][words[1]];
+    if (!*mapped) {
+      struct str copy = arena_copy(gather->arena, tag->values[words[1] - 1]);
+      if (!copy.data || !(*mapped = add_value(gather, column, copy)))
+        return refused(gather, copy.size, err);
+    }
+    column->out.codes[at] = *mapped;
+  }
+  gather->found[at] = 1;
+  return ERR_OK;
+}
+
+/* Under the index's lock. */
+static int gather_pinned(struct gather *gather, struct series_index *index, struct err *err) {
+  const struct series_memory *memory = index->current;
+  if (index->pinned_count == 0) return ERR_OK;
+  struct pinned_id *pinned = ARENA_ARRAY(gather->arena, struct pinned_id, index->pinned_count);
+  uint32_t **maps = ARENA_ARRAY(gather->arena, uint32_t *, memory->tag_count + 1);
+  if (!pinned || !maps) return refused(gather, index->pinned_count * sizeof *pinned, err);
+  bool sorted = true;
+  for (uint32_t i = 0; i < index->pinned_count; i++) {
+    pinned[i] = (struct pinned_id){memory->entries[index->pinned[i]].id, index->pinned[i]};
+    if (i && pinned[i].id < pinned[i - 1].id) sorted = false;
+  }
+  if (!sorted) qsort(pinned, index->pinned_count, sizeof *pinned, pinned_order);
+  int code = ERR_OK;
+  for (size_t i = 0, p = 0; i < gather->count && p < index->pinned_count && !code;) {
+    if (pinned[p].id < gather->ids[i])
+      p++;
+    else if (pinned[p].id > gather->ids[i])
+      i++;
+    else
+      code = gather_entry(gather, memory, pinned[p].entry, i++, maps, err);
+  }
+  return code;
+}
+
+/* ---- sections ---- */
+
+/* Codes of one section column for some series: `at` are their places in the answer. */
+static int gather_column(struct gather *gather, const struct section *section,
+                         struct store_part *part, uint32_t section_column,
+                         struct column_gather *column, const uint32_t *ordinals, const uint32_t *at,
+                         size_t count, struct err *err) {
+  uint32_t distinct = section->columns[section_column].distinct;
+  uint32_t *codes = ARENA_ARRAY(gather->arena, uint32_t, count);
+  uint32_t *map = ARENA_ARRAY(gather->arena, uint32_t, (size_t)distinct + 1);
+  if (!codes || !map) return refused(gather, (count + distinct) * 4, err);
+  int code = series__section_codes(section, part, section_column, ordinals, count, gather->arena,
+                                   codes, err);
+  for (size_t i = 0; i < count && !code; i++)
+    map[codes[i]] = 1;
+  for (uint32_t from = 0; from < distinct && !code; from += SECTION_VALUES) {
+    uint32_t to = distinct - from < SECTION_VALUES ? distinct : from + SECTION_VALUES, n = 0;
+    for (uint32_t v = from + 1; v <= to; v++)
+      n += map[v];
+    if (n == 0) continue;
+    struct str *values;
+    code = series__section_values(section, part, section_column, from / SECTION_VALUES,
+                                  gather->arena, &values, &n, err);
+    for (uint32_t v = from + 1; v <= to && !code; v++)
+      if (map[v] && !(map[v] = add_value(gather, column, values[v - 1 - from])))
+        code = refused(gather, 64, err);
+  }
+  map[0] = 0;
+  for (size_t i = 0; i < count && !code; i++)
+    column->out.codes[at[i]] = map[codes[i]];
+  return code;
+}
+
+static int gather_section(struct gather *gather, struct series_registry *registry,
+                          struct store_part *part, size_t *left, struct err *err) {
+  struct section *section;
+  int code = series__section_of(registry, part, &section, err);
+  if (code || !section) return code;
+  uint64_t *ids = ARENA_ARRAY(gather->arena, uint64_t, *left);
+  uint32_t *at = ARENA_ARRAY(gather->arena, uint32_t, *left),
+           *ordinals = ARENA_ARRAY(gather->arena, uint32_t, *left);
+  if (!ids || !at || !ordinals) return refused(gather, *left * 16, err);
+  size_t n = 0, known = 0;
+  for (size_t i = 0; i < gather->count; i++)
+    if (!gather->found[i]) ids[n] = gather->ids[i], at[n++] = (uint32_t)i;
+  code = series__section_ordinals(section, part, ids, n, gather->arena, ordinals, err);
+  for (size_t i = 0; i < n && !code; i++) {
+    if (ordinals[i] == UINT32_MAX) continue;
+    at[known] = at[i];
+    ordinals[known++] = ordinals[i];
+    gather->found[at[i]] = 1;
+  }
+  *left -= known;
+  for (uint32_t c = 0; c < section->column_count && known && !code; c++) {
+    struct column_gather *column = column_of(gather, section->columns[c].id, &code, err);
+    if (column) code = gather_column(gather, section, part, c, column, ordinals, at, known, err);
+  }
+  return code;
+}
+
+static size_t count_missing(const struct gather *gather) {
+  size_t left = 0;
+  for (size_t i = 0; i < gather->count; i++)
+    left += !gather->found[i];
+  return left;
+}
+
+int series__gather(struct series_index *index, struct store_part *const *given, size_t given_count,
+                   struct store_snapshot *snapshot, const struct series__wanted *wanted,
+                   struct arena *arena, struct section_source_column **out, uint32_t *out_count,
+                   size_t *missing, struct err *err) {
+  struct gather gather = {.arena = arena, .ids = wanted->ids, .count = wanted->count};
+  gather.found = arena_alloc_zero(arena, wanted->count);
+  if (!gather.found) return refused(&gather, wanted->count, err);
+  int code = ERR_OK;
+  for (size_t c = 0; c < wanted->column_count && wanted->columns && !code; c++)
+    column_of(&gather, wanted->columns[c], &code, err);
+  gather.wanted = wanted->columns;
+  os_mutex_lock(&index->lock);
+  if (!code) code = gather_pinned(&gather, index, err);
+  os_mutex_unlock(&index->lock);
+  size_t left = count_missing(&gather);
+  struct series__parts pinned = {.newest = NULL};
+  if (!given && left &&
+      !code) { /* only now: what was unpinned meanwhile is in a part that is visible by now */
+    code = series__parts_pin(&pinned, index, snapshot, arena, err);
+    given = pinned.list;
+    given_count = pinned.count;
+  }
+  for (size_t p = 0; p < given_count && left && !code; p++)
+    code = gather_section(&gather, index->registry, given[p], &left, err);
+  series__parts_unpin(&pinned);
+  *out = ARENA_ARRAY(arena, struct section_source_column, gather.column_count + 1);
+  if (!code && !*out) code = refused(&gather, gather.column_count * sizeof **out, err);
+  for (uint32_t c = 0; c < gather.column_count && !code; c++)
+    (*out)[c] = gather.columns[c].out;
+  *out_count = gather.column_count;
+  *missing = left;
+  return code;
+}
+
+/* ---- for queries ---- */
+
+/* A gathered column as an Arrow dictionary column, "" for absent. */
+static int dictionary_column(struct section_source_column *source, size_t count,
+                             struct arena *arena, struct column *out, struct err *err) {
+  struct str *values;
+  uint32_t distinct;
+  int code = series__sort_values(source, count, arena, &values, &distinct, err);
+  if (code) return code;
+  bool absent = false;
+  for (size_t i = 0; i < count; i++)
+    absent |= source->codes[i] == 0;
+  uint32_t first = absent ? 0 : 1; /* code 0 of the answer is "" when anybody needs it */
+  size_t bytes = 0;
+  for (uint32_t v = 0; v < distinct; v++)
+    bytes += values[v].size;
+  int32_t *offsets = ARENA_ARRAY(arena, int32_t, (size_t)distinct + 2),
+          *codes = ARENA_ARRAY(arena, int32_t, count + 1);
+  char *data = arena_alloc(arena, bytes);
+  struct column *dictionary = ARENA_NEW(arena, struct column);
+  if (!offsets || !codes || !data || !dictionary)
+    return mem_refused(arena->account, bytes + count * 4, err);
+  if (bytes > INT32_MAX)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "the values of a tag take %zu bytes", bytes);
+  uint32_t n = absent ? 1 : 0;
+  for (uint32_t v = 0; v < distinct; v++, n++) {
+    memcpy(data + offsets[n], values[v].data, values[v].size);
+    offsets[n + 1] = offsets[n] + (int32_t)values[v].size;
+  }
+  for (size_t i = 0; i < count; i++)
+    codes[i] = (int32_t)(source->codes[i] - first);
+  *dictionary = (struct column){.type = TYPE_STRING, .length = n, .offsets = offsets, .data = data};
+  *out = (struct column){.type = {PHYSICAL_INT32, 0, 0},
+                         .length = (int64_t)count,
+                         .i32 = codes,
+                         .dictionary = dictionary};
+  return ERR_OK;
+}
+
+int series_tags(struct series_index *index, struct store_snapshot *snapshot, const uint64_t *ids,
+                size_t count, const uint32_t *columns, size_t column_count, struct arena *arena,
+                struct column *out, struct err *err) {
+  if (column_count == 0) return ERR_OK;
+  struct series__wanted wanted = {ids, count, columns, column_count};
+  struct section_source_column *gathered;
+  uint32_t gathered_count;
+  size_t missing;
+  int code = series__gather(index, NULL, 0, snapshot, &wanted, arena, &gathered, &gathered_count,
+                            &missing, err);
+  for (uint32_t g = 0; g < gathered_count && !code; g++) {
+    struct column column;
+    code = dictionary_column(&gathered[g], count, arena, &column, err);
+    for (size_t c = 0; c < column_count && !code; c++)
+      if (columns[c] == gathered[g].id) out[c] = column;
+  }
+  return code;
+}
