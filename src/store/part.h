@@ -43,7 +43,9 @@ struct part_writer_options {
   enum store_policy policy;
   int level; /* enum codec_level */
   uint8_t shard[16];
-  uint64_t id; /* epoch << 20 | ordinal for parts on disk; 0 in memory */
+  uint64_t id;              /* epoch << 20 | ordinal for parts on disk; 0 in memory */
+  uint64_t partition_width; /* in key units; 0: not split */
+  int64_t partition_start;
 };
 /* Where the bytes go: memory, or a file from an offset on (8-byte aligned). */
 int part_writer_create(const struct part_writer_options *options, struct mem_account *account,
@@ -54,6 +56,10 @@ void part_writer_destroy(struct part_writer *writer);
  * and 2 MiB plain; whole runs of small series together, a series longer than a block cut evenly.
  * Tombstones and note of `rows` are ignored. */
 int part_writer_append(struct part_writer *writer, const struct store_rows *rows, struct err *err);
+/* The same, for the last rows: nothing is kept back and nothing copied. A commit's rows go in by
+ * one call of this. */
+int part_writer_append_last(struct part_writer *writer, const struct store_rows *rows,
+                            struct err *err);
 /* Distinct series ids appended so far, ascending; borrowed. */
 size_t part_writer_series(const struct part_writer *writer, const uint64_t **series);
 struct part_ending {
@@ -97,6 +103,8 @@ const struct part_block *part_blocks(const struct store_part *part); /* after pa
  * first and last key stand in run_keys (pairs), if wanted. */
 int part_read_runs(struct store_part *part, uint32_t block, struct arena *arena,
                    const struct store_run **runs, const int64_t **run_keys, struct err *err);
+/* Keys of a block, all its rows. What was read is added to *bytes_read (which may be NULL), here
+ * and below. */
 int part_read_keys(struct store_part *part, uint32_t block, struct arena *arena,
                    const int64_t **keys, uint64_t *bytes_read, struct err *err);
 /* A column of a block, all its rows; all-null of type INT64 with length rows when the part lacks
@@ -113,6 +121,10 @@ uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
 /* Tombstones that the part carries; borrowed. */
 uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
                          const uint64_t **commits);
+/* Ids of the parts it was merged from; borrowed. */
+uint32_t part_sources(const struct store_part *part, const uint64_t **sources);
+uint64_t part_store(const struct store_part *part);
+enum store_policy part_policy(const struct store_part *part);
 /* For messages and inspect. */
 void part_describe(const struct store_part *part, char *out, size_t size);
 /* Checks every checksum and invariant of the part; the first violation is the error. */

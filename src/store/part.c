@@ -1,0 +1,504 @@
+/* The life of a part: what backs it, opening (footer and tail only), references, facts. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/checksum.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "os/os.h"
+#include "store/part_private.h"
+
+/* ---- what backs parts ---- */
+
+void part_memory_retain(struct part_memory *memory) {
+  atomic_fetch_add_explicit(&memory->references, 1, memory_order_relaxed);
+}
+
+void part_memory_release(struct part_memory *memory) {
+  if (!memory || atomic_fetch_sub_explicit(&memory->references, 1, memory_order_acq_rel) != 1)
+    return;
+  mem_free(memory->account, memory->data, memory->capacity);
+  mem_free(memory->account, memory, sizeof *memory);
+}
+
+static size_t part_file_held(const struct part_file *file) {
+  return sizeof *file + strlen(file->path) + 1;
+}
+
+int part_file_open(struct os *os, struct mem_account *account, const char *directory,
+                   uint64_t epoch, struct part_file **out, struct err *err) {
+  size_t held = sizeof(struct part_file) + strlen(directory) + sizeof "/0123456789abcdef.part";
+  struct part_file *file = mem_alloc_zero(account, held);
+  if (!file) return mem_refused(account, held, err);
+  file->references = 1;
+  file->os = os;
+  file->epoch = epoch;
+  file->account = account;
+  snprintf(file->path, held - sizeof *file, "%s/%016llx.part", directory,
+           (unsigned long long)epoch);
+  assert(part_file_held(file) == held);
+  int code = os_file_open(os, file->path, OS_READ, &file->file, err);
+  if (code) {
+    mem_free(account, file, held);
+    return code;
+  }
+  *out = file;
+  return ERR_OK;
+}
+
+void part_file_retain(struct part_file *file) {
+  atomic_fetch_add_explicit(&file->references, 1, memory_order_relaxed);
+}
+
+void part_file_release(struct part_file *file) {
+  if (!file || atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) != 1) return;
+  os_file_close(file->file);
+  /* What can't be removed now is an unnamed file at the next start, which removes it. */
+  if (atomic_load(&file->doomed)) os_file_remove(file->os, file->path, NULL);
+  mem_free(file->account, file, part_file_held(file));
+}
+
+/* ---- errors and bytes ---- */
+
+void part_describe(const struct store_part *part, char *out, size_t size) {
+  if (part->file)
+    snprintf(out, size, "%s, part at %llu of store %llu", part->file->path,
+             (unsigned long long)part->offset, (unsigned long long)part->meta.store);
+  else
+    snprintf(out, size, "memory part of store %llu, commits %llu to %llu",
+             (unsigned long long)part->meta.store, (unsigned long long)part->meta.commit_min,
+             (unsigned long long)part->meta.commit_max);
+}
+
+int part__damaged(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
+                  const char *what, struct err *err) {
+  char section[32], where[LIMIT_PATH_SIZE];
+  part_section_name(kind, column, section, sizeof section);
+  err_set(err, ERR_CORRUPTION, "a part is damaged: %s", what);
+  /* The end of a long path says more than its beginning. */
+  const char *path = part->file ? part->file->path : "memory part";
+  size_t length = strlen(path);
+  snprintf(where, sizeof where, "%s", length > 120 ? path + length - 120 : path);
+  err_detail(err, "%s, store %llu, section %s, offset %llu", where,
+             (unsigned long long)part->meta.store, section,
+             (unsigned long long)(part->offset + offset));
+  err_hint(err, part->file ? "restore this file from a backup; other files are not affected"
+                           : "restart the server: it reads the rows again from the log");
+  err_position(err, 0, 0, (int64_t)(part->offset + offset));
+  return ERR_CORRUPTION;
+}
+
+static int read_file(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
+                     struct err *err) {
+  int code = os_file_read_exact(part->file->file, part->offset + offset, bytes, size, err);
+  if (code != ERR_END_OF_INPUT) return code;
+  return part__damaged(part, PART_BLOCKS, 0, offset, "the file is shorter than the part", err);
+}
+
+int part__bytes(const struct store_part *part, uint64_t offset, uint64_t size, struct arena *arena,
+                const uint8_t **bytes, struct err *err) {
+  assert(offset <= part->size && size <= part->size - offset);
+  const uint8_t *at = part->memory ? part->memory->data + part->offset + offset : NULL;
+  if (at && (uintptr_t)at % PART_ALIGNMENT == 0) {
+    *bytes = at;
+    return ERR_OK;
+  }
+  uint8_t *copy = arena_alloc(arena, size);
+  if (!copy) return mem_refused(arena->account, size, err);
+  *bytes = copy;
+  if (!at) return read_file(part, offset, copy, size, err);
+  memcpy(copy, at, size);
+  return ERR_OK;
+}
+
+/* ---- opening ---- */
+
+/* What opening has read, before there is a part to keep it. */
+struct opening {
+  struct store_part *part; /* of the right place; its arrays come once their sizes are known */
+  struct arena arena;
+  struct part_footer footer;
+  const uint8_t *tail;
+  const struct part_section *sections;
+  const struct part_section *meta;
+};
+
+static int damaged_end(struct opening *opening, uint64_t offset, const char *what,
+                       struct err *err) {
+  return part__damaged(opening->part, PART_META, 0, offset, what, err);
+}
+
+static int check_footer(struct opening *opening, const uint8_t *bytes, struct err *err) {
+  struct part_footer *footer = &opening->footer;
+  struct store_part *part = opening->part;
+  uint64_t at = part->size - sizeof *footer;
+  memcpy(footer, bytes, sizeof *footer);
+  if (memcmp(footer->magic, PART_FOOTER_MAGIC, sizeof footer->magic) != 0)
+    return damaged_end(opening, at, "it does not end with a footer", err);
+  if (checksum64(footer, offsetof(struct part_footer, checksum)) != footer->checksum)
+    return damaged_end(opening, at, "the footer's checksum does not hold", err);
+  if (footer->version > PART_VERSION || footer->incompatible & ~(uint32_t)PART_INCOMPATIBLE_KNOWN) {
+    err_set(err, ERR_BAD_VERSION, "a part was written by a newer version (%u, features %#x)",
+            footer->version, footer->incompatible);
+    err_detail(err, "%s", part->file ? part->file->path : "memory part");
+    err_hint(err, "open the directory with the version that wrote it");
+    return ERR_BAD_VERSION;
+  }
+  uint64_t room = part->size - sizeof *footer - sizeof(struct part_header);
+  if (footer->image_size != part->size || footer->tail_size > room ||
+      footer->tail_size % PART_ALIGNMENT || footer->tail_size > (uint64_t)LIMIT_UNIT_SIZE ||
+      footer->section_count > PART_SECTIONS_MAX ||
+      footer->section_count * sizeof(struct part_section) > footer->tail_size)
+    return damaged_end(opening, at, "the footer's sizes do not fit the part", err);
+  part->tail_size = footer->tail_size;
+  part->tail_offset = at - footer->tail_size;
+  part->tail_checksum = footer->tail_checksum;
+  return ERR_OK;
+}
+
+/* Reads footer and tail, in one call if the tail is short. */
+static int read_end(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  if (part->size < sizeof(struct part_header) + sizeof(struct part_footer) ||
+      part->size % PART_ALIGNMENT)
+    return damaged_end(opening, 0, "it is shorter than a part can be", err);
+  uint64_t want = part->memory ? sizeof(struct part_footer) : PART_TAIL_READ;
+  if (want > part->size) want = part->size;
+  const uint8_t *end;
+  int code = part__bytes(part, part->size - want, want, &opening->arena, &end, err);
+  if (!code) code = check_footer(opening, end + want - sizeof(struct part_footer), err);
+  if (code) return code;
+  if (part->tail_size + sizeof(struct part_footer) <= want)
+    opening->tail = end + want - sizeof(struct part_footer) - part->tail_size;
+  else
+    code =
+        part__bytes(part, part->tail_offset, part->tail_size, &opening->arena, &opening->tail, err);
+  if (code) return code;
+  if (checksum64(opening->tail, part->tail_size) != part->tail_checksum)
+    return damaged_end(opening, part->tail_offset, "the tail's checksum does not hold", err);
+  return ERR_OK;
+}
+
+/* Checks where sections are and finds those that belong to no column. */
+static int check_sections(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  uint32_t count = opening->footer.section_count;
+  uint64_t directory = part->tail_size - count * sizeof(struct part_section);
+  opening->sections = (const struct part_section *)(const void *)(opening->tail + directory);
+  for (uint32_t i = 0; i < count; i++) {
+    const struct part_section *section = &opening->sections[i];
+    uint64_t at = part->tail_offset + directory + i * sizeof *section;
+    uint64_t from = section->form == PART_IN_TAIL ? part->tail_offset : sizeof(struct part_header);
+    uint64_t end =
+        section->form == PART_IN_TAIL ? part->tail_offset + directory : part->tail_offset;
+    if (section->offset < from || section->offset > end || section->size > end - section->offset ||
+        section->offset % PART_ALIGNMENT || section->form > PART_UNITS ||
+        (section->form != PART_UNITS && section->size > (uint64_t)LIMIT_UNIT_SIZE))
+      return damaged_end(opening, at, "a section lies outside the part", err);
+    struct part_place place = {section->offset, section->size, section->checksum, section->form};
+    bool fits = true;
+    if (section->kind == PART_META) {
+      fits = section->form == PART_IN_TAIL && !opening->meta;
+      opening->meta = section;
+    } else if (section->kind == PART_PRIMARY) {
+      fits = section->form == PART_IN_TAIL || section->form == PART_CHUNKED;
+      part->primary = place;
+    } else if (section->kind == PART_SERIES) {
+      part->series = place;
+    } else if (section->kind == PART_TOMBSTONES) {
+      fits = section->form == PART_IN_TAIL || section->form == PART_WHOLE;
+      part->tombstones_place = place;
+    }
+    if (!fits) return damaged_end(opening, at, "a section has a form it can't have", err);
+  }
+  if (!opening->meta || opening->meta->size < sizeof(struct part_meta))
+    return damaged_end(opening, part->tail_offset, "there is no meta section", err);
+  return ERR_OK;
+}
+
+/* Facts that contradict each other. */
+static bool meta_fits(const struct store_part *part, uint64_t section_size) {
+  const struct part_meta *meta = &part->meta;
+  uint64_t arrays = (uint64_t)meta->column_count * sizeof(struct part_meta_column) +
+                    (uint64_t)meta->source_count * sizeof(uint64_t);
+  return meta->size >= sizeof *meta && meta->size % 8 == 0 && meta->size <= section_size &&
+         arrays <= section_size - meta->size && meta->policy >= STORE_KEEP_ALL &&
+         meta->policy <= STORE_NEWEST_ROW && meta->blocks <= meta->rows &&
+         meta->blocks <= part->primary.size / PART_PRIMARY_SIZE_MIN &&
+         meta->rows <= meta->blocks * LIMIT_BLOCK_ROWS && meta->series_count <= meta->rows &&
+         (meta->rows == 0 ||
+          (meta->series_count > 0 && meta->series_min > 0 && meta->series_min <= meta->series_max &&
+           meta->key_min <= meta->key_max));
+}
+
+/* Copies meta and its arrays into a part of the right size, which takes the place of the old one.
+ */
+static int read_meta(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  uint64_t at = opening->meta->offset - part->tail_offset;
+  const uint8_t *bytes = opening->tail + at;
+  memcpy(&part->meta, bytes, sizeof part->meta);
+  if (!meta_fits(part, opening->meta->size))
+    return damaged_end(opening, opening->meta->offset, "the facts of the part contradict", err);
+  uint64_t columns = part->meta.column_count, sources = part->meta.source_count;
+  size_t held = sizeof *part + columns * sizeof(struct part_column) + sources * sizeof(uint64_t) +
+                columns * (sizeof(uint32_t) + sizeof(struct type));
+  struct store_part *grown = mem_resize(part->account, part, part->held, held);
+  if (!grown) return mem_refused(part->account, held, err);
+  opening->part = part = grown;
+  part->held = held;
+  part->columns = (struct part_column *)(part + 1);
+  part->sources = (uint64_t *)(part->columns + columns);
+  part->column_ids = (uint32_t *)(part->sources + sources);
+  part->column_types = (struct type *)(part->column_ids + columns);
+  for (uint32_t i = 0; i < columns; i++)
+    part->columns[i] = (struct part_column){.place = {.size = 0}};
+  bytes += part->meta.size;
+  for (uint32_t i = 0; i < columns; i++, bytes += sizeof(struct part_meta_column)) {
+    struct part_meta_column column;
+    memcpy(&column, bytes, sizeof column);
+    if (column.id == 0 || (i && column.id <= part->column_ids[i - 1]) ||
+        !part_type_stored(column.type))
+      return damaged_end(opening, opening->meta->offset, "a column has no valid id or type", err);
+    part->column_ids[i] = column.id;
+    part->column_types[i] = column.type;
+  }
+  if (sources) memcpy(part->sources, bytes, sources * sizeof(uint64_t));
+  return ERR_OK;
+}
+
+/* Gives every column the place of its metadata. */
+static int place_columns(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  for (uint32_t i = 0; i < opening->footer.section_count; i++) {
+    const struct part_section *section = &opening->sections[i];
+    if (section->kind != PART_COLUMN) continue;
+    uint32_t index = part__find_column(part, section->column);
+    if (index == UINT32_MAX || part->columns[index].place.size ||
+        section->size < part->meta.blocks ||
+        (section->form != PART_IN_TAIL && section->form != PART_CHUNKED))
+      return part__damaged(part, PART_COLUMN, section->column, section->offset,
+                           "the section belongs to no column or has a form it can't have", err);
+    part->columns[index].place =
+        (struct part_place){section->offset, section->size, section->checksum, section->form};
+  }
+  for (uint32_t i = 0; i < part->meta.column_count; i++)
+    if (part->columns[i].place.size == 0)
+      return part__damaged(part, PART_COLUMN, part->column_ids[i], part->tail_offset,
+                           "a column has no metadata", err);
+  return ERR_OK;
+}
+
+/* Reads the tombstones into the arrays if there are any; without arrays it counts. */
+static bool walk_tombstones(struct reader reader, struct store_part *part, bool keep) {
+  uint32_t count = 0;
+  size_t series_count = 0;
+  while (reader_left(&reader)) {
+    uint64_t commit = reader_varint(&reader);
+    struct store_tombstone tombstone = {.key_min = reader_zigzag(&reader)};
+    tombstone.key_max = (int64_t)((uint64_t)tombstone.key_min + reader_varint(&reader));
+    uint64_t series = reader_varint(&reader);
+    if (series > reader_left(&reader) + 1 || tombstone.key_max < tombstone.key_min) return false;
+    if (series) {
+      tombstone.series_count = (size_t)series - 1;
+      tombstone.series = keep ? part->tombstone_series + series_count : NULL;
+    }
+    uint64_t previous = 0;
+    for (size_t i = 0; i < tombstone.series_count; i++) {
+      uint64_t id = previous + reader_varint(&reader);
+      if (id <= previous) return false;
+      if (keep) part->tombstone_series[series_count] = id;
+      series_count++;
+      previous = id;
+    }
+    if (reader.failed || count == UINT32_MAX) return false;
+    if (keep) {
+      part->tombstones[count] = tombstone;
+      part->tombstone_commits[count] = commit ? commit : part->meta.commit_max;
+    }
+    count++;
+  }
+  part->tombstone_count = count;
+  part->tombstone_series_count = series_count;
+  return !reader.failed;
+}
+
+static size_t tombstones_held(const struct store_part *part) {
+  return part->tombstone_count * (sizeof(struct store_tombstone) + sizeof(uint64_t)) +
+         part->tombstone_series_count * sizeof(uint64_t);
+}
+
+static int read_tombstones(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  const struct part_place *place = &part->tombstones_place;
+  if (place->size == 0) return ERR_OK;
+  const uint8_t *bytes = opening->tail + (place->offset - part->tail_offset);
+  if (place->form == PART_WHOLE) {
+    int code = part__bytes(part, place->offset, place->size, &opening->arena, &bytes, err);
+    if (code) return code;
+    if (checksum64(bytes, place->size) != place->checksum)
+      return part__damaged(part, PART_TOMBSTONES, 0, place->offset,
+                           "the section's checksum does not hold", err);
+  }
+  struct reader reader = reader_of(bytes, place->size);
+  bool good = walk_tombstones(reader, part, false);
+  if (!good || part->tombstone_count == 0) {
+    part->tombstone_count = 0;
+    return part__damaged(part, PART_TOMBSTONES, 0, place->offset, "a tombstone can't be read", err);
+  }
+  size_t held = tombstones_held(part);
+  part->tombstones = mem_alloc(part->account, held);
+  if (!part->tombstones) return mem_refused(part->account, held, err);
+  part->tombstone_commits = (uint64_t *)(part->tombstones + part->tombstone_count);
+  part->tombstone_series = part->tombstone_commits + part->tombstone_count;
+  walk_tombstones(reader, part, true);
+  return ERR_OK;
+}
+
+/* Takes over the references that `template` holds, also on failure. */
+static int open_part(const struct store_part *template, uint64_t commit, struct store_part **out,
+                     struct err *err) {
+  struct store_part *part = mem_alloc(template->account, sizeof *part);
+  int code = part ? ERR_OK : mem_refused(template->account, sizeof *part, err);
+  if (!part) {
+    part_memory_release(template->memory);
+    part_file_release(template->file);
+    return code;
+  }
+  memcpy(part, template, sizeof *part);
+  part->references = 1;
+  part->held = sizeof *part;
+  struct opening opening = {.part = part};
+  arena_init(&opening.arena, part->account, PART_TAIL_READ + 512);
+  code = read_end(&opening, err);
+  if (!code) code = check_sections(&opening, err);
+  if (!code) code = read_meta(&opening, err);
+  if (!code) code = place_columns(&opening, err);
+  part = opening.part;
+  if (!code && commit) part->meta.commit_min = part->meta.commit_max = commit;
+  if (!code) code = read_tombstones(&opening, err);
+  arena_deinit(&opening.arena);
+  if (code) {
+    part->meta.column_count = part->columns ? part->meta.column_count : 0;
+    part_release(part);
+    return code;
+  }
+  *out = part;
+  return ERR_OK;
+}
+
+int part_open_memory(struct part_memory *memory, size_t offset, size_t size,
+                     struct mem_account *account, uint64_t commit, struct store_part **part,
+                     struct err *err) {
+  assert(offset <= memory->size && size <= memory->size - offset);
+  part_memory_retain(memory);
+  struct store_part template = {
+      .account = account, .memory = memory, .offset = offset, .size = size};
+  return open_part(&template, commit, part, err);
+}
+
+int part_open_file(struct part_file *file, uint64_t offset, uint64_t size,
+                   struct mem_account *account, struct store_part **part, struct err *err) {
+  part_file_retain(file);
+  struct store_part template = {.account = account, .file = file, .offset = offset, .size = size};
+  return open_part(&template, 0, part, err);
+}
+
+void part_retain(struct store_part *part) {
+  atomic_fetch_add_explicit(&part->references, 1, memory_order_relaxed);
+}
+
+void part_release(struct store_part *part) {
+  if (!part || atomic_fetch_sub_explicit(&part->references, 1, memory_order_acq_rel) != 1) return;
+  void *attachment = atomic_load(&part->attachment);
+  void (*destroy)(void *) = atomic_load(&part->attachment_destroy);
+  if (attachment && destroy) destroy(attachment);
+  part__free_metadata(part);
+  mem_free(part->account, part->tombstones, part->tombstones ? tombstones_held(part) : 0);
+  part_memory_release(part->memory);
+  part_file_release(part->file);
+  mem_free(part->account, part, part->held);
+}
+
+/* ---- facts ---- */
+
+void store_part_facts(const struct store_part *part, struct store_part_facts *facts) {
+  const struct part_meta *meta = &part->meta;
+  *facts = (struct store_part_facts){
+      .id = meta->id,
+      .rows = meta->rows,
+      .blocks = meta->blocks,
+      .series_count = meta->series_count,
+      .series_min = meta->series_min,
+      .series_max = meta->series_max,
+      .key_min = meta->key_min,
+      .key_max = meta->key_max,
+      .commit_min = meta->commit_min,
+      .commit_max = meta->commit_max,
+      .bytes = part->size,
+      .bytes_plain = meta->bytes_plain,
+      .in_memory = part->memory != NULL,
+  };
+}
+
+uint32_t part_block_count(const struct store_part *part) { return (uint32_t)part->meta.blocks; }
+
+uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
+                      const struct type **types) {
+  *ids = part->column_ids;
+  *types = part->column_types;
+  return part->meta.column_count;
+}
+
+uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
+                         const uint64_t **commits) {
+  *tombstones = part->tombstones;
+  *commits = part->tombstone_commits;
+  return part->tombstone_count;
+}
+
+uint64_t part_store(const struct store_part *part) { return part->meta.store; }
+enum store_policy part_policy(const struct store_part *part) {
+  return (enum store_policy)part->meta.policy;
+}
+uint32_t part_sources(const struct store_part *part, const uint64_t **sources) {
+  *sources = part->sources;
+  return part->meta.source_count;
+}
+
+uint32_t part__find_column(const struct store_part *part, uint32_t id) {
+  uint32_t low = 0, high = part->meta.column_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (part->column_ids[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < part->meta.column_count && part->column_ids[low] == id ? low : UINT32_MAX;
+}
+
+/* ---- the series section and what hangs on a part ---- */
+
+uint64_t store_part_series_bytes(const struct store_part *part) { return part->series.size; }
+
+int store_part_series_read(struct store_part *part, uint64_t offset, void *bytes, size_t size,
+                           struct err *err) {
+  if (offset > part->series.size || size > part->series.size - offset)
+    return err_set(err, ERR_OUT_OF_RANGE, "bytes %llu to %llu of a series section of %llu",
+                   (unsigned long long)offset, (unsigned long long)(offset + size),
+                   (unsigned long long)part->series.size);
+  if (size == 0) return ERR_OK;
+  if (part->file) return read_file(part, part->series.offset + offset, bytes, size, err);
+  memcpy(bytes, part->memory->data + part->offset + part->series.offset + offset, size);
+  return ERR_OK;
+}
+
+void *store_part_attachment(struct store_part *part, void *value, void (*destroy)(void *value)) {
+  void *there = atomic_load(&part->attachment);
+  if (there || !value) return there;
+  if (!atomic_compare_exchange_strong(&part->attachment, &there, value)) return there;
+  /* Read at the part's end only, which comes after the caller's reference. */
+  atomic_store(&part->attachment_destroy, destroy);
+  return value;
+}

@@ -1,0 +1,145 @@
+/* Checks everything a part says against everything else it says: header, checksums of all units,
+ * the order of rows, lengths, and that recomputing the metadata gives the same. */
+#include "base/checksum.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "os/os.h"
+#include "store/part_private.h"
+
+enum { PIECE_BYTES = 64 << 10 };
+
+struct verification {
+  struct store_part *part;
+  struct arena arena; /* one block's */
+  uint64_t series_count, series_last;
+  int64_t key_last; /* of series_last */
+  int64_t key_min, key_max;
+};
+
+static int verify_header(struct verification *verification, struct err *err) {
+  const struct store_part *part = verification->part;
+  const uint8_t *bytes;
+  struct part_header header;
+  int code = part__bytes(part, 0, sizeof header, &verification->arena, &bytes, err);
+  if (code) return code;
+  memcpy(&header, bytes, sizeof header);
+  if (memcmp(header.magic, PART_HEADER_MAGIC, sizeof header.magic) != 0 ||
+      checksum64(&header, offsetof(struct part_header, checksum)) != header.checksum)
+    return part__damaged(part, PART_BLOCKS, 0, 0, "the header's checksum does not hold", err);
+  return ERR_OK;
+}
+
+/* The series section, in pieces: it may be large. */
+static int verify_series_section(struct verification *verification, struct err *err) {
+  struct store_part *part = verification->part;
+  if (part->series.size == 0 || part->series.form != PART_WHOLE) return ERR_OK;
+  XXH3_state_t *state = arena_alloc(&verification->arena, sizeof *state + 64);
+  uint8_t *piece = arena_alloc(&verification->arena, PIECE_BYTES);
+  if (!state || !piece) return mem_refused(verification->arena.account, PIECE_BYTES, err);
+  state = (XXH3_state_t *)(((uintptr_t)state + 63) & ~(uintptr_t)63); /* as xxHash wants it */
+  XXH3_64bits_reset(state);
+  for (uint64_t at = 0; at < part->series.size; at += PIECE_BYTES) {
+    uint64_t left = part->series.size - at;
+    size_t size = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+    int code = store_part_series_read(part, at, piece, size, err);
+    if (code) return code;
+    XXH3_64bits_update(state, piece, size);
+  }
+  if (XXH3_64bits_digest(state) == part->series.checksum) return ERR_OK;
+  return part__damaged(part, PART_SERIES, 0, part->series.offset,
+                       "the section's checksum does not hold", err);
+}
+
+static int block_damaged(const struct verification *verification, uint32_t block, const char *what,
+                         struct err *err) {
+  const struct store_part *part = verification->part;
+  return part__damaged(part, PART_BLOCKS, 0, atomic_load(&part->blocks)->places[block].place, what,
+                       err);
+}
+
+/* Order within the block's runs and against the block before; the block's key range. */
+static int verify_rows(struct verification *verification, uint32_t block, const int64_t **out_keys,
+                       struct err *err) {
+  struct store_part *part = verification->part;
+  const struct part_block *facts = &part_blocks(part)[block];
+  const struct store_run *runs;
+  const int64_t *run_keys, *keys;
+  int code = part_read_runs(part, block, &verification->arena, &runs, &run_keys, err);
+  if (!code) code = part_read_keys(part, block, &verification->arena, &keys, NULL, err);
+  if (code) return code;
+  *out_keys = keys;
+  int64_t key_min = INT64_MAX, key_max = INT64_MIN;
+  for (uint32_t i = 0; i < facts->runs; i++) {
+    const int64_t *run = keys + runs[i].row;
+    uint32_t last = runs[i].rows - 1;
+    if (run[0] != run_keys[2 * i] || run[last] != run_keys[2 * i + 1])
+      return block_damaged(verification, block, "a run's keys are not those of the directory", err);
+    for (uint32_t j = 1; j <= last; j++)
+      if (run[j] < run[j - 1])
+        return block_damaged(verification, block, "keys go back within a series", err);
+    if (runs[i].series < verification->series_last ||
+        (runs[i].series == verification->series_last && run[0] < verification->key_last))
+      return block_damaged(verification, block, "rows go back", err);
+    verification->series_count += runs[i].series != verification->series_last;
+    verification->series_last = runs[i].series;
+    verification->key_last = run[last];
+    if (run[0] < key_min) key_min = run[0];
+    if (run[last] > key_max) key_max = run[last];
+  }
+  if (key_min != facts->key_min || key_max != facts->key_max)
+    return block_damaged(verification, block, "the key range is not that of the keys", err);
+  if (key_min < verification->key_min) verification->key_min = key_min;
+  if (key_max > verification->key_max) verification->key_max = key_max;
+  return ERR_OK;
+}
+
+static int verify_column(struct verification *verification, uint32_t block, uint32_t index,
+                         const int64_t *keys, struct err *err) {
+  struct store_part *part = verification->part;
+  uint32_t id = part->column_ids[index];
+  struct column column;
+  struct column_statistics said, computed;
+  int code = part_read_column(part, block, id, &verification->arena, &column, NULL, err);
+  if (!code) code = part_statistics(part, block, id, &said, err);
+  if (code) return code;
+  if (column.length != part_blocks(part)[block].rows)
+    return block_damaged(verification, block, "a column is not as long as the keys", err);
+  column_statistics_compute(&column, keys, &computed);
+  /* A column without a value has no record to say more. */
+  bool equal = computed.count == 0 ? said.count == 0 : memcmp(&said, &computed, sizeof said) == 0;
+  if (equal) return ERR_OK;
+  return part__damaged(part, PART_COLUMN, id, part->columns[index].place.offset,
+                       "statistics are not those of the values", err);
+}
+
+static int verify_facts(const struct verification *verification, struct err *err) {
+  const struct store_part *part = verification->part;
+  const struct part_meta *meta = &part->meta;
+  const struct part_block *blocks = part_blocks(part);
+  if (meta->blocks == 0) return ERR_OK;
+  if (meta->series_count != verification->series_count ||
+      meta->series_min != blocks[0].series_first || meta->series_max != verification->series_last ||
+      meta->key_min != verification->key_min || meta->key_max != verification->key_max)
+    return part__damaged(part, PART_META, 0, part->tail_offset,
+                         "the facts are not those of the rows", err);
+  return ERR_OK;
+}
+
+int part_verify(struct store_part *part, struct err *err) {
+  struct verification verification = {
+      .part = part, .key_min = INT64_MAX, .key_max = INT64_MIN, .key_last = INT64_MIN};
+  arena_init(&verification.arena, part->account, PIECE_BYTES);
+  int code = verify_header(&verification, err);
+  if (!code) code = verify_series_section(&verification, err);
+  if (!code) code = part_load_blocks(part, err);
+  for (uint32_t block = 0; block < part->meta.blocks && !code; block++) {
+    const int64_t *keys = NULL;
+    arena_reset(&verification.arena);
+    code = verify_rows(&verification, block, &keys, err);
+    for (uint32_t i = 0; i < part->meta.column_count && !code; i++)
+      code = verify_column(&verification, block, i, keys, err);
+  }
+  if (!code) code = verify_facts(&verification, err);
+  arena_deinit(&verification.arena);
+  return code;
+}
