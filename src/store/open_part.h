@@ -12,33 +12,43 @@
 
 struct open_part;
 
+/* An empty part without room for rows: the first append finds it full. One reference for the
+ * caller. ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int open_part_create(uint64_t store, enum store_policy policy, struct os *os,
                      struct mem_account *account, struct open_part **part, struct err *err);
 void open_part_retain(struct open_part *part);
-void open_part_release(struct open_part *part);
+void open_part_release(struct open_part *part); /* NULL is allowed */
 /* Committer only. Appends the rows under a commit number not below any before; *full is set and
  * nothing is appended when they do not fit the fixed arrays. Visible to readers at once (release
- * order). */
+ * order). ERR_INTERNAL when a column has another type than before. */
 int open_part_append(struct open_part *part, const struct store_rows *rows, uint64_t commit,
                      bool *full, struct err *err);
-/* Committer only. A copy with at least twice the room, and room for `rows`. */
+/* Committer only. A copy with at least twice the room, and room for `rows`. ERR_LIMIT_EXCEEDED when
+ * that passes what a part can hold (it must be sealed before), ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int open_part_grow(const struct open_part *part, const struct store_rows *rows,
                    struct open_part **grown, struct err *err);
-uint32_t open_part_rows(const struct open_part *part); /* published */
-size_t open_part_bytes(const struct open_part *part);  /* held */
-uint64_t open_part_commit_min(const struct open_part *part);
+uint32_t open_part_rows(const struct open_part *part);       /* published */
+size_t open_part_bytes(const struct open_part *part);        /* held, its cached view left out */
+uint64_t open_part_commit_min(const struct open_part *part); /* 0 when it has no rows */
 uint64_t open_part_commit_max(const struct open_part *part);
 
 /* The rows visible at `commit`, sorted by (series, key) with the policy applied among them, as one
  * view. The view is built once per visible length and shared (a lock inside); retained until
- * released. */
+ * released. For the scan it is cut into blocks like those of a part. */
 struct open_view {
   uint32_t rows;
   const uint64_t *series;
   const int64_t *keys;
-  const struct store_column *columns;
+  const struct store_column *columns; /* ascending ids */
   uint32_t column_count;
+  uint32_t block_count;
+  const struct part_block *blocks;
+  const uint32_t *block_rows;   /* the first row of each block */
+  const uint32_t *block_runs;   /* its first run */
+  const struct store_run *runs; /* `row` counts from the first row of the block */
+  const int64_t *run_keys;      /* first and last key of each run */
 };
+/* ERR_NO_MEMORY, ERR_MEMORY_LIMIT. The view also ends with the caller's reference to the part. */
 int open_part_view(struct open_part *part, uint64_t commit, const struct open_view **view,
                    struct err *err);
 void open_part_view_release(struct open_part *part, const struct open_view *view);

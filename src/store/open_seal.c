@@ -1,0 +1,37 @@
+/* An open part's end: its ordered view, packed in one go as a memory part. */
+#include "base/err.h"
+#include "codec/codec.h"
+#include "store/open_part_private.h"
+
+int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store_part **sealed,
+                   struct err *err) {
+  const struct open_view *view;
+  int code = open_part_view(part, UINT64_MAX, &view, err);
+  if (code) return code;
+  struct part_writer_options options = {
+      .store = part->store, .policy = part->policy, .level = CODEC_FAST};
+  memcpy(options.shard, shard, sizeof options.shard);
+  struct part_writer *writer = NULL;
+  struct part_memory *memory = NULL;
+  uint64_t size = 0;
+  code = part_writer_create(&options, part->account, NULL, 0, &writer, err);
+  if (code) goto done;
+  struct store_rows rows = {.store = part->store,
+                            .policy = part->policy,
+                            .rows = view->rows,
+                            .series = view->series,
+                            .keys = view->keys,
+                            .columns = view->columns,
+                            .column_count = view->column_count};
+  if (rows.rows) code = part_writer_append(writer, &rows, err);
+  if (code) goto done;
+  struct part_ending ending = {.commit_min = open_part_commit_min(part),
+                               .commit_max = open_part_commit_max(part)};
+  code = part_writer_finish(writer, &ending, &size, &memory, err);
+  if (!code) code = part_open_memory(memory, 0, size, part->account, 0, sealed, err);
+done:
+  if (memory) part_memory_release(memory);
+  part_writer_destroy(writer);
+  open_part_view_release(part, view);
+  return code;
+}
