@@ -381,5 +381,6 @@ int main(void) {
       TEST(the_disk_has_room),
   };
   int failed = cmocka_run_group_tests_name("real", tests, twin_setup_real, twin_teardown);
+  failed += cmocka_run_group_tests_name("simulated", tests, twin_setup_simulated, twin_teardown);
   return failed;
 }

@@ -209,5 +209,6 @@ int main(void) {
       cmocka_unit_test(default_size),
   };
   int failed = cmocka_run_group_tests_name("real", tests, twin_setup_real, twin_teardown);
+  failed += cmocka_run_group_tests_name("simulated", tests, twin_setup_simulated, twin_teardown);
   return failed;
 }

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "os/os.h"
+#include "os/sim.h"
 
 struct twin {
   struct os *os;
@@ -73,6 +74,18 @@ static inline int twin_setup_real(void **state) {
   if (os_real_create(&twin->os, &err)) return -1;
   snprintf(twin->root, sizeof twin->root, "/tmp/nilo-test-XXXXXX");
   if (!mkdtemp(twin->root)) return -1;
+  *state = twin;
+  return 0;
+}
+
+static inline int twin_setup_simulated(void **state) {
+  struct twin *twin = calloc(1, sizeof *twin);
+  struct err err = {.offset = -1};
+  struct os_sim_options options = {.seed = 42};
+  if (os_sim_create(&options, &twin->os, &err)) return -1;
+  twin->simulated = true;
+  snprintf(twin->root, sizeof twin->root, "/test");
+  if (os_dir_create(twin->os, twin->root, &err)) return -1;
   *state = twin;
   return 0;
 }
