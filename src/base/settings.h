@@ -12,9 +12,10 @@
  *     segment_size = 64MiB
  * Environment: NILO_WAL_SYNC=always (dots become underscores). Flag: --wal.sync=always.
  *
- * Values: booleans true/false (on/off, yes/no, 1/0 outside files too); integers, with underscores
- * between digits; sizes in bytes with KiB, MiB, GiB, TiB (or KB, MB, GB, TB of 1,000); durations as
- * duration_parse; strings and enum names bare or in double quotes with \" \\ \n \t. */
+ * Values: booleans true/false, on/off, yes/no, 1/0; integers, with underscores
+ * between digits; sizes in bytes with KiB, MiB, GiB, TiB (also K, M, G, T) or KB, MB, GB, TB of
+ * 1,000, any case; durations as duration_parse, and 0; strings and enum names bare or in double
+ * quotes with \" \\ \n \t. */
 #ifndef NILO_BASE_SETTINGS_H
 #define NILO_BASE_SETTINGS_H
 

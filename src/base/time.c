@@ -67,6 +67,9 @@ bool time_convert_exact(int64_t value, enum time_unit from, enum time_unit to, i
 
 /* ---- calendar ---- */
 
+/* About the year 10^12, beyond every unit: what is shown of instants further away. */
+#define INSTANT_MAX ((__int128)NS_PER_DAY * INT64_C(365000000000000))
+
 /* Years begin in March here, so that the leap day is the last one; an era is 400 years, 146,097
  * days, after which the calendar repeats. 719,468 days lead from 0000-03-01 to 1970-01-01. */
 enum { ERA_DAYS = 146097, EPOCH_SHIFT = 719468 };
@@ -100,6 +103,8 @@ int civil_month_days(int64_t year, int month) {
 }
 
 void time_fields_from_ns(__int128 ns, struct time_fields *fields) {
+  if (ns > INSTANT_MAX) ns = INSTANT_MAX;
+  if (ns < -INSTANT_MAX) ns = -INSTANT_MAX;
   int64_t days = (int64_t)floor_div(ns, NS_PER_DAY);
   int64_t rest = (int64_t)(ns - (__int128)days * NS_PER_DAY);
   civil_from_days(days, &fields->year, &fields->month, &fields->day);

@@ -83,6 +83,7 @@ struct time_fields {
   int32_t nanosecond;
   int weekday; /* 0: Sunday; time_fields_to_ns ignores it */
 };
+/* Instants beyond the year 10^12, which no unit holds, are shown as that. */
 void time_fields_from_ns(__int128 ns, struct time_fields *fields);
 __int128 time_fields_to_ns(const struct time_fields *fields);
 
