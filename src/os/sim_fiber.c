@@ -58,6 +58,7 @@ struct sim_fiber {
   int64_t deadline;
   bool timed_out;
   int64_t cpu_ns;
+  unsigned locks; /* it holds */
 
   void *map; /* the stack with its guard page below; NULL for the host */
   size_t map_size;
@@ -224,6 +225,7 @@ static void fiber_main(unsigned high, unsigned low) {
   struct sim *sim = sim_of(self->thread.os);
   after_switch(sim, self);
   self->run(self->argument);
+  if (self->locks > 0) sim__report(sim, "the thread ends while it holds %u locks", self->locks);
   self->state = SIM_ENDED;
   wake_all(sim, SIM_WAIT_JOIN, self);
   schedule(sim);
@@ -370,10 +372,12 @@ static void take(struct sim *sim, struct sim_mutex *mutex) {
     mutex->waiters--;
   }
   mutex->owner = sim->current;
+  sim->current->locks++;
 }
 
 static void give(struct sim *sim, struct sim_mutex *mutex) {
   mutex->owner = NULL;
+  sim->current->locks--;
   if (mutex->waiters > 0) wake_all(sim, SIM_WAIT_LOCK, mutex);
 }
 
