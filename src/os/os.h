@@ -71,13 +71,20 @@ int os_file_lock(struct os_file *file, struct err *err);
 const char *os_file_path(const struct os_file *file);
 
 /* ---- names ---- */
+
+/* Removes a file, moves it (over another one, as one step), gives it a second name (which must be
+ * free). Open handles stay as they are. The file calls' errors; a directory that is in the way, or
+ * is not empty, is ERR_IO. Durable after os_dir_sync of each directory that changed. */
 int os_file_remove(struct os *os, const char *path, struct err *err);
 int os_file_rename(struct os *os, const char *from, const char *to, struct err *err);
 int os_file_link(struct os *os, const char *from, const char *to, struct err *err);
+/* True when a file or directory is there (and can be looked at). */
 bool os_path_exists(struct os *os, const char *path);
 /* Creates a directory; existing is not an error. Parents must exist. */
 int os_dir_create(struct os *os, const char *path, struct err *err);
+/* Removes an empty directory; ERR_IO when it holds anything. */
 int os_dir_remove(struct os *os, const char *path, struct err *err);
+/* Makes every change of names in this directory durable (not those inside its directories). */
 int os_dir_sync(struct os *os, const char *path, struct err *err);
 /* Calls visit for each entry but . and .., in bytewise order of the names; a non-zero result of
  * visit ends it and is returned. */
@@ -106,6 +113,10 @@ uint64_t os_process_resident(struct os *os);
 void os_host_name(struct os *os, char *out, size_t size);
 
 /* ---- threads ---- */
+
+/* Starts a thread that calls run(context) and ends with it. The name is for debuggers, cut at 15
+ * bytes. Signals are blocked in it: they are the main thread's. ERR_BUSY when the system refuses,
+ * ERR_NO_MEMORY. */
 int os_thread_create(struct os *os, const char *name, void (*run)(void *context), void *context,
                      struct os_thread **thread, struct err *err);
 /* Waits for its end and frees the handle. */
@@ -122,10 +133,14 @@ struct os_cond {
   struct os *os;
   _Alignas(16) unsigned char storage[64];
 };
+
+/* A lock is held by one thread at a time, and not twice by the same. Init and deinit are for the
+ * owner of the storage; a zeroed object may be given to deinit. */
 void os_mutex_init(struct os_mutex *mutex, struct os *os);
 void os_mutex_deinit(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);
 void os_mutex_unlock(struct os_mutex *mutex);
+/* Init and deinit as for locks; nobody may wait at deinit. */
 void os_cond_init(struct os_cond *cond, struct os *os);
 void os_cond_deinit(struct os_cond *cond);
 /* Waits with the mutex released; may wake without cause. */

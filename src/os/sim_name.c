@@ -426,7 +426,7 @@ int sim__file_rename(struct os *os, const char *from, const char *to, struct err
   int code;
   enum sim_fate fate = enter(sim, "rename", from, &code, err);
   if (fate == SIM_FAIL) return code;
-  struct place source, target;
+  struct place source = {.dir = sim->root}, target = source;
   int number = rename_refusal(sim, from, to, &source, &target);
   if (number) return refuse(sim, err, "cannot rename the file", from, number);
   struct sim_inode *inode = inode_at(&source);
@@ -443,7 +443,7 @@ int sim__file_link(struct os *os, const char *from, const char *to, struct err *
   int code;
   enum sim_fate fate = enter(sim, "link", to, &code, err);
   if (fate == SIM_FAIL) return code;
-  struct place source, target;
+  struct place source = {.dir = sim->root}, target = source;
   int number = find_place(sim, from, &source);
   if (!number) number = find_place(sim, to, &target);
   struct sim_inode *inode = number ? NULL : inode_at(&source);

@@ -120,15 +120,19 @@ static inline struct sim *sim_of(const struct os *os) { return (struct sim *)os;
 
 /* ---- sim.c ---- */
 
+/* The next 64 bits of a stream. */
 uint64_t sim__draw(struct sim_random *random);
-/* 0 … bound - 1. */
+/* A number from 0 to bound - 1. */
 uint64_t sim__draw_below(struct sim_random *random, uint64_t bound);
+/* Mixes a number into the hash of the run. */
 void sim__hash(struct sim *sim, uint64_t value);
 /* Allocation of the simulator itself: ends the process when refused. Zeroed. */
 void *sim__alloc(struct sim *sim, size_t size);
+/* Frees a block of sim__alloc or sim__grow by its size; NULL with 0 is allowed. */
 void sim__free(struct sim *sim, void *block, size_t size);
 /* Grows an array for one more element. */
 void *sim__grow(struct sim *sim, void *list, size_t count, size_t *capacity, size_t element);
+/* A terminated copy of `size` bytes, for sim__free_text. */
 char *sim__copy_text(struct sim *sim, const char *text, size_t size);
 void sim__free_text(struct sim *sim, char *text);
 
@@ -149,10 +153,12 @@ enum sim_fate sim__enter(struct sim *sim, const struct sim_call *call, int *code
 void sim__leave(struct sim *sim);
 /* True when the dice say that a crashed call took effect. */
 bool sim__crash_took_effect(struct sim *sim);
+/* Fills err for a call while the power is off and returns its code. */
 int sim__lost(struct err *err, const char *path);
 
 /* ---- sim_file.c ---- */
 
+/* A new inode with one reference, the caller's; freed with the last one. */
 struct sim_inode *sim__inode_create(struct sim *sim, bool is_dir);
 void sim__inode_retain(struct sim_inode *inode);
 void sim__inode_release(struct sim *sim, struct sim_inode *inode);
@@ -164,6 +170,7 @@ void sim__inode_truncate(struct sim *sim, struct sim_inode *inode, uint64_t size
 void sim__inode_settle(struct sim *sim, struct sim_inode *inode, enum os_sim_loss loss);
 void sim__inode_flip(struct sim *sim, struct sim_inode *inode, uint64_t bit);
 
+/* The calls of os/os.h on handles, with the contracts they have there. */
 int sim__file_read(struct os_file *file, uint64_t offset, void *buffer, size_t size, size_t *got,
                    struct err *err);
 int sim__file_write(struct os_file *file, uint64_t offset, const void *buffer, size_t size,
@@ -178,11 +185,14 @@ int sim__file_lock(struct os_file *file, struct err *err);
 
 /* The inode at a path as it is seen, or NULL and an errno value. */
 struct sim_inode *sim__resolve(struct sim *sim, const char *path, int *number);
+/* Empties a set of names and lets go of their inodes. */
 void sim__names_clear(struct sim *sim, struct sim_names *names);
 /* Decides which changes of names survive and makes every directory show what is durable. */
 void sim__names_settle(struct sim *sim, enum os_sim_loss loss);
+/* Frees every inode, at the end of the environment. */
 void sim__names_deinit(struct sim *sim);
 
+/* The calls of os/os.h on names, with the contracts they have there. */
 int sim__file_open(struct os *os, const char *path, unsigned flags, struct os_file **file,
                    struct err *err);
 void sim__file_close(struct os_file *file);
@@ -199,6 +209,7 @@ int sim__dir_list(struct os *os, const char *path,
 
 /* ---- sim_fiber.c ---- */
 
+/* Makes the calling thread the first fiber; ends with no other left. */
 void sim__fibers_init(struct sim *sim);
 void sim__fibers_deinit(struct sim *sim);
 /* Drops every fiber but the host, with its stack. */
@@ -208,10 +219,12 @@ void sim__point(struct sim *sim, int64_t cost_ns);
 /* Prints why the run cannot go on and who waits for what, and ends the process. */
 _Noreturn void sim__report(struct sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The current fiber: its name, the time that passed while it ran, whether it is the host. */
 const char *sim__fiber_name(const struct sim *sim);
 int64_t sim__fiber_cpu_ns(const struct sim *sim);
 bool sim__on_host(const struct sim *sim);
 
+/* The calls of os/os.h on threads, with the contracts they have there. */
 void sim__sleep_ns(struct os *os, int64_t ns);
 int sim__thread_create(struct os *os, const char *name, void (*run)(void *context), void *context,
                        struct os_thread **thread, struct err *err);

@@ -352,7 +352,7 @@ static int read_version(struct os *os) {
   char text[3000];
   assert_ok(os_file_read_exact(file, 0, text, sizeof text, NULL));
   os_file_close(file);
-  int version = atoi(text);
+  int version = (int)strtol(text, NULL, 10);
   for (size_t i = strlen(text) + 1; i < sizeof text; i++)
     assert_int_equal(text[i], 'a' + version % 26);
   return version;
