@@ -131,7 +131,7 @@ static int walk_section(struct store_part *part, unsigned kind, uint32_t column,
   *walk = (struct section_walk){.part = part, .kind = kind, .column = column, .place = place};
   if (place->form != PART_IN_TAIL)
     return part__bytes(part, place->offset, place->size, arena, &walk->bytes, err);
-  const uint8_t *tail;
+  const uint8_t *tail = NULL;
   int code = load_tail(part, &tail, err);
   if (!code) walk->bytes = tail + (place->offset - part->tail_offset);
   return code;
