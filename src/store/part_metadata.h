@@ -19,7 +19,7 @@ struct part_primary {
   uint64_t runs_checksum, keys_checksum;
 };
 enum {
-  PART_PRIMARY_SIZE_MIN = 16, /* bytes of the smallest record; bounds what counts can claim */
+  PART_PRIMARY_SIZE_MIN = 15, /* bytes of the smallest record; bounds what counts can claim */
   PART_PRIMARY_SIZE_MAX = 2 + 10 * VARINT_SIZE_MAX + 16,
   PART_RECORD_SIZE_MAX = 3 + 14 * VARINT_SIZE_MAX + 24,
 };

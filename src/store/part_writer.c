@@ -263,7 +263,7 @@ static int check_order(struct part_writer *writer, const struct store_rows *rows
   int64_t key = writer->key_last;
   for (uint32_t i = 0; i < rows->rows; i++) {
     bool later = rows->keys[i] > key || (rows->keys[i] == key && !strict);
-    if (rows->series[i] != series) {
+    if (rows->series[i] != series || series == 0) {
       later = rows->series[i] > series;
       if (later && !buffer_append_u64(&writer->series_ids, rows->series[i]))
         return buffer_check(&writer->series_ids, err);
