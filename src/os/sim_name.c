@@ -3,9 +3,8 @@
  * A directory has two sets of names: what everybody sees, and what is on the disk. Each change of
  * the first is noted in one list, in order; a sync of a directory applies the changes that touch it
  * to the second set; a power loss applies some of the rest. A rename is one change with two halves,
- * so old or new name survives, never neither. A change is applied by what it says, not by where it
- * stands: "this inode no longer has that name", "that name is this inode"; so any selection of
- * changes gives a directory that makes sense. */
+ * so old or new name survives, never neither. Changes of one name keep their order; changes of
+ * different names may overtake each other, within one directory too. */
 #include <errno.h>
 #include <string.h>
 
@@ -178,16 +177,39 @@ static void show(struct sim *sim, const struct place *place, struct sim_inode *i
   set_name(sim, &place->dir->now, place->name, inode);
 }
 
-/* Makes one change durable; changes[i] leaves the list as NULL inode. A rename first takes along
- * the changes that brought its new directory into being (with_dirs: so does any change), or a loss
- * of those would lose the file. */
+static bool same_name(const struct sim_inode *dir, const char *name,
+                      const struct sim_inode *other_dir, const char *other) {
+  return name && other && dir == other_dir && strcmp(name, other) == 0;
+}
+
+/* A move to another directory: the file would be lost if only its first half survived. */
+static bool moves(const struct sim_change *change) {
+  return change->from && change->to && change->from_dir != change->to_dir;
+}
+
+/* True when `earlier` must be on the disk before `change` can be. */
+static bool comes_first(const struct sim_change *earlier, const struct sim_change *change,
+                        bool with_dirs) {
+  const struct sim_change *a = earlier, *b = change;
+  if (same_name(a->from_dir, a->from, b->from_dir, b->from) ||
+      same_name(a->from_dir, a->from, b->to_dir, b->to) ||
+      same_name(a->to_dir, a->to, b->from_dir, b->from) ||
+      same_name(a->to_dir, a->to, b->to_dir, b->to))
+    return true;
+  return b->to && (with_dirs || moves(b)) && a->to && a->inode == b->to_dir;
+}
+
+/* Makes one change durable; changes[i] leaves the list as NULL inode. Earlier changes of the same
+ * names go first, as in every journal: a name must not come back that was given up later. A move to
+ * another directory also takes along the changes that brought its new directory into being
+ * (with_dirs: so does any change), or a loss of those would lose the file. */
 static void apply_change(struct sim *sim, size_t i, bool with_dirs) {
   struct sim_change change = sim->changes[i];
   if (!change.inode) return;
   sim->changes[i].inode = NULL;
-  if (change.to && (change.from || with_dirs))
-    for (size_t k = 0; k < i; k++)
-      if (sim->changes[k].to && sim->changes[k].inode == change.to_dir) apply_change(sim, k, true);
+  for (size_t k = 0; k < i; k++)
+    if (sim->changes[k].inode && comes_first(&sim->changes[k], &change, with_dirs))
+      apply_change(sim, k, with_dirs || moves(&change));
   if (change.from && get_name(&change.from_dir->durable, change.from) == change.inode)
     erase_name(sim, &change.from_dir->durable, change.from);
   if (change.to) set_name(sim, &change.to_dir->durable, change.to, change.inode);
@@ -222,14 +244,13 @@ static void settle_changes(struct sim *sim, enum os_sim_loss loss) {
     uint64_t dice = sim__draw_below(random, 8);
     bool keep = ordered ? i < prefix : dice < of_eight;
     if (loss != OS_SIM_LOSS_DRAWN) keep = loss == OS_SIM_LOSS_NONE;
-    if (keep) {
-      sim->outcome.names_kept++;
-      apply_change(sim, i, false);
-    }
+    if (keep) apply_change(sim, i, false);
   }
+  sim->outcome.names_kept = sim->change_count;
   for (size_t i = 0; i < sim->change_count; i++) {
     if (!sim->changes[i].inode) continue;
     sim->outcome.names_lost++;
+    sim->outcome.names_kept--;
     free_change(sim, &sim->changes[i]);
   }
   sim->change_count = 0;
@@ -443,13 +464,12 @@ int sim__file_link(struct os *os, const char *from, const char *to, struct err *
   int code;
   enum sim_fate fate = enter(sim, "link", to, &code, err);
   if (fate == SIM_FAIL) return code;
-  struct place source = {.dir = sim->root}, target = source;
-  int number = find_place(sim, from, &source);
-  if (!number) number = find_place(sim, to, &target);
-  struct sim_inode *inode = number ? NULL : inode_at(&source);
-  if (!number && !inode) number = ENOENT;
-  if (!number && inode->is_dir) number = EPERM;
+  struct place target = {.dir = sim->root};
+  int number = 0;
+  struct sim_inode *inode = sim__resolve(sim, from, &number);
+  if (inode) number = find_place(sim, to, &target);
   if (!number && inode_at(&target)) number = EEXIST;
+  if (!number && inode->is_dir) number = EPERM;
   if (number) return refuse(sim, err, "cannot link the file", number == EEXIST ? to : from, number);
   show(sim, &target, inode);
   note_change(sim, inode, NULL, &target);
