@@ -18,12 +18,14 @@
 
 enum { ARENA_CHUNK = 1024 };
 
-int catalog_create(struct os *os, struct mem_account *account, struct catalog **out,
-                   struct err *err) {
+int catalog_create(struct os *os, struct mem_account *account, void (*detach)(void *attachment),
+                   struct catalog **out, struct err *err) {
+
   struct catalog *catalog = mem_alloc_zero(account, sizeof *catalog);
   if (!catalog) return mem_refused(account, sizeof *catalog, err);
   catalog->os = os;
   catalog->account = account;
+  catalog->detach = detach;
   catalog->next_id = CATALOG_FIRST_ID;
   os_mutex_init(&catalog->lock, os);
   uint64_t seed = os_random_u64(os);
@@ -36,9 +38,8 @@ int catalog_create(struct os *os, struct mem_account *account, struct catalog **
   return ERR_OK;
 }
 
-void catalog_destroy(struct catalog *catalog, void (*detach)(void *attachment)) {
+void catalog_destroy(struct catalog *catalog) {
   if (!catalog) return;
-  catalog->detach = detach;
   size_t cursor = 0;
   for (const struct u64_table_slot *slot; (slot = u64_table_next(&catalog->table_ids, &cursor));) {
     struct table *table = (struct table *)(uintptr_t)slot->value;

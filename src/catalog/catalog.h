@@ -46,7 +46,7 @@ struct catalog_table {
   _Atomic bool pending, dropped;
   _Atomic(struct table_columns *) columns;
   struct catalog *catalog;
-  void *attachment; /* the layer above keeps its per-table state here (series index) */
+  _Atomic(void *) attachment; /* the layer above keeps its per-table state here (series index) */
 };
 
 struct catalog_database {
@@ -56,10 +56,12 @@ struct catalog_database {
   enum time_unit unit; /* of new tables */
 };
 
-int catalog_create(struct os *os, struct mem_account *account, struct catalog **catalog,
-                   struct err *err);
-/* All tables must have been released. `detach` is called for each table's attachment. */
-void catalog_destroy(struct catalog *catalog, void (*detach)(void *attachment));
+/* `detach` (may be NULL) is called with a table's attachment, if it has one, when the table's
+ * memory goes. */
+int catalog_create(struct os *os, struct mem_account *account, void (*detach)(void *attachment),
+                   struct catalog **catalog, struct err *err);
+/* All tables must have been released. */
+void catalog_destroy(struct catalog *catalog);
 
 /* ---- databases ---- */
 /* ERR_ALREADY_EXISTS when it is there with another unit; with the same it is returned as it is. The
@@ -135,7 +137,7 @@ void catalog_changes_column(struct catalog_changes *changes, struct catalog_tabl
 void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
                               struct str name);
 /* The drop of a table, of a database. */
-void catalog_changes_table_drop(struct catalog_changes *changes, const struct catalog_table *table);
+void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table);
 void catalog_changes_database_drop(struct catalog_changes *changes,
                                    const struct catalog_database *database);
 static inline bool catalog_changes_empty(const struct catalog_changes *changes) {

@@ -121,9 +121,8 @@ static void add_drop(struct catalog_changes *changes, enum catalog_kind kind, ui
   buffer_deinit(&record);
 }
 
-void catalog_changes_table_drop(struct catalog_changes *changes,
-                                const struct catalog_table *table) {
-  add_drop(changes, KIND_TABLE, table->id);
+void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table) {
+  add_drop(changes, KIND_TABLE, table);
   uint64_t *kind = ARENA_NEW(changes->arena, uint64_t);
   if (!kind || !make_room(changes->arena, (void **)&changes->tombstones, changes->tombstone_count,
                           &changes->tombstone_capacity, sizeof *changes->tombstones)) {
@@ -134,8 +133,8 @@ void catalog_changes_table_drop(struct catalog_changes *changes,
   changes->tombstones[changes->tombstone_count++] =
       (struct store_tombstone){.series = kind,
                                .series_count = 1,
-                               .key_min = (int64_t)column_key(table->id, 0),
-                               .key_max = (int64_t)(column_key(table->id + 1, 0) - 1)};
+                               .key_min = (int64_t)column_key(table, 0),
+                               .key_max = (int64_t)(column_key(table + 1, 0) - 1)};
 }
 
 void catalog_changes_database_drop(struct catalog_changes *changes,

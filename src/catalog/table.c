@@ -45,7 +45,8 @@ void catalog_table_release(struct catalog_table *public) {
 
 void catalog__table_free(struct table *table) {
   struct catalog *catalog = table->public.catalog;
-  if (table->public.attachment && catalog->detach) catalog->detach(table->public.attachment);
+  void *attachment = atomic_load(&table->public.attachment);
+  if (attachment && catalog->detach) catalog->detach(attachment);
   str_table_deinit(&table->column_names);
   struct table_columns *list = atomic_load(&table->public.columns), *older;
   for (; list; list = older) {

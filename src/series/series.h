@@ -38,11 +38,11 @@ void series_registry_attach(struct series_registry *registry, struct store_shard
 /* The hooks of the store (store_hooks): context is the registry. */
 extern const struct store_hooks series_store_hooks;
 
-/* The index of a store; made on first use, lives until the store is forgotten. NULL when memory is
- * refused. */
+/* The index of a store, made on first use; NULL when memory is refused. Retained for the caller. */
 struct series_index *series_index_of(struct series_registry *registry, uint64_t store);
-/* The store was dropped: its index goes. Nobody may hold it. */
-void series_index_forget(struct series_registry *registry, uint64_t store);
+void series_index_release(struct series_index *index);
+/* The store was dropped: the registry gives its index up; it goes with its last holder. */
+void series_index_forget(struct series_index *index);
 
 /* The id of a tag set; *id 0 when it is not known. */
 int series_find(struct series_index *index, struct str tags, uint64_t *id, struct err *err);

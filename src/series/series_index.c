@@ -59,20 +59,28 @@ struct series_index *series_index_of(struct series_registry *registry, uint64_t 
     index->registry = registry;
     index->store = store;
     index->next_id = 1;
+    atomic_init(&index->references, 1); /* the registry's */
     os_mutex_init(&index->lock, registry->os);
     *slot = (uint64_t)(uintptr_t)index;
   }
   if (slot && !index) u64_table_remove(&registry->indexes, store, NULL);
+  if (index) atomic_fetch_add(&index->references, 1);
   os_mutex_unlock(&registry->lock);
   return index;
 }
 
-void series_index_forget(struct series_registry *registry, uint64_t store) {
-  uint64_t index = 0;
+void series_index_release(struct series_index *index) {
+  if (index && atomic_fetch_sub(&index->references, 1) == 1) index_destroy(index);
+}
+
+void series_index_forget(struct series_index *index) {
+  struct series_registry *registry = index->registry;
   os_mutex_lock(&registry->lock);
-  bool there = u64_table_remove(&registry->indexes, store, &index);
+  uint64_t *held = u64_table_find(&registry->indexes, index->store);
+  bool there = held && *held == (uint64_t)(uintptr_t)index;
+  if (there) u64_table_remove(&registry->indexes, index->store, NULL);
   os_mutex_unlock(&registry->lock);
-  if (there) index_destroy((struct series_index *)(uintptr_t)index);
+  if (there) series_index_release(index);
 }
 
 /* ---- parts ---- */
@@ -316,6 +324,7 @@ static int replay(void *context, uint64_t store, uint64_t commit, struct str not
   if (!code && !reader_done(&reader))
     code = err_set(err, ERR_CORRUPTION, "the note of commit %llu for store %llu cannot be read",
                    (unsigned long long)commit, (unsigned long long)store);
+  series_index_release(index);
   return code;
 }
 
@@ -339,6 +348,7 @@ static int describe(void *context, uint64_t store, const uint64_t *series, size_
   if (!code && store >= SERIES_STORE_FIRST)
     code = series__section_write(series, count, columns, column_count, &arena, out, err);
   arena_deinit(&arena);
+  series_index_release(index);
   return code;
 }
 
@@ -356,6 +366,7 @@ static void flushed(void *context, uint64_t store, uint64_t commit) {
   }
   index->pinned_count = kept;
   os_mutex_unlock(&index->lock);
+  series_index_release(index);
 }
 
 const struct store_hooks series_store_hooks = {

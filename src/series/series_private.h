@@ -62,6 +62,7 @@ int64_t series__memory_tag(const struct series_memory *memory, uint32_t column);
 
 /* ---- indexes (series_index.c) ---- */
 struct series_index {
+  _Atomic uint32_t references;
   struct series_registry *registry;
   uint64_t store;
   struct os_mutex lock;

@@ -25,6 +25,9 @@ struct os *table_engine_os(struct table_engine *engine);
 struct os_pool *table_engine_pool(struct table_engine *engine);
 struct mem_account *table_engine_account(struct table_engine *engine);
 
+struct series_figures; /* series/series.h */
+void table_engine_series_figures(struct table_engine *engine, struct series_figures *figures);
+
 /* ---- definition; each is one durable commit ---- */
 int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
                           struct err *err);

@@ -1,7 +1,7 @@
 /* Writing rows into tables: one request body is one commit over all the tables it touches.
  *
  * A **write** is cut into **pieces** that several threads fill at once, each in the order of its
- * lines; a piece holds, per table, **rows**: times, series and one column builder per field. Known
+ * lines; a piece holds, per table, **rows** of 64-bit cells. Known
  * tables, series and field types are resolved while parsing; unknown ones get a place in the piece.
  * The commit joins the pieces in order: it makes what is new (the first use fixes a field's type),
  * drops and reports rows that conflict, sorts by (series, time), folds rows of equal series and
@@ -10,7 +10,7 @@
 #ifndef NILO_TABLE_WRITE_H
 #define NILO_TABLE_WRITE_H
 
-#include "columnar/builder.h"
+#include "columnar/column.h"
 #include "table/engine.h"
 
 struct table_write;
@@ -46,28 +46,36 @@ void table_write_commit(struct table_write *write,
                         void *context);
 void table_write_abort(struct table_write *write);
 
-/* ---- filling a piece ---- */
+/* ---- filling a piece ----
+ *
+ * A plug-in gets the rows of a table, the shape of a line (which fields, in which order), and
+ * appends rows of that shape: a value cell of 64 bits per field. Rows lie row by row; the join
+ * turns them into sorted columns in one pass. */
 struct table_field {
   struct str name;    /* in the piece's memory */
   uint32_t column_id; /* 0: new */
   struct type type;
-  struct builder values; /* may be shorter than rows: the rest is null */
 };
-/* Rows of one table in one piece. The plug-in appends: reserve, then for each field builder_pad to
- * `rows` and append the value, then times/series/lines[rows] and rows++. */
 struct table_rows {
   struct table_piece *piece;
   struct catalog_table *table; /* NULL: new */
   struct str name;
   enum time_unit unit;
-  uint32_t rows, capacity;
-  int64_t *times;   /* in the table's unit */
-  uint64_t *series; /* ids, or TABLE_SERIES_NEW | index into the piece's new tag sets */
-  uint32_t *lines;  /* line numbers in the body's piece; see table_piece_line_base */
-  struct table_field *fields;
+  uint32_t row_count;
+  struct table_field *fields; /* a new field that is used with two types stands here twice */
   uint32_t field_count, field_capacity;
 };
 #define TABLE_SERIES_NEW (UINT64_C(1) << 63)
+
+/* A row in a piece. Cells: integers as they are, floats by their bits, booleans 0 or 1, strings and
+ * bytes as the address of a `struct str` that lives as long as the piece. */
+struct table_row {
+  uint64_t series; /* an id, or TABLE_SERIES_NEW | index into the rows' new tag sets */
+  int64_t time;    /* in the table's unit */
+  uint32_t line;   /* 1-based in the piece */
+  uint32_t shape;
+  uint64_t cells[];
+};
 
 struct table_tag {
   struct str name, value;
@@ -80,12 +88,21 @@ void table_piece_line_base(struct table_piece *piece, uint32_t lines_before);
  * long as the piece. ERR_LIMIT_EXCEEDED, ERR_NO_MEMORY. */
 int table_piece_rows(struct table_piece *piece, struct str measurement, struct table_rows **rows,
                      struct err *err);
-/* Room for one more row. */
-int table_rows_reserve(struct table_rows *rows, struct err *err);
-/* The field's index for a value of `type`; ERR_TYPE_CONFLICT with InfluxDB's text,
- * ERR_INVALID_ARGUMENT for the name `time`. */
+/* The field's index for a value of `type`; ERR_TYPE_CONFLICT with InfluxDB's text when the table
+ * has it with another type, ERR_INVALID_ARGUMENT for the name `time`. */
 int table_rows_field(struct table_rows *rows, struct str name, struct type type, uint32_t *index,
                      struct err *err);
+/* The number of the shape with these fields (each once) in this order; made on first use. */
+int table_rows_shape(struct table_rows *rows, const uint32_t *fields, uint32_t count,
+                     uint32_t *shape, struct err *err);
+/* Appends a row; the caller fills its cells, one per field of the shape. NULL when memory is
+ * refused. */
+struct table_row *table_rows_append(struct table_rows *rows, uint32_t shape, uint64_t series,
+                                    int64_t time, uint32_t line);
+/* Takes the row just appended back. */
+void table_rows_undo(struct table_rows *rows);
+/* Memory that lives as long as the piece, for string cells. NULL when refused. */
+void *table_piece_alloc(struct table_piece *piece, size_t size);
 /* The series of a tag set: tags in any order (sorted in place), empty values count as absent; a
  * repeated name is ERR_PARSE. A known series gives its id, which stays valid until the catalog's
  * drop generation changes. */

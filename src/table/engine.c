@@ -1,0 +1,173 @@
+/* Opening and closing; definitions (databases, drops), each one durable commit. */
+#include "table/engine.h"
+
+#include "base/err.h"
+#include "table/table_private.h"
+
+enum { SERIES_CACHE_DEFAULT = 64 << 20 };
+
+static void detach_index(void *attachment) {
+  series_index_forget(attachment);
+  series_index_release(attachment);
+}
+
+int table_engine_open(const struct table_engine_options *options, struct table_engine **out,
+                      struct err *err) {
+  struct mem_account *parent = options->store.account;
+  struct table_engine *engine = mem_alloc_zero(parent, sizeof *engine);
+  if (!engine) return mem_refused(parent, sizeof *engine, err);
+  engine->options = *options;
+  engine->os = options->store.os;
+  mem_account_init(&engine->account, "engine", parent, 0);
+  uint64_t cache =
+      options->series_cache_bytes_max ? options->series_cache_bytes_max : SERIES_CACHE_DEFAULT;
+  struct store_snapshot *snapshot = NULL;
+  int code = series_registry_create(engine->os, &engine->account, cache, &engine->series, err);
+  if (!code)
+    code = catalog_create(engine->os, &engine->account, detach_index, &engine->catalog, err);
+  if (!code) {
+    struct store_options store = options->store;
+    store.account = &engine->account;
+    store.hooks = &series_store_hooks;
+    store.hooks_context = engine->series;
+    code = store_shard_open(&store, &engine->shard, err);
+  }
+  if (!code) series_registry_attach(engine->series, engine->shard);
+  if (!code) code = store_snapshot_acquire(engine->shard, &snapshot, err);
+  if (!code) code = catalog_load(engine->catalog, snapshot, &engine->account, err);
+  if (snapshot) store_snapshot_release(snapshot);
+  if (code)
+    table_engine_close(engine);
+  else
+    *out = engine;
+  return code;
+}
+
+void table_engine_close(struct table_engine *engine) {
+  if (!engine) return;
+  struct mem_account *parent = engine->options.store.account;
+  if (engine->shard) store_shard_close(engine->shard);
+  catalog_destroy(engine->catalog);
+  series_registry_destroy(engine->series);
+  mem_account_deinit(&engine->account);
+  mem_free(parent, engine, sizeof *engine);
+}
+
+struct catalog *table_engine_catalog(struct table_engine *engine) {
+  return engine->catalog;
+}
+struct store_shard *table_engine_shard(struct table_engine *engine) {
+  return engine->shard;
+}
+struct os *table_engine_os(struct table_engine *engine) {
+  return engine->os;
+}
+struct os_pool *table_engine_pool(struct table_engine *engine) {
+  return engine->options.pool;
+}
+struct mem_account *table_engine_account(struct table_engine *engine) {
+  return &engine->account;
+}
+
+void table_engine_series_figures(struct table_engine *engine, struct series_figures *figures) {
+  series_registry_figures(engine->series, figures);
+}
+
+struct series_index *table__index(struct table_engine *engine, struct catalog_table *table) {
+  struct series_index *index = atomic_load_explicit(&table->attachment, memory_order_acquire);
+  if (index) return index;
+  index = series_index_of(engine->series, table->id);
+  if (!index) return NULL;
+  void *none = NULL;
+  if (!atomic_compare_exchange_strong(&table->attachment, &none, index)) {
+    series_index_release(index); /* somebody else was first, with the same index */
+    index = none;
+  }
+  return index;
+}
+
+/* ---- definitions ---- */
+
+/* Writes catalog rows and the ends of stores as one commit, and confirms them. */
+static int write_changes(struct table_engine *engine, struct catalog_changes *changes,
+                         const uint64_t *dropped, size_t dropped_count, struct err *err) {
+  struct store_rows *rows = ARENA_ARRAY(changes->arena, struct store_rows, dropped_count + 1);
+  if (!rows) return mem_refused(changes->arena->account, sizeof *rows, err);
+  int code = catalog_changes_rows(changes, &rows[0], err);
+  for (size_t i = 0; i < dropped_count; i++)
+    rows[i + 1] =
+        (struct store_rows){.store = dropped[i], .policy = STORE_NEWEST_COLUMN, .drop = true};
+  if (!code) code = store_write(engine->shard, rows, dropped_count + 1, NULL, err);
+  if (!code) catalog_changes_confirm(changes);
+  return code;
+}
+
+int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
+                          struct err *err) {
+  int code = catalog_database_create(engine->catalog, name, unit, err);
+  if (code) return code;
+  struct arena arena;
+  arena_init(&arena, &engine->account, 1024);
+  struct catalog_changes changes;
+  catalog_changes_init(&changes, &arena);
+  catalog_changes_database(&changes, engine->catalog, name);
+  if (!catalog_changes_empty(&changes)) code = write_changes(engine, &changes, NULL, 0, err);
+  arena_deinit(&arena);
+  return code;
+}
+
+/* Ids of those stores that exist: a table that never had a durable row has none to end. */
+static size_t existing_stores(struct table_engine *engine, uint64_t *ids, size_t count,
+                              struct err *err) {
+  struct store_snapshot *snapshot;
+  if (store_snapshot_acquire(engine->shard, &snapshot, err)) return 0;
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++)
+    if (store_snapshot_series_high(snapshot, ids[i])) ids[kept++] = ids[i];
+  store_snapshot_release(snapshot);
+  return kept;
+}
+
+int table_drop_database(struct table_engine *engine, struct str name, struct err *err) {
+  struct catalog_database database;
+  int code = catalog_database_find(engine->catalog, name, &database, err);
+  if (code) return code;
+  struct arena arena;
+  arena_init(&arena, &engine->account, 4096);
+  struct buffer tables;
+  buffer_init(&tables, &engine->account);
+  struct catalog_changes changes;
+  catalog_changes_init(&changes, &arena);
+  code = catalog_database_drop(engine->catalog, name, &tables, err);
+  uint64_t *ids = (uint64_t *)(void *)tables.data;
+  size_t count = code ? 0 : tables.size / sizeof *ids;
+  if (!code) catalog_changes_database_drop(&changes, &database);
+  for (size_t i = 0; i < count; i++)
+    catalog_changes_table_drop(&changes, ids[i]);
+  if (!code)
+    code = write_changes(engine, &changes, ids, existing_stores(engine, ids, count, err), err);
+  buffer_deinit(&tables);
+  arena_deinit(&arena);
+  return code;
+}
+
+int table_drop(struct table_engine *engine, struct str database, struct str schema, struct str name,
+               struct err *err) {
+  struct catalog_table *table = catalog_table_find(engine->catalog, database, schema, name);
+  if (!table) {
+    int code = catalog_database_find(engine->catalog, database, NULL, err);
+    return code ? code
+                : err_set(err, ERR_UNKNOWN_TABLE, "measurement not found: \"%.*s\"", STR_ARG(name));
+  }
+  struct arena arena;
+  arena_init(&arena, &engine->account, 1024);
+  struct catalog_changes changes;
+  catalog_changes_init(&changes, &arena);
+  uint64_t id = table->id;
+  int code = catalog_table_drop(engine->catalog, table, err);
+  if (!code) catalog_changes_table_drop(&changes, id);
+  if (!code) code = write_changes(engine, &changes, &id, existing_stores(engine, &id, 1, err), err);
+  arena_deinit(&arena);
+  catalog_table_release(table);
+  return code;
+}

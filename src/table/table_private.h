@@ -1,0 +1,112 @@
+/* What the files of this folder share. */
+#ifndef NILO_TABLE_TABLE_PRIVATE_H
+#define NILO_TABLE_TABLE_PRIVATE_H
+
+#include "base/buffer.h"
+#include "base/hash_table.h"
+#include "os/os.h"
+#include "os/pool.h"
+#include "series/series.h"
+#include "table/engine.h"
+#include "table/read.h"
+#include "table/write.h"
+
+struct table_engine {
+  struct table_engine_options options;
+  struct mem_account account;
+  struct os *os;
+  struct catalog *catalog;
+  struct series_registry *series;
+  struct store_shard *shard;
+};
+
+/* The series index of a table, kept with it; NULL when memory is refused. Borrowed as long as the
+ * table is retained. */
+struct series_index *table__index(struct table_engine *engine, struct catalog_table *table);
+
+/* ---- pieces ---- */
+/* Rows of a table in chunks; rows of one chunk lie one behind another, each as long as its shape
+ * says. */
+struct row_chunk {
+  struct row_chunk *next;
+  uint32_t used, size; /* bytes */
+  uint8_t bytes[];
+};
+struct shape {
+  uint32_t count;
+  uint32_t row_size; /* bytes */
+  const uint32_t *fields;
+};
+struct rows {
+  struct table_rows public;
+  struct rows *next;          /* in the piece, in order of first use */
+  struct series_index *index; /* NULL: new table */
+  struct row_chunk *first, *last;
+  uint32_t last_row; /* offset of the newest row in `last` */
+  struct shape *shapes;
+  uint32_t shape_count, shape_capacity;
+  struct str *new_tags; /* raw tag sets: sized name, sized value, ascending by name */
+  uint32_t new_count, new_capacity;
+  struct str_table new_known;   /* raw tag set -> index */
+  struct str_table field_names; /* used beyond a few fields: name -> first index + 1 */
+};
+struct table_piece {
+  struct table_write *write;
+  uint32_t index;
+  uint32_t lines_before;
+  struct arena arena;
+  struct str_table tables; /* name -> struct rows * */
+  struct rows *first, *last;
+  uint64_t rejected;
+  struct err error;    /* of the first rejected line */
+  uint32_t error_line; /* 1-based in the piece; 0: none */
+};
+struct table_write {
+  struct table_engine *engine;
+  struct table_write_options options; /* strings in `arena` */
+  struct mem_account account;
+  struct arena arena; /* lives until done */
+  struct os_mutex lock;
+  struct table_piece **pieces;
+  uint32_t piece_count, piece_capacity;
+  /* for the acknowledgement */
+  struct catalog_changes changes;
+  struct written_table *written;
+  uint32_t written_count, written_capacity;
+  struct table_write_result result;
+  void (*done)(void *context, const struct table_write_result *result, const struct err *error);
+  void *context;
+};
+/* A table that the commit touches. */
+struct written_table {
+  struct catalog_table *table; /* retained */
+  struct series_index *index;
+  struct buffer note;
+};
+void table__piece_destroy(struct table_piece *piece);
+
+/* ---- the join ---- */
+/* The rows of one table over all pieces as sorted, folded columns; in `arena`. */
+struct joined {
+  struct catalog_table *table; /* retained; given over to written_table */
+  struct series_index *index;
+  uint32_t lines; /* rows before folding */
+  uint32_t rows;
+  uint64_t *series;
+  int64_t *times;
+  struct store_column *columns;
+  uint32_t column_count;
+};
+/* One piece's rows of a table, in piece order. */
+struct join_input {
+  struct table_piece *piece;
+  struct rows *rows;
+};
+int table__join(struct table_write *write, const struct join_input *inputs, uint32_t count,
+                struct arena *arena, struct joined *joined, struct err *err);
+/* Orders (series, time, row) triples: order[i] is the input position of the i-th. Stable. *ordered:
+ * nothing to do. */
+int table__order(const uint64_t *series, const int64_t *times, uint32_t count, struct arena *arena,
+                 const uint32_t **order, struct err *err);
+
+#endif
