@@ -118,7 +118,8 @@ enum sim_fate sim__enter(struct sim *sim, const struct sim_call *call, int *code
     *code = sim__lost(err, call->path);
     return SIM_CRASH;
   }
-  bool fails = numbered && sim->operations == sim->fail_at;
+  bool fails = numbered && sim->fail_at > 0 && sim->operations >= sim->fail_at &&
+               sim->operations <= sim->fail_until;
   bool unlucky = numbered && sim->options.fail_per_million > 0 &&
                  sim__draw_below(&sim->disk_random, 1000000) < sim->options.fail_per_million;
   if (fails || unlucky) {
@@ -139,8 +140,13 @@ uint64_t os_sim_operations(const struct os *os) { return sim_of(os)->operations;
 void os_sim_crash_at(struct os *os, uint64_t operation) { sim_of(os)->crash_at = operation; }
 
 void os_sim_fail_at(struct os *os, uint64_t operation, int code) {
-  sim_of(os)->fail_at = operation;
+  sim_of(os)->fail_at = sim_of(os)->fail_until = operation;
   sim_of(os)->fail_code = code;
+}
+
+void os_sim_fail_from(struct os *os, uint64_t operation, int code) {
+  os_sim_fail_at(os, operation, code);
+  sim_of(os)->fail_until = UINT64_MAX;
 }
 
 /* ---- power ---- */

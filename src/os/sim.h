@@ -59,6 +59,8 @@ void os_sim_crash_at(struct os *os, uint64_t operation);
  * leaves the file as a real one does: what was unsynced may never reach the disk, whatever later
  * syncs say. 0: none. */
 void os_sim_fail_at(struct os *os, uint64_t operation, int code);
+/* The same for this operation and all that follow: a disk that has died. 0: none. */
+void os_sim_fail_from(struct os *os, uint64_t operation, int code);
 
 /* ---- power ---- */
 
@@ -74,7 +76,7 @@ enum os_sim_loss {
   OS_SIM_LOSS_NONE,  /* only the process was killed: all that was written is there */
 };
 /* Starts the machine again. All other fibers must have ended; file handles of before are dead (they
- * may only be closed), locks on files are gone, what was set with _at is unset. */
+ * may only be closed), locks on files are gone, crashes and failures that were ordered are off. */
 void os_sim_reboot(struct os *os, enum os_sim_loss loss);
 
 /* What the last reboot found unsynced. */

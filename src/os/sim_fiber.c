@@ -174,8 +174,6 @@ static struct sim_fiber *draw_fiber(struct sim *sim, unsigned ready) {
 
 /* Runs the next fiber, which may be the current one; returns when the current one's turn comes. */
 static void schedule(struct sim *sim) {
-  if (sim->steps_after_crash > 0 && --sim->steps_after_crash == 0)
-    sim__report(sim, "power was lost long ago and the program does not end");
   int64_t earliest;
   unsigned ready = count_ready(sim, &earliest);
   if (ready == 0) {
@@ -188,7 +186,14 @@ static void schedule(struct sim *sim) {
   if (next != sim->current) switch_to(sim, next);
 }
 
+/* Every step after a power loss is counted: a program that retries for ever is reported. */
+static void count_step(struct sim *sim) {
+  if (sim->steps_after_crash > 0 && --sim->steps_after_crash == 0)
+    sim__report(sim, "power was lost long ago and the program does not end");
+}
+
 static void pass_time(struct sim *sim, int64_t cost_ns) {
+  count_step(sim);
   int64_t passed = 1 + (int64_t)sim__draw_below(&sim->schedule_random, (uint64_t)cost_ns);
   sim->now_ns += passed;
   sim->current->cpu_ns += passed;
@@ -203,6 +208,7 @@ void sim__point(struct sim *sim, int64_t cost_ns) {
 /* Waits until somebody wakes it or the deadline; false for the latter. */
 static bool wait_for(struct sim *sim, enum sim_wait state, const void *what, int64_t deadline) {
   struct sim_fiber *self = sim->current;
+  count_step(sim);
   self->state = state;
   self->waits_for = what;
   self->deadline = deadline;

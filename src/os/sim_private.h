@@ -93,7 +93,9 @@ struct sim {
   int64_t now_ns;
   int64_t wall_offset_ns;
 
-  uint64_t operations, crash_at, fail_at;
+  uint64_t operations;
+  uint64_t crash_at;
+  uint64_t fail_at, fail_until; /* operations fail from the one to the other; 0: none */
   int fail_code;
   bool crashed;
   uint64_t boot;

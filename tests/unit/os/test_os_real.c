@@ -15,6 +15,38 @@ static void files_without_a_size_are_read(void **state) {
   os_file_close(file);
 }
 
+/* A file system in memory, which may refuse direct access: the handle works all the same. */
+static void direct_access_falls_back(void **state) {
+  struct twin *twin = *state;
+  static const char path[] = "/dev/shm/nilo-test-direct";
+  if (!os_path_exists(twin->os, "/dev/shm")) return;
+  os_file_remove(twin->os, path, NULL);
+  struct os_file *file;
+  assert_ok(os_file_open(twin->os, path,
+                         OS_READ | OS_WRITE | OS_CREATE | OS_EXCLUSIVE | OS_DIRECT | OS_DSYNC,
+                         &file, NULL));
+  uint8_t *page = aligned_alloc(OS_DIRECT_ALIGNMENT, OS_DIRECT_ALIGNMENT);
+  memset(page, 5, OS_DIRECT_ALIGNMENT);
+  assert_ok(os_file_write(file, 0, page, OS_DIRECT_ALIGNMENT, NULL));
+  memset(page, 0, OS_DIRECT_ALIGNMENT);
+  assert_ok(os_file_read_exact(file, 0, page, OS_DIRECT_ALIGNMENT, NULL));
+  assert_int_equal(page[OS_DIRECT_ALIGNMENT - 1], 5);
+  os_file_close(file);
+  assert_ok(os_file_remove(twin->os, path, NULL));
+  free(page);
+}
+
+static void a_full_device_is_told_apart(void **state) {
+  struct twin *twin = *state;
+  struct os_file *file;
+  if (os_file_open(twin->os, "/dev/full", OS_WRITE, &file, NULL)) return;
+  struct err err = {.offset = -1};
+  assert_int_equal(os_file_write(file, 0, "x", 1, &err), ERR_DISK_FULL);
+  assert_string_equal(err.detail, "/dev/full: No space left on device");
+  assert_non_null(strstr(err.hint, "free space"));
+  os_file_close(file);
+}
+
 static void put_text(struct twin *twin, const char *name, const char *text) {
   char path[512];
   snprintf(path, sizeof path, "%s/%s", twin->root, name);
@@ -98,6 +130,8 @@ static void control_groups_limit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(files_without_a_size_are_read),
+      cmocka_unit_test(direct_access_falls_back),
+      cmocka_unit_test(a_full_device_is_told_apart),
       cmocka_unit_test(control_groups_limit),
   };
   return cmocka_run_group_tests_name("real", tests, twin_setup_real, twin_teardown);

@@ -422,6 +422,25 @@ static void every_operation_can_fail(void **state) {
   }
 }
 
+static void a_dead_disk_stays_dead(void **state) {
+  (void)state;
+  struct os *os = create_seeded(2);
+  put_synced(os, "/f", "text");
+  assert_ok(os_dir_sync(os, "/", NULL));
+  os_sim_fail_from(os, os_sim_operations(os) + 2, ERR_IO);
+  struct os_file *file = open_file(os, "/f", RW);
+  assert_ok(os_file_write(file, 4, "x", 1, NULL));
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(os_file_sync(file, NULL), ERR_IO);
+  assert_int_equal(os_dir_create(os, "/d", NULL), ERR_IO);
+  os_file_close(file);
+  assert_string_equal(content_of(os, "/f").text, "textx"); /* reads go on */
+  reboot(os, OS_SIM_LOSS_ALL);
+  assert_string_equal(content_of(os, "/f").text, "text");
+  assert_ok(os_dir_create(os, "/d", NULL));
+  os_destroy(os);
+}
+
 static void reads_are_numbered_on_demand(void **state) {
   (void)state;
   struct os *os = create((struct os_sim_options){.number_reads = true});
@@ -744,7 +763,13 @@ static void end_with_threads(struct shared *shared) {
 static void never_end_after_crash(struct shared *shared) {
   os_sim_crash(shared->os);
   for (;;)
-    os_path_exists(shared->os, "/"), os_thread_yield(shared->os);
+    os_path_exists(shared->os, "/");
+}
+
+static void sleep_on_after_crash(struct shared *shared) {
+  os_sim_crash(shared->os);
+  for (;;)
+    os_sleep_ns(shared->os, 1000000);
 }
 
 /* Defects end the process with a report that names them; tried in a child. */
@@ -762,7 +787,8 @@ static void misuse_ends_with_a_report(void **state) {
       {"waits for ever", wait_alone, "deadlock"},
       {"ends a lock that is held", deinit_held, "ends while host holds it"},
       {"ends with threads", end_with_threads, "left threads behind"},
-      {"does not end after a crash", never_end_after_crash, "power was lost long ago"},
+      {"tries on after a crash", never_end_after_crash, "power was lost long ago"},
+      {"sleeps on after a crash", sleep_on_after_crash, "power was lost long ago"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     int ends[2];
@@ -810,6 +836,7 @@ int main(void) {
       cmocka_unit_test(acknowledged_versions_survive_a_thousand_seeds),
       cmocka_unit_test(the_missing_sync_is_found),
       cmocka_unit_test(every_operation_can_fail),
+      cmocka_unit_test(a_dead_disk_stays_dead),
       cmocka_unit_test(reads_are_numbered_on_demand),
       cmocka_unit_test(random_failures_happen),
       cmocka_unit_test(the_disk_fills_and_is_freed),
