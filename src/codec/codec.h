@@ -33,12 +33,13 @@ enum codec_id {
   CODEC_RAW = 0,      /* the values as they are */
   CODEC_CONSTANT = 1, /* one value */
   CODEC_FOR = 2,      /* integers minus a base, patched bit packing */
-  CODEC_DELTA = 3,    /* zigzag differences, patched bit packing */
-  CODEC_DELTA2 = 4,   /* differences of differences: keys and regular times */
+  CODEC_DELTA = 3,    /* zigzag differences from a usual one, patched bit packing: keys too */
+  CODEC_DELTA2 = 4,   /* differences of differences: steps that change slowly */
   CODEC_DECIMAL_FOR =
       5, /* floats as integers times 10^-k, then as CODEC_FOR; exceptions kept apart */
   CODEC_DECIMAL_DELTA = 6, /* the same, then as CODEC_DELTA */
-  CODEC_XOR = 7,           /* floats against the one before: the lossless fallback */
+  CODEC_SPLIT = 7,         /* floats: a dictionary of the high bits, the low bits as they are: the
+                              lossless fallback */
   CODEC_DICTIONARY = 8,    /* strings: distinct values and bit-packed codes */
   CODEC_ZSTD = 9,          /* strings: lengths and a zstd frame */
   CODEC_RUNS = 10,         /* booleans: run lengths */
@@ -65,6 +66,12 @@ struct codec_image {
   uint32_t rows;
   const uint8_t *bytes;
   size_t size;
+  /* For codec_decode: present rows, and the sections. */
+  uint32_t values;
+  uint8_t validity_kind;
+  const uint8_t *validity;
+  const uint8_t *payload;
+  size_t payload_size;
 };
 /* Checks the header and the vector table of an image of `rows` values of `type`. */
 int codec_open(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,

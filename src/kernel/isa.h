@@ -8,7 +8,7 @@
 
 enum isa {
   ISA_BASE = 0,   /* x86-64 as it began: SSE2 */
-  ISA_AVX2 = 1,   /* AVX2, BMI */
+  ISA_AVX2 = 1,   /* AVX2, FMA, BMI, LZCNT: all processors with AVX2 have these */
   ISA_AVX512 = 2, /* AVX-512 F, BW, DQ, VL, used 64 bytes wide */
   ISA_COUNT = 3,
 };
@@ -20,7 +20,9 @@ static inline enum isa isa_best(void) {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
     return ISA_AVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return ISA_AVX2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+      __builtin_cpu_supports("fma"))
+    return ISA_AVX2;
 #endif
   return ISA_BASE;
 }

@@ -2,7 +2,7 @@
 # optimized in every preset: a debug build that scans at a tenth of the speed tests nothing better.
 # A sanitizer build keeps its instrumentation. No contraction: results are the same in every build.
 set(NILO_LOOPS_BASE -O3 -ffp-contract=off)
-set(NILO_LOOPS_AVX2 ${NILO_LOOPS_BASE} -mavx2 -mbmi -mbmi2 -mfma)
+set(NILO_LOOPS_AVX2 ${NILO_LOOPS_BASE} -mavx2 -mbmi -mbmi2 -mfma -mlzcnt)
 set(NILO_LOOPS_AVX512 ${NILO_LOOPS_AVX2} -mavx512f -mavx512bw -mavx512dq -mavx512vl
     -mprefer-vector-width=512)
 foreach(isa base avx2 avx512)

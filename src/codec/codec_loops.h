@@ -1,0 +1,79 @@
+/* Private to the module: the loops over at most 1,024 values, one table per instruction set.
+ *
+ * Plain C over primitive arrays, compiled once per instruction set (module.cmake); every build
+ * gives the same bits. Arithmetic is modulo 2^64. `count` is at most CODEC_VECTOR unless said
+ * otherwise. */
+#ifndef NILO_CODEC_CODEC_LOOPS_H
+#define NILO_CODEC_CODEC_LOOPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A number in an image, which may stand at any address. */
+typedef uint32_t packed_word __attribute__((aligned(1), may_alias));
+
+/* What turns values into small integers and back: x = ((value - origin) * inverse) rotated right
+ * by shift, value = origin + scale * x. scale = 1: inverse 1, shift 0. */
+struct codec_scale {
+  uint64_t origin, scale, inverse;
+  unsigned shift;
+};
+
+struct codec_loops {
+  /* 1,024 fields of w bits (the index, 0 to 32) to 32 w words in the interleaved layout, and back.
+   * Packing ignores higher bits. */
+  void (*pack[33])(const uint32_t *fields, packed_word *packed);
+  void (*unpack[33])(const packed_word *packed, uint32_t *fields);
+
+  /* Least and greatest of values ^ flip. Any count above 0. */
+  void (*range)(const uint64_t *values, size_t count, uint64_t flip, uint64_t *min, uint64_t *max);
+  /* x of each value; returns the greatest x. Any count. */
+  uint64_t (*reduce)(const uint64_t *values, size_t count, const struct codec_scale *scale,
+                     uint64_t *x);
+  /* out[i] = x[i] - base. */
+  void (*subtract)(const uint64_t *x, size_t count, uint64_t base, uint64_t *out);
+  /* out[0] = 0, out[i] = zigzag(x[i] - x[i - 1] - center); returns all of them or-ed. */
+  uint64_t (*zigzag)(const uint64_t *x, size_t count, uint64_t center, uint64_t *out);
+  /* out[0] = first, out[i] = x[i] - x[i - 1]. */
+  void (*differences)(const uint64_t *x, size_t count, uint64_t first, uint64_t *out);
+  /* counts[w] = how many have w significant bits (0 to 64). */
+  void (*histogram)(const uint64_t *x, size_t count, uint32_t counts[65]);
+  /* Low 32 bits of x >> shift. */
+  void (*narrow)(const uint64_t *x, size_t count, unsigned shift, uint32_t *out);
+  /* Writes the positions of x with x >> width != 0; returns how many. width < 64. */
+  size_t (*outliers)(const uint64_t *x, size_t count, unsigned width, uint16_t *positions);
+
+  /* out[i] = base + scale * fields[i]. */
+  void (*widen)(const uint32_t *fields, size_t count, uint64_t base, uint64_t scale, uint64_t *out);
+  /* out[i] = low[i] | high[i] << 32. */
+  void (*join)(const packed_word *low, const uint32_t *high, size_t count, uint64_t *out);
+  /* x[i] = base + scale * x[i]. */
+  void (*affine)(uint64_t *x, size_t count, uint64_t base, uint64_t scale);
+  /* out[i] = scale * (unzigzag(fields[i]) + center). */
+  void (*unzigzag)(const uint32_t *fields, size_t count, uint64_t center, uint64_t scale,
+                   uint64_t *out);
+  void (*unzigzag_wide)(uint64_t *fields, size_t count, uint64_t center, uint64_t scale);
+  /* x[i] = start + x[0] + … + x[i]. Any count. */
+  void (*prefix)(uint64_t *x, size_t count, uint64_t start);
+
+  /* Floats as integers times 1 / power (a power of ten up to 10^18): out[i] is the integer m with
+   * m / power == value to the bit and |m| < 2^51; returns how many values have none (their out is
+   * anything). Any count. */
+  size_t (*decimal)(const double *values, size_t count, double power, uint64_t *out);
+  /* In place: the bits of m / power. Any count. */
+  void (*undecimal)(uint64_t *x, size_t count, double power);
+  /* Raw bits of floats to integers in their order, and back in place. Any count. */
+  void (*order)(const uint64_t *bits, size_t count, uint64_t *out);
+  void (*unorder)(uint64_t *x, size_t count);
+
+  /* codes[i] = index in dictionary of high[i], or `size` if it is not there. */
+  void (*lookup)(const uint16_t *high, size_t count, const uint16_t *dictionary, unsigned size,
+                 uint16_t *codes);
+};
+extern const struct codec_loops codec__loops_base, codec__loops_avx2, codec__loops_avx512;
+
+/* The widest build that runs here. */
+const struct codec_loops *codec__loops(void);
+
+#endif

@@ -1,0 +1,247 @@
+/* Private to the module: what its files share. The bytes are described in docs/format/codec.md. */
+#ifndef NILO_CODEC_CODEC_PRIVATE_H
+#define NILO_CODEC_CODEC_PRIVATE_H
+
+#include "base/str.h"
+#include "codec/codec.h"
+#include "codec/codec_loops.h"
+
+enum {
+  VECTORS_MAX = CODEC_ROWS_MAX / CODEC_VECTOR,
+  HEADER_SIZE = 8,
+  IMAGE_VERSION = 0,
+  EXPONENT_MAX = 18, /* decimals: m / 10^18 at most */
+  SPLIT_DICTIONARY = 8,
+  SPLIT_LOW_MIN = 48,
+};
+
+enum validity_kind { VALIDITY_NONE = 0, VALIDITY_BITS = 1, VALIDITY_RUNS = 2 };
+
+/* ---- what is stored ---- */
+
+struct image_header {
+  uint8_t codec;
+  uint8_t kind; /* physical type, validity kind << 4, version << 6 */
+  uint16_t rows;
+  uint32_t size;
+};
+_Static_assert(sizeof(struct image_header) == HEADER_SIZE, "stored: 8 bytes");
+
+enum frame_flags { FRAME_SCALE = 1, FRAME_CENTER = 2 };
+struct integer_frame {
+  uint8_t flags; /* enum frame_flags */
+  uint8_t exponent;
+  uint16_t exceptions;
+  uint32_t reserved;
+};
+_Static_assert(sizeof(struct integer_frame) == 8, "stored: 8 bytes");
+
+struct vector_entry {
+  uint64_t base;
+  uint16_t offset; /* in units of 8 bytes from the end of the table */
+  uint16_t exceptions;
+  uint8_t width;
+  uint8_t high; /* bytes of an exception's high part */
+  uint16_t reserved;
+};
+_Static_assert(sizeof(struct vector_entry) == 16, "stored: 16 bytes");
+
+struct split_frame {
+  uint8_t low;   /* bits */
+  uint8_t codes; /* bits of a code */
+  uint16_t exceptions;
+  uint32_t reserved;
+  uint16_t dictionary[SPLIT_DICTIONARY];
+};
+_Static_assert(sizeof(struct split_frame) == 24, "stored: 24 bytes");
+
+struct text_frame {
+  uint32_t total;  /* bytes of all (raw, zstd) or all distinct values (dictionary) */
+  uint32_t stored; /* bytes as stored */
+  uint8_t width;   /* of the lengths */
+  uint8_t codes;   /* dictionary: bits of a code */
+  uint16_t distinct;
+  uint32_t reserved;
+};
+_Static_assert(sizeof(struct text_frame) == 16, "stored: 16 bytes");
+
+/* ---- bytes ---- */
+
+static inline size_t codec__align(size_t size) { return (size + 7) & ~(size_t)7; }
+
+/* Where an image is written: memory that was reserved for the largest it can be. */
+struct codec_writer {
+  uint8_t *start, *at;
+};
+static inline void codec__put(struct codec_writer *writer, const void *data, size_t size) {
+  if (size) memcpy(writer->at, data, size);
+  writer->at += size;
+}
+/* Zeros up to a multiple of 8 from the start. */
+static inline void codec__put_padding(struct codec_writer *writer) {
+  size_t size = (size_t)(writer->at - writer->start), padding = codec__align(size) - size;
+  memset(writer->at, 0, padding);
+  writer->at += padding;
+}
+
+/* A part of an image that is being read. */
+struct codec_bytes {
+  const uint8_t *at;
+  size_t size;
+};
+/* Takes `size` bytes from the front; false, and nothing taken, when there are fewer. */
+static inline bool codec__take(struct codec_bytes *bytes, size_t size, const uint8_t **taken) {
+  if (size > bytes->size) return false;
+  *taken = bytes->at;
+  bytes->at += size;
+  bytes->size -= size;
+  return true;
+}
+
+/* The error of a damaged image. */
+int codec__damaged(const struct codec_image *image, const char *what, struct err *err);
+
+/* ---- packed fields (pack_fields.c) ---- */
+
+/* Significant bits: 0 to 64. */
+static inline unsigned codec__width(uint64_t value) {
+  return value ? 64 - (unsigned)__builtin_clzll(value) : 0;
+}
+/* Bytes of `count` fields of `width` bits (0 to 64), at most 1,024 of them. */
+size_t codec__vector_size(size_t count, unsigned width);
+/* Packs up to 1,024 fields of `width` bits; higher bits are ignored. May write up to 8 bytes more
+ * than the size, all of which are overwritten or cut off. Returns the size. */
+size_t codec__pack_vector(const struct codec_loops *loops, const uint32_t *fields, size_t count,
+                          unsigned width, uint8_t *packed);
+size_t codec__pack_vector_wide(const struct codec_loops *loops, const uint64_t *fields,
+                               size_t count, unsigned width, uint8_t *packed);
+/* Reads exactly codec__vector_size bytes. `fields` has room for 1,024, of which those from `count`
+ * on are anything afterwards. */
+void codec__unpack_vector(const struct codec_loops *loops, const uint8_t *packed, size_t count,
+                          unsigned width, uint32_t *fields);
+void codec__unpack_vector_wide(const struct codec_loops *loops, const uint8_t *packed, size_t count,
+                               unsigned width, uint64_t *fields);
+/* The same for any count, packed per 1,024; width 0 to 32. */
+size_t codec__fields_size(size_t count, unsigned width);
+size_t codec__pack_fields(const struct codec_loops *loops, const uint32_t *fields, size_t count,
+                          unsigned width, uint8_t *packed);
+/* Fields [from, to) of `count`. */
+void codec__unpack_fields(const struct codec_loops *loops, const uint8_t *packed, size_t count,
+                          unsigned width, size_t from, size_t to, uint32_t *fields);
+
+/* ---- integers ---- */
+
+/* How one vector is stored. */
+struct vector_plan {
+  uint64_t base; /* as stored */
+  uint32_t size; /* bytes with padding */
+  uint16_t exceptions;
+  uint8_t width, high;
+};
+/* How a column of integers is stored: which codec, and every size, before anything is written. */
+struct integer_plan {
+  const struct codec_loops *loops;
+  const uint64_t *values;
+  size_t count;
+  uint8_t codec; /* CODEC_FOR, CODEC_DELTA or CODEC_DELTA2 */
+  struct codec_scale scale;
+  uint64_t center;
+  size_t size; /* frame, table and payload */
+  struct vector_plan vectors[VECTORS_MAX];
+};
+/* Which order the values have: XOR with it makes them compare as unsigned. */
+#define FLIP_SIGNED   (UINT64_C(1) << 63)
+#define FLIP_UNSIGNED UINT64_C(0)
+enum plan_effort {
+  PLAN_QUICK,   /* frame of reference without exceptions */
+  PLAN_FULL,    /* all three, exact costs */
+  PLAN_DECIMAL, /* the same without CODEC_DELTA2 */
+};
+/* All equal; true for none. */
+bool codec__is_constant(const uint64_t *values, size_t count);
+/* `values` (at least one) stay borrowed by the plan. */
+void codec__plan_integers(const struct codec_loops *loops, const uint64_t *values, size_t count,
+                          uint64_t flip, enum plan_effort effort, struct integer_plan *plan);
+/* Writes frame, table and payload: plan->size bytes, a multiple of 8. */
+void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+                         struct codec_writer *writer);
+
+/* Opened sections of a column of integers. */
+struct integer_image {
+  struct integer_frame frame;
+  uint64_t scale, center;
+  const uint8_t *table;
+  struct codec_bytes payload; /* from the end of the table to the end of the image */
+};
+/* Finds and checks them. */
+int codec__open_integers(const struct codec_image *image, struct integer_image *integers,
+                         struct err *err);
+/* The bytes behind the last vector. */
+struct codec_bytes codec__behind_vectors(const struct codec_image *image,
+                                         const struct integer_image *integers);
+/* Values [from, to) by index. */
+int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
+                           uint64_t *values, struct err *err);
+
+/* ---- floats ---- */
+
+/* Power of ten 0 to 18, exact. */
+double codec__power(unsigned exponent);
+/* Bytes of memory that codec__put_floats needs beside the image. */
+static inline size_t codec__float_scratch(size_t count) {
+  return count * 2 * sizeof(uint64_t) + CODEC_ROWS_MAX * sizeof(uint16_t);
+}
+/* Writes the payload and returns the codec. */
+uint8_t codec__put_floats(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                          enum codec_level level, struct codec_hint *hint, void *scratch,
+                          struct codec_writer *writer);
+int codec__open_floats(const struct codec_image *image, struct err *err);
+int codec__decode_floats(const struct codec_image *image, uint32_t from, uint32_t to,
+                         uint64_t *values, struct err *err);
+
+/* ---- split (split.c) ---- */
+
+struct split_plan {
+  struct split_frame frame;
+  size_t size;
+};
+void codec__plan_split(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                       struct split_plan *plan);
+void codec__put_split(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                      const struct split_plan *plan, struct codec_writer *writer);
+int codec__open_split(const struct codec_image *image, struct err *err);
+int codec__decode_split(const struct codec_image *image, uint32_t from, uint32_t to,
+                        uint64_t *values, struct err *err);
+
+/* ---- booleans (boolean_codec.c) ---- */
+
+/* `count` bits; returns the codec. */
+uint8_t codec__put_booleans(const uint64_t *bits, size_t count, struct codec_writer *writer);
+int codec__open_booleans(const struct codec_image *image, struct err *err);
+/* Bits [from, to) to bit 0 of `bits` on. */
+int codec__decode_booleans(const struct codec_image *image, uint32_t from, uint32_t to,
+                           uint64_t *bits, struct err *err);
+/* Bits as whole words, for validity too; `stored` may stand at any address. */
+void codec__put_bits(const uint64_t *bits, size_t count, struct codec_writer *writer);
+void codec__get_bits(const uint8_t *stored, size_t count, size_t from, size_t to, uint64_t *bits);
+/* Runs, for validity too: how many there are in `count` bits, beginning with ones. */
+size_t codec__run_count(const uint64_t *bits, size_t count);
+void codec__put_runs(const uint64_t *bits, size_t count, struct codec_writer *writer);
+/* True when `bytes` begin with runs that add up to `count`; *size is what they take. */
+bool codec__check_runs(struct codec_bytes bytes, size_t count, size_t *size);
+/* Bits [from, to) of checked runs. */
+void codec__decode_runs(const uint8_t *runs, size_t from, size_t to, uint64_t *bits);
+
+/* ---- strings (text_encode.c, text_decode.c) ---- */
+
+/* Writes the payload of `count` present strings behind the first `position` bytes of the image that
+ * grows in the reserve of `out`, and tells its codec and size. */
+int codec__put_texts(const struct codec_loops *loops, const struct str *texts, size_t count,
+                     enum codec_level level, struct buffer *out, size_t position, uint8_t *codec,
+                     size_t *size, struct err *err);
+int codec__open_texts(const struct codec_image *image, struct err *err);
+/* Values [from, to): offsets (to - from + 1, from 0) and bytes in `arena`. */
+int codec__decode_texts(const struct codec_image *image, uint32_t from, uint32_t to,
+                        struct arena *arena, int32_t **offsets, char **data, struct err *err);
+
+#endif

@@ -1,0 +1,194 @@
+/* Encoding: header, validity, and the payload of the present values.
+ *
+ * An image is written into the reserve of the caller's buffer, whose tail also serves as scratch
+ * memory, and counted as used only when it is whole: an error leaves the buffer as it was. */
+#include "codec/codec.h"
+
+#include <assert.h>
+
+#include "base/buffer.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "codec/codec_private.h"
+#include "columnar/bits.h"
+
+enum { PAYLOAD_EXTRA = 512 }; /* frame, table, padding and overrun beyond 8 bytes a value */
+
+static enum validity_kind choose_validity(const struct column *column) {
+  if (!column->validity || column->null_count == 0) return VALIDITY_NONE;
+  size_t runs = codec__run_count(column->validity, (size_t)column->length);
+  return codec__align(2 + runs * 2) < bit_words(column->length) * 8 ? VALIDITY_RUNS : VALIDITY_BITS;
+}
+
+static void put_validity(const struct column *column, enum validity_kind kind,
+                         struct codec_writer *writer) {
+  if (kind == VALIDITY_BITS)
+    codec__put_bits(column->validity, (size_t)column->length, writer);
+  else if (kind == VALIDITY_RUNS)
+    codec__put_runs(column->validity, (size_t)column->length, writer);
+  codec__put_padding(writer);
+}
+
+static void put_header(const struct column *column, uint8_t codec, enum validity_kind kind,
+                       size_t size, uint8_t *image) {
+  struct image_header header = {
+      .codec = codec,
+      .kind = (uint8_t)(column->type.physical | kind << 4 | IMAGE_VERSION << 6),
+      .rows = (uint16_t)column->length,
+      .size = (uint32_t)size,
+  };
+  memcpy(image, &header, sizeof header);
+}
+
+/* The present ones of 64-bit values, together. */
+static void squeeze(const struct column *column, uint64_t *dense) {
+  size_t kept = 0;
+  for (int64_t at = 0; at < column->length; at += 64) {
+    int64_t size = column->length - at < 64 ? column->length - at : 64;
+    uint64_t word = column->validity[at / 64] & bits_mask(size);
+    if (word == ~UINT64_C(0)) {
+      memcpy(dense + kept, column->u64 + at, 64 * sizeof *dense);
+      kept += 64;
+      continue;
+    }
+    for (; word; word &= word - 1)
+      dense[kept++] = column->u64[at + __builtin_ctzll(word)];
+  }
+}
+
+static uint8_t put_integers(const struct codec_loops *loops, const struct column *column,
+                            const uint64_t *values, size_t count, enum codec_level level,
+                            struct codec_writer *writer) {
+  bool key = column->type.logical == LOGICAL_TIMESTAMP;
+  uint64_t flip = column->type.physical == PHYSICAL_INT64 ? FLIP_SIGNED : FLIP_UNSIGNED;
+  struct integer_plan plan;
+  codec__plan_integers(loops, values, count, flip,
+                       level == CODEC_FAST && !key ? PLAN_QUICK : PLAN_FULL, &plan);
+  if (plan.size >= count * 8) {
+    codec__put(writer, values, count * 8);
+    return CODEC_RAW;
+  }
+  codec__put_integers(&plan, 0, 0, writer);
+  return plan.codec;
+}
+
+static int encode_numbers(const struct codec_loops *loops, const struct column *column,
+                          enum codec_level level, struct codec_hint *hint, struct buffer *out,
+                          struct err *err) {
+  size_t rows = (size_t)column->length, count = rows - column->null_count;
+  size_t image_max = HEADER_SIZE + bit_words(column->length) * 8 + 8 + rows * 8 + PAYLOAD_EXTRA;
+  size_t scratch_size = rows * 8 + codec__float_scratch(rows) + 16;
+  uint8_t *image = buffer_reserve(out, image_max + scratch_size);
+  if (!image) return buffer_check(out, err);
+  uint64_t *scratch = (uint64_t *)codec__align((uintptr_t)(image + image_max));
+  struct codec_writer writer = {image, image + HEADER_SIZE};
+  enum validity_kind kind = choose_validity(column);
+  put_validity(column, kind, &writer);
+  const uint64_t *values = column->u64;
+  if (kind != VALIDITY_NONE || ((uintptr_t)values & 7)) {
+    if (kind != VALIDITY_NONE)
+      squeeze(column, scratch);
+    else
+      memcpy(scratch, values, count * 8);
+    values = scratch;
+  }
+  uint8_t codec = CODEC_CONSTANT;
+  if (codec__is_constant(values, count)) {
+    uint64_t value = count ? values[0] : 0;
+    codec__put(&writer, &value, 8);
+  } else if (column->type.physical == PHYSICAL_FLOAT64) {
+    codec = codec__put_floats(loops, values, count, level, hint, scratch + rows, &writer);
+  } else {
+    codec = put_integers(loops, column, values, count, level, &writer);
+  }
+  codec__put_padding(&writer);
+  size_t size = (size_t)(writer.at - image);
+  assert(size <= image_max);
+  put_header(column, codec, kind, size, image);
+  if (hint) hint->codec = codec;
+  buffer_advance(out, size);
+  return ERR_OK;
+}
+
+static int encode_booleans(const struct column *column, struct buffer *out, struct err *err) {
+  size_t words = bit_words(column->length);
+  size_t image_max = HEADER_SIZE + words * 16 + 16;
+  uint8_t *image = buffer_reserve(out, image_max);
+  if (!image) return buffer_check(out, err);
+  struct codec_writer writer = {image, image + HEADER_SIZE};
+  enum validity_kind kind = choose_validity(column);
+  put_validity(column, kind, &writer);
+  uint64_t dense[CODEC_ROWS_MAX / 64] = {0};
+  const uint64_t *bits = column->bits;
+  size_t count = (size_t)column->length;
+  if (kind != VALIDITY_NONE) {
+    count = 0;
+    for (int64_t row = 0; row < column->length; row++) {
+      if (!column_is_valid(column, row)) continue;
+      if (bit_get(column->bits, row)) bit_set(dense, (int64_t)count);
+      count++;
+    }
+    bits = dense;
+  }
+  uint8_t codec = codec__put_booleans(bits, count, &writer);
+  codec__put_padding(&writer);
+  size_t size = (size_t)(writer.at - image);
+  assert(size <= image_max);
+  put_header(column, codec, kind, size, image);
+  buffer_advance(out, size);
+  return ERR_OK;
+}
+
+static int encode_texts(const struct codec_loops *loops, const struct column *column,
+                        enum codec_level level, struct buffer *out, struct err *err) {
+  size_t texts_size = (size_t)column->length * sizeof(struct str), count = 0, total = 0;
+  struct str *texts = mem_alloc(out->account, texts_size);
+  if (!texts) return mem_refused(out->account, texts_size, err);
+  for (int64_t row = 0; row < column->length; row++) {
+    if (!column_is_valid(column, row)) continue;
+    texts[count++] = column_str(column, row);
+    total += texts[count - 1].size;
+  }
+  int code = ERR_OK;
+  if (total > INT32_MAX)
+    code = err_set(err, ERR_LIMIT_EXCEEDED, "strings of more than 2 GiB in one block");
+  uint8_t *image =
+      code ? NULL : buffer_reserve(out, HEADER_SIZE + bit_words(column->length) * 8 + 16);
+  if (!code && !image) code = buffer_check(out, err);
+  if (!code) {
+    struct codec_writer writer = {image, image + HEADER_SIZE};
+    enum validity_kind kind = choose_validity(column);
+    put_validity(column, kind, &writer);
+    size_t position = (size_t)(writer.at - image), size;
+    uint8_t codec;
+    code = codec__put_texts(loops, texts, count, level, out, position, &codec, &size, err);
+    if (!code) {
+      image = out->data + out->size; /* the reserve may have moved */
+      writer = (struct codec_writer){image, image + position + size};
+      codec__put_padding(&writer);
+      put_header(column, codec, kind, (size_t)(writer.at - image), image);
+      buffer_advance(out, (size_t)(writer.at - image));
+    }
+  }
+  mem_free(out->account, texts, texts_size);
+  return code;
+}
+
+int codec_encode(const struct column *column, enum codec_level level, struct codec_hint *hint,
+                 struct buffer *out, struct err *err) {
+  assert(column->length >= 1 && column->length <= CODEC_ROWS_MAX && !column->dictionary);
+  const struct codec_loops *loops = codec__loops();
+  switch (column->type.physical) {
+  case PHYSICAL_BOOL:
+    return encode_booleans(column, out, err);
+  case PHYSICAL_INT64:
+  case PHYSICAL_UINT64:
+  case PHYSICAL_FLOAT64:
+    return encode_numbers(loops, column, level, hint, out, err);
+  case PHYSICAL_STRING:
+  case PHYSICAL_BYTES:
+    return encode_texts(loops, column, level, out, err);
+  default:
+    return err_set(err, ERR_UNSUPPORTED, "columns of this type are not stored");
+  }
+}

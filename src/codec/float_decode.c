@@ -1,0 +1,50 @@
+/* Bytes to floats: integers first, then what they stand for, then the exceptions. */
+#include "codec/codec_private.h"
+
+#include "base/err.h"
+
+static bool is_decimal(const struct codec_image *image) {
+  return image->codec == CODEC_DECIMAL_FOR || image->codec == CODEC_DECIMAL_DELTA;
+}
+
+int codec__open_floats(const struct codec_image *image, struct err *err) {
+  struct integer_image integers;
+  int code = codec__open_integers(image, &integers, err);
+  if (code || !is_decimal(image)) return code;
+  if (integers.frame.exponent > EXPONENT_MAX)
+    return codec__damaged(image, "an impossible exponent", err);
+  if (codec__behind_vectors(image, &integers).size < integers.frame.exceptions * 10u)
+    return codec__damaged(image, "no room for the exceptions", err);
+  return ERR_OK;
+}
+
+/* Puts the exceptions that lie in [from, to) into their places. */
+static int patch(const struct codec_image *image, const struct integer_image *integers,
+                 uint32_t from, uint32_t to, uint64_t *values, struct err *err) {
+  const uint8_t *bits = codec__behind_vectors(image, integers).at;
+  const uint8_t *positions = bits + (size_t)integers->frame.exceptions * 8;
+  for (size_t i = 0; i < integers->frame.exceptions; i++) {
+    uint16_t position;
+    memcpy(&position, positions + i * 2, 2);
+    if (position >= image->values)
+      return codec__damaged(image, "an exception beyond the values", err);
+    if (position >= from && position < to) memcpy(&values[position - from], bits + i * 8, 8);
+  }
+  return ERR_OK;
+}
+
+int codec__decode_floats(const struct codec_image *image, uint32_t from, uint32_t to,
+                         uint64_t *values, struct err *err) {
+  int code = codec__decode_integers(image, from, to, values, err);
+  if (code) return code;
+  const struct codec_loops *loops = codec__loops();
+  if (!is_decimal(image)) {
+    loops->unorder(values, to - from);
+    return ERR_OK;
+  }
+  struct integer_image integers;
+  code = codec__open_integers(image, &integers, err);
+  if (code) return code;
+  loops->undecimal(values, to - from, codec__power(integers.frame.exponent));
+  return integers.frame.exceptions ? patch(image, &integers, from, to, values, err) : ERR_OK;
+}

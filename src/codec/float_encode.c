@@ -1,0 +1,177 @@
+/* Floats to bytes: most were decimals once.
+ *
+ * A column is tried as integers m with value = m / 10^k, rounded correctly: what reading the text
+ * "12.34" gave is 1234 / 100 to the bit. k comes from the hint or from a sample; values without
+ * such an m (NaN, infinities, -0.0, too many digits) become exceptions. Where decimals do not pay,
+ * the smallest of the raw bits as ordered integers, the split into a dictionary of high bits and
+ * raw low bits, and the raw values is taken. */
+#include "codec/codec_private.h"
+
+#include <assert.h>
+#include <math.h>
+
+enum {
+  SAMPLES = 32,
+  SAMPLES_FIRST = 8, /* if none of so many is a decimal, no more are looked at */
+  EXPONENT_NONE = EXPONENT_MAX + 1,
+  HINT_BLOCKS = 64, /* blocks after which the exponent is searched again */
+  EXCEPTION_SIZE = 10,
+};
+
+double codec__power(unsigned exponent) {
+  static const double powers[EXPONENT_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,
+                                                  1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13,
+                                                  1e14, 1e15, 1e16, 1e17, 1e18};
+  return powers[exponent];
+}
+
+static double double_of(uint64_t bits) {
+  double value;
+  memcpy(&value, &bits, 8);
+  return value;
+}
+
+static bool is_quotient(int64_t m, double power, uint64_t bits) {
+  double back = (double)m / power;
+  return m < INT64_C(1) << 51 && m > -(INT64_C(1) << 51) && memcmp(&back, &bits, 8) == 0;
+}
+
+/* The least exponent at which a value is a decimal, or EXPONENT_NONE. */
+static unsigned exponent_of(uint64_t bits) {
+  double value = double_of(bits);
+  for (unsigned k = 0; k <= EXPONENT_MAX; k++) {
+    double m = rint(value * codec__power(k));
+    if (!(fabs(m) < 0x1p51)) break;
+    if (is_quotient((int64_t)m, codec__power(k), bits)) return k;
+  }
+  return EXPONENT_NONE;
+}
+
+/* The exponent with the smallest cost over a sample: 3.32 bits a digit, 80 bits an exception. */
+static unsigned find_exponent(const uint64_t *bits, size_t count) {
+  unsigned counts[EXPONENT_NONE + 1] = {0}, seen = 0, best = EXPONENT_NONE;
+  size_t step = count / SAMPLES + 1;
+  for (size_t i = 0; i < count; i += step) {
+    counts[exponent_of(bits[i])]++;
+    if (++seen == SAMPLES_FIRST && counts[EXPONENT_NONE] == seen) return EXPONENT_NONE;
+  }
+  double best_cost = 56.0 * seen;
+  unsigned exceptions = seen;
+  for (unsigned k = 0; k <= EXPONENT_MAX; k++) {
+    exceptions -= counts[k];
+    double cost = 3.32 * k * (seen - exceptions) + 80.0 * exceptions;
+    if (counts[k] && cost < best_cost) {
+      best_cost = cost;
+      best = k;
+    }
+  }
+  return best;
+}
+
+/* A column as decimals. */
+struct decimals {
+  uint64_t *m;         /* scratch: one per value */
+  uint16_t *positions; /* scratch: the exceptions */
+  size_t exceptions;
+  unsigned exponent;
+};
+
+/* Lists the exceptions and puts the integer before each in its place, which costs least. */
+static void list_exceptions(const uint64_t *bits, size_t count, struct decimals *decimals) {
+  double power = codec__power(decimals->exponent);
+  uint64_t previous = 0;
+  size_t found = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (is_quotient((int64_t)decimals->m[i], power, bits[i])) {
+      if (found == i)
+        for (size_t j = 0; j < i; j++) /* all so far were exceptions */
+          decimals->m[j] = decimals->m[i];
+      previous = decimals->m[i];
+    } else {
+      decimals->positions[found++] = (uint16_t)i;
+      decimals->m[i] = previous;
+    }
+  }
+  assert(found == decimals->exceptions);
+}
+
+/* Tries the hint's exponent, then a searched one; false when too few values are decimals. */
+static bool find_decimals(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                          struct codec_hint *hint, struct decimals *decimals) {
+  const double *values = (const double *)(const void *)bits;
+  bool hinted = hint && (hint->codec == CODEC_DECIMAL_FOR || hint->codec == CODEC_DECIMAL_DELTA) &&
+                hint->exponent <= EXPONENT_MAX && hint->age++ < HINT_BLOCKS;
+  if (hinted) {
+    decimals->exponent = hint->exponent;
+    decimals->exceptions =
+        loops->decimal(values, count, codec__power(decimals->exponent), decimals->m);
+  }
+  if (!hinted || decimals->exceptions > count / 64) {
+    if (hint) hint->age = 0;
+    decimals->exponent = find_exponent(bits, count);
+    if (decimals->exponent == EXPONENT_NONE) return false;
+    decimals->exceptions =
+        loops->decimal(values, count, codec__power(decimals->exponent), decimals->m);
+  }
+  if (decimals->exceptions > count / 2) return false;
+  if (decimals->exceptions) list_exceptions(bits, count, decimals);
+  return true;
+}
+
+static void put_decimals(const uint64_t *bits, const struct decimals *decimals,
+                         const struct integer_plan *plan, struct codec_writer *writer) {
+  codec__put_integers(plan, (uint8_t)decimals->exponent, (uint16_t)decimals->exceptions, writer);
+  for (size_t i = 0; i < decimals->exceptions; i++)
+    codec__put(writer, &bits[decimals->positions[i]], 8);
+  codec__put(writer, decimals->positions, decimals->exceptions * sizeof *decimals->positions);
+}
+
+/* The smallest of the ways that know nothing of decimals, if it is smaller than `limit`. */
+static bool put_binary(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                       enum codec_level level, size_t limit, uint64_t *scratch,
+                       struct codec_writer *writer, uint8_t *codec) {
+  struct integer_plan plan;
+  struct split_plan split = {.size = SIZE_MAX};
+  loops->order(bits, count, scratch);
+  codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED,
+                       level == CODEC_FAST ? PLAN_QUICK : PLAN_FULL, &plan);
+  if (level != CODEC_FAST) codec__plan_split(loops, bits, count, &split);
+  size_t best = plan.size < split.size ? plan.size : split.size;
+  size_t raw = count * 8;
+  if (limit <= best && limit <= raw) return false;
+  if (raw <= best) {
+    codec__put(writer, bits, raw);
+    *codec = CODEC_RAW;
+  } else if (plan.size <= split.size) {
+    codec__put_integers(&plan, 0, 0, writer);
+    *codec = plan.codec;
+  } else {
+    codec__put_split(loops, bits, count, &split, writer);
+    *codec = CODEC_SPLIT;
+  }
+  return true;
+}
+
+uint8_t codec__put_floats(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                          enum codec_level level, struct codec_hint *hint, void *scratch,
+                          struct codec_writer *writer) {
+  struct decimals decimals = {.m = scratch,
+                              .positions = (uint16_t *)((uint64_t *)scratch + 2 * count)};
+  uint64_t *other = (uint64_t *)scratch + count;
+  struct integer_plan plan;
+  size_t size = SIZE_MAX;
+  uint8_t codec = CODEC_RAW;
+  if (find_decimals(loops, bits, count, hint, &decimals)) {
+    codec__plan_integers(loops, decimals.m, count, FLIP_SIGNED,
+                         level == CODEC_FAST ? PLAN_QUICK : PLAN_DECIMAL, &plan);
+    size = plan.size + decimals.exceptions * EXCEPTION_SIZE;
+  }
+  bool large = size > count * 8 || decimals.exceptions > count / 32 ||
+               (level != CODEC_FAST && size > count * 5);
+  if (!large || !put_binary(loops, bits, count, level, size, other, writer, &codec)) {
+    put_decimals(bits, &decimals, &plan, writer);
+    codec = plan.codec == CODEC_FOR ? CODEC_DECIMAL_FOR : CODEC_DECIMAL_DELTA;
+    if (hint) hint->exponent = (uint8_t)decimals.exponent;
+  }
+  return codec;
+}

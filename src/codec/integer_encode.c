@@ -1,0 +1,270 @@
+/* Integers to patched bit packing: first a plan with every size, then the bytes.
+ *
+ * Values become small unsigned integers x = (value - origin) / scale. `origin` keeps their order
+ * (INT64_MIN for signed integers), `scale` is a common divisor: times in whole seconds kept in
+ * nanoseconds, counters of pages. Each vector of 1,024 is then written as fields: x minus the
+ * least (for), or zigzag differences from the usual difference (delta), or differences of those
+ * (delta2). The width of the fields is the one with the smallest sum of packed bits and
+ * exceptions, computed exactly from how many fields have how many bits. */
+#include "codec/codec_private.h"
+
+enum { SAMPLES = 32 };
+
+/* ---- a common divisor ---- */
+
+static uint64_t gcd(uint64_t a, uint64_t b) {
+  while (b) {
+    uint64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/* The scale for a divisor g > 1: an exact quotient by g = odd * 2^shift is a product with the
+ * inverse of `odd` modulo 2^64, rotated; numbers that g does not divide give quotients above
+ * (2^64 - 1) / g (Granlund and Montgomery, "Division by invariant integers using multiplication",
+ * PLDI 1994). */
+static struct codec_scale scale_of(uint64_t origin, uint64_t g) {
+  unsigned shift = (unsigned)__builtin_ctzll(g);
+  uint64_t odd = g >> shift, inverse = odd; /* right in the lowest 3 bits; each step doubles them */
+  for (int i = 0; i < 5; i++)
+    inverse *= 2 - odd * inverse;
+  return (struct codec_scale){.origin = origin, .scale = g, .inverse = inverse, .shift = shift};
+}
+
+/* Whether every value minus the origin is a multiple of the scale; if not, *culprit is the first
+ * difference that is none. */
+static bool divides_all(const struct integer_plan *plan, const struct codec_scale *scale,
+                        uint64_t *culprit) {
+  uint64_t x[CODEC_VECTOR], limit = UINT64_MAX / scale->scale;
+  for (size_t at = 0; at < plan->count; at += CODEC_VECTOR) {
+    size_t size = plan->count - at < CODEC_VECTOR ? plan->count - at : CODEC_VECTOR;
+    if (plan->loops->reduce(plan->values + at, size, scale, x) <= limit) continue;
+    for (size_t i = 0; i < size; i++) {
+      if (x[i] > limit) {
+        *culprit = plan->values[at + i] - scale->origin;
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+/* Looks for a common divisor of the differences; samples first, which ends it for most columns. */
+static void find_scale(struct integer_plan *plan, uint64_t flip) {
+  plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
+  uint64_t g = 0, min, max;
+  size_t step = plan->count / SAMPLES + 1;
+  for (size_t i = step; i < plan->count && g != 1; i += step) {
+    uint64_t a = plan->values[i] ^ flip, b = plan->values[i - step] ^ flip;
+    g = gcd(a > b ? a - b : b - a, g);
+  }
+  if (g <= 1) return;
+  plan->loops->range(plan->values, plan->count, flip, &min, &max);
+  for (int attempt = 0; attempt < 4 && g > 1; attempt++) {
+    struct codec_scale scale = scale_of(min ^ flip, g);
+    uint64_t culprit;
+    if (divides_all(plan, &scale, &culprit)) {
+      plan->scale = scale;
+      return;
+    }
+    g = gcd(culprit, g);
+  }
+}
+
+/* ---- the usual difference ---- */
+
+/* The median of sampled differences, or 0 where they scatter around 0. */
+static void find_center(struct integer_plan *plan) {
+  int64_t sample[SAMPLES + 1];
+  size_t count = 0, step = plan->count / SAMPLES + 1;
+  plan->center = 0;
+  for (size_t i = 1; i < plan->count; i += step) {
+    uint64_t x[2];
+    plan->loops->reduce(plan->values + i - 1, 2, &plan->scale, x);
+    int64_t difference = (int64_t)(x[1] - x[0]);
+    size_t at = count++;
+    for (; at > 0 && sample[at - 1] > difference; at--)
+      sample[at] = sample[at - 1];
+    sample[at] = difference;
+  }
+  if (count && !(sample[count / 4] <= 0 && sample[count - 1 - count / 4] >= 0))
+    plan->center = (uint64_t)sample[count / 2];
+}
+
+/* ---- one vector ---- */
+
+/* Bytes that hold a high part of so many bits: 1, 2, 4 or 8. */
+static unsigned high_bytes(unsigned bits) {
+  return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
+}
+
+/* The cheapest width for fields of which counts[w] have w bits. */
+static void choose_width(const uint32_t counts[65], size_t count, struct vector_plan *vector) {
+  unsigned widest = 64;
+  while (widest > 0 && counts[widest] == 0)
+    widest--;
+  size_t best = codec__vector_size(count, widest), exceptions = 0;
+  vector->width = (uint8_t)widest;
+  for (unsigned width = widest; width-- > 0;) {
+    exceptions += counts[width + 1];
+    if (exceptions * 3 > best) break;
+    unsigned high = high_bytes(widest - width);
+    size_t size = codec__vector_size(count, width) + exceptions * (2 + high);
+    if (size < best) {
+      best = size;
+      vector->width = (uint8_t)width;
+      vector->exceptions = (uint16_t)exceptions;
+      vector->high = (uint8_t)high;
+    }
+  }
+  vector->size = (uint32_t)codec__align(best);
+}
+
+static size_t vector_values(const struct integer_plan *plan, size_t v) {
+  size_t rest = plan->count - v * CODEC_VECTOR;
+  return rest < CODEC_VECTOR ? rest : CODEC_VECTOR;
+}
+
+/* The fields of vector v under a codec, its base in x; *bits has the bits of all fields or-ed. */
+static void fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, uint64_t *fields,
+                      uint64_t *base, uint64_t *bits) {
+  const struct codec_loops *loops = plan->loops;
+  uint64_t x[CODEC_VECTOR], max;
+  size_t count = vector_values(plan, v);
+  loops->reduce(plan->values + v * CODEC_VECTOR, count, &plan->scale, x);
+  *base = x[0];
+  if (codec == CODEC_FOR) {
+    loops->range(x, count, 0, base, &max);
+    loops->subtract(x, count, *base, fields);
+    *bits = max - *base;
+  } else if (codec == CODEC_DELTA) {
+    *bits = loops->zigzag(x, count, plan->center, fields);
+  } else {
+    uint64_t d[CODEC_VECTOR];
+    loops->differences(x, count, plan->center, d);
+    *bits = loops->zigzag(d, count, 0, fields);
+  }
+}
+
+static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v, bool patched,
+                        struct vector_plan *vector) {
+  uint64_t fields[CODEC_VECTOR], base, bits;
+  size_t count = vector_values(plan, v);
+  fields_of(plan, codec, v, fields, &base, &bits);
+  *vector = (struct vector_plan){.base = plan->scale.origin + plan->scale.scale * base};
+  if (patched && bits > 1) {
+    uint32_t counts[65];
+    plan->loops->histogram(fields, count, counts);
+    choose_width(counts, count, vector);
+  } else {
+    vector->width = (uint8_t)codec__width(bits);
+    vector->size = (uint32_t)codec__align(codec__vector_size(count, vector->width));
+  }
+}
+
+/* ---- the column ---- */
+
+static size_t vector_count(const struct integer_plan *plan) {
+  return (plan->count + CODEC_VECTOR - 1) / CODEC_VECTOR;
+}
+
+/* Plans all vectors under a codec; returns the size of the whole. */
+static size_t plan_vectors(const struct integer_plan *plan, uint8_t codec, bool patched,
+                           struct vector_plan *vectors) {
+  size_t size = sizeof(struct integer_frame) + (plan->scale.scale != 1 ? 8 : 0) +
+                (codec != CODEC_FOR && plan->center ? 8 : 0);
+  for (size_t v = 0; v < vector_count(plan); v++) {
+    plan_vector(plan, codec, v, patched, &vectors[v]);
+    size += sizeof(struct vector_entry) + vectors[v].size;
+  }
+  return size;
+}
+
+/* Takes a codec's plan if it is the smallest so far. */
+static void try_codec(struct integer_plan *plan, uint8_t codec) {
+  struct vector_plan vectors[VECTORS_MAX];
+  size_t size = plan_vectors(plan, codec, true, vectors);
+  if (size >= plan->size) return;
+  plan->size = size;
+  plan->codec = codec;
+  memcpy(plan->vectors, vectors, sizeof vectors);
+}
+
+bool codec__is_constant(const uint64_t *values, size_t count) {
+  size_t i = 1;
+  while (i < count && values[i] == values[0])
+    i++;
+  return i >= count;
+}
+
+void codec__plan_integers(const struct codec_loops *loops, const uint64_t *values, size_t count,
+                          uint64_t flip, enum plan_effort effort, struct integer_plan *plan) {
+  plan->loops = loops;
+  plan->values = values;
+  plan->count = count;
+  plan->center = 0;
+  plan->codec = CODEC_FOR;
+  if (effort == PLAN_QUICK) {
+    plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
+    plan->size = plan_vectors(plan, CODEC_FOR, false, plan->vectors);
+    return;
+  }
+  find_scale(plan, flip);
+  find_center(plan);
+  plan->size = plan_vectors(plan, CODEC_FOR, true, plan->vectors);
+  try_codec(plan, CODEC_DELTA);
+  if (plan->codec != CODEC_DELTA || effort == PLAN_DECIMAL) return;
+  /* Differences of differences only where one vector says that they may pay. */
+  struct vector_plan second;
+  size_t middle = vector_count(plan) / 2;
+  plan_vector(plan, CODEC_DELTA2, middle, true, &second);
+  if (second.size < plan->vectors[middle].size) try_codec(plan, CODEC_DELTA2);
+}
+
+/* ---- the bytes ---- */
+
+static void put_exceptions(const struct integer_plan *plan, const struct vector_plan *vector,
+                           const uint64_t *fields, size_t count, struct codec_writer *writer) {
+  uint16_t positions[CODEC_VECTOR + 1];
+  size_t found = plan->loops->outliers(fields, count, vector->width, positions);
+  for (size_t i = 0; i < found; i++) {
+    uint64_t high = fields[positions[i]] >> vector->width;
+    codec__put(writer, &high, vector->high);
+  }
+  codec__put(writer, positions, found * sizeof *positions);
+}
+
+static void put_vector(const struct integer_plan *plan, size_t v, struct codec_writer *writer) {
+  uint64_t fields[CODEC_VECTOR], base, bits;
+  const struct vector_plan *vector = &plan->vectors[v];
+  size_t count = vector_values(plan, v);
+  fields_of(plan, plan->codec, v, fields, &base, &bits);
+  writer->at += codec__pack_vector_wide(plan->loops, fields, count, vector->width, writer->at);
+  if (vector->exceptions) put_exceptions(plan, vector, fields, count, writer);
+  codec__put_padding(writer);
+}
+
+void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+                         struct codec_writer *writer) {
+  struct integer_frame frame = {.exponent = exponent, .exceptions = exceptions};
+  bool scaled = plan->scale.scale != 1, centered = plan->codec != CODEC_FOR && plan->center != 0;
+  frame.flags = (uint8_t)((scaled ? FRAME_SCALE : 0) | (centered ? FRAME_CENTER : 0));
+  codec__put(writer, &frame, sizeof frame);
+  if (scaled) codec__put(writer, &plan->scale.scale, 8);
+  if (centered) codec__put(writer, &plan->center, 8);
+  size_t vectors = vector_count(plan), offset = 0;
+  for (size_t v = 0; v < vectors; v++) {
+    const struct vector_plan *vector = &plan->vectors[v];
+    struct vector_entry entry = {.base = vector->base,
+                                 .offset = (uint16_t)(offset / 8),
+                                 .exceptions = vector->exceptions,
+                                 .width = vector->width,
+                                 .high = vector->high};
+    codec__put(writer, &entry, sizeof entry);
+    offset += vector->size;
+  }
+  for (size_t v = 0; v < vectors; v++)
+    put_vector(plan, v, writer);
+}

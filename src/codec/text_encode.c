@@ -1,0 +1,215 @@
+/* Strings: lengths and bytes, or distinct values and codes; the bytes through zstd where it pays.
+ *
+ * Distinct values are found with a hash table of at most twice the rows. If they are few, the
+ * dictionary is taken; it is given up as soon as they are more than half of the rows. */
+#include "codec/codec_private.h"
+
+#include <zstd.h>
+
+#include "base/buffer.h"
+#include "base/checksum.h"
+#include "base/err.h"
+#include "base/memory.h"
+
+enum {
+  ZSTD_SIZE_MIN = 64,           /* fewer bytes are not worth a frame */
+  ZSTD_WORKSPACE = 1024 * 1024, /* what a compression of this size takes, about */
+  ZSTD_LEVEL_HOT = 1,
+  ZSTD_LEVEL_COLD = 3,
+  SLOT_FREE = UINT16_MAX,
+};
+
+/* Distinct values in order of first appearance. */
+struct distinct {
+  struct mem_account *account;
+  size_t memory_size;
+  uint32_t *codes;    /* one per value */
+  struct str *values; /* the distinct ones */
+  uint16_t *slots;    /* open addressing: index into values */
+  size_t slot_count;  /* a power of two */
+  size_t count;
+  uint64_t total; /* bytes of the distinct values */
+};
+
+static int distinct_init(struct distinct *distinct, size_t count, struct mem_account *account,
+                         struct err *err) {
+  size_t slots = 16;
+  while (slots < count * 2)
+    slots *= 2;
+  size_t values_size = count * sizeof(struct str);
+  *distinct = (struct distinct){.account = account, .slot_count = slots};
+  distinct->memory_size = values_size + count * sizeof(uint32_t) + slots * sizeof(uint16_t);
+  distinct->values = mem_alloc(account, distinct->memory_size);
+  if (!distinct->values) return mem_refused(account, distinct->memory_size, err);
+  distinct->codes = (uint32_t *)((char *)distinct->values + values_size);
+  distinct->slots = (uint16_t *)(distinct->codes + count);
+  memset(distinct->slots, 0xff, slots * sizeof(uint16_t));
+  return ERR_OK;
+}
+
+static void distinct_deinit(struct distinct *distinct) {
+  mem_free(distinct->account, distinct->values, distinct->memory_size);
+}
+
+/* Fills the codes; false when there are more than `limit` distinct values. */
+static bool distinct_find(struct distinct *distinct, const struct str *texts, size_t count,
+                          size_t limit) {
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0 && str_equal(texts[i], texts[i - 1])) {
+      distinct->codes[i] = distinct->codes[i - 1];
+      continue;
+    }
+    size_t slot = hash64(texts[i].data, texts[i].size) & (distinct->slot_count - 1);
+    while (distinct->slots[slot] != SLOT_FREE &&
+           !str_equal(distinct->values[distinct->slots[slot]], texts[i]))
+      slot = (slot + 1) & (distinct->slot_count - 1);
+    if (distinct->slots[slot] == SLOT_FREE) {
+      if (distinct->count == limit) return false;
+      distinct->slots[slot] = (uint16_t)distinct->count;
+      distinct->values[distinct->count++] = texts[i];
+      distinct->total += texts[i].size;
+    }
+    distinct->codes[i] = distinct->slots[slot];
+  }
+  return true;
+}
+
+static unsigned lengths_width(const struct str *texts, size_t count) {
+  uint64_t all = 0;
+  for (size_t i = 0; i < count; i++)
+    all |= texts[i].size;
+  return codec__width(all);
+}
+
+static void put_lengths(const struct codec_loops *loops, const struct str *texts, size_t count,
+                        unsigned width, struct codec_writer *writer) {
+  uint32_t lengths[CODEC_VECTOR];
+  for (size_t at = 0; at < count; at += CODEC_VECTOR) {
+    size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
+    for (size_t i = 0; i < size; i++)
+      lengths[i] = (uint32_t)texts[at + i].size;
+    writer->at += codec__pack_vector(loops, lengths, size, width, writer->at);
+  }
+  codec__put_padding(writer);
+}
+
+static void put_bytes(const struct str *texts, size_t count, struct codec_writer *writer) {
+  for (size_t i = 0; i < count; i++)
+    codec__put(writer, texts[i].data, texts[i].size);
+}
+
+/* Compresses the `total` bytes in front of writer->at in place, if that makes them smaller; the
+ * memory behind has room for the frame. Returns the bytes stored. */
+static size_t squeeze(struct codec_writer *writer, size_t total, int level,
+                      struct mem_account *account) {
+  if (total < ZSTD_SIZE_MIN || mem_charge(account, ZSTD_WORKSPACE)) return total;
+  uint8_t *bytes = writer->at - total;
+  size_t size = ZSTD_compress(writer->at, ZSTD_compressBound(total), bytes, total, level);
+  mem_discharge(account, ZSTD_WORKSPACE);
+  if (ZSTD_isError(size) || size >= total - total / 16) return total;
+  memmove(bytes, writer->at, size);
+  writer->at = bytes + size;
+  return size;
+}
+
+static bool all_equal(const struct str *texts, size_t count) {
+  for (size_t i = 1; i < count; i++)
+    if (!str_equal(texts[i], texts[0])) return false;
+  return true;
+}
+
+/* Room for `size` bytes of payload behind what is written. */
+static int reserve(struct buffer *out, size_t position, size_t size, struct codec_writer *writer,
+                   struct err *err) {
+  uint8_t *start = buffer_reserve(out, position + size);
+  if (!start) return buffer_check(out, err);
+  *writer = (struct codec_writer){start, start + position};
+  return ERR_OK;
+}
+
+static int put_constant(struct str text, struct buffer *out, size_t position,
+                        struct codec_writer *writer, struct err *err) {
+  int code = reserve(out, position, 16 + text.size, writer, err);
+  if (code) return code;
+  uint32_t sizes[2] = {(uint32_t)text.size, 0};
+  codec__put(writer, sizes, sizeof sizes);
+  codec__put(writer, text.data, text.size);
+  return ERR_OK;
+}
+
+static int put_dictionary(const struct codec_loops *loops, const struct distinct *distinct,
+                          size_t count, enum codec_level level, struct buffer *out, size_t position,
+                          struct codec_writer *writer, struct err *err) {
+  struct text_frame frame = {.total = (uint32_t)distinct->total,
+                             .width = (uint8_t)lengths_width(distinct->values, distinct->count),
+                             .codes = (uint8_t)codec__width(distinct->count - 1),
+                             .distinct = (uint16_t)distinct->count};
+  size_t fields =
+      codec__fields_size(distinct->count, frame.width) + codec__fields_size(count, frame.codes);
+  int code =
+      reserve(out, position, 64 + fields + distinct->total + ZSTD_compressBound(distinct->total),
+              writer, err);
+  if (code) return code;
+  size_t frame_at = (size_t)(writer->at - writer->start);
+  writer->at += sizeof frame;
+  put_lengths(loops, distinct->values, distinct->count, frame.width, writer);
+  writer->at += codec__pack_fields(loops, distinct->codes, count, frame.codes, writer->at);
+  codec__put_padding(writer);
+  put_bytes(distinct->values, distinct->count, writer);
+  frame.stored =
+      (uint32_t)squeeze(writer, distinct->total,
+                        level == CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
+  memcpy(writer->start + frame_at, &frame, sizeof frame);
+  return ERR_OK;
+}
+
+static int put_plain(const struct codec_loops *loops, const struct str *texts, size_t count,
+                     size_t total, enum codec_level level, struct buffer *out, size_t position,
+                     uint8_t *codec, struct codec_writer *writer, struct err *err) {
+  struct text_frame frame = {.total = (uint32_t)total,
+                             .stored = (uint32_t)total,
+                             .width = (uint8_t)lengths_width(texts, count)};
+  size_t room = 64 + codec__fields_size(count, frame.width) + total;
+  if (level != CODEC_FAST) room += ZSTD_compressBound(total);
+  int code = reserve(out, position, room, writer, err);
+  if (code) return code;
+  size_t frame_at = (size_t)(writer->at - writer->start);
+  writer->at += sizeof frame;
+  put_lengths(loops, texts, count, frame.width, writer);
+  put_bytes(texts, count, writer);
+  if (level != CODEC_FAST)
+    frame.stored = (uint32_t)squeeze(
+        writer, total, level == CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
+  *codec = frame.stored < frame.total ? CODEC_ZSTD : CODEC_RAW;
+  memcpy(writer->start + frame_at, &frame, sizeof frame);
+  return ERR_OK;
+}
+
+int codec__put_texts(const struct codec_loops *loops, const struct str *texts, size_t count,
+                     enum codec_level level, struct buffer *out, size_t position, uint8_t *codec,
+                     size_t *size, struct err *err) {
+  struct codec_writer writer;
+  size_t total = 0;
+  int code;
+  for (size_t i = 0; i < count; i++)
+    total += texts[i].size;
+  if (count == 0 || all_equal(texts, count)) {
+    *codec = CODEC_CONSTANT;
+    code = put_constant(count ? texts[0] : STR(""), out, position, &writer, err);
+  } else if (level == CODEC_FAST) {
+    code = put_plain(loops, texts, count, total, level, out, position, codec, &writer, err);
+  } else {
+    struct distinct distinct;
+    code = distinct_init(&distinct, count, out->account, err);
+    if (code) return code;
+    if (distinct_find(&distinct, texts, count, count / 2) && distinct.total <= total / 2) {
+      *codec = CODEC_DICTIONARY;
+      code = put_dictionary(loops, &distinct, count, level, out, position, &writer, err);
+    } else {
+      code = put_plain(loops, texts, count, total, level, out, position, codec, &writer, err);
+    }
+    distinct_deinit(&distinct);
+  }
+  if (!code) *size = (size_t)(writer.at - writer.start) - position;
+  return code;
+}
