@@ -67,8 +67,8 @@ bool time_convert_exact(int64_t value, enum time_unit from, enum time_unit to, i
 
 /* ---- calendar ---- */
 
-/* About the year 10^12, beyond every unit: what is shown of instants further away. */
-#define INSTANT_MAX ((__int128)NS_PER_DAY * INT64_C(365000000000000))
+/* A little after the year 10^12, beyond every unit: what is shown of instants further away. */
+#define INSTANT_MAX ((__int128)NS_PER_DAY * INT64_C(366000000000000))
 
 /* Years begin in March here, so that the leap day is the last one; an era is 400 years, 146,097
  * days, after which the calendar repeats. 719,468 days lead from 0000-03-01 to 1970-01-01. */
