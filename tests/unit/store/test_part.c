@@ -465,25 +465,41 @@ static void test_image_inside_a_record(void **state) {
   fixture_deinit(&fixture);
 }
 
-/* What a small part costs beyond its values. */
+/* What a small part costs beyond the images of its keys and columns. */
 static void test_small_parts_are_small(void **state) {
   (void)state;
   static const struct {
-    uint32_t rows, columns, overhead;
-  } cases[] = {{1, 1, 600}, {10, 3, 800}, {1000, 10, 2048}};
+    uint32_t rows, columns;
+    struct type type;
+    uint64_t overhead;
+  } cases[] = {
+      {1, 1, {PHYSICAL_INT64, 0, 0}, 450},        {1, 1, {PHYSICAL_STRING, 0, 0}, 450},
+      {1, 10, {PHYSICAL_FLOAT64, 0, 0}, 1300},    {10, 3, {PHYSICAL_BOOL, 0, 0}, 600},
+      {1000, 10, {PHYSICAL_FLOAT64, 0, 0}, 1400}, {1000, 10, {PHYSICAL_INT64, 0, 0}, 1400},
+  };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct fixture fixture;
     fixture_init(&fixture, SEED);
     for (uint32_t j = 0; j < cases[i].columns; j++)
-      fixture_column(&fixture, 1 + j, TYPE_INT64);
+      fixture_column(&fixture, 1 + j, cases[i].type);
     fixture_run(&fixture, 3, cases[i].rows, 0);
     struct part_ending ending = {.commit_min = 1, .commit_max = 1};
     struct part_memory *memory;
     assert_int_equal(fixture_write(&fixture, 0, &ending, &memory, NULL), ERR_OK);
-    /* 11 bits a value, 8 bits of jitter a key, and what the codec's headers take. */
-    uint64_t values = (uint64_t)cases[i].rows * cases[i].columns * 11 / 8 + cases[i].rows;
-    print_message("%u x %u: %zu bytes\n", cases[i].rows, cases[i].columns, memory->size);
-    assert_true(memory->size < values + cases[i].overhead + cases[i].columns * 40);
+    struct store_part *part = open_image(&fixture, memory);
+    struct arena arena;
+    arena_init(&arena, &fixture.account, 4096);
+    uint64_t images = 0;
+    const int64_t *keys;
+    struct column column;
+    assert_int_equal(part_read_keys(part, 0, &arena, &keys, &images, NULL), ERR_OK);
+    for (uint32_t j = 0; j < cases[i].columns; j++)
+      assert_int_equal(part_read_column(part, 0, 1 + j, &arena, &column, &images, NULL), ERR_OK);
+    print_message("%u x %u: %zu bytes, %llu of them images\n", cases[i].rows, cases[i].columns,
+                  memory->size, (unsigned long long)images);
+    assert_true(memory->size - images <= cases[i].overhead);
+    arena_deinit(&arena);
+    part_release(part);
     part_memory_release(memory);
     fixture_deinit(&fixture);
   }
