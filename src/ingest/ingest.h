@@ -14,10 +14,12 @@ int ingest_cache_create(struct mem_account *account, struct ingest_cache **cache
 void ingest_cache_destroy(struct ingest_cache *cache);
 
 struct ingest_options {
-  enum time_unit precision; /* of timestamps in the text */
-  int64_t now_ns;           /* for lines without one; floored to `precision` as InfluxDB does */
-  bool allow_non_finite;    /* the database says that NaN and Inf are welcome in line protocol */
-  uint32_t line_bytes_max;  /* 0: the default */
+  enum time_unit precision;  /* of timestamps in the text */
+  uint32_t precision_factor; /* a timestamp counts so many of `precision`: 60 and 3,600 with TIME_S
+                                for InfluxDB's m and h; 0 and 1: one */
+  int64_t now_ns;            /* for lines without one; floored to `precision` as InfluxDB does */
+  bool allow_non_finite;     /* the database says that NaN and Inf are welcome in line protocol */
+  uint32_t line_bytes_max;   /* 0: the default */
 };
 
 /* Parses whole lines of line protocol into a piece. Bad lines are recorded in the piece

@@ -81,6 +81,10 @@ void table_piece_line_base(struct table_piece *piece, uint32_t lines_before) {
   piece->lines_before = lines_before;
 }
 
+struct table_engine *table_piece_engine(const struct table_piece *piece) {
+  return piece->write->engine;
+}
+
 void *table_piece_alloc(struct table_piece *piece, size_t size) {
   return arena_alloc(&piece->arena, size);
 }

@@ -101,6 +101,8 @@ struct table_row *table_rows_append(struct table_rows *rows, uint32_t shape, uin
                                     int64_t time, uint32_t line);
 /* Takes the row just appended back. */
 void table_rows_undo(struct table_rows *rows);
+/* The engine that the piece is written to. */
+struct table_engine *table_piece_engine(const struct table_piece *piece);
 /* Memory that lives as long as the piece, for string cells. NULL when refused. */
 void *table_piece_alloc(struct table_piece *piece, size_t size);
 /* The series of a tag set: tags in any order (sorted in place), empty values count as absent; a
