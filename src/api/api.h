@@ -37,6 +37,7 @@ struct api_write {
   struct str database, schema;
   enum api_format format;
   enum time_unit precision;
+  uint32_t precision_factor; /* as in struct ingest_options */
   bool atomic;
   struct str body; /* must stay until done is called */
 };

@@ -122,6 +122,9 @@ int http_parser_next(struct http_parser *parser, struct str input, size_t *used,
 /* The peer has closed: ERR_OK at a message's end or where a response ends with the connection
  * (`*event` is then HTTP_EVENT_END), else ERR_END_OF_INPUT. */
 int http_parser_finish(struct http_parser *parser, enum http_event *event, struct err *err);
+/* Bytes of a body of known length that are still to come; 0 when it is complete, chunked or ends
+ * with the connection. A caller that reads exactly so many into their final place saves a copy. */
+uint64_t http_parser_body_left(const struct http_parser *parser);
 /* True when bytes of a message have come in and it is not complete. */
 bool http_parser_is_inside(const struct http_parser *parser);
 

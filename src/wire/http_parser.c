@@ -63,6 +63,10 @@ bool http_parser_is_inside(const struct http_parser *parser) {
          (parser->state != HTTP_STATE_START || parser->head.size > 0);
 }
 
+uint64_t http_parser_body_left(const struct http_parser *parser) {
+  return parser->state == HTTP_STATE_SIZED ? parser->remaining : 0;
+}
+
 static int fail_memory(struct http_parser *parser, const struct buffer *buffer, struct err *err) {
   parser->error_status = 503;
   parser->state = HTTP_STATE_FAILED;

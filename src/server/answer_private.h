@@ -1,0 +1,19 @@
+/* What the files of answer.h share. */
+#ifndef NILO_SERVER_ANSWER_PRIVATE_H
+#define NILO_SERVER_ANSWER_PRIVATE_H
+
+#include "server/answer.h"
+
+/* A time as a count of the epoch's unit, rounded down. */
+int64_t answer__epoch_time(enum answer_epoch epoch, int64_t value, enum time_unit unit);
+/* The value of a dictionary or plain string column. */
+struct str answer__text(const struct column *column, int64_t row);
+/* Copies name, tags and column names of a series: they must outlive the event. */
+int answer__keep_series(struct answer *answer, const struct query_event *event, struct err *err);
+
+/* One row as a JSON array. */
+void answer__json_row(struct answer *answer, const struct batch *batch, int64_t row);
+int answer__csv_event(struct answer *answer, const struct query_event *event, int64_t *row,
+                      size_t size_max, struct err *err);
+
+#endif

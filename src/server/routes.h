@@ -1,0 +1,23 @@
+/* What each route does when its request is complete (request.h says how and on which thread). */
+#ifndef NILO_SERVER_ROUTES_H
+#define NILO_SERVER_ROUTES_H
+
+#include "server/request.h"
+
+/* POST /write?db=&rp=&precision=&atomic=: line protocol, as InfluxDB 1.x. */
+void route_write_begin(struct request *request);
+/* POST /api/v2/write?bucket=db/rp&precision=, as InfluxDB 2. */
+void route_write_v2_begin(struct request *request);
+/* GET and POST /query?q=&db=&rp=&epoch=&pretty=&chunked=&chunk_size=: InfluxQL. */
+void route_query_begin(struct request *request);
+void route_query_cancel(struct request *request);
+/* GET /ping: 204; verbose=true: 200 and the version. */
+void route_ping_begin(struct request *request);
+/* GET /health: 200 pass or 503 fail. */
+void route_health_begin(struct request *request);
+/* GET /ready: 200 once the engine serves. */
+void route_ready_begin(struct request *request);
+/* GET /metrics: Prometheus text. */
+void route_metrics_begin(struct request *request);
+
+#endif
