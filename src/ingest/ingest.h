@@ -34,25 +34,35 @@ int ingest_line_protocol(struct table_piece *piece, struct ingest_cache *cache, 
  * when there is none. */
 size_t ingest_line_protocol_cut(struct str text, size_t target);
 
-/* CSV with a header row. Columns: the time column by name (default "time", else the first), tags by
- * name, all others are fields whose type is inferred from the first rows or given. */
+/* CSV with a header row. Columns: the time column by name (else "time", else the first), tags by
+ * name, all others are fields, whose type is given or inferred from the first rows: integer, float,
+ * boolean or string, the first that fits them all. An empty cell is an absent value. */
+struct ingest_csv_field {
+  struct str name;
+  struct type type;
+};
 struct ingest_csv_options {
   struct str measurement;
   struct str time_column; /* empty: "time" or, if there is none, the first */
   const struct str *tags; /* column names */
   size_t tag_count;
-  enum time_unit precision; /* of integer times; other texts are parsed as RFC 3339, dates or
-                               (year_column) years */
-  bool time_is_year;        /* an integer time is a calendar year */
+  const struct ingest_csv_field *fields; /* given types */
+  size_t field_count;
+  enum time_unit precision; /* of integer times; other texts are parsed as RFC 3339 or dates */
+  bool time_is_year;        /* an integer time is a calendar year: its first second in UTC */
   char delimiter;           /* 0: comma */
 };
-struct ingest_csv; /* state over several bodies of one file: header, types, line count */
+struct ingest_csv; /* state over one file */
+/* Strings of the options are copied. */
 int ingest_csv_create(const struct ingest_csv_options *options, struct mem_account *account,
                       struct ingest_csv **csv, struct err *err);
 void ingest_csv_destroy(struct ingest_csv *csv);
-/* Parses whole records of `text` (the first call begins with the header); *used: bytes consumed,
- * the rest is an incomplete record to be given again with more text, unless `last`. */
-int ingest_csv_parse(struct ingest_csv *csv, struct table_piece *piece, struct str text, bool last,
-                     size_t *used, struct err *err);
+/* More bytes of the file, copied; `last`: there are no more. */
+int ingest_csv_feed(struct ingest_csv *csv, struct str bytes, bool last, struct err *err);
+/* Parses up to `rows_max` rows into a piece; bad ones are recorded there with line and column.
+ * *rows: taken from the file, good or bad; 0: nothing left to do before the next feed. ERR_PARSE,
+ * ERR_UNKNOWN_COLUMN: the header. */
+int ingest_csv_rows(struct ingest_csv *csv, struct table_piece *piece, uint32_t rows_max,
+                    uint32_t *rows, struct err *err);
 
 #endif
