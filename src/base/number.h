@@ -80,35 +80,42 @@ static inline uint64_t number_join_digits(uint64_t word, unsigned n) {
 /* Every case; number_parse_f64 is the one to call. */
 enum number_result number_parse_f64_any(const char **at, const char *end, double *value);
 
-/* Up to seven digits whose end lies within eight bytes: the point is cut out of the word, the
- * digits are joined in one step, and as they and the power of ten are exact, one division rounds
- * correctly. The end is found from the flags alone, so that the next number can start early. */
+/* A float whose sign is followed by at most seven bytes and an end within the eighth: the point is
+ * cut out of the word, the digits are joined in one step, and as they and the power of ten are
+ * exact, one division rounds correctly. The end is found from the flags alone, so that the next
+ * number can start early. */
 static inline enum number_result number_parse_f64(const char **at, const char *end, double *value) {
-  const char *next = *at;
-  if (end - next < 9) return number_parse_f64_any(at, end, value);
-  uint64_t sign = (uint64_t)(*next == '-') << 63;
-  next += *next == '-' || *next == '+';
-  uint64_t word;
-  memcpy(&word, next, sizeof word);
-  uint64_t stops = number_non_digits(word);
-  if (!stops) return number_parse_f64_any(at, end, value);
-  unsigned before = (unsigned)__builtin_ctzll(stops) & 0x38; /* bits before the first stop */
-  unsigned point = (word >> before & 0xff) == '.';
-  uint64_t below = (UINT64_C(1) << before) - 1;
-  uint64_t last = point ? stops & (stops - 1) : stops;
-  if (!last) return number_parse_f64_any(at, end, value);
-  unsigned size = (unsigned)__builtin_ctzll(last) >> 3;
-  unsigned digits = size - point;
-  if (digits == 0 || (next[size] | 0x20) == 'e') return number_parse_f64_any(at, end, value);
-  if (point) word = (word & below) | (word >> 8 & ~below);
-  double magnitude =
-      (double)(int64_t)number_join_digits(word, digits) / number_pow10_f64[digits - (before >> 3)];
-  uint64_t bits;
-  memcpy(&bits, &magnitude, sizeof bits);
-  bits |= sign;
-  memcpy(value, &bits, sizeof bits);
-  *at = next + size;
-  return NUMBER_OK;
+  const char *start = *at;
+  if (end - start >= 9) {
+    unsigned minus = *start == '-';
+    const char *next = start + (minus | (*start == '+'));
+    uint64_t word;
+    memcpy(&word, next, sizeof word);
+    uint64_t stops = number_non_digits(word);
+    unsigned before = (unsigned)__builtin_ctzll(stops | UINT64_C(1) << 63) & 0x38;
+    unsigned point = (word >> before & 0xff) == '.';
+    uint64_t last = point ? stops & (stops - 1) : stops;
+    unsigned size = (unsigned)__builtin_ctzll(last | UINT64_C(1) << 63) >> 3;
+    unsigned digits = size - point;
+    if (last && digits && (word >> 8 * size & 0xdf) != 'E') {
+      uint64_t below = (UINT64_C(1) << before) - 1;
+      if (point) word = (word & below) | (word >> 8 & ~below);
+      double magnitude = (double)(int64_t)number_join_digits(word, digits) /
+                         number_pow10_f64[digits - (before >> 3)];
+      uint64_t bits;
+      memcpy(&bits, &magnitude, sizeof bits);
+      bits |= (uint64_t)minus << 63;
+      memcpy(value, &bits, sizeof bits);
+      *at = next + size;
+      return NUMBER_OK;
+    }
+  }
+  /* Copies, so that the caller's variables can stay in registers. */
+  double other = 0;
+  enum number_result result = number_parse_f64_any(&start, end, &other);
+  *at = start;
+  *value = other;
+  return result;
 }
 
 #endif

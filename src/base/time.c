@@ -102,18 +102,36 @@ int civil_month_days(int64_t year, int month) {
   return days[month - 1] + (month == 2 && leap);
 }
 
+static void fields_from_seconds(int64_t seconds, int32_t nanosecond, struct time_fields *fields) {
+  int64_t days = seconds / 86400;
+  int rest = (int)(seconds % 86400);
+  if (rest < 0) {
+    days--;
+    rest += 86400;
+  }
+  civil_from_days(days, &fields->year, &fields->month, &fields->day);
+  fields->nanosecond = nanosecond;
+  fields->hour = rest / 3600;
+  fields->minute = rest / 60 % 60;
+  fields->second = rest % 60;
+  int weekday = (int)((days + 4) % 7); /* 1970-01-01 was a Thursday */
+  fields->weekday = weekday < 0 ? weekday + 7 : weekday;
+}
+
 void time_fields_from_ns(__int128 ns, struct time_fields *fields) {
+  if (ns >= INT64_MIN && ns <= INT64_MAX) {
+    int64_t seconds = (int64_t)ns / NS_PER_SECOND, rest = (int64_t)ns % NS_PER_SECOND;
+    fields_from_seconds(seconds - (rest < 0), (int32_t)(rest < 0 ? rest + NS_PER_SECOND : rest),
+                        fields);
+    return;
+  }
   if (ns > INSTANT_MAX) ns = INSTANT_MAX;
   if (ns < -INSTANT_MAX) ns = -INSTANT_MAX;
   int64_t days = (int64_t)floor_div(ns, NS_PER_DAY);
   int64_t rest = (int64_t)(ns - (__int128)days * NS_PER_DAY);
+  fields_from_seconds(rest / NS_PER_SECOND, (int32_t)(rest % NS_PER_SECOND), fields);
   civil_from_days(days, &fields->year, &fields->month, &fields->day);
-  fields->nanosecond = (int32_t)(rest % NS_PER_SECOND);
-  int seconds = (int)(rest / NS_PER_SECOND);
-  fields->hour = seconds / 3600;
-  fields->minute = seconds / 60 % 60;
-  fields->second = seconds % 60;
-  fields->weekday = (int)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
+  fields->weekday = (int)(((days + 4) % 7 + 7) % 7);
 }
 
 __int128 time_fields_to_ns(const struct time_fields *fields) {

@@ -11,7 +11,7 @@
 /* ---- printing instants ---- */
 
 /* 0..99 as two digits. */
-static char *put_two(char *out, int value) {
+static inline char *put_two(char *out, int value) {
   out[0] = (char)('0' + value / 10);
   out[1] = (char)('0' + value % 10);
   return out + 2;
@@ -59,16 +59,13 @@ static int finish(char *start, char *at) {
 int time_format_ns(__int128 ns, char out[TIME_TEXT_MAX]) {
   struct time_fields fields;
   time_fields_from_ns(ns, &fields);
-  char buffer[TIME_TEXT_MAX * 2]; /* printing of numbers writes beyond its end */
-  char *at = put_seconds(buffer, &fields);
+  char *at = put_seconds(out, &fields);
   if (fields.nanosecond) {
     at = put_fraction(at, fields.nanosecond, 9);
     while (at[-1] == '0')
       at--;
   }
-  int length = finish(buffer, at);
-  memcpy(out, buffer, (size_t)length + 1);
-  return length;
+  return finish(out, at);
 }
 
 int time_format(int64_t value, enum time_unit unit, char out[TIME_TEXT_MAX]) {
@@ -78,12 +75,9 @@ int time_format(int64_t value, enum time_unit unit, char out[TIME_TEXT_MAX]) {
 int time_format_fixed(__int128 ns, int digits, char out[TIME_TEXT_MAX]) {
   struct time_fields fields;
   time_fields_from_ns(ns, &fields);
-  char buffer[TIME_TEXT_MAX * 2];
-  char *at = put_seconds(buffer, &fields);
+  char *at = put_seconds(out, &fields);
   if (digits > 0) at = put_fraction(at, fields.nanosecond, digits < 9 ? digits : 9);
-  int length = finish(buffer, at);
-  memcpy(out, buffer, (size_t)length + 1);
-  return length;
+  return finish(out, at);
 }
 
 /* ---- parsing instants ---- */
