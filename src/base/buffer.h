@@ -23,7 +23,9 @@ struct buffer {
   bool failed;    /* an append was refused; the content is incomplete */
 };
 
+/* An empty buffer in the caller's storage; allocates nothing. */
 void buffer_init(struct buffer *buffer, struct mem_account *account);
+/* Frees the bytes; the buffer is empty then and may be used again. */
 void buffer_deinit(struct buffer *buffer);
 /* Empties it, keeps the capacity, clears `failed`. */
 void buffer_reset(struct buffer *buffer);

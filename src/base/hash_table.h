@@ -74,13 +74,21 @@ struct u64_table {
   struct mem_account *account;
 };
 
+/* Every key is allowed. Allocates nothing. */
 void u64_table_init(struct u64_table *table, struct mem_account *account);
+/* Frees the slots; the table is empty then and may be used again. */
 void u64_table_deinit(struct u64_table *table);
+/* Forgets all entries, keeps the slots. */
 void u64_table_reset(struct u64_table *table);
+/* Makes room for `count` entries in all; false when refused. */
 bool u64_table_reserve(struct u64_table *table, size_t count);
+/* The value, or NULL. */
 uint64_t *u64_table_find(const struct u64_table *table, uint64_t key);
+/* As str_table_insert: 0 and *is_new for a new key, NULL when memory is refused. */
 uint64_t *u64_table_insert(struct u64_table *table, uint64_t key, bool *is_new);
+/* Removes; false when it is not there. *value (may be NULL) gets what it held. */
 bool u64_table_remove(struct u64_table *table, uint64_t key, uint64_t *value);
+/* Walks all entries, as str_table_next. */
 const struct u64_table_slot *u64_table_next(const struct u64_table *table, size_t *cursor);
 
 #endif

@@ -64,6 +64,8 @@ struct arena {
   size_t chunk_size;         /* bytes of the next chunk */
 };
 
+/* An empty arena in the caller's storage; allocates nothing. Chunks begin at chunk_size bytes and
+ * double up to 1 MiB; a block too large for one gets a chunk of its own. */
 void arena_init(struct arena *arena, struct mem_account *account, size_t chunk_size);
 /* Frees everything. The arena may be used again after arena_init only. */
 void arena_deinit(struct arena *arena);

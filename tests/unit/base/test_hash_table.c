@@ -29,7 +29,7 @@ static void check_strings(const struct str_table *table, const uint64_t *model, 
     char key[16];
     memcpy(key, slot->key, slot->key_size);
     key[slot->key_size] = '\0';
-    assert_true(model[slot->key_size ? atoi(key) : 0] == slot->value);
+    assert_true(model[slot->key_size ? strtoul(key, NULL, 10) : 0] == slot->value);
     seen++;
   }
   assert_int_equal(seen, count);

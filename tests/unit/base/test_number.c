@@ -38,77 +38,78 @@ static enum number_result parse_exactly(const char *text, size_t size, double *v
   return result;
 }
 
+static const char *const hard_texts[] = {
+    "0",
+    "-0",
+    "1",
+    "+1",
+    "1.",
+    ".5",
+    "-.5",
+    "0.1",
+    "23.45",
+    "-17.25",
+    "1e5",
+    "1E+5",
+    "1e-5",
+    "123456.7",
+    "1234567",
+    "12345678",
+    "0.0000001",
+    "9007199254740993",
+    "9007199254740992.5",
+    "9007199254740993.00000000000000000000000000000000000000000000000001",
+    "1.7976931348623157e308",
+    "1.7976931348623158e308",
+    "2.2250738585072014e-308",
+    "2.2250738585072011e-308",
+    "4.9406564584124654e-324",
+    "2.4703282292062327e-324",
+    "2.4703282292062328e-324",
+    "2.47032822920623272088284396434110686182e-324",
+    "2.47032822920623272088284396434110686183e-324",
+    "1e-400",
+    "0e999999999999",
+    "0.000000000000000000000000000000000000000000000001e48",
+    "1e23",
+    "8.5e22",
+    "9e22",
+    "17976931348623158079372897140530341507993413271003782693617377898044496829276475094664901797"
+    "7"
+    "58720709633028641669288791094655554785194040263065748867150582068190890200070838367627385484"
+    "5"
+    "81771153176447573027006985557136695962284291481986083493647529271907416844436551070434271155"
+    "9"
+    "699508093042880.0001e0",
+    "6.92949564460091e-303",
+    "1.00000000000000011102230246251565404236316680908203125",
+    "1.00000000000000011102230246251565404236316680908203124",
+    "1.00000000000000011102230246251565404236316680908203126",
+    "18446744073709551615",
+    "9999999999999999999",
+    "99999999999999999999",
+    "0000000000000000000000000000012.5000000000",
+    "9223372036854775807",
+    "1.2345678e-6",
+    "100000000000000000000000",
+    "5e-324",
+    "3e-324",
+    "30078505129381147446200",
+    "1777820000000000000001",
+    "0.3",
+    "0.30000000000000004"};
+
 static void floats_parse_to_the_last_bit(void **state) {
   (void)state;
-  static const char *const texts[] = {
-      "0",
-      "-0",
-      "1",
-      "+1",
-      "1.",
-      ".5",
-      "-.5",
-      "0.1",
-      "23.45",
-      "-17.25",
-      "1e5",
-      "1E+5",
-      "1e-5",
-      "123456.7",
-      "1234567",
-      "12345678",
-      "0.0000001",
-      "9007199254740993",
-      "9007199254740992.5",
-      "9007199254740993.00000000000000000000000000000000000000000000000001",
-      "1.7976931348623157e308",
-      "1.7976931348623158e308",
-      "2.2250738585072014e-308",
-      "2.2250738585072011e-308",
-      "4.9406564584124654e-324",
-      "2.4703282292062327e-324",
-      "2.4703282292062328e-324",
-      "2.47032822920623272088284396434110686182e-324",
-      "2.47032822920623272088284396434110686183e-324",
-      "1e-400",
-      "0e999999999999",
-      "0.000000000000000000000000000000000000000000000001e48",
-      "1e23",
-      "8.5e22",
-      "9e22",
-      "17976931348623158079372897140530341507993413271003782693617377898044496829276475094664901797"
-      "7"
-      "58720709633028641669288791094655554785194040263065748867150582068190890200070838367627385484"
-      "5"
-      "81771153176447573027006985557136695962284291481986083493647529271907416844436551070434271155"
-      "9"
-      "699508093042880.0001e0",
-      "6.92949564460091e-303",
-      "1.00000000000000011102230246251565404236316680908203125",
-      "1.00000000000000011102230246251565404236316680908203124",
-      "1.00000000000000011102230246251565404236316680908203126",
-      "18446744073709551615",
-      "9999999999999999999",
-      "99999999999999999999",
-      "0000000000000000000000000000012.5000000000",
-      "9223372036854775807",
-      "1.2345678e-6",
-      "100000000000000000000000",
-      "5e-324",
-      "3e-324",
-      "30078505129381147446200",
-      "1777820000000000000001",
-      "0.3",
-      "0.30000000000000004"};
-  for (size_t i = 0; i < COUNT(texts); i++) {
+  for (size_t i = 0; i < COUNT(hard_texts); i++) {
     double value;
     size_t used;
-    enum number_result result = parse_exactly(texts[i], strlen(texts[i]), &value, &used);
-    double expected = strtod(texts[i], NULL);
-    if (result != (isinf(expected) ? NUMBER_RANGE : NUMBER_OK) || used != strlen(texts[i]) ||
+    enum number_result result = parse_exactly(hard_texts[i], strlen(hard_texts[i]), &value, &used);
+    double expected = strtod(hard_texts[i], NULL);
+    if (result != (isinf(expected) ? NUMBER_RANGE : NUMBER_OK) || used != strlen(hard_texts[i]) ||
         f64_bits(value) != f64_bits(expected))
-      fail_msg("%s: result %d, %zu bytes, %.17g instead of %.17g", texts[i], result, used, value,
-               expected);
+      fail_msg("%s: result %d, %zu bytes, %.17g instead of %.17g", hard_texts[i], result, used,
+               value, expected);
   }
 }
 
@@ -158,7 +159,7 @@ static void parsing_stops_where_the_number_ends(void **state) {
 }
 
 /* A decimal text of a random shape. */
-static int random_decimal(uint64_t *state, char *out) {
+static int random_decimal(uint64_t *state, char *out, size_t room) {
   int at = 0;
   if (random_next(state) % 4 == 0) out[at++] = '-';
   static const int lengths[] = {1, 3, 6, 8, 12, 17, 19, 20, 25, 40};
@@ -170,7 +171,8 @@ static int random_decimal(uint64_t *state, char *out) {
   }
   if (random_next(state) % 3 == 0) {
     int range = random_next(state) % 2 ? 30 : 340;
-    at += sprintf(out + at, "e%d", (int)(random_next(state) % (uint64_t)(2 * range)) - range);
+    at += snprintf(out + at, room - (size_t)at, "e%d",
+                   (int)(random_next(state) % (uint64_t)(2 * range)) - range);
   }
   out[at] = '\0';
   return at;
@@ -181,7 +183,7 @@ static void random_decimals_parse_as_strtod_does(void **state) {
   uint64_t seed = UINT64_C(0x9e3779b97f4a7c15), random = seed;
   for (int i = 0; i < PROPERTY_ROUNDS; i++) {
     char text[128];
-    int size = random_decimal(&random, text);
+    int size = random_decimal(&random, text, sizeof text);
     memcpy(text + size, ",f=1.2345", 10); /* the short path needs bytes behind */
     const char *at = text;
     double value;
@@ -320,7 +322,7 @@ static void integers_print_and_come_back(void **state) {
     if (i == 20) value = UINT64_MAX;
     if (i == 21) value = (uint64_t)INT64_MIN;
     char expected[40], text[NUMBER_TEXT_MAX];
-    int size = sprintf(expected, "%" PRIu64, value);
+    int size = snprintf(expected, sizeof expected, "%" PRIu64, value);
     char *end = number_print_u64(value, text);
     if (end - text != size || memcmp(text, expected, (size_t)size) != 0)
       fail_msg("seed %" PRIu64 ": %s printed as %.*s", seed, expected, (int)(end - text), text);
@@ -328,7 +330,7 @@ static void integers_print_and_come_back(void **state) {
     uint64_t back;
     assert_int_equal(number_parse_u64(&at, end, &back), NUMBER_OK);
     assert_true(back == value && at == end);
-    size = sprintf(expected, "%" PRId64, (int64_t)value);
+    size = snprintf(expected, sizeof expected, "%" PRId64, (int64_t)value);
     end = number_print_i64((int64_t)value, text);
     if (end - text != size || memcmp(text, expected, (size_t)size) != 0)
       fail_msg("seed %" PRIu64 ": %s printed as %.*s", seed, expected, (int)(end - text), text);
@@ -409,7 +411,7 @@ static void check_print(double value, uint64_t seed, int round) {
   uint64_t digits;
   int exponent;
   number_shortest(value, &digits, &exponent);
-  int count = sprintf(text, "%" PRIu64, digits);
+  int count = snprintf(text, sizeof text, "%" PRIu64, digits);
   assert_true(digits % 10 != 0);
   /* Fewer digits must not come back; as many, correctly rounded, are these unless value is a power
    * of two, whose interval is lopsided. */
@@ -424,7 +426,7 @@ static void check_print(double value, uint64_t seed, int round) {
   bool power_of_two = (f64_bits(value) & ((UINT64_C(1) << 52) - 1)) == 0;
   if (!power_of_two && strncmp(joined, shortest, strlen(joined)) != 0)
     fail_msg("seed %" PRIx64 " round %d: %s is nearer than %s", seed, round, shortest, joined);
-  assert_int_equal(atoi(strchr(shortest, 'e') + 1), exponent + count - 1);
+  assert_int_equal(strtol(strchr(shortest, 'e') + 1, NULL, 10), exponent + count - 1);
 }
 
 static void random_bits_print_shortest(void **state) {
