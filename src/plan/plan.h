@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "columnar/column.h"
 
+struct buffer;
 struct catalog_table;
 struct err;
 struct series_filter;
@@ -98,8 +99,8 @@ struct plan_scan {
   const struct plan_scan_column *values;
   uint32_t value_count;
   const struct series_filter *filter; /* on tags; NULL: all series */
-  int64_t time_min, time_max;               /* inclusive, in the table's unit */
-  bool any_present; /* drop rows whose field values (not tags) are all absent */
+  int64_t time_min, time_max;         /* inclusive, in the table's unit */
+  bool any_present;                   /* drop rows whose field values (not tags) are all absent */
   /* Rows of a group come ordered by time, equal times by the series' tag values, in this direction;
    * false also lets them come series by series when nobody above cares: `unordered`. */
   bool descending;

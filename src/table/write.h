@@ -10,6 +10,7 @@
 #ifndef NILO_TABLE_WRITE_H
 #define NILO_TABLE_WRITE_H
 
+#include "base/err.h"
 #include "columnar/column.h"
 #include "table/engine.h"
 
