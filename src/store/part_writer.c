@@ -24,7 +24,10 @@ int part_writer_create(const struct part_writer_options *options, struct mem_acc
   assert(file_offset % PART_ALIGNMENT == 0);
   struct part_writer *writer = mem_alloc(account, sizeof *writer);
   if (!writer) return mem_refused(account, sizeof *writer, err);
-  *writer = (struct part_writer){.options = *options, .account = account, .file = file};
+  memset(writer, 0, offsetof(struct part_writer, run_starts));
+  writer->options = *options;
+  writer->account = account;
+  writer->file = file;
   writer->file_offset = file_offset;
   buffer_init(&writer->out, account);
   buffer_init(&writer->primary.bytes, account);
@@ -147,6 +150,7 @@ static void view_input(struct part_writer *writer, const struct store_rows *rows
   }
   writer->series = rows->series;
   writer->keys = rows->keys;
+  writer__measure_view(writer);
 }
 
 int writer__view_waiting(struct part_writer *writer, struct err *err) {
@@ -162,6 +166,7 @@ int writer__view_waiting(struct part_writer *writer, struct err *err) {
   }
   writer->series = writer->waiting_series.u64;
   writer->keys = writer->waiting_keys.i64;
+  writer__measure_view(writer);
   return ERR_OK;
 }
 

@@ -10,17 +10,25 @@
 
 #include "base/err.h"
 
-uint64_t writer__plain_bytes(const struct part_writer *writer, uint32_t from, uint32_t to) {
-  uint64_t rows = to - from, bytes = rows * 8;
+void writer__measure_view(struct part_writer *writer) {
+  writer->row_bits = 64; /* the key */
+  writer->has_strings = false;
   for (uint32_t i = 0; i < writer->column_count; i++) {
     const struct writer_column *column = &writer->columns[i];
     if (!column->present) continue;
-    if (column->type.physical == PHYSICAL_BOOL)
-      bytes += (rows + 7) / 8;
-    else if (type_is_string(column->type))
-      bytes += rows * 4 + (uint64_t)(column->view.offsets[to] - column->view.offsets[from]);
-    else
-      bytes += rows * 8;
+    bool is_string = type_is_string(column->type);
+    writer->row_bits += column->type.physical == PHYSICAL_BOOL ? 1 : is_string ? 32 : 64;
+    writer->has_strings |= is_string;
+  }
+}
+
+uint64_t writer__plain_bytes(const struct part_writer *writer, uint32_t from, uint32_t to) {
+  uint64_t bytes = (writer->row_bits * (to - from) + 7) / 8;
+  if (!writer->has_strings) return bytes;
+  for (uint32_t i = 0; i < writer->column_count; i++) {
+    const struct writer_column *column = &writer->columns[i];
+    if (column->present && type_is_string(column->type))
+      bytes += (uint64_t)(column->view.offsets[to] - column->view.offsets[from]);
   }
   return bytes;
 }

@@ -49,9 +49,9 @@ struct part_writer {
   /* The rows that are being cut: what waits, or what is being appended. */
   const uint64_t *series;
   const int64_t *keys;
-  /* The complete runs of the block in the making: where each begins, and where the last ends. */
-  uint32_t run_starts[CODEC_ROWS_MAX + 1];
-  uint32_t run_count;
+  uint64_t row_bits; /* of the view, but for strings' bytes */
+  bool has_strings;
+  uint32_t run_count; /* of run_starts */
 
   struct codec_hint keys_hint, run_hints[4];
   struct writer_section primary;
@@ -61,12 +61,17 @@ struct part_writer {
   int64_t key_last;
   uint64_t rows, blocks, bytes_plain;
   int64_t key_min, key_max;
+  /* The complete runs of the block in the making: where each begins, and where the last ends. Not
+   * initialized. */
+  uint32_t run_starts[CODEC_ROWS_MAX + 1];
 };
 
 static inline uint64_t writer_place(const struct part_writer *writer) {
   return writer->flushed + writer->out.size;
 }
 
+/* Notes how wide the rows of the view are, once it is set. */
+void writer__measure_view(struct part_writer *writer);
 /* Bytes that rows [from, to) of the view take in memory. */
 uint64_t writer__plain_bytes(const struct part_writer *writer, uint32_t from, uint32_t to);
 /* The greatest number of rows, 1 to `limit`, from `from` on (but not beyond `to`) that take at most
