@@ -37,8 +37,9 @@ struct codec_loops {
   uint64_t (*zigzag)(const uint64_t *x, size_t count, uint64_t center, uint64_t *out);
   /* out[0] = first, out[i] = x[i] - x[i - 1]. */
   void (*differences)(const uint64_t *x, size_t count, uint64_t first, uint64_t *out);
-  /* counts[w] = how many have w significant bits (0 to 64). */
-  void (*histogram)(const uint64_t *x, size_t count, uint32_t counts[65]);
+  /* counts[w] = how many have w significant bits (0 to 64); `bits` has those of all or-ed.
+   * x must have room up to a multiple of 16. */
+  void (*histogram)(const uint64_t *x, size_t count, uint64_t bits, uint32_t counts[65]);
   /* Low 32 bits of x >> shift. */
   void (*narrow)(const uint64_t *x, size_t count, unsigned shift, uint32_t *out);
   /* Writes the positions of x with x >> width != 0; returns how many. width < 64. */
@@ -50,12 +51,16 @@ struct codec_loops {
   void (*join)(const packed_word *low, const uint32_t *high, size_t count, uint64_t *out);
   /* x[i] = base + scale * x[i]. */
   void (*affine)(uint64_t *x, size_t count, uint64_t base, uint64_t scale);
-  /* out[i] = scale * (unzigzag(fields[i]) + center). */
-  void (*unzigzag)(const uint32_t *fields, size_t count, uint64_t center, uint64_t scale,
-                   uint64_t *out);
+  /* fields[i] = scale * (unzigzag(fields[i]) + center). */
   void (*unzigzag_wide)(uint64_t *fields, size_t count, uint64_t center, uint64_t scale);
   /* x[i] = start + x[0] + … + x[i]. Any count. */
   void (*prefix)(uint64_t *x, size_t count, uint64_t start);
+
+  /* fields[i] = the sum of unzigzag(fields[j]) + center for j up to i, modulo 2^32. */
+  void (*unzigzag_sum)(uint32_t *fields, size_t count, uint32_t center);
+  /* out[i] = base + scale * fields[i], the fields taken as signed. */
+  void (*widen_signed)(const uint32_t *fields, size_t count, uint64_t base, uint64_t scale,
+                       uint64_t *out);
 
   /* Floats as integers times 1 / power (a power of ten up to 10^18): out[i] is the integer m with
    * m / power == value to the bit and |m| < 2^51; returns how many values have none (their out is

@@ -145,8 +145,9 @@ struct integer_plan {
   size_t count;
   uint8_t codec; /* CODEC_FOR, CODEC_DELTA or CODEC_DELTA2 */
   struct codec_scale scale;
-  uint64_t center;
-  size_t size; /* frame, table and payload */
+  uint64_t flip;   /* FLIP_SIGNED or FLIP_UNSIGNED */
+  uint64_t center; /* of x */
+  size_t size;     /* frame, table and payload */
   struct vector_plan vectors[VECTORS_MAX];
 };
 /* Which order the values have: XOR with it makes them compare as unsigned. */

@@ -147,38 +147,44 @@ static int decode_for(const struct vector *vector, uint64_t *out, struct err *er
   return vector->entry.exceptions ? patch(vector, vector->scale, out, err) : ERR_OK;
 }
 
-/* The steps scale * (unzigzag(field) + center); the first is 0. */
-static int decode_steps(const struct vector *vector, uint64_t center, uint64_t *out,
-                        struct err *err) {
+/* Whether sums of a vector's fields, exceptions and centers included, stay within 32 bits: each
+ * is below 2^20 in magnitude, and there are 2^10. */
+static bool is_narrow(const struct vector_entry *entry, uint64_t center) {
+  unsigned width = entry->width + (entry->exceptions ? 8u : 0u);
+  return width <= 20 && entry->high <= 1 && center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
+}
+
+/* out[i] = start + the sum of scale * (unzigzag(field) + center) up to i; the first field is 0. */
+static int decode_sums(const struct vector *vector, uint64_t center, uint64_t start, uint64_t *out,
+                       struct err *err) {
   const struct codec_loops *loops = vector->loops;
   const struct vector_entry *entry = &vector->entry;
   int code = ERR_OK;
-  if (entry->width <= 24 && entry->high <= 1) {
+  if (is_narrow(entry, center)) {
     uint32_t fields[CODEC_VECTOR];
     codec__unpack_vector(loops, vector->packed, vector->count, entry->width, fields);
     if (entry->exceptions) code = patch_narrow(vector, fields, err);
-    if (!code) loops->unzigzag(fields, vector->count, center, vector->scale, out);
-  } else {
-    codec__unpack_vector_wide(loops, vector->packed, vector->count, entry->width, out);
-    if (entry->exceptions) code = patch(vector, 1, out, err);
-    if (!code) loops->unzigzag_wide(out, vector->count, center, vector->scale);
+    if (code) return code;
+    loops->unzigzag_sum(fields, vector->count, (uint32_t)center);
+    loops->widen_signed(fields, vector->count, start, vector->scale, out);
+    return ERR_OK;
   }
-  out[0] = 0;
-  return code;
+  codec__unpack_vector_wide(loops, vector->packed, vector->count, entry->width, out);
+  if (entry->exceptions) code = patch(vector, 1, out, err);
+  if (code) return code;
+  loops->unzigzag_wide(out, vector->count, center, vector->scale);
+  loops->prefix(out, vector->count, start);
+  return ERR_OK;
 }
 
 static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *out,
                          struct err *err) {
+  uint64_t base = vector->entry.base, step = vector->scale * vector->center;
   if (codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) return decode_for(vector, out, err);
-  if (codec == CODEC_DELTA || codec == CODEC_DECIMAL_DELTA) {
-    int code = decode_steps(vector, vector->center, out, err);
-    vector->loops->prefix(out, vector->count, vector->entry.base);
-    return code;
-  }
-  int code = decode_steps(vector, 0, out, err);
-  vector->loops->prefix(out, vector->count, vector->scale * vector->center);
-  out[0] = 0;
-  vector->loops->prefix(out, vector->count, vector->entry.base);
+  if (codec == CODEC_DELTA || codec == CODEC_DECIMAL_DELTA)
+    return decode_sums(vector, vector->center, base - step, out, err);
+  int code = decode_sums(vector, 0, step, out, err);
+  if (!code) vector->loops->prefix(out, vector->count, base - step);
   return code;
 }
 

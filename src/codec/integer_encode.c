@@ -8,7 +8,10 @@
  * exceptions, computed exactly from how many fields have how many bits. */
 #include "codec/codec_private.h"
 
-enum { SAMPLES = 32 };
+enum {
+  SAMPLES = 32,
+  DELTA2_WIDTH = 3, /* differences of at most so many bits are small enough */
+};
 
 /* ---- a common divisor ---- */
 
@@ -52,9 +55,8 @@ static bool divides_all(const struct integer_plan *plan, const struct codec_scal
 }
 
 /* Looks for a common divisor of the differences; samples first, which ends it for most columns. */
-static void find_scale(struct integer_plan *plan, uint64_t flip) {
-  plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
-  uint64_t g = 0, min, max;
+static void find_scale(struct integer_plan *plan) {
+  uint64_t g = 0, min, max, flip = plan->flip;
   size_t step = plan->count / SAMPLES + 1;
   for (size_t i = step; i < plan->count && g != 1; i += step) {
     uint64_t a = plan->values[i] ^ flip, b = plan->values[i - step] ^ flip;
@@ -75,15 +77,21 @@ static void find_scale(struct integer_plan *plan, uint64_t flip) {
 
 /* ---- the usual difference ---- */
 
+/* x of one value. */
+static uint64_t reduced(const struct integer_plan *plan, uint64_t value) {
+  uint64_t x = (value - plan->scale.origin) * plan->scale.inverse;
+  return x >> plan->scale.shift | x << ((64 - plan->scale.shift) & 63);
+}
+
 /* The median of sampled differences, or 0 where they scatter around 0. */
 static void find_center(struct integer_plan *plan) {
   int64_t sample[SAMPLES + 1];
-  size_t count = 0, step = plan->count / SAMPLES + 1;
+  size_t count = 0, samples = plan->count < 1024 ? SAMPLES / 2 : SAMPLES;
+  size_t step = plan->count / samples + 1;
   plan->center = 0;
   for (size_t i = 1; i < plan->count; i += step) {
-    uint64_t x[2];
-    plan->loops->reduce(plan->values + i - 1, 2, &plan->scale, x);
-    int64_t difference = (int64_t)(x[1] - x[0]);
+    int64_t difference =
+        (int64_t)(reduced(plan, plan->values[i]) - reduced(plan, plan->values[i - 1]));
     size_t at = count++;
     for (; at > 0 && sample[at - 1] > difference; at--)
       sample[at] = sample[at - 1];
@@ -127,18 +135,26 @@ static size_t vector_values(const struct integer_plan *plan, size_t v) {
   return rest < CODEC_VECTOR ? rest : CODEC_VECTOR;
 }
 
-/* The fields of vector v under a codec, its base in x; *bits has the bits of all fields or-ed. */
+/* The fields of vector v under a codec, its base as it is stored; *bits has the bits of all fields
+ * or-ed. Without a scale, x are the values themselves. */
 static void fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, uint64_t *fields,
                       uint64_t *base, uint64_t *bits) {
   const struct codec_loops *loops = plan->loops;
-  uint64_t x[CODEC_VECTOR], max;
+  const uint64_t *values = plan->values + v * CODEC_VECTOR, *x = values;
+  uint64_t reduced_values[CODEC_VECTOR];
   size_t count = vector_values(plan, v);
-  loops->reduce(plan->values + v * CODEC_VECTOR, count, &plan->scale, x);
-  *base = x[0];
+  bool scaled = plan->scale.scale != 1;
+  if (scaled) {
+    loops->reduce(values, count, &plan->scale, reduced_values);
+    x = reduced_values;
+  }
+  *base = values[0];
   if (codec == CODEC_FOR) {
-    loops->range(x, count, 0, base, &max);
-    loops->subtract(x, count, *base, fields);
-    *bits = max - *base;
+    uint64_t min, max, flip = scaled ? 0 : plan->flip;
+    loops->range(x, count, flip, &min, &max);
+    loops->subtract(x, count, min ^ flip, fields);
+    *base = scaled ? plan->scale.origin + plan->scale.scale * min : min ^ flip;
+    *bits = max - min;
   } else if (codec == CODEC_DELTA) {
     *bits = loops->zigzag(x, count, plan->center, fields);
   } else {
@@ -153,10 +169,10 @@ static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v
   uint64_t fields[CODEC_VECTOR], base, bits;
   size_t count = vector_values(plan, v);
   fields_of(plan, codec, v, fields, &base, &bits);
-  *vector = (struct vector_plan){.base = plan->scale.origin + plan->scale.scale * base};
+  *vector = (struct vector_plan){.base = base};
   if (patched && bits > 1) {
     uint32_t counts[65];
-    plan->loops->histogram(fields, count, counts);
+    plan->loops->histogram(fields, count, bits, counts);
     choose_width(counts, count, vector);
   } else {
     vector->width = (uint8_t)codec__width(bits);
@@ -170,14 +186,20 @@ static size_t vector_count(const struct integer_plan *plan) {
   return (plan->count + CODEC_VECTOR - 1) / CODEC_VECTOR;
 }
 
+/* Bytes of frame and table. */
+static size_t head_size(const struct integer_plan *plan, uint8_t codec) {
+  return sizeof(struct integer_frame) + (plan->scale.scale != 1 ? 8 : 0) +
+         (codec != CODEC_FOR && plan->center ? 8 : 0) +
+         vector_count(plan) * sizeof(struct vector_entry);
+}
+
 /* Plans all vectors under a codec; returns the size of the whole. */
 static size_t plan_vectors(const struct integer_plan *plan, uint8_t codec, bool patched,
                            struct vector_plan *vectors) {
-  size_t size = sizeof(struct integer_frame) + (plan->scale.scale != 1 ? 8 : 0) +
-                (codec != CODEC_FOR && plan->center ? 8 : 0);
+  size_t size = head_size(plan, codec);
   for (size_t v = 0; v < vector_count(plan); v++) {
     plan_vector(plan, codec, v, patched, &vectors[v]);
-    size += sizeof(struct vector_entry) + vectors[v].size;
+    size += vectors[v].size;
   }
   return size;
 }
@@ -190,6 +212,21 @@ static void try_codec(struct integer_plan *plan, uint8_t codec) {
   plan->size = size;
   plan->codec = codec;
   memcpy(plan->vectors, vectors, sizeof vectors);
+}
+
+/* Which of for (bit 0) and delta (bit 1) are worth planning: where there are several vectors, two
+ * of them tell whether one of the codecs stays far behind. */
+static unsigned worth_planning(const struct integer_plan *plan) {
+  size_t count = vector_count(plan), sizes[2] = {0};
+  if (count < 4) return 3;
+  for (size_t v = 0; v < count; v += count / 2) {
+    for (unsigned i = 0; i < 2; i++) {
+      struct vector_plan vector;
+      plan_vector(plan, i ? CODEC_DELTA : CODEC_FOR, v, true, &vector);
+      sizes[i] += vector.size;
+    }
+  }
+  return sizes[0] > sizes[1] + sizes[1] / 4 ? 2 : sizes[1] > sizes[0] + sizes[0] / 4 ? 1 : 3;
 }
 
 bool codec__is_constant(const uint64_t *values, size_t count) {
@@ -206,19 +243,23 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   plan->count = count;
   plan->center = 0;
   plan->codec = CODEC_FOR;
+  plan->flip = flip;
+  plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
   if (effort == PLAN_QUICK) {
-    plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
     plan->size = plan_vectors(plan, CODEC_FOR, false, plan->vectors);
     return;
   }
-  find_scale(plan, flip);
+  find_scale(plan);
   find_center(plan);
-  plan->size = plan_vectors(plan, CODEC_FOR, true, plan->vectors);
-  try_codec(plan, CODEC_DELTA);
+  plan->size = SIZE_MAX;
+  unsigned worth = worth_planning(plan);
+  if (worth & 1) try_codec(plan, CODEC_FOR);
+  if (worth & 2) try_codec(plan, CODEC_DELTA);
   if (plan->codec != CODEC_DELTA || effort == PLAN_DECIMAL) return;
-  /* Differences of differences only where one vector says that they may pay. */
+  /* Differences of differences only where they can pay, and one vector says that they may. */
   struct vector_plan second;
   size_t middle = vector_count(plan) / 2;
+  if (plan->vectors[middle].width <= DELTA2_WIDTH) return;
   plan_vector(plan, CODEC_DELTA2, middle, true, &second);
   if (second.size < plan->vectors[middle].size) try_codec(plan, CODEC_DELTA2);
 }

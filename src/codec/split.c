@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-enum { SAMPLES = 256, CUTS = 16, EXCEPTION_BITS = 32 };
+enum { SAMPLES = 128, CUTS = 16, EXCEPTION_BITS = 32 };
 
 /* The eight most frequent of sorted numbers shifted right, most frequent first; their counts. */
 static unsigned most_frequent(const uint16_t *sorted, size_t count, unsigned shift,
@@ -34,7 +34,7 @@ static unsigned most_frequent(const uint16_t *sorted, size_t count, unsigned shi
 }
 
 static size_t sample_sorted(const uint64_t *bits, size_t count, uint16_t *sorted) {
-  size_t step = count / SAMPLES + 1, size = 0;
+  size_t step = count / (count < 1024 ? SAMPLES / 4 : SAMPLES) + 1, size = 0;
   for (size_t i = 0; i < count; i += step) {
     uint16_t high = (uint16_t)(bits[i] >> SPLIT_LOW_MIN);
     size_t at = size++;
