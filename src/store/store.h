@@ -95,6 +95,9 @@ int store_shard_open(const struct store_options *options, struct store_shard **s
  * commits. */
 void store_shard_close(struct store_shard *shard);
 void store_shard_id(const struct store_shard *shard, uint8_t id[16]);
+/* Tells others who find the directory in use where to turn: `address` stands in their ERR_LOCKED.
+ */
+int store_shard_announce(struct store_shard *shard, struct str address, struct err *err);
 
 /* ---- writing ---- */
 struct store_column {
@@ -130,9 +133,10 @@ struct store_rows {
  * record would pass the segment. */
 int store_commit_create(struct store_shard *shard, const struct store_rows *rows, size_t count,
                         struct store_commit **commit, struct err *err);
-/* Hands it over; the commit belongs to the shard from now on. `done` is called once, from the
- * committer's thread, with the commit number or the error (ERR_DISK_FULL, ERR_IO, ERR_MEMORY_LIMIT,
- * ERR_CLOSED). */
+/* Hands it over; the commit belongs to the shard from now on. `done` (may be NULL) is called once,
+ * from the committer's thread (without background threads: from this one), with the commit number
+ * and an err of code ERR_OK, or with 0 and the error (ERR_DISK_FULL, ERR_IO, ERR_MEMORY_LIMIT,
+ * ERR_CLOSED); err is never NULL. Rows for a store that was dropped vanish. */
 void store_commit_submit(struct store_shard *shard, struct store_commit *commit,
                          void (*done)(void *context, uint64_t number, const struct err *err),
                          void *context);

@@ -1,0 +1,441 @@
+/* Flushes: unflushed rows of some stores become parts on disk.
+ *
+ *   freeze   the open part is sealed; from here on the store's memory parts, up to the root's
+ * commit write    each store's memory parts are merged into one image; large stores have a file of
+ * their own, small ones share a bundle; sync files and folder publish  under the publish lock: one
+ * manifest record, synced; then the new root trim     the log gives up what no store needs any more
+ *
+ * A store that was dropped is "flushed" by telling the manifest; its files go then. Whatever fails
+ * before the manifest record leaves everything as it was. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "codec/codec.h"
+#include "store/shard_private.h"
+
+enum {
+  OWN_FILE_BYTES = 4 << 20, /* in memory, from which a store has a file of its own */
+  FREEZE_BATCH = 64,        /* stores frozen in one publication */
+};
+
+struct flush_item {
+  uint64_t store;
+  struct store_version *version; /* as frozen; retained */
+  uint64_t flushed;              /* the commit up to which it was frozen */
+  size_t output;
+  struct output_part written;
+  struct store_part *part; /* opened; NULL when nothing was left to write */
+  bool published;
+};
+
+struct flush {
+  struct store_shard *shard;
+  struct flush_item *items;
+  size_t item_count, item_capacity;
+  struct output *outputs;
+  struct part_file **files; /* one per output */
+  size_t output_count, output_capacity;
+  uint64_t wal_start;
+};
+
+/* ---- freezing ---- */
+
+static int freeze_one(struct publication *publication, struct flush *flush, uint64_t store,
+                      struct err *err) {
+  struct store_version *version = root_map_find(&publication->edit.map, store);
+  if (!version || !version->live->unflushed_first) return ERR_OK;
+  if (version->open && open_part_rows(version->open)) {
+    struct store_version *sealed;
+    int code = publication_seal(publication->shard, version, &sealed, err);
+    if (code == ERR_OK) code = publication_set(publication, sealed, err);
+    if (code) return code;
+    version = sealed;
+  }
+  atomic_fetch_add_explicit(&version->references, 1, memory_order_relaxed);
+  flush->items[flush->item_count++] = (struct flush_item){
+      .store = store, .version = version, .flushed = publication->shard->root->commit};
+  return ERR_OK;
+}
+
+static int freeze(struct flush *flush, const uint64_t *stores, size_t count, struct err *err) {
+  struct store_shard *shard = flush->shard;
+  int code = ERR_OK;
+  for (size_t from = 0; from < count && code == ERR_OK; from += FREEZE_BATCH) {
+    struct publication publication;
+    os_mutex_lock(&shard->publish_lock);
+    publication_begin(shard, &publication);
+    for (size_t i = from; i < count && i < from + FREEZE_BATCH && code == ERR_OK; i++)
+      code = freeze_one(&publication, flush, stores[i], err);
+    if (code)
+      publication_abort(&publication);
+    else
+      code = publication_prepare(&publication, shard->root->commit, err);
+    if (code == ERR_OK) publication_swap(&publication);
+    os_mutex_unlock(&shard->publish_lock);
+  }
+  return code;
+}
+
+/* ---- writing ---- */
+
+int shard__check_disk(struct store_shard *shard, uint64_t bytes, struct err *err) {
+  uint64_t free_bytes, total_bytes;
+  int code = os_disk_space(shard->os, shard->options.path, &free_bytes, &total_bytes, err);
+  if (code || free_bytes >= bytes) return code;
+  code = err_set(err, ERR_DISK_FULL, "the disk has %llu bytes free, %llu are needed",
+                 (unsigned long long)free_bytes, (unsigned long long)bytes);
+  err_detail(err, "%s", shard->options.path);
+  err_hint(err, "free some space; it goes on by itself then");
+  return code;
+}
+
+static int add_output(struct flush *flush, struct err *err) {
+  assert(flush->output_count < flush->output_capacity);
+  int code = output_begin(flush->shard, &flush->outputs[flush->output_count], err);
+  if (code == ERR_OK) flush->output_count++;
+  return code;
+}
+
+static int write_item(struct flush *flush, struct flush_item *item, size_t output,
+                      struct err *err) {
+  const struct store_version *version = item->version;
+  struct output_source source = {
+      .store = item->store,
+      .policy = version->policy,
+      .parts = version->parts + version->disk_count,
+      .part_count = version->part_count - version->disk_count,
+      .oldest = version->disk_count == 0,
+      .in_memory = true,
+      .level = CODEC_HOT,
+  };
+  item->output = output;
+  if (!source.part_count) return ERR_OK;
+  return output_write(&flush->outputs[output], &source, &item->written, err);
+}
+
+static bool is_large(const struct flush_item *item) {
+  return version_unflushed_bytes(item->version) >= OWN_FILE_BYTES;
+}
+
+static bool has_parts(const struct flush_item *item) {
+  return item->version->part_count > item->version->disk_count;
+}
+
+static int write_all(struct flush *flush, struct err *err) {
+  uint64_t bytes = 0;
+  size_t large = 0;
+  bool small = false;
+  for (size_t i = 0; i < flush->item_count; i++) {
+    bytes += version_unflushed_bytes(flush->items[i].version);
+    if (is_large(&flush->items[i]))
+      large++;
+    else if (has_parts(&flush->items[i]))
+      small = true;
+  }
+  int code = bytes ? shard__check_disk(flush->shard, bytes, err) : ERR_OK;
+  flush->output_capacity = large + 1;
+  flush->outputs =
+      mem_alloc_zero(&flush->shard->account, flush->output_capacity * sizeof *flush->outputs);
+  flush->files =
+      mem_alloc_zero(&flush->shard->account, flush->output_capacity * sizeof *flush->files);
+  if (code == ERR_OK && (!flush->outputs || !flush->files))
+    code =
+        mem_refused(&flush->shard->account, flush->output_capacity * sizeof *flush->outputs, err);
+  if (code == ERR_OK && small) code = add_output(flush, err);
+  for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
+    struct flush_item *item = &flush->items[i];
+    if (!has_parts(item)) continue;
+    if (is_large(item)) code = add_output(flush, err);
+    if (code == ERR_OK)
+      code = write_item(flush, item, is_large(item) ? flush->output_count - 1 : 0, err);
+  }
+  for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++)
+    if (flush->outputs[i].ordinals) code = output_sync(&flush->outputs[i], err);
+  return code;
+}
+
+/* Opens what was written, so that nothing can fail after the manifest names it. */
+static int open_all(struct flush *flush, struct err *err) {
+  struct store_shard *shard = flush->shard;
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s/parts", shard->options.path);
+  int code = ERR_OK;
+  for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++)
+    if (flush->outputs[i].ordinals)
+      code = part_file_open(shard->os, &shard->parts, folder, flush->outputs[i].epoch,
+                            &flush->files[i], err);
+  for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
+    struct flush_item *item = &flush->items[i];
+    if (item->written.size)
+      code = part_open_file(flush->files[item->output], item->written.offset, item->written.size,
+                            &shard->parts, &item->part, err);
+  }
+  return code;
+}
+
+/* ---- publishing ---- */
+
+int shard__manifest_append(struct store_shard *shard, const struct manifest_facts *facts,
+                           const struct buffer *edits, const struct output *outputs,
+                           size_t output_count, struct err *err) {
+  size_t needed = shard->orphan_count + output_count;
+  if (needed > shard->orphan_capacity) {
+    uint64_t *grown =
+        mem_resize(&shard->account, shard->orphans, shard->orphan_capacity * sizeof *grown,
+                   2 * needed * sizeof *grown);
+    if (!grown) return mem_refused(&shard->account, 2 * needed * sizeof *grown, err);
+    shard->orphans = grown;
+    shard->orphan_capacity = 2 * needed;
+  }
+  int code = manifest_append(&shard->manifest, facts, (const struct manifest_edit *)edits->data,
+                             edits->size / sizeof(struct manifest_edit), err);
+  if (code) {
+    for (size_t i = 0; i < output_count; i++)
+      if (outputs[i].ordinals) shard->orphans[shard->orphan_count++] = outputs[i].epoch;
+    return code;
+  }
+  for (; shard->orphan_count; shard->orphan_count--) {
+    char path[4096];
+    struct err ignored;
+    shard__part_path(shard, shard->orphans[shard->orphan_count - 1], path, sizeof path);
+    (void)os_file_remove(shard->os, path, &ignored);
+  }
+  return ERR_OK;
+}
+
+struct oldest {
+  uint64_t commit; /* not flushed */
+};
+
+static int visit_oldest(void *context, struct store_version *version) {
+  struct oldest *oldest = context;
+  uint64_t first = version->live->unflushed_first;
+  if (first && first < oldest->commit) oldest->commit = first;
+  return 0;
+}
+
+/* What the store's oldest unflushed commit is once the item is published. */
+static uint64_t first_after(const struct flush_item *item) {
+  const struct store_live *live = item->version->live;
+  return live->unflushed_last > item->flushed ? item->flushed + 1 : 0;
+}
+
+static void add_edits(const struct flush_item *item, struct buffer *edits) {
+  const struct store_version *version = item->version;
+  struct manifest_edit edit = {.kind = MANIFEST_STORE, .policy = (uint32_t)version->policy};
+  edit.store = item->store;
+  edit.flushed = item->flushed;
+  edit.series_high = atomic_load(&version->live->series_high);
+  buffer_append(edits, &edit, sizeof edit);
+  if (version->dropped) {
+    edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = item->store};
+    buffer_append(edits, &edit, sizeof edit);
+  } else if (item->written.size) {
+    edit = (struct manifest_edit){.kind = MANIFEST_ADD, .store = item->store};
+    edit.id = item->written.id;
+    edit.offset = item->written.offset;
+    edit.size = item->written.size;
+    edit.commit_min = item->written.commit_min;
+    edit.commit_max = item->written.commit_max;
+    edit.rows = item->written.rows;
+    buffer_append(edits, &edit, sizeof edit);
+  }
+}
+
+/* Puts the item's new version into the publication; published stays false when the store was
+ * dropped meanwhile. */
+static int introduce(struct publication *publication, struct flush_item *item, struct err *err) {
+  struct store_version *now = root_map_find(&publication->edit.map, item->store);
+  assert(now);
+  if (now->dropped != item->version->dropped) return ERR_OK;
+  item->published = true;
+  uint32_t frozen = item->version->part_count - item->version->disk_count;
+  if (now->dropped || !frozen) return ERR_OK;
+  assert(now->part_count - now->disk_count >= frozen);
+  assert(now->parts[now->disk_count] == item->version->parts[item->version->disk_count]);
+  struct store_version *next;
+  int code = store_version_splice(now, now->disk_count, frozen, item->part, true, &next, err);
+  return code ? code : publication_set(publication, next, err);
+}
+
+/* The log that is needed once all items are published; sets live facts to that for the walk. */
+static void settle_log(struct flush *flush, struct manifest_facts *facts) {
+  struct store_shard *shard = flush->shard;
+  struct oldest oldest = {shard->root->commit + 1};
+  for (size_t i = 0; i < flush->item_count; i++) {
+    struct flush_item *item = &flush->items[i];
+    if (item->published) item->version->live->unflushed_first = first_after(item);
+  }
+  (void)root_map_visit(&shard->root->map, visit_oldest, &oldest);
+  facts->wal_start = flush->wal_start =
+      wal_start_for(&shard->wal, oldest.commit, &facts->wal_begun);
+}
+
+static void unsettle(struct flush *flush, const uint64_t *first) {
+  for (size_t i = 0; i < flush->item_count; i++)
+    flush->items[i].version->live->unflushed_first = first[i];
+}
+
+/* The files of outputs join the shard's table, each with the parts that were published. */
+static int add_files(struct flush *flush, struct err *err) {
+  int code = ERR_OK;
+  for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++) {
+    uint32_t parts = 0;
+    for (size_t j = 0; j < flush->item_count; j++)
+      parts += flush->items[j].published && flush->items[j].part && flush->items[j].output == i;
+    if (parts)
+      code = shard__file_add(flush->shard, flush->files[i], parts, err);
+    else if (flush->files[i])
+      atomic_store(&flush->files[i]->doomed, true);
+  }
+  return code;
+}
+
+static void forget_files(struct flush *flush) {
+  for (size_t i = 0; i < flush->output_count; i++)
+    shard__file_forget(flush->shard, flush->outputs[i].epoch);
+}
+
+/* Parts of dropped stores leave with the record that was just written. */
+static void let_go(struct store_shard *shard, const uint64_t *ids, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    shard__file_part_gone(shard, ids[i]);
+}
+
+static int gather_gone(const struct flush *flush, struct buffer *ids, struct err *err) {
+  for (size_t i = 0; i < flush->item_count; i++) {
+    const struct flush_item *item = &flush->items[i];
+    if (!item->version->dropped) continue;
+    const struct manifest_store *store = manifest_find(&flush->shard->manifest, item->store);
+    for (uint32_t j = 0; store && !store->dropped && j < store->part_count; j++)
+      buffer_append(ids, &store->parts[j].id, sizeof store->parts[j].id);
+  }
+  return buffer_check(ids, err);
+}
+
+static int publish_locked(struct flush *flush, struct buffer *edits, struct buffer *gone,
+                          uint64_t *first, struct err *err) {
+  struct store_shard *shard = flush->shard;
+  struct publication publication;
+  publication_begin(shard, &publication);
+  int code = gather_gone(flush, gone, err);
+  for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
+    first[i] = flush->items[i].version->live->unflushed_first;
+    code = introduce(&publication, &flush->items[i], err);
+    if (code == ERR_OK && flush->items[i].published) add_edits(&flush->items[i], edits);
+  }
+  if (code == ERR_OK) code = buffer_check(edits, err);
+  if (code) {
+    publication_abort(&publication);
+    return code;
+  }
+  struct manifest_facts facts = {.epoch = ++shard->epoch, .commit = shard->root->commit};
+  code = publication_prepare(&publication, shard->root->commit, err);
+  if (code) return code;
+  settle_log(flush, &facts);
+  code = add_files(flush, err);
+  if (code == ERR_OK)
+    code = shard__manifest_append(shard, &facts, edits, flush->outputs, flush->output_count, err);
+  if (code) {
+    unsettle(flush, first);
+    forget_files(flush);
+    publication_abort(&publication);
+    return code;
+  }
+  for (size_t i = 0; i < flush->item_count; i++) {
+    struct flush_item *item = &flush->items[i];
+    if (!item->published) continue;
+    item->version->live->flushed = item->flushed;
+    item->version->live->unflushed_since = publication.now;
+  }
+  publication_swap(&publication);
+  let_go(shard, (const uint64_t *)gone->data, gone->size / sizeof(uint64_t));
+  return ERR_OK;
+}
+
+static int publish(struct flush *flush, struct err *err) {
+  struct store_shard *shard = flush->shard;
+  struct buffer edits, gone;
+  buffer_init(&edits, &shard->account);
+  buffer_init(&gone, &shard->account);
+  uint64_t *first = mem_alloc(&shard->account, flush->item_count * sizeof *first);
+  int code = first ? ERR_OK : mem_refused(&shard->account, flush->item_count * sizeof *first, err);
+  if (code == ERR_OK) {
+    os_mutex_lock(&shard->publish_lock);
+    code = publish_locked(flush, &edits, &gone, first, err);
+    os_mutex_unlock(&shard->publish_lock);
+  }
+  mem_free(&shard->account, first, flush->item_count * sizeof *first);
+  buffer_deinit(&edits);
+  buffer_deinit(&gone);
+  return code;
+}
+
+/* ---- the whole of it ---- */
+
+static bool is_orphan(struct store_shard *shard, uint64_t epoch) {
+  bool found = false;
+  os_mutex_lock(&shard->publish_lock);
+  for (size_t i = 0; i < shard->orphan_count; i++)
+    found = found || shard->orphans[i] == epoch;
+  os_mutex_unlock(&shard->publish_lock);
+  return found;
+}
+
+static void end(struct flush *flush, bool done) {
+  struct store_shard *shard = flush->shard;
+  for (size_t i = 0; i < flush->item_count; i++) {
+    if (flush->items[i].part) part_release(flush->items[i].part);
+    store_version_release(flush->items[i].version);
+  }
+  for (size_t i = 0; i < flush->output_count; i++) {
+    /* A file that a failed manifest append may name stays; doomed ones go with part_file. */
+    bool keep = (done && flush->outputs[i].ordinals) || is_orphan(shard, flush->outputs[i].epoch);
+    output_end(&flush->outputs[i], keep);
+    part_file_release(flush->files[i]);
+  }
+  mem_free(&shard->account, flush->outputs, flush->output_capacity * sizeof *flush->outputs);
+  mem_free(&shard->account, flush->files, flush->output_capacity * sizeof *flush->files);
+  mem_free(&shard->account, flush->items, flush->item_capacity * sizeof *flush->items);
+}
+
+static void tell(const struct flush *flush) {
+  struct store_shard *shard = flush->shard;
+  const struct store_hooks *hooks = shard->options.hooks;
+  uint64_t bytes = 0, rows = 0;
+  for (size_t i = 0; i < flush->item_count; i++) {
+    const struct flush_item *item = &flush->items[i];
+    if (!item->published) continue;
+    bytes += item->written.size;
+    rows += item->written.rows;
+    if (hooks && hooks->flushed && !item->version->dropped)
+      hooks->flushed(shard->options.hooks_context, item->store, item->flushed);
+  }
+  atomic_fetch_add(&shard->counters.flushes, 1);
+  atomic_fetch_add(&shard->counters.bytes_flushed, bytes);
+  log_debug(shard->logger, "store", "flushed stores=%zu rows=%llu bytes=%llu files=%zu",
+            flush->item_count, (unsigned long long)rows, (unsigned long long)bytes,
+            flush->output_count);
+}
+
+int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_t count,
+                        struct err *err) {
+  struct flush flush = {.shard = shard, .item_capacity = count};
+  if (!count) return ERR_OK;
+  flush.items = mem_alloc_zero(&shard->account, count * sizeof *flush.items);
+  if (!flush.items) return mem_refused(&shard->account, count * sizeof *flush.items, err);
+  int code = freeze(&flush, stores, count, err);
+  if (code == ERR_OK && flush.item_count) {
+    code = write_all(&flush, err);
+    if (code == ERR_OK) code = open_all(&flush, err);
+    if (code == ERR_OK) code = publish(&flush, err);
+    if (code == ERR_OK) {
+      tell(&flush);
+      if (!shard->recovering) wal_trim(&shard->wal, flush.wal_start);
+    }
+  }
+  end(&flush, code == ERR_OK);
+  return code;
+}

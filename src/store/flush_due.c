@@ -1,0 +1,256 @@
+/* What is due to be flushed, and merges of memory parts.
+ *
+ * Flushing waits as long as it may, because one large part costs less than many small ones. It is
+ * due when unflushed rows take half of their memory (the largest stores go first, so that thousands
+ * of small ones are left alone), when stores pin more log than it may have (those that pin the
+ * oldest segments go), when rows get old, when a store was dropped, and when a sync of the log
+ * failed (then everything goes, because the log may not hold it). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "codec/codec.h"
+#include "store/shard_private.h"
+
+struct candidate {
+  uint64_t store, bytes, first;
+  int64_t since;
+  bool dropped, chosen;
+};
+
+struct candidates {
+  struct buffer list; /* struct candidate */
+};
+
+static int visit_candidate(void *context, struct store_version *version) {
+  struct candidates *candidates = context;
+  const struct store_live *live = version->live;
+  if (!live->unflushed_first) return 0;
+  struct candidate candidate = {.store = version->store,
+                                .bytes = live->unflushed_bytes,
+                                .first = live->unflushed_first,
+                                .since = live->unflushed_since,
+                                .dropped = version->dropped};
+  buffer_append(&candidates->list, &candidate, sizeof candidate);
+  return 0;
+}
+
+/* All stores with unflushed rows. */
+static int list_candidates(struct store_shard *shard, struct candidates *candidates,
+                           struct err *err) {
+  buffer_init(&candidates->list, &shard->account);
+  os_mutex_lock(&shard->publish_lock);
+  (void)root_map_visit(&shard->root->map, visit_candidate, candidates);
+  os_mutex_unlock(&shard->publish_lock);
+  return buffer_check(&candidates->list, err);
+}
+
+static int by_bytes(const void *a, const void *b) {
+  uint64_t x = ((const struct candidate *)a)->bytes, y = ((const struct candidate *)b)->bytes;
+  return (x < y) - (x > y);
+}
+
+static int by_store(const void *a, const void *b) {
+  uint64_t x = ((const struct candidate *)a)->store, y = ((const struct candidate *)b)->store;
+  return (x > y) - (x < y);
+}
+
+/* The largest, until the rest takes an eighth of the memory. */
+static void choose_by_pressure(struct store_shard *shard, struct candidate *list, size_t count) {
+  uint64_t limit = shard->options.memory_parts_bytes_max;
+  uint64_t total = atomic_load(&shard->unflushed_bytes);
+  if (total <= limit / 2) return;
+  qsort(list, count, sizeof *list, by_bytes);
+  for (size_t i = 0; i < count && total > limit / 8; i++) {
+    list[i].chosen = true;
+    total -= list[i].bytes < total ? list[i].bytes : total;
+  }
+}
+
+static void choose(struct store_shard *shard, struct candidate *list, size_t count) {
+  choose_by_pressure(shard, list, count);
+  uint64_t needed, all, segments, commit = 0;
+  wal_sizes(&shard->wal, &needed, &all, &segments);
+  if (needed > shard->options.log_bytes_max)
+    commit = wal_commit_to_trim(&shard->wal, shard->options.log_bytes_max / 2);
+  bool everything = atomic_load(&shard->wal.sync_lost);
+  int64_t now = os_monotonic_ns(shard->os), age = shard->options.flush_age_ns;
+  bool aged = false;
+  for (size_t i = 0; i < count; i++) {
+    if (list[i].dropped || everything || (commit && list[i].first < commit)) list[i].chosen = true;
+    aged = aged || (age && now - list[i].since >= age);
+  }
+  /* One old store takes the nearly old ones with it: they share a bundle. */
+  for (size_t i = 0; i < count && aged; i++)
+    if (now - list[i].since >= age - age / 4) list[i].chosen = true;
+}
+
+/* Flushes what `all` (or else choose) says; *did whether there was any. Needs flush_lock. */
+static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, bool *did,
+                        struct err *err) {
+  struct candidates candidates;
+  *did = false;
+  int code = list_candidates(shard, &candidates, err);
+  struct candidate *list = (struct candidate *)candidates.list.data;
+  size_t count = candidates.list.size / sizeof *list, chosen = 0;
+  if (code == ERR_OK && count) {
+    if (!all) choose(shard, list, count);
+    qsort(list, count, sizeof *list, by_store);
+    uint64_t *stores = mem_alloc(&shard->account, count * sizeof *stores);
+    if (!stores) code = mem_refused(&shard->account, count * sizeof *stores, err);
+    for (size_t i = 0; i < count && stores; i++)
+      if (all ? store == 0 || list[i].store == store : list[i].chosen)
+        stores[chosen++] = list[i].store;
+    *did = chosen > 0;
+    if (code == ERR_OK) code = shard__flush_stores(shard, stores, chosen, err);
+    mem_free(&shard->account, stores, count * sizeof *stores);
+  }
+  buffer_deinit(&candidates.list);
+  return code;
+}
+
+/* ---- merges of memory parts ---- */
+
+enum { MEMORY_RUN_MIN = 8, MEMORY_RUN_ANY = 48 };
+
+static uint64_t part_bytes(const struct store_part *part) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  return facts.bytes;
+}
+
+/* Consecutive memory parts of like size, the newest first: *count 0 when there are too few. So each
+ * row is packed again once per factor of MEMORY_RUN_MIN, not at every merge. */
+static void choose_run(const struct store_version *version, uint32_t *from, uint32_t *count) {
+  uint32_t end = version->part_count, first = version->disk_count;
+  *count = 0;
+  while (end > first) {
+    uint32_t at = end - 1;
+    uint64_t sum = part_bytes(version->parts[at]);
+    while (at > first && part_bytes(version->parts[at - 1]) <= 4 * sum / (end - at))
+      sum += part_bytes(version->parts[--at]);
+    if (end - at >= MEMORY_RUN_MIN) {
+      *from = at;
+      *count = end - at;
+      return;
+    }
+    end = at;
+  }
+  if (version->part_count - first >= MEMORY_RUN_ANY) {
+    *from = first;
+    *count = version->part_count - first;
+  }
+}
+
+static int introduce_memory(struct store_shard *shard, const struct output_source *source,
+                            struct store_part *part, struct err *err) {
+  struct publication publication;
+  os_mutex_lock(&shard->publish_lock);
+  publication_begin(shard, &publication);
+  struct store_version *now = root_map_find(&publication.edit.map, source->store);
+  uint32_t at = now->disk_count;
+  while (at < now->part_count && now->parts[at] != source->parts[0])
+    at++;
+  int code = ERR_OK;
+  if (at + source->part_count <= now->part_count) { /* else it was dropped */
+    struct store_version *next;
+    code = store_version_splice(now, at, source->part_count, part, false, &next, err);
+    if (code == ERR_OK) code = publication_set(&publication, next, err);
+  }
+  if (code)
+    publication_abort(&publication);
+  else
+    code = publication_prepare(&publication, shard->root->commit, err);
+  if (code == ERR_OK) publication_swap(&publication);
+  os_mutex_unlock(&shard->publish_lock);
+  return code;
+}
+
+/* Needs flush_lock. */
+static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, struct err *err) {
+  struct store_snapshot *root = shard__pin(shard);
+  struct store_version *version = root_map_find(&root->map, store);
+  uint32_t from = 0, count = 0;
+  int code = ERR_OK;
+  if (version && !version->dropped) choose_run(version, &from, &count);
+  if (count >= 2) {
+    struct output_source source = {
+        .store = store,
+        .policy = version->policy,
+        .parts = version->parts + from,
+        .part_count = count,
+        .oldest = from == 0,
+        .in_memory = true,
+        .cancelled = &shard->cancelled,
+    };
+    struct store_part *part;
+    code = output_memory(shard, &source, &part, err);
+    if (code == ERR_OK) code = introduce_memory(shard, &source, part, err);
+    if (part) part_release(part);
+    if (code == ERR_OK) atomic_fetch_add(&shard->counters.memory_merges, 1);
+    *did = true;
+  }
+  store_snapshot_release(root);
+  return code;
+}
+
+/* Stores that were noted since the last time. */
+static int merge_memory_due(struct store_shard *shard, bool *did, struct err *err) {
+  for (;;) {
+    uint64_t store = 0;
+    os_mutex_lock(&shard->publish_lock);
+    if (shard->attention_count) {
+      store = shard->attention[--shard->attention_count];
+      struct store_version *version = root_map_find(&shard->root->map, store);
+      if (version) version->live->attention = false;
+    }
+    os_mutex_unlock(&shard->publish_lock);
+    if (!store) return ERR_OK;
+    int code = merge_memory(shard, store, did, err);
+    if (code) return code;
+  }
+}
+
+/* ---- entry points ---- */
+
+static int fail_read_only(const struct store_shard *shard, struct err *err) {
+  return err_set(err, ERR_UNSUPPORTED, "%s is open for reading only", shard->options.path);
+}
+
+int shard__flush_due(struct store_shard *shard, bool *did, struct err *err) {
+  struct err own;
+  if (!err) err = &own;
+  err_reset(err);
+  os_mutex_lock(&shard->flush_lock);
+  bool lost = atomic_load(&shard->wal.sync_lost);
+  int code = flush_chosen(shard, false, 0, did, err);
+  if (code == ERR_OK && lost) atomic_store(&shard->wal.sync_lost, false);
+  if (*did || code) shard__flush_ended(shard, err);
+  bool flushed = *did && code == ERR_OK;
+  if (code == ERR_OK) code = merge_memory_due(shard, did, err);
+  os_mutex_unlock(&shard->flush_lock);
+  if (flushed) shard__want_merge(shard);
+  return code;
+}
+
+int store_flush(struct store_shard *shard, uint64_t store, struct err *err) {
+  if (shard->options.read_only) return fail_read_only(shard, err);
+  struct err own;
+  if (!err) err = &own;
+  err_reset(err);
+  bool did;
+  os_mutex_lock(&shard->flush_lock);
+  int code = flush_chosen(shard, true, store, &did, err);
+  if (did || code) shard__flush_ended(shard, err);
+  os_mutex_unlock(&shard->flush_lock);
+  if (did && code == ERR_OK) shard__want_merge(shard);
+  return code;
+}
+
+int store_work(struct store_shard *shard, bool *did, struct err *err) {
+  *did = false;
+  if (shard->options.read_only) return ERR_OK;
+  int code = shard__flush_due(shard, did, err);
+  if (code || *did) return code;
+  return shard__merge_due(shard, did, err);
+}

@@ -1,0 +1,337 @@
+/* The manifest's state, and its writer. */
+#include "store/manifest.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/checksum.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/* A new file is begun when the old one is larger than this and a multiple of its checkpoint. */
+enum { REWRITE_BYTES = 256 << 10, REWRITE_RATIO = 4 };
+
+void manifest__path(const struct manifest *manifest, uint64_t number, char *out, size_t size) {
+  snprintf(out, size, "%s/manifest/%016llx.manifest", manifest->options.directory,
+           (unsigned long long)number);
+}
+
+int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
+                  struct err *err) {
+  memset(manifest, 0, sizeof *manifest);
+  manifest->options = *options;
+  os_mutex_init(&manifest->lock, options->os);
+  u64_table_init(&manifest->index, options->account);
+  int code = manifest__load(manifest, exists, err);
+  if (code) manifest_close(manifest);
+  return code;
+}
+
+void manifest_reset(struct manifest *manifest) {
+  struct mem_account *account = manifest->options.account;
+  for (size_t i = 0; i < manifest->store_count; i++)
+    mem_free(account, manifest->stores[i].parts,
+             manifest->stores[i].part_capacity * sizeof(struct manifest_part));
+  mem_free(account, manifest->stores, manifest->store_capacity * sizeof *manifest->stores);
+  u64_table_deinit(&manifest->index);
+  u64_table_init(&manifest->index, account);
+  manifest->stores = NULL;
+  manifest->store_count = manifest->store_capacity = manifest->part_count = 0;
+  manifest->epoch = manifest->commit = manifest->wal_start = 0;
+  manifest->wal_begun = false;
+}
+
+void manifest_close(struct manifest *manifest) {
+  manifest_reset(manifest);
+  u64_table_deinit(&manifest->index);
+  os_file_close(manifest->file);
+  manifest->file = NULL;
+  os_mutex_deinit(&manifest->lock);
+}
+
+/* ---- the state ---- */
+
+static struct manifest_store *find(const struct manifest *manifest, uint64_t store) {
+  const uint64_t *place = u64_table_find(&manifest->index, store);
+  return place ? &manifest->stores[*place] : NULL;
+}
+
+const struct manifest_store *manifest_find(const struct manifest *manifest, uint64_t store) {
+  const struct manifest_store *entry = find(manifest, store);
+  return entry && entry->policy ? entry : NULL;
+}
+
+static int reserve_store(struct manifest *manifest, uint64_t store, struct err *err) {
+  struct mem_account *account = manifest->options.account;
+  if (u64_table_find(&manifest->index, store)) return ERR_OK;
+  if (manifest->store_count == manifest->store_capacity) {
+    size_t capacity = manifest->store_capacity ? 2 * manifest->store_capacity : 16;
+    struct manifest_store *grown =
+        mem_resize(account, manifest->stores, manifest->store_capacity * sizeof *grown,
+                   capacity * sizeof *grown);
+    if (!grown) return mem_refused(account, capacity * sizeof *grown, err);
+    manifest->stores = grown;
+    manifest->store_capacity = capacity;
+  }
+  bool is_new;
+  uint64_t *place = u64_table_insert(&manifest->index, store, &is_new);
+  if (!place) return mem_refused(account, sizeof(struct u64_table_slot), err);
+  *place = manifest->store_count;
+  manifest->stores[manifest->store_count++] = (struct manifest_store){.store = store};
+  return ERR_OK;
+}
+
+/* Room for all that the edits add, so that applying them cannot fail. */
+int manifest__reserve(struct manifest *manifest, const struct manifest_edit *edits, size_t count,
+                      struct err *err) {
+  struct mem_account *account = manifest->options.account;
+  for (size_t i = 0; i < count; i++) {
+    int code = reserve_store(manifest, edits[i].store, err);
+    if (code) return code;
+    if (edits[i].kind != MANIFEST_ADD) continue;
+    struct manifest_store *entry = find(manifest, edits[i].store);
+    /* Adds of one store in a row are few; room for all edits of this record is always enough. */
+    size_t run = 1;
+    while (i + run < count && edits[i + run].kind == MANIFEST_ADD &&
+           edits[i + run].store == edits[i].store)
+      run++;
+    size_t needed = entry->part_count + run;
+    if (needed > entry->part_capacity) {
+      size_t capacity = needed < 4 ? 4 : needed + needed / 2;
+      struct manifest_part *grown = mem_resize(
+          account, entry->parts, entry->part_capacity * sizeof *grown, capacity * sizeof *grown);
+      if (!grown) return mem_refused(account, capacity * sizeof *grown, err);
+      entry->parts = grown;
+      entry->part_capacity = (uint32_t)capacity;
+    }
+    i += run - 1;
+  }
+  return ERR_OK;
+}
+
+static void add_part(struct manifest *manifest, struct manifest_store *entry,
+                     const struct manifest_edit *edit) {
+  assert(entry->part_count < entry->part_capacity);
+  uint32_t at = entry->part_count;
+  while (at && entry->parts[at - 1].commit_min > edit->commit_min)
+    at--;
+  memmove(&entry->parts[at + 1], &entry->parts[at],
+          (entry->part_count - at) * sizeof *entry->parts);
+  entry->parts[at] = (struct manifest_part){edit->id,         edit->offset,     edit->size,
+                                            edit->commit_min, edit->commit_max, edit->rows};
+  entry->part_count++;
+  manifest->part_count++;
+}
+
+static void remove_part(struct manifest *manifest, struct manifest_store *entry, uint64_t id) {
+  for (uint32_t i = 0; i < entry->part_count; i++) {
+    if (entry->parts[i].id != id) continue;
+    memmove(&entry->parts[i], &entry->parts[i + 1],
+            (entry->part_count - i - 1) * sizeof *entry->parts);
+    entry->part_count--;
+    manifest->part_count--;
+    return;
+  }
+}
+
+static void apply_edit(struct manifest *manifest, const struct manifest_edit *edit) {
+  struct manifest_store *entry = find(manifest, edit->store);
+  if (entry->dropped) return;
+  switch (edit->kind) {
+  case MANIFEST_STORE:
+    entry->policy = edit->policy;
+    if (edit->flushed > entry->flushed) entry->flushed = edit->flushed;
+    if (edit->series_high > entry->series_high) entry->series_high = edit->series_high;
+    break;
+  case MANIFEST_DROP:
+    if (!entry->policy) entry->policy = STORE_KEEP_ALL;
+    entry->dropped = true;
+    manifest->part_count -= entry->part_count;
+    entry->part_count = 0;
+    break;
+  case MANIFEST_ADD:
+    add_part(manifest, entry, edit);
+    break;
+  case MANIFEST_REMOVE:
+    remove_part(manifest, entry, edit->id);
+    break;
+  }
+}
+
+void manifest__apply(struct manifest *manifest, const struct manifest_record *record,
+                     const struct manifest_edit *edits) {
+  manifest->epoch = record->epoch;
+  if (record->commit > manifest->commit) manifest->commit = record->commit;
+  if (record->wal_start > manifest->wal_start) {
+    manifest->wal_start = record->wal_start;
+    manifest->wal_begun = record->wal_begun;
+  } else if (record->wal_start == manifest->wal_start && record->wal_begun) {
+    manifest->wal_begun = true;
+  }
+  for (uint32_t i = 0; i < record->edit_count; i++)
+    apply_edit(manifest, &edits[i]);
+}
+
+/* ---- writing ---- */
+
+static void seal_record(struct manifest_record *record, uint32_t flags,
+                        const struct manifest *manifest, const struct manifest_facts *facts,
+                        size_t edit_count) {
+  *record = (struct manifest_record){
+      .magic = MANIFEST_RECORD_MAGIC,
+      .flags = flags,
+      .epoch = facts->epoch,
+      .commit = facts->commit > manifest->commit ? facts->commit : manifest->commit,
+      .wal_start = facts->wal_start > manifest->wal_start ? facts->wal_start : manifest->wal_start,
+      .wal_begun = facts->wal_start > manifest->wal_start ? facts->wal_begun : manifest->wal_begun,
+      .wall_ns = os_wall_ns(manifest->options.os),
+      .edit_count = (uint32_t)edit_count,
+  };
+}
+
+static void append_record(struct buffer *buffer, struct manifest_record *record,
+                          const struct manifest_edit *edits) {
+  size_t at = buffer->size;
+  buffer_append(buffer, record, sizeof *record);
+  if (record->edit_count)
+    buffer_append(buffer, edits, record->edit_count * sizeof(struct manifest_edit));
+  if (buffer->failed) return;
+  record->checksum = checksum64(buffer->data + at + 8, buffer->size - at - 8);
+  memcpy(buffer->data + at, &record->checksum, sizeof record->checksum);
+}
+
+/* The edits that make this state out of nothing. */
+static void append_state(const struct manifest *manifest, struct buffer *edits) {
+  for (size_t i = 0; i < manifest->store_count; i++) {
+    const struct manifest_store *entry = &manifest->stores[i];
+    if (!entry->policy) continue;
+    struct manifest_edit edit = {.kind = MANIFEST_STORE, .policy = entry->policy};
+    edit.store = entry->store;
+    edit.flushed = entry->flushed;
+    edit.series_high = entry->series_high;
+    buffer_append(edits, &edit, sizeof edit);
+    if (entry->dropped) {
+      edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = entry->store};
+      buffer_append(edits, &edit, sizeof edit);
+    }
+    for (uint32_t j = 0; j < entry->part_count; j++) {
+      const struct manifest_part *part = &entry->parts[j];
+      edit = (struct manifest_edit){.kind = MANIFEST_ADD, .store = entry->store};
+      edit.id = part->id;
+      edit.offset = part->offset;
+      edit.size = part->size;
+      edit.commit_min = part->commit_min;
+      edit.commit_max = part->commit_max;
+      edit.rows = part->rows;
+      buffer_append(edits, &edit, sizeof edit);
+    }
+  }
+}
+
+static int make_checkpoint(struct manifest *manifest, uint64_t number, struct buffer *bytes,
+                           struct err *err) {
+  struct buffer edits;
+  buffer_init(&edits, manifest->options.account);
+  append_state(manifest, &edits);
+  int code = buffer_check(&edits, err);
+  if (code == ERR_OK) {
+    struct manifest_header header = {
+        .version = MANIFEST_VERSION, .header_size = sizeof header, .number = number};
+    memcpy(header.magic, MANIFEST_MAGIC, sizeof header.magic);
+    memcpy(header.shard, manifest->shard, sizeof header.shard);
+    header.checksum = checksum64(&header, offsetof(struct manifest_header, checksum));
+    buffer_append(bytes, &header, sizeof header);
+    struct manifest_facts facts = {.epoch = manifest->epoch};
+    struct manifest_record record;
+    seal_record(&record, MANIFEST_CHECKPOINT, manifest, &facts,
+                edits.size / sizeof(struct manifest_edit));
+    append_record(bytes, &record, (const struct manifest_edit *)edits.data);
+    code = buffer_check(bytes, err);
+  }
+  buffer_deinit(&edits);
+  return code;
+}
+
+/* Begins a new file with the state as it is, and removes the one before. */
+static int begin_file(struct manifest *manifest, struct err *err) {
+  struct os *os = manifest->options.os;
+  uint64_t old = manifest->number, number = old + 1;
+  char path[4096], folder[4096];
+  struct buffer bytes;
+  struct os_file *file = NULL;
+  buffer_init(&bytes, manifest->options.account);
+  manifest__path(manifest, number, path, sizeof path);
+  snprintf(folder, sizeof folder, "%s/manifest", manifest->options.directory);
+  int code = make_checkpoint(manifest, number, &bytes, err);
+  if (code == ERR_OK)
+    code = os_file_open(os, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNCATE, &file, err);
+  if (code == ERR_OK) {
+    /* From here on the new file may be found whole at the next start and win over the old one,
+     * which therefore takes no more records, even if this fails. */
+    os_file_close(manifest->file);
+    manifest->file = NULL;
+  }
+  if (code == ERR_OK) code = os_file_write(file, 0, bytes.data, bytes.size, err);
+  if (code == ERR_OK) code = os_file_sync(file, err);
+  if (code == ERR_OK) code = os_dir_sync(os, folder, err);
+  if (code) {
+    os_file_close(file);
+  } else {
+    manifest->file = file;
+    manifest->number = number;
+    manifest->size = manifest->checkpoint_size = bytes.size;
+    manifest->was_uncertain = false;
+    struct err ignored;
+    manifest__path(manifest, old, path, sizeof path);
+    if (old && os_path_exists(os, path) && os_file_remove(os, path, &ignored))
+      log_warn(manifest->options.logger, "store", "could not remove an old manifest file=%s", path);
+  }
+  buffer_deinit(&bytes);
+  return code;
+}
+
+static int append_locked(struct manifest *manifest, const struct manifest_facts *facts,
+                         const struct manifest_edit *edits, size_t edit_count, struct err *err) {
+  int code = manifest__reserve(manifest, edits, edit_count, err);
+  if (code) return code;
+  if (!manifest->file || (manifest->size > REWRITE_BYTES &&
+                          manifest->size > REWRITE_RATIO * manifest->checkpoint_size)) {
+    code = begin_file(manifest, err);
+    if (code && manifest->file) code = ERR_OK; /* not even begun: the old one still serves */
+    if (code) return code;
+  }
+  struct buffer bytes;
+  struct manifest_record record;
+  buffer_init(&bytes, manifest->options.account);
+  seal_record(&record, 0, manifest, facts, edit_count);
+  append_record(&bytes, &record, edits);
+  code = buffer_check(&bytes, err);
+  if (code == ERR_OK) {
+    code = os_file_write(manifest->file, manifest->size, bytes.data, bytes.size, err);
+    if (code == ERR_OK) code = os_file_sync(manifest->file, err);
+    if (code) {
+      os_file_close(manifest->file);
+      manifest->file = NULL;
+      manifest->was_uncertain = true;
+    }
+  }
+  if (code == ERR_OK) {
+    manifest->size += bytes.size;
+    manifest__apply(manifest, &record, edits);
+  }
+  buffer_deinit(&bytes);
+  return code;
+}
+
+int manifest_append(struct manifest *manifest, const struct manifest_facts *facts,
+                    const struct manifest_edit *edits, size_t edit_count, struct err *err) {
+  os_mutex_lock(&manifest->lock);
+  assert(!manifest->options.read_only);
+  struct manifest_facts adjusted = *facts;
+  if (adjusted.epoch <= manifest->epoch) adjusted.epoch = manifest->epoch + 1;
+  int code = append_locked(manifest, &adjusted, edits, edit_count, err);
+  os_mutex_unlock(&manifest->lock);
+  return code;
+}

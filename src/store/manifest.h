@@ -1,0 +1,86 @@
+/* The manifest: which stores and parts there are on disk. Private to the store;
+ * docs/format/manifest.md is the format.
+ *
+ * The state in memory is what the synced records say. One append is one publication and one sync;
+ * when it fails, the state is as before and the file is given up: what is in it is unknown, so the
+ * next append begins a new file. manifest_append may be called from several threads. */
+#ifndef NILO_STORE_MANIFEST_H
+#define NILO_STORE_MANIFEST_H
+
+#include "base/hash_table.h"
+#include "os/os.h"
+#include "store/manifest_format.h"
+#include "store/store.h"
+
+struct manifest_part {
+  uint64_t id, offset, size, commit_min, commit_max, rows;
+};
+
+struct manifest_store {
+  uint64_t store;
+  uint32_t policy; /* 0: nothing is known yet; the entry was only reserved */
+  bool dropped;
+  uint64_t flushed, series_high;
+  struct manifest_part *parts; /* by commit_min */
+  uint32_t part_count, part_capacity;
+};
+
+struct manifest_options {
+  struct os *os;
+  struct mem_account *account;
+  struct logger *logger;
+  const char *directory; /* of the shard; borrowed */
+  bool read_only;
+};
+
+struct manifest {
+  struct manifest_options options;
+  struct os_mutex lock;
+  uint8_t shard[16];
+  uint64_t epoch, commit, wal_start;
+  bool wal_begun;
+  struct manifest_store *stores; /* in order of appearance */
+  size_t store_count, store_capacity;
+  size_t part_count;      /* of all stores */
+  struct u64_table index; /* store -> place in `stores` */
+  uint64_t number;        /* of the current file; 0: none yet */
+  struct os_file *file;   /* NULL: the next append begins a new file */
+  uint64_t size, checkpoint_size;
+  bool was_uncertain; /* a failed append may be in the file that was given up */
+};
+
+/* What a publication says beside its edits. */
+struct manifest_facts {
+  uint64_t epoch;     /* greater than any before */
+  uint64_t commit;    /* the last commit number given */
+  uint64_t wal_start; /* 0: as before */
+  bool wal_begun;
+};
+
+/* Reads the newest state. With nothing there: *exists is false, and the first append makes the
+ * first file. Errors: ERR_CORRUPTION, ERR_BAD_VERSION, ERR_IO … */
+int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
+                  struct err *err);
+void manifest_close(struct manifest *manifest);
+/* Appends one record and syncs it. edit_count may be 0. After a failure the record may still turn
+ * up at the next start, unless a later append succeeds: *uncertain files must stay. */
+int manifest_append(struct manifest *manifest, const struct manifest_facts *facts,
+                    const struct manifest_edit *edits, size_t edit_count, struct err *err);
+const struct manifest_store *manifest_find(const struct manifest *manifest, uint64_t store);
+
+/* ---- inside; manifest_read_bytes is what the fuzzer drives ---- */
+int manifest__reserve(struct manifest *manifest, const struct manifest_edit *edits, size_t count,
+                      struct err *err);
+void manifest__apply(struct manifest *manifest, const struct manifest_record *record,
+                     const struct manifest_edit *edits);
+/* Applies a file's bytes (8-byte aligned) to an empty state. *valid gets the bytes up to the last
+ * whole record; 0 when there is no whole checkpoint. */
+int manifest_read_bytes(struct manifest *manifest, const uint8_t *bytes, size_t size,
+                        uint64_t number, const char *path, size_t *valid, struct err *err);
+/* Forgets the state. */
+void manifest_reset(struct manifest *manifest);
+/* Reads the directory of manifests. */
+int manifest__load(struct manifest *manifest, bool *exists, struct err *err);
+void manifest__path(const struct manifest *manifest, uint64_t number, char *out, size_t size);
+
+#endif

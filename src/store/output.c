@@ -1,0 +1,263 @@
+/* Files of parts in the making: what flushes and merges write.
+ *
+ * A file holds one image or several of different stores. Each image is the union of consecutive
+ * parts of one store, streamed chunk by chunk from a scan into a part writer, so that memory does
+ * not grow with what is merged. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/err.h"
+#include "codec/codec.h"
+#include "store/shard_private.h"
+
+void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size) {
+  snprintf(out, size, "%s/parts/%016llx.part", shard->options.path, (unsigned long long)epoch);
+}
+
+int output_begin(struct store_shard *shard, struct output *output, struct err *err) {
+  char path[4096];
+  *output = (struct output){.shard = shard};
+  os_mutex_lock(&shard->publish_lock);
+  output->epoch = ++shard->epoch;
+  os_mutex_unlock(&shard->publish_lock);
+  shard__part_path(shard, output->epoch, path, sizeof path);
+  return os_file_open(shard->os, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNCATE, &output->file,
+                      err);
+}
+
+int output_sync(struct output *output, struct err *err) {
+  char folder[4096];
+  int code = os_file_sync(output->file, err);
+  if (code) return code;
+  snprintf(folder, sizeof folder, "%s/parts", output->shard->options.path);
+  return os_dir_sync(output->shard->os, folder, err);
+}
+
+void output_end(struct output *output, bool keep) {
+  char path[4096];
+  struct err err;
+  if (!output->shard) return;
+  os_file_close(output->file);
+  output->file = NULL;
+  if (keep || !output->epoch) return;
+  shard__part_path(output->shard, output->epoch, path, sizeof path);
+  if (os_file_remove(output->shard->os, path, &err) && err.code != ERR_NO_FILE)
+    log_warn(output->shard->logger, "store", "could not remove an unfinished part file=%s", path);
+}
+
+/* ---- one image ---- */
+
+/* What is gathered about the source parts, in an arena. */
+struct union_facts {
+  struct arena arena;
+  uint32_t *columns;
+  uint32_t column_count;
+  struct store_tombstone *tombstones;
+  uint64_t *tombstone_commits;
+  uint32_t tombstone_count;
+  uint64_t *ids;
+  uint64_t commit_min, commit_max;
+};
+
+/* Merges ascending ids into the ascending list. */
+static void add_columns(uint32_t *list, uint32_t *count, const uint32_t *ids, uint32_t id_count) {
+  for (uint32_t i = 0; i < id_count; i++) {
+    uint32_t at = *count;
+    while (at && list[at - 1] > ids[i])
+      at--;
+    if (at && list[at - 1] == ids[i]) continue;
+    memmove(&list[at + 1], &list[at], (*count - at) * sizeof *list);
+    list[at] = ids[i];
+    ++*count;
+  }
+}
+
+static int gather(const struct output_source *source, struct union_facts *facts, struct err *err) {
+  size_t columns = 0, tombstones = 0;
+  for (uint32_t i = 0; i < source->part_count; i++) {
+    const uint32_t *ids;
+    const struct type *types;
+    const struct store_tombstone *list;
+    const uint64_t *commits;
+    columns += part_columns(source->parts[i], &ids, &types);
+    tombstones += part_tombstones(source->parts[i], &list, &commits);
+  }
+  facts->columns = ARENA_ARRAY(&facts->arena, uint32_t, columns);
+  facts->tombstones = ARENA_ARRAY(&facts->arena, struct store_tombstone, tombstones);
+  facts->tombstone_commits = ARENA_ARRAY(&facts->arena, uint64_t, tombstones);
+  facts->ids = ARENA_ARRAY(&facts->arena, uint64_t, source->part_count);
+  if (!facts->columns || !facts->tombstones || !facts->tombstone_commits || !facts->ids)
+    return mem_refused(facts->arena.account, columns * 4 + tombstones * 40, err);
+  facts->commit_min = UINT64_MAX;
+  for (uint32_t i = 0; i < source->part_count; i++) {
+    const uint32_t *ids;
+    const struct type *types;
+    const struct store_tombstone *list;
+    const uint64_t *commits;
+    struct store_part_facts part;
+    uint32_t count = part_columns(source->parts[i], &ids, &types);
+    add_columns(facts->columns, &facts->column_count, ids, count);
+    count = part_tombstones(source->parts[i], &list, &commits);
+    for (uint32_t j = 0; j < count && !source->oldest; j++) {
+      facts->tombstones[facts->tombstone_count] = list[j];
+      facts->tombstone_commits[facts->tombstone_count++] = commits[j];
+    }
+    store_part_facts(source->parts[i], &part);
+    facts->ids[i] = part.id;
+    if (part.commit_min < facts->commit_min) facts->commit_min = part.commit_min;
+    if (part.commit_max > facts->commit_max) facts->commit_max = part.commit_max;
+  }
+  return ERR_OK;
+}
+
+/* A chunk as rows: its runs spread over the rows, columns without a value left out. */
+static void chunk_rows(const struct store_chunk *chunk, const struct output_source *source,
+                       const struct union_facts *facts, uint64_t *series,
+                       struct store_column *columns, struct store_rows *rows) {
+  for (uint32_t i = 0; i < chunk->run_count; i++) {
+    const struct store_run *run = &chunk->runs[i];
+    for (uint32_t j = 0; j < run->rows; j++)
+      series[run->row + j] = run->series;
+  }
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < facts->column_count; i++) {
+    if (chunk->columns[i].null_count == chunk->columns[i].length) continue;
+    columns[count].id = facts->columns[i];
+    columns[count++].column = chunk->columns[i];
+  }
+  *rows = (struct store_rows){.store = source->store,
+                              .policy = source->policy,
+                              .rows = chunk->rows,
+                              .series = series,
+                              .keys = chunk->keys,
+                              .columns = columns,
+                              .column_count = count};
+}
+
+/* Loads every wanted column, those beyond the 64th too. */
+static int stream(struct store_scan *scan, const struct output_source *source,
+                  const struct union_facts *facts, struct part_writer *writer, uint64_t *row_count,
+                  struct arena *arena, struct err *err) {
+  uint64_t *series = ARENA_ARRAY(arena, uint64_t, CODEC_ROWS_MAX);
+  struct store_column *columns = ARENA_ARRAY(arena, struct store_column, facts->column_count);
+  if (!series || !columns) return mem_refused(arena->account, CODEC_ROWS_MAX * 8, err);
+  for (;;) {
+    if (source->cancelled && atomic_load(source->cancelled))
+      return err_set(err, ERR_CANCELLED, "the shard is closing");
+    struct store_chunk chunk;
+    int code = store_scan_next(scan, &chunk, err);
+    if (code || chunk.rows == 0) return code;
+    assert(chunk.rows <= CODEC_ROWS_MAX);
+    code = store_scan_load(scan, &chunk, true, UINT64_MAX, err);
+    if (code) return code;
+    struct store_rows rows;
+    chunk_rows(&chunk, source, facts, series, columns, &rows);
+    code = part_writer_append(writer, &rows, err);
+    if (code) return code;
+    *row_count += chunk.rows;
+  }
+}
+
+static int describe(struct store_shard *shard, const struct output_source *source,
+                    struct part_writer *writer, struct buffer *series, struct err *err) {
+  const struct store_hooks *hooks = shard->options.hooks;
+  if (!hooks || !hooks->describe) return ERR_OK;
+  const uint64_t *ids;
+  size_t count = part_writer_series(writer, &ids);
+  if (!count) return ERR_OK;
+  int code = hooks->describe(shard->options.hooks_context, source->store, ids, count,
+                             source->in_memory ? NULL : source->parts,
+                             source->in_memory ? 0 : source->part_count, series, err);
+  return code ? code : buffer_check(series, err);
+}
+
+/* Writes the union into `writer` and ends it; *size 0 when nothing is left. */
+static int write_union(struct store_shard *shard, const struct output_source *source,
+                       struct part_writer *writer, struct union_facts *facts, bool with_series,
+                       uint64_t *size, uint64_t *rows, struct part_memory **memory,
+                       struct err *err) {
+  struct scan_input input = {
+      .policy = source->policy, .parts = source->parts, .part_count = source->part_count};
+  struct store_scan_spec spec = {.store = source->store,
+                                 .series_max = UINT64_MAX,
+                                 .key_min = INT64_MIN,
+                                 .key_max = INT64_MAX,
+                                 .columns = facts->columns,
+                                 .column_count = facts->column_count,
+                                 .account = &shard->account};
+  struct buffer series;
+  struct store_scan *scan = NULL;
+  buffer_init(&series, &shard->account);
+  *rows = *size = 0;
+  int code = store__scan_create(&input, &spec, &scan, err);
+  if (code == ERR_OK) code = stream(scan, source, facts, writer, rows, &facts->arena, err);
+  if (scan) store_scan_close(scan);
+  if (code == ERR_OK && (*rows || facts->tombstone_count)) {
+    if (with_series) code = describe(shard, source, writer, &series, err);
+    struct part_ending ending = {.commit_min = facts->commit_min,
+                                 .commit_max = facts->commit_max,
+                                 .tombstones = facts->tombstones,
+                                 .tombstone_commits = facts->tombstone_commits,
+                                 .tombstone_count = facts->tombstone_count,
+                                 .sources = facts->ids,
+                                 .source_count = source->in_memory ? 0 : source->part_count,
+                                 .series = buffer_str(&series)};
+    if (code == ERR_OK) code = part_writer_finish(writer, &ending, size, memory, err);
+  }
+  buffer_deinit(&series);
+  return code;
+}
+
+int output_write(struct output *output, const struct output_source *source,
+                 struct output_part *part, struct err *err) {
+  struct store_shard *shard = output->shard;
+  struct part_writer_options options = {
+      .store = source->store,
+      .policy = source->policy,
+      .level = source->level,
+      .id = output->epoch << 20 | output->ordinals,
+  };
+  memcpy(options.shard, shard->id, sizeof options.shard);
+  *part = (struct output_part){.id = options.id, .offset = output->size};
+  struct union_facts facts = {0};
+  struct part_writer *writer = NULL;
+  arena_init(&facts.arena, &shard->account, 4096);
+  int code = gather(source, &facts, err);
+  if (code == ERR_OK)
+    code = part_writer_create(&options, &shard->account, output->file, output->size, &writer, err);
+  if (code == ERR_OK)
+    code = write_union(shard, source, writer, &facts, true, &part->size, &part->rows, NULL, err);
+  if (code == ERR_OK) {
+    part->commit_min = facts.commit_min;
+    part->commit_max = facts.commit_max;
+    if (part->size) output->ordinals++;
+    output->size += (part->size + 7) & ~UINT64_C(7);
+  }
+  part_writer_destroy(writer);
+  arena_deinit(&facts.arena);
+  return code;
+}
+
+int output_memory(struct store_shard *shard, const struct output_source *source,
+                  struct store_part **part, struct err *err) {
+  struct part_writer_options options = {
+      .store = source->store, .policy = source->policy, .level = CODEC_FAST};
+  memcpy(options.shard, shard->id, sizeof options.shard);
+  struct union_facts facts = {0};
+  struct part_writer *writer = NULL;
+  struct part_memory *memory = NULL;
+  uint64_t size = 0, rows = 0;
+  *part = NULL;
+  arena_init(&facts.arena, &shard->account, 4096);
+  int code = gather(source, &facts, err);
+  if (code == ERR_OK) code = part_writer_create(&options, &shard->rows, NULL, 0, &writer, err);
+  if (code == ERR_OK)
+    code = write_union(shard, source, writer, &facts, false, &size, &rows, &memory, err);
+  if (code == ERR_OK && size) code = part_open_memory(memory, 0, size, &shard->rows, 0, part, err);
+  if (memory) part_memory_release(memory);
+  part_writer_destroy(writer);
+  arena_deinit(&facts.arena);
+  return code;
+}

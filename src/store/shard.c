@@ -1,0 +1,288 @@
+/* A shard's life: its directory, its lock, opening, closing, figures. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "store/shard_private.h"
+
+void store_options_default(struct store_options *options) {
+  options->logger = NULL;
+  options->metrics = NULL;
+  options->hooks = NULL;
+  options->hooks_context = NULL;
+  options->sync = STORE_SYNC_ALWAYS;
+  options->sync_interval_ns = INT64_C(1000000000);
+  options->log_segment_bytes = UINT64_C(64) << 20;
+  options->log_bytes_max = UINT64_C(256) << 20;
+  options->memory_parts_bytes_max = UINT64_C(64) << 20;
+  options->flush_age_ns = INT64_C(600) * 1000000000;
+  options->part_bytes_max = UINT64_C(512) << 20;
+  options->background = true;
+  options->read_only = false;
+}
+
+/* ---- the directory ---- */
+
+static int sync_parent(struct os *os, const char *path, struct err *err) {
+  char parent[4096];
+  size_t size = strlen(path);
+  while (size > 1 && path[size - 1] == '/')
+    size--;
+  while (size && path[size - 1] != '/')
+    size--;
+  while (size > 1 && path[size - 1] == '/')
+    size--;
+  if (size >= sizeof parent) return ERR_OK;
+  memcpy(parent, size ? path : ".", size ? size : 1);
+  parent[size ? size : 1] = 0;
+  return os_dir_sync(os, parent, err);
+}
+
+static int make_directories(struct store_shard *shard, struct err *err) {
+  static const char *const folders[] = {"log", "manifest", "parts", "quarantine"};
+  bool new = false;
+  int code = ERR_OK;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && code == ERR_OK; i++) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", shard->options.path, folders[i]);
+    if (os_path_exists(shard->os, path)) continue;
+    new = true;
+    code = os_dir_create(shard->os, path, err);
+  }
+  if (code == ERR_OK && new) code = os_dir_sync(shard->os, shard->options.path, err);
+  return code;
+}
+
+/* The folder of log segments, parts and manifests that a crash may have left half made are made
+ * again; a directory without a manifest is new. */
+static int take_lock(struct store_shard *shard, struct err *err) {
+  char path[4096];
+  struct os *os = shard->os;
+  snprintf(path, sizeof path, "%s/LOCK", shard->options.path);
+  unsigned flags = shard->options.read_only ? OS_READ : OS_READ | OS_WRITE | OS_CREATE;
+  int code = os_file_open(os, path, flags, &shard->lock_file, err);
+  if (code) return code;
+  code = os_file_lock(shard->lock_file, err);
+  if (code == ERR_OK)
+    return shard->options.read_only ? ERR_OK : store_shard_announce(shard, (struct str){0}, err);
+  if (code != ERR_LOCKED) return code;
+  char owner[192];
+  size_t got = 0;
+  struct err ignored;
+  if (os_file_read(shard->lock_file, 0, owner, sizeof owner - 1, &got, &ignored)) got = 0;
+  owner[got] = 0;
+  owner[strcspn(owner, "\n")] = 0;
+  err_set(err, ERR_LOCKED, "%s is in use%s%s", shard->options.path, *owner ? " by " : "", owner);
+  err_hint(err, "ask the server that has it, or stop that first");
+  return ERR_LOCKED;
+}
+
+int store_shard_announce(struct store_shard *shard, struct str address, struct err *err) {
+  char text[192];
+  if (shard->options.read_only) return ERR_OK;
+  int size =
+      snprintf(text, sizeof text, "process %llu%s%.*s\n",
+               (unsigned long long)os_process_id(shard->os), address.size ? ", " : "",
+               address.size > 128 ? 128 : (int)address.size, address.size ? address.data : "");
+  int code = os_file_truncate(shard->lock_file, 0, err);
+  return code ? code : os_file_write(shard->lock_file, 0, text, (size_t)size, err);
+}
+
+/* ---- opening ---- */
+
+static void init_options(struct store_shard *shard, const struct store_options *options) {
+  struct store_options defaults;
+  store_options_default(&defaults);
+  struct store_options *own = &shard->options;
+  const char *path = own->path;
+  *own = *options;
+  own->path = path;
+  if (!own->log_segment_bytes) own->log_segment_bytes = defaults.log_segment_bytes;
+  if (!own->log_bytes_max) own->log_bytes_max = defaults.log_bytes_max;
+  if (!own->memory_parts_bytes_max) own->memory_parts_bytes_max = defaults.memory_parts_bytes_max;
+  if (!own->part_bytes_max) own->part_bytes_max = defaults.part_bytes_max;
+  if (own->sync_interval_ns <= 0) own->sync_interval_ns = defaults.sync_interval_ns;
+  if (own->log_segment_bytes < 4 * (uint64_t)WAL_BLOCK)
+    own->log_segment_bytes = 4 * (uint64_t)WAL_BLOCK;
+  own->log_segment_bytes &= ~(uint64_t)(WAL_BLOCK - 1);
+}
+
+static void init_locks(struct store_shard *shard) {
+  struct os_mutex *mutexes[] = {&shard->root_lock,   &shard->publish_lock, &shard->queue_lock,
+                                &shard->commit_lock, &shard->flush_lock,   &shard->merge_lock,
+                                &shard->work_lock};
+  struct os_cond *conds[] = {&shard->queue_cond, &shard->room_cond, &shard->flush_cond,
+                             &shard->merge_cond};
+  for (size_t i = 0; i < sizeof mutexes / sizeof *mutexes; i++)
+    os_mutex_init(mutexes[i], shard->os);
+  for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
+    os_cond_init(conds[i], shard->os);
+}
+
+static void deinit_locks(struct store_shard *shard) {
+  struct os_mutex *mutexes[] = {&shard->root_lock,   &shard->publish_lock, &shard->queue_lock,
+                                &shard->commit_lock, &shard->flush_lock,   &shard->merge_lock,
+                                &shard->work_lock};
+  struct os_cond *conds[] = {&shard->queue_cond, &shard->room_cond, &shard->flush_cond,
+                             &shard->merge_cond};
+  for (size_t i = 0; i < sizeof mutexes / sizeof *mutexes; i++)
+    os_mutex_deinit(mutexes[i]);
+  for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
+    os_cond_deinit(conds[i]);
+}
+
+static int shard_create(const struct store_options *options, struct store_shard **out,
+                        struct err *err) {
+  size_t path_size = strlen(options->path) + 1;
+  if (path_size > 3800)
+    return err_set(err, ERR_INVALID_ARGUMENT, "the path of the data directory is too long");
+  struct store_shard *shard = mem_alloc_zero(options->account, sizeof *shard + path_size);
+  if (!shard) return mem_refused(options->account, sizeof *shard + path_size, err);
+  char *path = (char *)(shard + 1);
+  memcpy(path, options->path, path_size);
+  shard->options.path = path;
+  init_options(shard, options);
+  shard->os = options->os;
+  shard->logger = options->logger;
+  mem_account_init(&shard->account, "shard", options->account, 0);
+  mem_account_init(&shard->rows, "unflushed rows", &shard->account, 0);
+  mem_account_init(&shard->parts, "parts", &shard->account, 0);
+  u64_table_init(&shard->files, &shard->account);
+  shard->queue_tail = &shard->queue_head;
+  init_locks(shard);
+  *out = shard;
+  return ERR_OK;
+}
+
+static void forget_files(struct store_shard *shard) {
+  size_t cursor = 0;
+  const struct u64_table_slot *slot;
+  while ((slot = u64_table_next(&shard->files, &cursor))) {
+    struct shard_file *entry = (struct shard_file *)(uintptr_t)slot->value;
+    part_file_release(entry->file);
+    mem_free(&shard->account, entry, sizeof *entry);
+  }
+  u64_table_deinit(&shard->files);
+}
+
+static void shard_destroy(struct store_shard *shard) {
+  struct mem_account *parent = shard->options.account;
+  store_snapshot_release(shard->root);
+  forget_files(shard);
+  if (shard->wal_open) wal_close(&shard->wal);
+  if (shard->manifest_open) manifest_close(&shard->manifest);
+  os_file_close(shard->lock_file);
+  mem_free(&shard->account, shard->attention, shard->attention_capacity * sizeof *shard->attention);
+  mem_free(&shard->account, shard->orphans, shard->orphan_capacity * sizeof *shard->orphans);
+  mem_free(&shard->account, shard->group, shard->group_size);
+  mem_free(&shard->account, shard->columns, shard->column_capacity * sizeof *shard->columns);
+  deinit_locks(shard);
+  mem_account_deinit(&shard->parts);
+  mem_account_deinit(&shard->rows);
+  mem_account_deinit(&shard->account);
+  mem_free(parent, shard, sizeof *shard + strlen(shard->options.path) + 1);
+}
+
+static int prepare_directory(struct store_shard *shard, struct err *err) {
+  const char *path = shard->options.path;
+  int code = ERR_OK;
+  if (!shard->options.read_only) {
+    bool new = !os_path_exists(shard->os, path);
+    if (new) code = os_dir_create(shard->os, path, err);
+    if (code == ERR_OK && new) code = sync_parent(shard->os, path, err);
+  }
+  if (code == ERR_OK) code = take_lock(shard, err);
+  if (code == ERR_OK && !shard->options.read_only) code = make_directories(shard, err);
+  return code;
+}
+
+int store_shard_open(const struct store_options *options, struct store_shard **out,
+                     struct err *err) {
+  struct store_shard *shard = NULL;
+  struct err own;
+  if (!err) err = &own;
+  *out = NULL;
+  int code = shard_create(options, &shard, err);
+  if (code) return code;
+  code = prepare_directory(shard, err);
+  struct manifest_options manifest = {.os = shard->os,
+                                      .account = &shard->account,
+                                      .logger = shard->logger,
+                                      .directory = shard->options.path,
+                                      .read_only = shard->options.read_only};
+  bool exists = false;
+  if (code == ERR_OK) {
+    code = manifest_open(&manifest, &shard->manifest, &exists, err);
+    shard->manifest_open = code == ERR_OK;
+  }
+  if (code == ERR_OK) code = shard__recover(shard, exists, err);
+  if (code == ERR_OK) code = shard__start_committer(shard, err);
+  if (code == ERR_OK) code = shard__start_background(shard, err);
+  if (code) {
+    shard__stop_committer(shard);
+    shard__stop_background(shard);
+    shard_destroy(shard);
+    return code;
+  }
+  log_info(shard->logger, "store", "opened path=%s stores=%zu parts=%zu last_commit=%llu",
+           shard->options.path, shard->manifest.store_count, shard->manifest.part_count,
+           (unsigned long long)atomic_load(&shard->commit));
+  shard__want_merge(shard);
+  *out = shard;
+  return ERR_OK;
+}
+
+void store_shard_close(struct store_shard *shard) {
+  if (!shard) return;
+  shard__stop_committer(shard);
+  shard__stop_background(shard);
+  if (!shard->options.read_only) wal_close_orderly(&shard->wal);
+  shard_destroy(shard);
+}
+
+void store_shard_id(const struct store_shard *shard, uint8_t id[16]) {
+  memcpy(id, shard->id, sizeof shard->id);
+}
+
+/* ---- figures ---- */
+
+static int visit_figures(void *context, struct store_version *version) {
+  struct store_figures *figures = context;
+  for (uint32_t i = 0; i < version->disk_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(version->parts[i], &facts);
+    figures->parts++;
+    figures->part_bytes += facts.bytes;
+  }
+  return 0;
+}
+
+void store_shard_figures(struct store_shard *shard, struct store_figures *figures) {
+  const struct shard_counters *counters = &shard->counters;
+  uint64_t needed;
+  *figures = (struct store_figures){
+      .commits = atomic_load(&counters->commits),
+      .rows = atomic_load(&counters->rows),
+      .bytes_logged = atomic_load(&shard->wal.bytes_logged),
+      .syncs = atomic_load(&shard->wal.syncs),
+      .groups = atomic_load(&counters->groups),
+      .flushes = atomic_load(&counters->flushes),
+      .merges = atomic_load(&counters->merges),
+      .bytes_flushed = atomic_load(&counters->bytes_flushed),
+      .bytes_merged_in = atomic_load(&counters->bytes_merged_in),
+      .bytes_merged_out = atomic_load(&counters->bytes_merged_out),
+      .memory_bytes = atomic_load(&shard->unflushed_bytes),
+      .damaged_records = atomic_load(&counters->damaged_records),
+      .tail_bytes_cut = atomic_load(&counters->tail_bytes_cut),
+      .parts_quarantined = atomic_load(&counters->parts_quarantined),
+  };
+  wal_sizes(&shard->wal, &needed, &figures->log_bytes, &figures->log_segments);
+  struct store_snapshot *root = shard__pin(shard);
+  (void)root_map_visit(&root->map, visit_figures, figures);
+  store_snapshot_release(root);
+  os_mutex_lock(&shard->publish_lock);
+  figures->files = shard->files.count;
+  os_mutex_unlock(&shard->publish_lock);
+}

@@ -1,0 +1,209 @@
+/* The shard's insides, shared by its actors: opening and closing (shard.c, recovery.c), the
+ * committer (committer.c), the introducer's steps (publish.c), flush.c, merge.c and the background
+ * threads (background.c).
+ *
+ * Locks, in the order they are taken:
+ *   commit_lock    one group at a time (only without a committer thread)
+ *   flush_lock     one flush, or merge of memory parts, at a time
+ *   merge_lock     one merge of parts on disk at a time
+ *   publish_lock   the introducer: whoever makes the next root; store_live, files, attention
+ *   manifest.lock, wal.lock
+ *   root_lock      pins and swaps the root; never held while anything else is done
+ *   queue_lock     the committer's queue and its conditions
+ *   work_lock      the background threads' wishes */
+#ifndef NILO_STORE_SHARD_PRIVATE_H
+#define NILO_STORE_SHARD_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "base/buffer.h"
+#include "base/hash_table.h"
+#include "base/log.h"
+#include "store/commit.h"
+#include "store/manifest.h"
+#include "store/root.h"
+#include "store/wal.h"
+
+/* A file of parts that the current root uses. */
+struct shard_file {
+  struct part_file *file;
+  uint32_t parts; /* of it in the current root */
+};
+
+enum {
+  OPEN_ROWS_SEAL = 16384,      /* an open part of so many rows is sealed */
+  OPEN_BYTES_SEAL = 4 << 20,   /* or so many bytes */
+  MEMORY_PARTS_MAX = 16,       /* of one store, before they are merged in memory */
+  GROUP_BYTES_MAX = 8 << 20,   /* of the payload of one record, unless one commit is larger */
+  GROUP_BUFFER_KEPT = 1 << 20, /* a larger buffer is given back after its group */
+};
+
+struct shard_counters {
+  _Atomic uint64_t commits, rows, groups;
+  _Atomic uint64_t flushes, merges, memory_merges;
+  _Atomic uint64_t bytes_flushed, bytes_merged_in, bytes_merged_out;
+  _Atomic uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
+};
+
+struct store_shard {
+  struct store_options options; /* path belongs to the shard */
+  struct os *os;
+  struct logger *logger;
+  struct mem_account account; /* everything the shard holds */
+  struct mem_account rows;    /* commits, memory parts, open parts; below `account` */
+  struct mem_account parts;   /* parts on disk: metadata; below `account` */
+  uint8_t id[16];
+  struct os_file *lock_file;
+  struct manifest manifest;
+  struct wal wal;
+  bool manifest_open, wal_open;
+  bool recovering; /* the log's table of segments must stay as it is */
+
+  struct os_mutex root_lock;
+  struct store_snapshot *root;
+
+  struct os_mutex publish_lock;
+  uint64_t edit_id;
+  uint64_t epoch;         /* the last one given */
+  struct u64_table files; /* epoch -> struct shard_file */
+  uint64_t *attention;    /* stores with many memory parts */
+  size_t attention_count, attention_capacity;
+  _Atomic uint64_t unflushed_bytes;
+  _Atomic uint64_t commit; /* the last one published */
+  uint64_t *orphans;       /* epochs of files that a failed manifest append may name */
+  size_t orphan_count, orphan_capacity;
+
+  struct os_mutex queue_lock;
+  struct os_cond queue_cond, room_cond;
+  struct store_commit *queue_head, **queue_tail;
+  bool queue_closed;
+  bool committing;      /* the committer is busy with a group */
+  struct err halted;    /* code not 0: publishing failed; nothing is written any more */
+  struct err flush_err; /* the last flush's failure; code 0: it went well */
+  uint64_t flush_failures;
+  struct os_mutex commit_lock;
+  uint8_t *group; /* the record in the making */
+  size_t group_size;
+  struct store_column *columns; /* scratch of the introducer */
+  uint32_t column_capacity;
+  struct os_thread *committer;
+
+  struct os_mutex flush_lock, merge_lock;
+  struct os_mutex work_lock;
+  struct os_cond flush_cond, merge_cond;
+  bool flush_wanted, merge_wanted, stopping;
+  _Atomic bool cancelled; /* merges give up */
+  struct os_thread *flusher, *merger;
+
+  struct shard_counters counters;
+};
+
+/* ---- publish.c: all need publish_lock ---- */
+struct publication {
+  struct store_shard *shard;
+  struct root_edit edit;
+  int64_t now;                 /* monotonic ns */
+  struct store_snapshot *root; /* once prepared */
+};
+void publication_begin(struct store_shard *shard, struct publication *publication);
+/* Adds what one section of commit `commit` does. `image`: the retained bytes of an image section,
+ * NULL for others. */
+int publication_section(struct publication *publication, const struct section_view *view,
+                        struct part_memory *image, uint64_t commit, struct err *err);
+/* Puts a version (reference taken over) and settles what depends on it: bytes, files, attention. */
+int publication_set(struct publication *publication, struct store_version *version,
+                    struct err *err);
+/* Makes the root; what follows cannot fail. Aborts the publication on failure. */
+int publication_prepare(struct publication *publication, uint64_t commit, struct err *err);
+/* Swaps the root; ends the publication. */
+void publication_swap(struct publication *publication);
+/* Gives it up, prepared or not. What publication_set told store_live about bytes is set right. */
+void publication_abort(struct publication *publication);
+/* Seals the open part of a version: *sealed is a new version with it as its last memory part. */
+int publication_seal(struct store_shard *shard, const struct store_version *version,
+                     struct store_version **sealed, struct err *err);
+/* Bytes of its memory parts and open part. */
+uint64_t version_unflushed_bytes(const struct store_version *version);
+struct store_snapshot *shard__pin(struct store_shard *shard);
+
+/* ---- files; need publish_lock ---- */
+int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t parts,
+                    struct err *err);
+/* A part left the root: its file goes with the last one. */
+void shard__file_part_gone(struct store_shard *shard, uint64_t part_id);
+/* Takes the entry of a file back that is in no root; the file stays. */
+void shard__file_forget(struct store_shard *shard, uint64_t epoch);
+struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch);
+
+/* ---- committer.c ---- */
+int shard__start_committer(struct store_shard *shard, struct err *err);
+/* Waits for what is submitted, then ends it. */
+void shard__stop_committer(struct store_shard *shard);
+/* Tells waiting writers that there may be room, or that a flush failed. */
+void shard__flush_ended(struct store_shard *shard, const struct err *err);
+
+/* ---- recovery.c ---- */
+int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *err);
+
+/* ---- output.c: files of parts in the making ---- */
+struct output {
+  struct store_shard *shard;
+  struct os_file *file;
+  uint64_t epoch;
+  uint64_t size;     /* bytes of the images so far, 8-byte aligned */
+  uint32_t ordinals; /* parts so far */
+};
+/* What becomes one part: consecutive parts of one store. */
+struct output_source {
+  uint64_t store;
+  enum store_policy policy;
+  struct store_part *const *parts;
+  uint32_t part_count;
+  bool oldest;    /* nothing older lies below: tombstones have done their work */
+  bool in_memory; /* flush: no sources are named, describe gets none */
+  int level;
+  const _Atomic bool *cancelled; /* NULL: never */
+};
+struct output_part {
+  uint64_t id, offset, size; /* size 0: nothing was left to write */
+  uint64_t rows, commit_min, commit_max;
+};
+int output_begin(struct store_shard *shard, struct output *output, struct err *err);
+int output_write(struct output *output, const struct output_source *source,
+                 struct output_part *part, struct err *err);
+/* Merges into memory instead: *part is NULL when nothing was left. */
+int output_memory(struct store_shard *shard, const struct output_source *source,
+                  struct store_part **part, struct err *err);
+/* Syncs file and directory. */
+int output_sync(struct output *output, struct err *err);
+/* Closes; `keep` says whether the file stays. */
+void output_end(struct output *output, bool keep);
+void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size);
+
+/* ---- flush.c ---- */
+/* Needs flush_lock. Flushes the stores (those of them that have unflushed rows). */
+int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_t count,
+                        struct err *err);
+/* Due flushes and memory merges: pressure, log size, age. *did says whether there was any. Takes
+ * flush_lock. */
+int shard__flush_due(struct store_shard *shard, bool *did, struct err *err);
+/* Needs publish_lock. Appends edits to the manifest. When that fails the files of `outputs` may be
+ * named on disk all the same: they are remembered as orphans, and removed after the next append
+ * that succeeds. */
+int shard__manifest_append(struct store_shard *shard, const struct manifest_facts *facts,
+                           const struct buffer *edits, const struct output *outputs,
+                           size_t output_count, struct err *err);
+/* Fails with ERR_DISK_FULL when `bytes` more would not fit the disk. */
+int shard__check_disk(struct store_shard *shard, uint64_t bytes, struct err *err);
+
+/* ---- merge.c ---- */
+/* One due merge of parts on disk. Takes merge_lock. */
+int shard__merge_due(struct store_shard *shard, bool *did, struct err *err);
+
+/* ---- background.c ---- */
+int shard__start_background(struct store_shard *shard, struct err *err);
+void shard__stop_background(struct store_shard *shard);
+void shard__want_flush(struct store_shard *shard);
+void shard__want_merge(struct store_shard *shard);
+
+#endif
