@@ -1,0 +1,363 @@
+/* Opening and closing a scan, and the public calls.
+ *
+ * Opening retains the inputs, leaves out those whose rows can't match (whose block metadata is then
+ * never read), finds each one's first and last block by series, and gathers the tombstones that
+ * touch the key range. A tombstone deletes rows of inputs whose last commit is below its own; with
+ * the marks in commit order those of one input are a suffix of the list. */
+#include "store/scan_private.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+
+static int refused(const struct store_scan *scan, size_t size, struct err *err) {
+  return mem_refused(scan->account, size, err);
+}
+
+static void *take(struct store_scan *scan, size_t size, struct err *err, int *code) {
+  void *memory = arena_alloc_zero(&scan->memory, size);
+  *code = memory ? ERR_OK : refused(scan, size, err);
+  return memory;
+}
+
+static int check_spec(const struct store_scan_spec *spec, struct err *err) {
+  if (spec->key_min > spec->key_max)
+    return err_set(err, ERR_INVALID_ARGUMENT, "the key range is empty: %lld is above %lld",
+                   (long long)spec->key_min, (long long)spec->key_max);
+  if (!spec->series && spec->series_min > spec->series_max)
+    return err_set(err, ERR_INVALID_ARGUMENT, "the series range is empty: %llu is above %llu",
+                   (unsigned long long)spec->series_min, (unsigned long long)spec->series_max);
+  for (size_t i = 1; spec->series && i < spec->series_count; i++)
+    if (spec->series[i] <= spec->series[i - 1])
+      return err_set(err, ERR_INVALID_ARGUMENT, "the wanted series are not ascending at %zu", i);
+  for (uint32_t i = 0; i < spec->column_count; i++)
+    if (spec->columns[i] == 0)
+      return err_set(err, ERR_INVALID_ARGUMENT, "column id 0 does not exist");
+  return ERR_OK;
+}
+
+/* ---- columns ---- */
+
+static bool find_column(const uint32_t *ids, uint32_t count, uint32_t id, uint32_t *at) {
+  uint32_t low = 0, high = count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (ids[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *at = low;
+  return low < count && ids[low] == id;
+}
+
+static bool view_column_type(const struct open_view *view, uint32_t id, struct type *type) {
+  for (uint32_t i = 0; view && i < view->column_count; i++)
+    if (view->columns[i].id == id) {
+      *type = view->columns[i].column.type;
+      return true;
+    }
+  return false;
+}
+
+static bool part_column_type(const struct store_part *part, uint32_t id, struct type *type) {
+  const uint32_t *ids;
+  const struct type *types;
+  uint32_t at, count = part_columns(part, &ids, &types);
+  if (!find_column(ids, count, id, &at)) return false;
+  *type = types[at];
+  return true;
+}
+
+/* Twins are equal in every column, wanted or not: adds all that any input has. */
+static int add_all_columns(struct store_scan *scan, const struct scan_input *input,
+                           struct err *err) {
+  size_t most = scan->column_total + (scan->view ? scan->view->column_count : 0);
+  const uint32_t *ids;
+  const struct type *types;
+  for (size_t i = 0; i < input->part_count; i++)
+    most += part_columns(input->parts[i], &ids, &types);
+  int code;
+  uint32_t *all = take(scan, (most + 1) * sizeof *all, err, &code);
+  if (code) return code;
+  memcpy(all, scan->column_ids, scan->column_total * sizeof *all);
+  uint32_t count = scan->column_total;
+  for (size_t i = 0; i <= input->part_count; i++) {
+    uint32_t of_input = i < input->part_count ? part_columns(input->parts[i], &ids, &types)
+                        : scan->view          ? scan->view->column_count
+                                              : 0;
+    for (uint32_t c = 0; c < of_input; c++) {
+      uint32_t id = i < input->part_count ? ids[c] : scan->view->columns[c].id;
+      uint32_t at = 0;
+      while (at < count && all[at] != id)
+        at++;
+      if (at == count) all[count++] = id;
+    }
+  }
+  scan->column_ids = all;
+  scan->column_total = count;
+  return ERR_OK;
+}
+
+/* Ids and types: a column's type is that of the newest input that has it. */
+static int set_columns(struct store_scan *scan, const struct scan_input *input, struct err *err) {
+  int code;
+  scan->column_total = scan->spec.column_count;
+  scan->column_ids = take(scan, (scan->column_total + 1) * sizeof *scan->column_ids, err, &code);
+  if (code) return code;
+  if (scan->column_total)
+    memcpy(scan->column_ids, scan->spec.columns, scan->column_total * sizeof *scan->column_ids);
+  if (scan->policy == STORE_DROP_TWINS && (code = add_all_columns(scan, input, err))) return code;
+  scan->types = take(scan, (scan->column_total + 1) * sizeof *scan->types, err, &code);
+  for (uint32_t i = 0; i < scan->column_total && !code; i++) {
+    scan->types[i] = TYPE_INT64;
+    bool found = view_column_type(scan->view, scan->column_ids[i], &scan->types[i]);
+    for (size_t p = input->part_count; p-- > 0 && !found;)
+      found = part_column_type(input->parts[p], scan->column_ids[i], &scan->types[i]);
+  }
+  return code;
+}
+
+/* ---- inputs ---- */
+
+static int set_source_columns(struct store_scan *scan, struct scan_source *source,
+                              struct err *err) {
+  int code;
+  bool *has = take(scan, scan->column_total + 1, err, &code);
+  for (uint32_t i = 0; i < scan->column_total && !code; i++) {
+    struct type type;
+    has[i] = source->part ? part_column_type(source->part, scan->column_ids[i], &type)
+                          : view_column_type(source->view, scan->column_ids[i], &type);
+    if (!has[i] || type.physical == scan->types[i].physical) continue;
+    char place[128] = "the open part";
+    if (source->part) part_describe(source->part, place, sizeof place);
+    code = err_set(err, ERR_CORRUPTION, "column %u is %s in one part and %s in a newer one",
+                   scan->column_ids[i], type_name(type), type_name(scan->types[i]));
+    err_detail(err, "%s", place);
+    err_hint(err, "check the directory with \"nilo check\"");
+  }
+  source->has = has;
+  return code;
+}
+
+/* The blocks that may hold wanted series, by search. */
+static void cut_blocks(struct store_scan *scan, struct scan_source *source, uint32_t count) {
+  const struct store_scan_spec *spec = &scan->spec;
+  uint64_t first = spec->series_min, last = spec->series_max;
+  if (spec->series) {
+    first = spec->series_count ? spec->series[0] : UINT64_MAX;
+    last = spec->series_count ? spec->series[spec->series_count - 1] : 0;
+  }
+  uint32_t low = 0, high = count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (source->blocks[middle].series_last < first)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  uint32_t end = low;
+  high = count;
+  while (end < high) {
+    uint32_t middle = end + (high - end) / 2;
+    if (source->blocks[middle].series_first <= last)
+      end = middle + 1;
+    else
+      high = middle;
+  }
+  source->at = low;
+  source->end = end;
+  scan->figures.blocks_considered += count - (end - low);
+  scan->figures.blocks_skipped += count - (end - low);
+}
+
+static int add_source(struct store_scan *scan, struct store_part *part,
+                      const struct open_view *view, uint64_t commit_max, bool may_hold_twins,
+                      struct err *err) {
+  struct scan_source *source = &scan->sources[scan->source_count];
+  *source = (struct scan_source){.part = part, .view = view, .index = scan->source_count};
+  source->may_hold_twins = may_hold_twins;
+  source->mark_first = scan->mark_count;
+  while (part && source->mark_first > 0 && scan->marks[source->mark_first - 1].commit > commit_max)
+    source->mark_first--;
+  for (uint32_t i = 0; i < SCAN_SLOTS; i++)
+    source->slots[i] =
+        (struct scan_slot){.source = source, .ordinal = scan->source_count * SCAN_SLOTS + i};
+  int code = set_source_columns(scan, source, err);
+  if (!code && part) code = part_load_blocks(part, err);
+  if (code) return code;
+  source->blocks = part ? part_blocks(part) : view->blocks;
+  cut_blocks(scan, source, part ? part_block_count(part) : view->block_count);
+  scan->source_count++;
+  scan__settle(scan, source);
+  if (!source->done) scan->active[scan->active_count++] = source->index;
+  return ERR_OK;
+}
+
+static bool part_may_match(const struct store_scan_spec *spec,
+                           const struct store_part_facts *facts) {
+  if (facts->rows == 0 || facts->key_max < spec->key_min || facts->key_min > spec->key_max)
+    return false;
+  if (!spec->series)
+    return facts->series_max >= spec->series_min && facts->series_min <= spec->series_max;
+  return spec->series_count && facts->series_max >= spec->series[0] &&
+         facts->series_min <= spec->series[spec->series_count - 1];
+}
+
+static int add_sources(struct store_scan *scan, const struct scan_input *input, struct err *err) {
+  size_t most = input->part_count + 1;
+  int code;
+  if (most > UINT32_MAX >> (SCAN_ROW_BITS + 1))
+    return err_set(err, ERR_LIMIT_EXCEEDED, "%zu parts in one scan", most);
+  if ((scan->sources = take(scan, most * sizeof *scan->sources, err, &code),
+       scan->series = code ? NULL : take(scan, most * sizeof *scan->series, err, &code),
+       scan->active = code ? NULL : take(scan, most * sizeof *scan->active, err, &code),
+       scan->members = code ? NULL : take(scan, most * sizeof *scan->members, err, &code), code))
+    return code;
+  for (size_t i = 0; i < input->part_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(input->parts[i], &facts);
+    scan->figures.parts++;
+    if (part_may_match(&scan->spec, &facts)) {
+      code = add_source(scan, input->parts[i], NULL, facts.commit_max,
+                        scan->policy == STORE_DROP_TWINS && facts.in_memory, err);
+      if (code) return code;
+    } else {
+      scan->figures.blocks_considered += facts.blocks;
+      scan->figures.blocks_skipped += facts.blocks;
+    }
+  }
+  if (!scan->view) return ERR_OK;
+  scan->figures.parts++;
+  return add_source(scan, NULL, scan->view, 0, false, err);
+}
+
+/* ---- tombstones ---- */
+
+static int compare_marks(const void *a, const void *b) {
+  const struct scan_mark *x = a, *y = b;
+  return x->commit < y->commit ? -1 : x->commit > y->commit;
+}
+
+static void add_marks(struct store_scan *scan, const struct store_part *part) {
+  const struct store_tombstone *tombstones;
+  const uint64_t *commits;
+  uint32_t count = part_tombstones(part, &tombstones, &commits);
+  for (uint32_t i = 0; i < count; i++) {
+    if (tombstones[i].key_max < scan->spec.key_min || tombstones[i].key_min > scan->spec.key_max)
+      continue;
+    if (tombstones[i].series && tombstones[i].series_count == 0) continue;
+    scan->marks[scan->mark_count++] =
+        (struct scan_mark){commits[i],           tombstones[i].key_min,      tombstones[i].key_max,
+                           tombstones[i].series, tombstones[i].series_count, 0};
+  }
+}
+
+static int gather_marks(struct store_scan *scan, struct err *err) {
+  const struct store_tombstone *tombstones;
+  const uint64_t *commits;
+  size_t most = 0;
+  int code;
+  for (size_t i = 0; i < scan->part_count; i++)
+    most += part_tombstones(scan->parts[i], &tombstones, &commits);
+  if (most == 0) {
+    scan->hits_fixed = true;
+    return ERR_OK;
+  }
+  if (most > UINT32_MAX) return err_set(err, ERR_LIMIT_EXCEEDED, "%zu deletions in one scan", most);
+  scan->marks = take(scan, most * sizeof *scan->marks, err, &code);
+  if (code) return code;
+  scan->hits = take(scan, most * sizeof *scan->hits, err, &code);
+  if (code) return code;
+  for (size_t i = 0; i < scan->part_count; i++)
+    add_marks(scan, scan->parts[i]);
+  qsort(scan->marks, scan->mark_count, sizeof *scan->marks, compare_marks);
+  return ERR_OK;
+}
+
+/* ---- life ---- */
+
+static int retain_parts(struct store_scan *scan, const struct scan_input *input, struct err *err) {
+  size_t most = input->part_count + input->tombstone_part_count;
+  int code;
+  scan->parts = take(scan, (most + 1) * sizeof(struct store_part *), err, &code);
+  if (code) return code;
+  for (size_t i = 0; i < most; i++) {
+    struct store_part *part =
+        i < input->part_count ? input->parts[i] : input->tombstone_parts[i - input->part_count];
+    part_retain(part);
+    scan->parts[scan->part_count++] = part;
+  }
+  return ERR_OK;
+}
+
+static int scan_fill(struct store_scan *scan, const struct scan_input *input, struct err *err) {
+  int code = retain_parts(scan, input, err);
+  if (code) return code;
+  if (input->open) {
+    open_part_retain(input->open);
+    scan->open = input->open;
+    if ((code = open_part_view(input->open, input->open_commit, &scan->view, err))) return code;
+  }
+  if ((code = gather_marks(scan, err)) || (code = set_columns(scan, input, err)) ||
+      (code = add_sources(scan, input, err)))
+    return code;
+  return scan__plan_init(scan, err);
+}
+
+int store__scan_create(const struct scan_input *input, const struct store_scan_spec *spec,
+                       struct store_scan **created, struct err *err) {
+  int code = check_spec(spec, err);
+  if (code) return code;
+  struct store_scan *scan = mem_alloc_zero(spec->account, sizeof *scan);
+  if (!scan) return mem_refused(spec->account, sizeof *scan, err);
+  scan->account = spec->account;
+  scan->policy = input->policy;
+  scan->spec = *spec;
+  arena_init(&scan->memory, scan->account, 4096);
+  arena_init(&scan->chunk, scan->account, 4096);
+  twins_init(&scan->twins, scan->account);
+  code = scan_fill(scan, input, err);
+  if (code)
+    store_scan_close(scan);
+  else
+    *created = scan;
+  return code;
+}
+
+void store_scan_close(struct store_scan *scan) {
+  if (!scan) return;
+  for (uint32_t i = 0; i < scan->source_count; i++)
+    for (uint32_t j = 0; j < SCAN_SLOTS; j++)
+      if (scan->sources[i].slots[j].columns) arena_deinit(&scan->sources[i].slots[j].arena);
+  scan__plan_deinit(scan);
+  twins_deinit(&scan->twins);
+  if (scan->view) open_part_view_release(scan->open, scan->view);
+  open_part_release(scan->open);
+  for (size_t i = 0; i < scan->part_count; i++)
+    part_release(scan->parts[i]);
+  arena_deinit(&scan->chunk);
+  arena_deinit(&scan->memory);
+  mem_free(scan->account, scan, sizeof *scan);
+}
+
+int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
+  int code = scan__plan(scan, err);
+  return code ? code : scan__chunk_describe(scan, chunk, err);
+}
+
+int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
+                    uint64_t mask, struct err *err) {
+  return scan__chunk_load(scan, chunk, with_keys, mask, err);
+}
+
+void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures) {
+  /* what the slots hold is not counted yet: count a copy of it */
+  struct store_scan copy = {.figures = scan->figures};
+  for (uint32_t i = 0; i < scan->source_count; i++)
+    for (uint32_t j = 0; j < SCAN_SLOTS; j++) {
+      struct scan_slot slot = scan->sources[i].slots[j];
+      scan__retire(&copy, &slot);
+    }
+  *figures = copy.figures;
+}

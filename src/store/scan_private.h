@@ -1,0 +1,262 @@
+/* What the scan's files share.
+ *
+ *   scan.c         opening, closing, the public calls, figures
+ *   scan_source.c  one input: which block and run is next, what is decoded
+ *   scan_bounds.c  head and tail: how much of a series has to be read
+ *   scan_series.c  which series is next; its runs from all inputs, put in order
+ *   scan_merge.c   interleaved keys: windows, merging, folding
+ *   scan_chunk.c   the plan of a chunk, and its columns when they are asked for
+ *
+ * The glossary stands in README.md. */
+#ifndef NILO_STORE_SCAN_PRIVATE_H
+#define NILO_STORE_SCAN_PRIVATE_H
+
+#include "base/limits.h"
+#include "store/scan.h"
+#include "store/twins.h"
+
+enum {
+  SCAN_ROWS_MAX = LIMIT_BLOCK_ROWS, /* of a chunk */
+  SCAN_ROW_BITS = 13,               /* a row inside a block, in a pick */
+  SCAN_SLOTS = 2,                   /* blocks of one input that may be decoded at once */
+  SCAN_PICKS_MAX = 65536,           /* folded rows behind one chunk */
+  SCAN_LARGE = 1024,                /* rows of a slice worth a chunk of its own */
+};
+_Static_assert(SCAN_ROWS_MAX == 1 << SCAN_ROW_BITS, "rows of a block fit a pick");
+
+struct scan_source;
+struct scan_candidate; /* scan_bounds.c */
+
+/* A block of an input that a chunk refers to, and what of it is decoded. */
+struct scan_slot {
+  struct scan_source *source;
+  uint32_t ordinal; /* in picks */
+  uint32_t block;
+  bool held;      /* holds `block` */
+  bool decoded;   /* keys or a column were */
+  bool handed;    /* rows of it were put into a chunk */
+  uint64_t chunk; /* the last chunk that refers to it */
+  struct arena arena;
+  const struct store_run *runs; /* NULL until read */
+  const int64_t *run_keys;
+  const int64_t *keys;    /* NULL until read */
+  struct column *columns; /* length 0 until read */
+};
+
+/* A deletion: a tombstone that touches the scan's key range. */
+struct scan_mark {
+  uint64_t commit;
+  int64_t key_min, key_max;
+  const uint64_t *series; /* NULL: all */
+  size_t series_count;
+  size_t at; /* first of them not below the series being read */
+};
+
+/* One input. Its position: the block `at` and, when `exact`, rows [from, to) of run `run` in it,
+ * which belong to scan->series[index]; when not exact, a block of several series whose runs are not
+ * read, whose rows are not below (scan->series[index], lo). */
+struct scan_source {
+  struct store_part *part; /* NULL: the view */
+  const struct open_view *view;
+  const struct part_block *blocks;
+  uint32_t index, at, end;
+  uint32_t mark_first; /* marks from here on may delete its rows */
+  bool done;
+  bool opened;  /* the block has several runs and slot->runs are they */
+  bool exact;   /* see above */
+  bool clipped; /* lo and hi are the keys of the first and last row of [from, to) */
+  bool may_hold_twins;
+  const bool *has; /* per column of the scan */
+  uint32_t run;
+  uint32_t from, to, stop; /* stop: the end of the run, or of what the key range leaves of it */
+  int64_t lo, hi;
+  size_t wanted_at;       /* index of the first wanted series not below the position */
+  struct scan_slot *slot; /* holds block `at`, or NULL */
+  struct scan_slot slots[SCAN_SLOTS];
+};
+
+/* A piece of the chunk that is being planned: consecutive rows of one block, or picked rows. */
+struct scan_piece {
+  struct scan_slot *slot; /* NULL: picks */
+  uint32_t from;          /* slices: the first row in the block */
+  uint32_t row, rows;     /* in the chunk */
+  uint32_t fold, folds;   /* picks: folded rows behind them, in fold_pick; 0: none */
+};
+
+struct scan_plan {
+  uint64_t number; /* of the chunk; 0: none yet */
+  uint32_t rows;
+  bool full;
+  struct scan_piece *pieces;
+  uint32_t piece_count, piece_capacity;
+  struct store_run *runs;
+  uint32_t run_count, run_capacity;
+  int64_t key_min, key_max;
+  uint32_t *picks; /* per row of the chunk, where pieces say so */
+  int64_t *keys;   /* of picked rows at once; of all once loaded */
+  bool keys_loaded;
+  /* Rows of one place, oldest first, that newest-per-column folds into row fold_row. */
+  uint32_t *fold_pick, *fold_row;
+  uint32_t fold_count, fold_capacity;
+  struct scan_slot **slots; /* that the chunk refers to */
+  uint32_t slot_count;
+  const struct store_run *direct_runs; /* the runs of the one whole block, not copied */
+  struct column *columns;
+  struct column_statistics *statistics;
+};
+
+/* One input's share of a window. */
+struct scan_list {
+  struct scan_source *source;
+  const int64_t *keys; /* of the block */
+  uint32_t from, count;
+};
+
+/* Scratch of merging: the lists, and keys and picks twice, because merging goes back and forth. */
+struct scan_window {
+  struct scan_list *lists;
+  uint32_t list_count;
+  uint32_t *ends; /* of sorted runs */
+  uint32_t capacity;
+  int64_t *keys[2];
+  uint32_t *picks[2];
+};
+
+struct store_scan {
+  struct mem_account *account;
+  enum store_policy policy;
+  struct store_scan_spec spec;
+  struct arena memory;   /* of the scan's life */
+  struct arena chunk;    /* of the current chunk */
+  uint32_t column_total; /* decoded: wanted ones, then all others where twins are compared */
+  uint32_t *column_ids;
+  struct type *types;
+  struct store_part **parts; /* retained: inputs and holders of tombstones */
+  size_t part_count;
+  struct open_part *open;
+  const struct open_view *view;
+  struct scan_source *sources; /* in commit order */
+  uint64_t *series;            /* of each source's position */
+  uint32_t *active;            /* sources that are not done, ascending */
+  uint32_t source_count, active_count;
+  struct scan_mark *marks; /* ascending by commit */
+  uint32_t mark_count;
+  uint32_t *hits; /* marks that contain the series being read */
+  uint32_t hit_count;
+  bool hits_fixed;  /* all marks are for all series */
+  uint64_t floor;   /* series below are done */
+  bool ended;       /* the last possible series is done */
+  bool in_series;   /* members and hits are those of `current` */
+  uint64_t current; /* the series being read */
+  bool bounded;     /* head or tail cut the key range of bound_series */
+  uint64_t bound_series;
+  int64_t bound_min, bound_max;
+  uint32_t *members; /* sources whose position is in `current`, ascending */
+  uint32_t member_count;
+  struct scan_candidate *candidates; /* NULL until head or tail asks */
+  struct scan_plan plan;
+  struct scan_window window;
+  struct twins twins;
+  void *nothing; /* zeros: values, bits and offsets of a column that a block lacks */
+  /* While a column is put together, per slot ordinal; and the pick of each row. */
+  const void **base_values;
+  const uint64_t **base_validity;
+  const char **base_data;
+  uint32_t *effective;
+  struct store_scan_figures figures;
+};
+
+/* ---- scan_source.c ---- */
+/* The key range that is read of a series. */
+static inline int64_t scan__key_min(const struct store_scan *scan, uint64_t series) {
+  return scan->bounded && scan->bound_series == series ? scan->bound_min : scan->spec.key_min;
+}
+static inline int64_t scan__key_max(const struct store_scan *scan, uint64_t series) {
+  return scan->bounded && scan->bound_series == series ? scan->bound_max : scan->spec.key_max;
+}
+/* Moves to the first block or run not below the floor that may hold wanted rows; sets done at the
+ * end. Reads nothing. */
+void scan__settle(struct store_scan *scan, struct scan_source *source);
+/* Takes `count` rows off the front of [from, to); moves on when none are left. Keys must be read
+ * unless that is all of the run. */
+void scan__consume(struct store_scan *scan, struct scan_source *source, uint32_t count);
+/* Leaves the current run for the next one, of whatever series. */
+void scan__advance(struct store_scan *scan, struct scan_source *source);
+/* Leaves the current block. */
+void scan__leave_block(struct store_scan *scan, struct scan_source *source);
+/* Makes the current block's slot: *ready false when the current chunk still needs all of them. */
+int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err);
+/* Reads the run directory of the current block and settles on a run of it. */
+int scan__open_block(struct store_scan *scan, struct scan_source *source, bool *ready,
+                     struct err *err);
+int scan__slot_runs(struct scan_slot *slot, struct err *err);
+int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, struct err *err);
+/* Column i of the scan's columns in a slot, decoded on first use. */
+int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i, struct err *err);
+/* Cuts [from, to) to the next stretch of rows in the key range that no mark deletes; moves on when
+ * there is none. */
+int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err);
+/* Counts what became of the slot's block and forgets it. */
+void scan__retire(struct store_scan *scan, struct scan_slot *slot);
+/* True when a mark may delete rows of the block. */
+bool scan__block_marked(const struct store_scan *scan, const struct scan_source *source,
+                        const struct part_block *block);
+/* The first wanted series at or above `series`, looking from wanted index *at on; false: none. */
+bool scan__next_wanted(const struct store_scan *scan, uint64_t series, size_t *at, uint64_t *next);
+/* Collects the marks that contain a series; series ascend. */
+void scan__collect_hits(struct store_scan *scan, uint64_t series);
+
+/* First index in [from, to) whose key is not below (above) `key`; galloping from the front. */
+uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
+uint32_t scan__upper(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
+
+/* ---- scan_bounds.c ---- */
+/* Head or tail: finds the key range of `series` that holds enough of its rows. *again: positions
+ * moved (blocks were opened) and the next series must be looked for anew. */
+int scan__bound(struct store_scan *scan, uint64_t series, bool *again, bool *ready,
+                struct err *err);
+
+/* ---- scan_series.c ---- */
+/* Plans the next chunk; plan.rows 0: the end. */
+int scan__plan(struct store_scan *scan, struct err *err);
+
+/* ---- scan_merge.c ---- */
+/* Merges the members' rows up to some key into the plan: those of `first`, whose next key is the
+ * lowest, and of all members that overlap it. Takes at least one row unless *ready comes back false
+ * (the chunk must be finished first). */
+int scan__merge_window(struct store_scan *scan, struct scan_source *first, bool *ready,
+                       struct err *err);
+
+/* ---- scan_chunk.c ---- */
+int scan__plan_init(struct store_scan *scan, struct err *err);
+void scan__plan_deinit(struct store_scan *scan);
+/* Begins an empty plan. */
+void scan__plan_reset(struct store_scan *scan);
+static inline uint32_t scan__room(const struct store_scan *scan) {
+  return SCAN_ROWS_MAX - scan->plan.rows;
+}
+/* Appends rows [from, from + count) of a slot's block, which belong to the current series and have
+ * keys from lo to hi. */
+int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t count,
+                     int64_t lo, int64_t hi, struct err *err);
+/* A whole block of several series into an empty plan. */
+int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err *err);
+/* Notes that the chunk refers to a slot, whose block then stays until the next chunk. Slices do so
+ * themselves; for picks the caller does. */
+void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot);
+/* Appends picked rows of the current series with their keys; `folds` more rows were put behind
+ * fold_count before. */
+int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, const int64_t *keys,
+                     uint32_t count, uint32_t folds, struct err *err);
+/* Room for `count` more folded rows. */
+int scan__plan_reserve_folds(struct store_scan *scan, uint32_t count, struct err *err);
+/* Fills the caller's chunk from the plan. */
+int scan__chunk_describe(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
+int scan__chunk_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
+                     uint64_t mask, struct err *err);
+
+static inline uint32_t scan__pick(const struct scan_slot *slot, uint32_t row) {
+  return slot->ordinal << SCAN_ROW_BITS | row;
+}
+
+#endif

@@ -1,0 +1,454 @@
+/* One input of the union: a part, or the view of an open part, walked forward block by block.
+ *
+ * Settling finds the next block that may matter from metadata alone: by series first (galloping
+ * over blocks below the next wanted one), then by key range, then by marks that delete all of it. A
+ * block of one run is then an exact position; a block of several runs becomes one when its run
+ * directory is read, which happens only when it is this input's turn. Keys and columns are decoded
+ * into the block's slot when somebody asks. */
+#include "store/scan_private.h"
+
+#include "base/err.h"
+
+/* ---- searching ---- */
+
+uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key) {
+  uint32_t step = 1, low = from;
+  while (low + step < to && keys[low + step - 1] < key) {
+    low += step;
+    step *= 2;
+  }
+  uint32_t high = low + step < to ? low + step : to;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (keys[middle] < key)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+uint32_t scan__upper(const int64_t *keys, uint32_t from, uint32_t to, int64_t key) {
+  return key == INT64_MAX ? to : scan__lower(keys, from, to, key + 1);
+}
+
+bool scan__next_wanted(const struct store_scan *scan, uint64_t series, size_t *at, uint64_t *next) {
+  const struct store_scan_spec *spec = &scan->spec;
+  if (!spec->series) {
+    *next = series > spec->series_min ? series : spec->series_min;
+    return *next <= spec->series_max;
+  }
+  size_t low = *at, step = 1;
+  while (low + step < spec->series_count && spec->series[low + step - 1] < series) {
+    low += step;
+    step *= 2;
+  }
+  size_t high = low + step < spec->series_count ? low + step : spec->series_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (spec->series[middle] < series)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *at = low;
+  if (low == spec->series_count) return false;
+  *next = spec->series[low];
+  return true;
+}
+
+/* ---- marks ---- */
+
+static bool set_touches(const struct scan_mark *mark, uint64_t first, uint64_t last) {
+  if (!mark->series) return true;
+  size_t low = 0, high = mark->series_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (mark->series[middle] < first)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < mark->series_count && mark->series[low] <= last;
+}
+
+bool scan__block_marked(const struct store_scan *scan, const struct scan_source *source,
+                        const struct part_block *block) {
+  for (uint32_t i = source->mark_first; i < scan->mark_count; i++) {
+    const struct scan_mark *mark = &scan->marks[i];
+    if (mark->key_min <= block->key_max && mark->key_max >= block->key_min &&
+        set_touches(mark, block->series_first, block->series_last))
+      return true;
+  }
+  return false;
+}
+
+/* True when one mark deletes the whole block. */
+static bool block_deleted(const struct store_scan *scan, const struct scan_source *source,
+                          const struct part_block *block) {
+  for (uint32_t i = source->mark_first; i < scan->mark_count; i++) {
+    const struct scan_mark *mark = &scan->marks[i];
+    if (mark->key_min <= block->key_min && mark->key_max >= block->key_max &&
+        (!mark->series || (block->series_first == block->series_last &&
+                           set_touches(mark, block->series_first, block->series_last))))
+      return true;
+  }
+  return false;
+}
+
+void scan__collect_hits(struct store_scan *scan, uint64_t series) {
+  if (scan->hits_fixed) return;
+  scan->hit_count = 0;
+  scan->hits_fixed = true;
+  for (uint32_t i = 0; i < scan->mark_count; i++) {
+    struct scan_mark *mark = &scan->marks[i];
+    if (mark->series) {
+      scan->hits_fixed = false;
+      while (mark->at < mark->series_count && mark->series[mark->at] < series)
+        mark->at++;
+      if (mark->at == mark->series_count || mark->series[mark->at] != series) continue;
+    }
+    scan->hits[scan->hit_count++] = i;
+  }
+}
+
+/* ---- settling ---- */
+
+static void skip_blocks(struct store_scan *scan, struct scan_source *source, uint32_t to) {
+  scan->figures.blocks_considered += to - source->at;
+  scan->figures.blocks_skipped += to - source->at;
+  source->at = to;
+}
+
+void scan__leave_block(struct store_scan *scan, struct scan_source *source) {
+  if (source->slot)
+    source->at++; /* counted when the slot is given up */
+  else
+    skip_blocks(scan, source, source->at + 1);
+  source->slot = NULL;
+  source->opened = false;
+  source->run = 0;
+}
+
+/* First block from `at` on whose last series is not below `series`. */
+static uint32_t block_of_series(const struct scan_source *source, uint64_t series) {
+  uint32_t low = source->at, step = 1;
+  while (step < source->end - low && source->blocks[low + step - 1].series_last < series) {
+    low += step;
+    step *= 2;
+  }
+  uint32_t high = step < source->end - low ? low + step : source->end;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (source->blocks[middle].series_last < series)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* First block from `at` on, all of `series` alone as far as they lie below `key`, that does not. */
+static uint32_t block_of_key(const struct scan_source *source, uint64_t series, int64_t key) {
+  uint32_t low = source->at, high = source->end;
+  for (uint32_t step = 1; step < high - low; step *= 2) {
+    const struct part_block *block = &source->blocks[low + step];
+    if (block->series_first != series || block->series_last != series || block->key_max >= key) {
+      high = low + step;
+      break;
+    }
+    low += step;
+  }
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    const struct part_block *block = &source->blocks[middle];
+    if (block->series_first == series && block->series_last == series && block->key_max < key)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static void set_position(struct store_scan *scan, struct scan_source *source, uint64_t series,
+                         uint32_t from, uint32_t rows, int64_t lo, int64_t hi, bool exact) {
+  scan->series[source->index] = series;
+  source->from = from;
+  source->to = source->stop = from + rows;
+  source->lo = lo;
+  source->hi = hi;
+  source->exact = exact;
+  source->clipped = false;
+}
+
+/* The next run of the opened block that matters; false: none is left. */
+static bool settle_run(struct store_scan *scan, struct scan_source *source) {
+  const struct scan_slot *slot = source->slot;
+  uint32_t count = source->blocks[source->at].runs;
+  for (; source->run < count; source->run++) {
+    const struct store_run *run = &slot->runs[source->run];
+    uint64_t wanted;
+    if (run->series < scan->floor) continue;
+    if (!scan__next_wanted(scan, run->series, &source->wanted_at, &wanted)) return false;
+    if (wanted != run->series) continue;
+    int64_t lo = slot->run_keys[2 * source->run], hi = slot->run_keys[2 * source->run + 1];
+    if (hi < scan__key_min(scan, run->series) || lo > scan__key_max(scan, run->series)) continue;
+    set_position(scan, source, run->series, run->row, run->rows, lo, hi, true);
+    return true;
+  }
+  return false;
+}
+
+/* Settles on the block `at` if it matters; false: it was passed. */
+static bool settle_block(struct store_scan *scan, struct scan_source *source) {
+  const struct part_block *block = &source->blocks[source->at];
+  uint64_t wanted, from = block->series_first > scan->floor ? block->series_first : scan->floor;
+  if (!scan__next_wanted(scan, from, &source->wanted_at, &wanted)) {
+    skip_blocks(scan, source, source->end);
+    return false;
+  }
+  if (wanted > block->series_last) {
+    skip_blocks(scan, source, block_of_series(source, wanted));
+    return false;
+  }
+  if (block->series_first == block->series_last) {
+    if (block->key_max < scan__key_min(scan, wanted)) {
+      skip_blocks(scan, source, block_of_key(source, wanted, scan__key_min(scan, wanted)));
+      return false;
+    }
+    if (block->key_min > scan__key_max(scan, wanted)) {
+      skip_blocks(scan, source, source->at + 1);
+      return false;
+    }
+  } else if (block->key_max < scan->spec.key_min || block->key_min > scan->spec.key_max) {
+    skip_blocks(scan, source, source->at + 1);
+    return false;
+  } else if (block->key_max < scan__key_min(scan, wanted) ||
+             block->key_min > scan__key_max(scan, wanted)) {
+    /* head or tail needs nothing of the first series; the others are still open */
+    if (wanted == UINT64_MAX || !scan__next_wanted(scan, wanted + 1, &source->wanted_at, &wanted) ||
+        wanted > block->series_last) {
+      skip_blocks(scan, source, source->at + 1);
+      return false;
+    }
+  }
+  if (block_deleted(scan, source, block)) {
+    skip_blocks(scan, source, source->at + 1);
+    return false;
+  }
+  set_position(scan, source, wanted, 0, block->rows, block->key_min, block->key_max,
+               block->runs == 1);
+  return true;
+}
+
+void scan__settle(struct store_scan *scan, struct scan_source *source) {
+  while (!source->done) {
+    if (source->at >= source->end || scan->ended) {
+      source->done = true;
+    } else if (source->opened) {
+      if (settle_run(scan, source)) return;
+      scan__leave_block(scan, source);
+    } else if (settle_block(scan, source)) {
+      return;
+    }
+  }
+  scan->series[source->index] = UINT64_MAX;
+}
+
+void scan__advance(struct store_scan *scan, struct scan_source *source) {
+  if (source->opened)
+    source->run++;
+  else
+    scan__leave_block(scan, source);
+  scan__settle(scan, source);
+}
+
+void scan__consume(struct store_scan *scan, struct scan_source *source, uint32_t count) {
+  source->from += count;
+  if (source->from < source->to) {
+    source->lo = source->slot->keys[source->from];
+  } else if (source->to < source->stop) { /* rows behind a deleted stretch */
+    source->to = source->stop;
+    source->lo = source->slot->keys[source->from];
+    source->hi = source->slot->keys[source->stop - 1];
+    source->clipped = false;
+  } else {
+    scan__advance(scan, source);
+  }
+}
+
+/* ---- slots ---- */
+
+void scan__retire(struct store_scan *scan, struct scan_slot *slot) {
+  if (!slot->held) return;
+  struct store_scan_figures *figures = &scan->figures;
+  figures->blocks_considered++;
+  if (slot->decoded) {
+    figures->blocks_read++;
+    figures->rows_scanned += slot->source->blocks[slot->block].rows;
+  } else if (slot->handed) {
+    figures->blocks_by_statistics++;
+  } else {
+    figures->blocks_skipped++;
+  }
+  slot->held = false;
+}
+
+int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err) {
+  *ready = true;
+  if (source->slot) return ERR_OK;
+  struct scan_slot *slot = NULL;
+  for (uint32_t i = 0; i < SCAN_SLOTS; i++) {
+    struct scan_slot *candidate = &source->slots[i];
+    if (candidate->held && candidate->chunk == scan->plan.number) continue;
+    if (!slot || (slot->held && !candidate->held)) slot = candidate;
+  }
+  if (!slot) {
+    *ready = false;
+    return ERR_OK;
+  }
+  if (!slot->columns) {
+    size_t size = (scan->column_total + 1) * sizeof *slot->columns;
+    slot->columns = arena_alloc(&scan->memory, size);
+    if (!slot->columns) return mem_refused(scan->account, size, err);
+    arena_init(&slot->arena, scan->account, 4096);
+  }
+  scan__retire(scan, slot);
+  arena_reset(&slot->arena);
+  slot->block = source->at;
+  slot->held = true;
+  slot->decoded = slot->handed = false;
+  slot->chunk = 0;
+  slot->runs = NULL;
+  slot->run_keys = NULL;
+  slot->keys = NULL;
+  for (uint32_t i = 0; i < scan->column_total; i++)
+    slot->columns[i].length = 0;
+  source->slot = slot;
+  return ERR_OK;
+}
+
+int scan__slot_runs(struct scan_slot *slot, struct err *err) {
+  const struct scan_source *source = slot->source;
+  if (slot->runs) return ERR_OK;
+  if (source->part)
+    return part_read_runs(source->part, slot->block, &slot->arena, &slot->runs, &slot->run_keys,
+                          err);
+  slot->runs = source->view->runs + source->view->block_runs[slot->block];
+  slot->run_keys = source->view->run_keys + 2 * (size_t)source->view->block_runs[slot->block];
+  return ERR_OK;
+}
+
+int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, struct err *err) {
+  const struct scan_source *source = slot->source;
+  if (slot->keys) return ERR_OK;
+  slot->decoded = true;
+  if (source->part)
+    return part_read_keys(source->part, slot->block, &slot->arena, &slot->keys,
+                          &scan->figures.bytes_read, err);
+  slot->keys = source->view->keys + source->view->block_rows[slot->block];
+  return ERR_OK;
+}
+
+/* A column that the input lacks: zeros for everything. */
+static int absent_column(struct store_scan *scan, uint32_t rows, struct type type,
+                         struct column *column, struct err *err) {
+  if (!scan->nothing) {
+    size_t size = (SCAN_ROWS_MAX + 1) * sizeof(uint64_t);
+    scan->nothing = arena_alloc_zero(&scan->memory, size);
+    if (!scan->nothing) return mem_refused(scan->account, size, err);
+  }
+  *column = (struct column){.type = type,
+                            .null_count = rows,
+                            .length = rows,
+                            .validity = scan->nothing,
+                            .values = scan->nothing,
+                            .data = ""};
+  return ERR_OK;
+}
+
+int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i,
+                      struct err *err) {
+  const struct scan_source *source = slot->source;
+  struct column *column = &slot->columns[i];
+  if (column->length) return ERR_OK;
+  slot->decoded = true;
+  uint32_t rows = source->blocks[slot->block].rows;
+  if (!source->has[i]) return absent_column(scan, rows, scan->types[i], column, err);
+  if (source->part)
+    return part_read_column(source->part, slot->block, scan->column_ids[i], &slot->arena, column,
+                            &scan->figures.bytes_read, err);
+  const struct store_column *of_view = source->view->columns;
+  while (of_view->id != scan->column_ids[i])
+    of_view++;
+  return column_slice(&of_view->column, source->view->block_rows[slot->block], rows, &slot->arena,
+                      column, err);
+}
+
+int scan__open_block(struct store_scan *scan, struct scan_source *source, bool *ready,
+                     struct err *err) {
+  int code = scan__slot(scan, source, ready, err);
+  if (code || !*ready) return code;
+  if ((code = scan__slot_runs(source->slot, err))) return code;
+  source->opened = true;
+  source->run = 0;
+  scan__settle(scan, source);
+  return ERR_OK;
+}
+
+/* ---- clipping ---- */
+
+/* Jumps over deleted rows at the front and stops before the next deleted ones; from == stop when
+ * nothing is left. */
+static void clip_marks(struct store_scan *scan, struct scan_source *source, const int64_t *keys) {
+  for (uint32_t i = 0; i < scan->hit_count && source->from < source->stop; i++) {
+    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
+    int64_t key = keys[source->from];
+    if (scan->hits[i] < source->mark_first || key < mark->key_min || key > mark->key_max) continue;
+    source->from = scan__upper(keys, source->from, source->stop, mark->key_max);
+    i = UINT32_MAX; /* the next row may be deleted by any of them: from the first again */
+  }
+  source->to = source->stop;
+  if (source->from >= source->stop) return;
+  for (uint32_t i = 0; i < scan->hit_count; i++) {
+    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
+    if (scan->hits[i] >= source->mark_first && mark->key_min > keys[source->from])
+      source->to = scan__lower(keys, source->from, source->to, mark->key_min);
+  }
+}
+
+int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err) {
+  int64_t key_min = scan__key_min(scan, scan->current),
+          key_max = scan__key_max(scan, scan->current);
+  bool inside = source->lo >= key_min && source->hi <= key_max;
+  bool touched = false;
+  *ready = true;
+  for (uint32_t i = 0; i < scan->hit_count; i++) {
+    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
+    if (scan->hits[i] < source->mark_first) continue;
+    if (mark->key_min <= source->lo && mark->key_max >= source->hi) {
+      scan__advance(scan, source); /* all of it is deleted */
+      return ERR_OK;
+    }
+    touched |= mark->key_min <= source->hi && mark->key_max >= source->lo;
+  }
+  if (inside && !touched) {
+    source->clipped = true;
+    return ERR_OK;
+  }
+  int code = scan__slot(scan, source, ready, err);
+  if (code || !*ready) return code;
+  if ((code = scan__slot_keys(scan, source->slot, err))) return code;
+  const int64_t *keys = source->slot->keys;
+  source->from = scan__lower(keys, source->from, source->stop, key_min);
+  source->stop = scan__upper(keys, source->from, source->stop, key_max);
+  clip_marks(scan, source, keys);
+  if (source->from >= source->stop) {
+    scan__advance(scan, source);
+    return ERR_OK;
+  }
+  source->lo = keys[source->from];
+  source->hi = keys[source->to - 1];
+  source->clipped = true;
+  return ERR_OK;
+}
