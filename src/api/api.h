@@ -11,11 +11,15 @@
 #include "query/query.h"
 
 struct api;
-struct api_writer;
+struct table_engine;
 struct logger;
 struct metrics;
 struct os;
 struct os_pool;
+
+/* The settings of the engine and everything below, for settings_create. */
+extern const struct setting_table api_setting_tables[];
+extern const size_t api_setting_table_count;
 
 struct api_options {
   const char *path;
@@ -47,28 +51,19 @@ struct api_write_answer {
       error; /* code ERR_OK, ERR_PARTIAL_WRITE (good rows are durable), or the failure of all */
 };
 /* Parses on the pool (a large body in pieces of about 256 KiB), commits, and calls `done` from any
- * thread when the rows are durable or refused. `writer` remembers shapes and series between calls
- * of one source (a connection): may be NULL; one call at a time each. Returns at once. */
-void api_write_submit(struct api *api, struct api_writer *writer, const struct api_write *write,
+ * thread when the rows are durable or refused. The body must stay until then. Returns at once. */
+void api_write_submit(struct api *api, const struct api_write *write,
                       void (*done)(void *context, const struct api_write_answer *answer),
                       void *context);
-int api_writer_create(struct api *api, struct api_writer **writer, struct err *err);
-void api_writer_destroy(struct api_writer *writer);
-/* Blocking form. */
-void api_write(struct api *api, struct api_writer *writer, const struct api_write *write,
-               struct api_write_answer *answer);
+/* Blocking form; not from a task of the pool. */
+void api_write(struct api *api, const struct api_write *write, struct api_write_answer *answer);
 
-struct api_csv {
-  struct str database, schema, measurement, time_column;
-  const struct str *tags;
-  size_t tag_count;
-  enum time_unit precision;
-  bool time_is_year;
-  char delimiter;
-};
-/* An import of CSV: many commits. Feed the file in any pieces; finish tells the totals. */
+struct ingest_csv_options; /* ingest/ingest.h */
+/* An import of CSV: many commits. Feed the file in any pieces; *so_far tells the totals and the
+ * first error. */
 struct api_csv_import;
-int api_csv_begin(struct api *api, const struct api_csv *options, struct api_csv_import **import,
+int api_csv_begin(struct api *api, struct str database, struct str schema,
+                  const struct ingest_csv_options *options, struct api_csv_import **import,
                   struct err *err);
 int api_csv_feed(struct api_csv_import *import, struct str bytes, bool last,
                  struct api_write_answer *so_far, struct err *err);
@@ -78,6 +73,9 @@ void api_csv_end(struct api_csv_import *import);
 int api_query_open(struct api *api, const struct query_options *options, struct query **query,
                    struct err *err);
 /* then query_next, query_cancel, query_close */
+
+/* The engine below: for the collector and tests, not for doors. */
+struct table_engine *api_engine(struct api *api);
 
 int api_create_database(struct api *api, struct str name, enum time_unit unit, struct err *err);
 

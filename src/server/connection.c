@@ -64,7 +64,6 @@ static void connection_free(struct connection *connection) {
   else
     loop->connections = connection->next;
   if (connection->next) connection->next->previous = connection->previous;
-  if (connection->writer) api_writer_destroy(connection->writer);
   request_deinit(&connection->request);
   http_parser_deinit(&connection->parser);
   buffer_deinit(&connection->pending);

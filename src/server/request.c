@@ -188,14 +188,6 @@ struct api *request_api(const struct request *request) {
   return request->server->api;
 }
 
-struct api_writer *request_writer(struct request *request, struct err *err) {
-  struct connection *connection = request->connection;
-  if (!connection->writer && api_writer_create(request->server->api, &connection->writer, err)) {
-    connection->writer = NULL;
-  }
-  return connection->writer;
-}
-
 int request_parse_form(struct request *request, struct err *err) {
   struct str type = request_header(request, "Content-Type");
   if (type.size >= 10 && str_equal_ignoring_case((struct str){type.data, 10}, STR("multipart/"))) {

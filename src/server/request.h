@@ -25,7 +25,6 @@
 #include "wire/url.h"
 
 struct api;
-struct api_writer;
 struct connection;
 struct request;
 struct server;
@@ -100,8 +99,6 @@ struct str request_param(const struct request *request, const char *name);
 /* A header; data is NULL when it is absent. */
 struct str request_header(const struct request *request, const char *name);
 struct api *request_api(const struct request *request);
-/* What the connection remembers between its writes; NULL + err when it could not be made. */
-struct api_writer *request_writer(struct request *request, struct err *err);
 /* Parses the body where its Content-Type says that it is a form. ERR_PARSE, ERR_LIMIT_EXCEEDED;
  * ERR_UNSUPPORTED for multipart forms. */
 int request_parse_form(struct request *request, struct err *err);

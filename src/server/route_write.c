@@ -51,12 +51,7 @@ static void submit(struct request *request) {
     reply_error(request, &err);
     return;
   }
-  struct api_writer *writer = request_writer(request, &err);
-  if (!writer) {
-    reply_error(request, &err);
-    return;
-  }
-  api_write_submit(request_api(request), writer, &state->write, on_written, request);
+  api_write_submit(request_api(request), &state->write, on_written, request);
 }
 
 static void begin(struct request *request,

@@ -128,7 +128,6 @@ struct connection {
   struct send sends[2];
   struct buffer pending; /* read ahead of the request at hand */
   size_t pending_at;
-  struct api_writer *writer;
   enum phase phase;
   bool reading;
   bool at_end;      /* the client sends no more */

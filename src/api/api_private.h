@@ -1,0 +1,48 @@
+/* What the files of this folder share. */
+#ifndef NILO_API_API_PRIVATE_H
+#define NILO_API_API_PRIVATE_H
+
+#include "api/api.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "ingest/ingest.h"
+#include "os/os.h"
+#include "os/pool.h"
+#include "table/engine.h"
+#include "table/write.h"
+
+/* An ingest cache that waits for its next piece of the same database and schema. */
+struct idle_cache {
+  struct ingest_cache *cache;
+  uint64_t owner; /* hash of database and schema */
+};
+enum { IDLE_CACHES_MAX = 64 };
+
+struct api {
+  struct api_options options;
+  struct mem_account account;
+  struct mem_account cache_account; /* of ingest caches: limited together */
+  struct os *os;
+  struct os_pool *pool;
+  struct table_engine *engine;
+  struct collector *collector;
+  struct os_mutex lock;
+  struct idle_cache idle[IDLE_CACHES_MAX];
+  uint32_t idle_count;
+  struct metric_counter *writes, *rows, *rows_rejected, *write_errors, *write_bytes;
+  struct metric_histogram *write_seconds;
+  struct metric_counter *queries;
+  _Atomic uint64_t figures[32]; /* by enum figure of api_metrics.c */
+};
+
+/* A cache for a piece of this database; NULL with err when memory is refused. Give it back. */
+struct ingest_cache *api__cache_take(struct api *api, uint64_t owner, struct err *err);
+void api__cache_give(struct api *api, uint64_t owner, struct ingest_cache *cache);
+uint64_t api__cache_owner(struct str database, struct str schema);
+/* Turns what the table layer says into the answer that clients read (InfluxDB's words). */
+void api__answer(const struct table_write_result *result, const struct err *error,
+                 struct api_write_answer *answer);
+void api__figures_read(struct api *api);
+int api__metrics(struct api *api, struct err *err);
+
+#endif
