@@ -316,7 +316,9 @@ int ingest__line_time(const struct line_context *context, struct str text, enum 
     __int128 now = context->options->now_ns;
     enum time_unit coarser =
         unit > context->options->precision ? unit : context->options->precision;
+    uint32_t factor = context->options->precision_factor;
     int64_t floored = time_from_ns_floor(now, coarser);
+    if (factor > 1) floored -= floored % factor; /* minutes or hours: TIME_S is the coarser */
     return time_convert_exact(floored, coarser, unit, time)
                ? ERR_OK
                : err_set(err, ERR_OUT_OF_RANGE, "the server's clock is out of the table's range");
@@ -329,6 +331,8 @@ int ingest__line_time(const struct line_context *context, struct str text, enum 
     return bad(&parser, text.data, err, "bad timestamp \"%.*s\"",
                STR_ARG(text_cut(text, SHOWN_VALUE)));
   enum time_unit from = context->options->precision;
+  uint32_t factor = context->options->precision_factor;
+  if (factor > 1 && __builtin_mul_overflow(value, (int64_t)factor, &value)) result = NUMBER_RANGE;
   if (result == NUMBER_OK && time_convert_exact(value, from, unit, time)) {
     /* The two lowest and the highest nanosecond are InfluxDB's own; the others keep clear of them
      * too. */

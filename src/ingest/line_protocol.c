@@ -133,6 +133,7 @@ static bool fast_line(struct line_context *context, struct cached_key *key) {
   int64_t time;
   const char *digits = at;
   if (at < end && rows->unit == context->options->precision &&
+      context->options->precision_factor <= 1 &&
       number_parse_i64(&digits, end, &time) == NUMBER_OK && digits == end && time > INT64_MIN + 1 &&
       time < INT64_MAX) {
     row->time = time;

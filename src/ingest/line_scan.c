@@ -25,14 +25,14 @@ const char *ingest__line_end(const char *at, const char *end) {
     if (*p == '"' && p > at && p[-1] == '=') {
       for (p++; p < end && *p != '"'; p++)
         if (*p == '\\' && p + 1 < end) p++;
-      if (p == end) break;
+      /* A quote that nothing closes takes its line with it, not the rest of the body. */
+      if (p >= end) return line_end;
     } else if (*p == '\\' && p + 1 < end && p[1] != '\n') {
       p++;
     }
     p++;
   }
-  /* A quote that nothing closes takes its line with it, not the rest of the body. */
-  return p < end ? p : line_end;
+  return end;
 }
 
 size_t ingest_line_protocol_cut(struct str text, size_t target) {
