@@ -1,0 +1,45 @@
+/* Scans as the outside opens them: over what a snapshot has of a store. */
+#include "base/buffer.h"
+#include "base/err.h"
+#include "store/root.h"
+
+int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
+                    struct store_scan **scan, struct err *err) {
+  struct scan_input input;
+  int code = store__snapshot_input(snapshot, spec->store, &input);
+  if (code)
+    return err_set(err, code, "store %llu is not readable", (unsigned long long)spec->store);
+  return store__scan_create(&input, spec, scan, err);
+}
+
+/* Appends the series of a chunk's runs; a series that goes on from the chunk before is there
+ * already. */
+static int append_series(const struct store_chunk *chunk, uint64_t *last, struct buffer *out,
+                         struct err *err) {
+  for (uint32_t i = 0; i < chunk->run_count; i++) {
+    if (chunk->runs[i].series == *last) continue;
+    *last = chunk->runs[i].series;
+    buffer_append(out, last, sizeof *last);
+  }
+  return buffer_check(out, err);
+}
+
+int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struct buffer *out,
+                          struct err *err) {
+  /* one row of each series tells; no column is asked for, so next to nothing is read */
+  struct store_scan_spec spec = {.store = store,
+                                 .series_max = UINT64_MAX,
+                                 .key_min = INT64_MIN,
+                                 .key_max = INT64_MAX,
+                                 .head = 1,
+                                 .account = snapshot->account};
+  struct store_scan *scan;
+  int code = store_scan_open(snapshot, &spec, &scan, err);
+  if (code) return code;
+  uint64_t last = 0; /* no series has this id */
+  struct store_chunk chunk;
+  while (!(code = store_scan_next(scan, &chunk, err)) && chunk.rows > 0)
+    if ((code = append_series(&chunk, &last, out, err))) break;
+  store_scan_close(scan);
+  return code;
+}
