@@ -56,6 +56,13 @@ const struct expr *expr_column(struct arena *arena, uint32_t column, struct type
 const struct expr *expr_literal(struct arena *arena, const struct plan_value *value);
 const struct expr *expr_call(struct arena *arena, enum plan_function function,
                              const struct expr *const *arguments, uint32_t count, struct err *err);
+/* FUNCTION_CAST: numbers and booleans to numbers (floats towards zero, saturating), integers to
+ * times and back; the argument itself when it has the type already. */
+const struct expr *expr_cast(struct arena *arena, const struct expr *argument, struct type type,
+                             struct err *err);
+/* FUNCTION_MATCH with the compiled pattern (pcre2_code), which must outlive the plan. */
+const struct expr *expr_match(struct arena *arena, const struct expr *argument, void *compiled,
+                              struct err *err);
 
 /* ---- schema ---- */
 struct plan_column {

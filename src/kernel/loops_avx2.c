@@ -1,0 +1,4 @@
+/* The loops of loops_isa.inc, built for one instruction set (see module.cmake). */
+#define LOOPS        kernel__loops_avx2
+#define VECTOR_BYTES 32
+#include "kernel/loops_isa.inc"

@@ -1,0 +1,9 @@
+/* Private to loops*.c: the tables of the builds. */
+#ifndef NILO_KERNEL_LOOPS_PRIVATE_H
+#define NILO_KERNEL_LOOPS_PRIVATE_H
+
+#include "kernel/loops.h"
+
+extern const struct kernel_loops kernel__loops_base, kernel__loops_avx2, kernel__loops_avx512;
+
+#endif
