@@ -37,17 +37,47 @@ int scan__plan_init(struct store_scan *scan, struct err *err) {
   scan->base_values = (const void **)(scan->plan.slots + ordinals);
   scan->base_validity = (const uint64_t **)(scan->base_values + ordinals);
   scan->base_data = (const char **)(scan->base_validity + ordinals);
-  size =
-      (scan->spec.column_count + 1) * (sizeof *scan->plan.columns + sizeof *scan->plan.statistics);
+  size_t columns = scan->spec.column_count + 1;
+  size = columns *
+         (sizeof *scan->plan.columns + sizeof *scan->plan.statistics + sizeof *scan->plan.outputs);
   scan->plan.columns = arena_alloc_zero(&scan->memory, size);
   if (!scan->plan.columns) return mem_refused(scan->account, size, err);
-  scan->plan.statistics =
-      (struct column_statistics *)(scan->plan.columns + scan->spec.column_count + 1);
+  scan->plan.statistics = (struct column_statistics *)(scan->plan.columns + columns);
+  scan->plan.outputs = (struct scan_output *)(scan->plan.statistics + columns);
   return ERR_OK;
+}
+
+/* Bytes of values for so many rows: words, and one more for offsets. */
+static size_t output_bytes(uint32_t rows) { return ((size_t)rows + 1) * 8; }
+
+static void output_free(struct store_scan *scan, struct scan_output *output) {
+  mem_free(scan->account, output->values, output_bytes(output->capacity));
+  mem_free(scan->account, output->validity, bit_words(output->capacity) * 8);
+  *output = (struct scan_output){0};
+}
+
+/* Room for the chunk's rows; validity only where it is asked for. */
+static int output_reserve(struct store_scan *scan, struct scan_output *output, bool nulls,
+                          struct err *err) {
+  uint32_t rows = scan->plan.rows, capacity = output->capacity;
+  if (rows > capacity) {
+    output_free(scan, output);
+    capacity = 64;
+    while (capacity < rows)
+      capacity *= 2;
+    output->values = mem_alloc(scan->account, output_bytes(capacity));
+    if (!output->values) return mem_refused(scan->account, output_bytes(capacity), err);
+    output->capacity = capacity;
+  }
+  if (!nulls || output->validity) return ERR_OK;
+  output->validity = mem_alloc(scan->account, bit_words(capacity) * 8);
+  return output->validity ? ERR_OK : mem_refused(scan->account, bit_words(capacity) * 8, err);
 }
 
 void scan__plan_deinit(struct store_scan *scan) {
   struct scan_plan *plan = &scan->plan;
+  for (uint32_t i = 0; plan->outputs && i <= scan->spec.column_count; i++)
+    output_free(scan, &plan->outputs[i]);
   mem_free(scan->account, plan->pieces, plan->piece_capacity * sizeof *plan->pieces);
   mem_free(scan->account, plan->runs, plan->run_capacity * sizeof *plan->runs);
   mem_free(scan->account, plan->fold_pick, plan->fold_capacity * 2 * sizeof *plan->fold_pick);
@@ -100,6 +130,37 @@ static void plan_rows(struct store_scan *scan, uint32_t count, int64_t lo, int64
   scan->figures.rows_returned += count;
 }
 
+static int plan_init_picks(struct store_scan *scan, struct err *err) {
+  struct scan_plan *plan = &scan->plan;
+  if (plan->picks) return ERR_OK;
+  size_t size = SCAN_ROWS_MAX * 2 * sizeof *plan->picks;
+  plan->picks = arena_alloc(&scan->memory, size);
+  if (!plan->picks) return mem_refused(scan->account, size, err);
+  scan->effective = plan->picks + SCAN_ROWS_MAX;
+  return ERR_OK;
+}
+
+/* The last piece, if a short slice, becomes picks, together with picks before it: something that
+ * does not follow it comes next. */
+static int settle_last(struct store_scan *scan, struct err *err) {
+  struct scan_plan *plan = &scan->plan;
+  if (plan->piece_count == 0) return ERR_OK;
+  struct scan_piece *last = &plan->pieces[plan->piece_count - 1];
+  if (!last->slot || last->rows >= SCAN_SHORT) return ERR_OK;
+  int code = plan_init_picks(scan, err);
+  if (code) return code;
+  uint32_t pick = scan__pick(last->slot, last->from);
+  for (uint32_t i = 0; i < last->rows; i++)
+    plan->picks[last->row + i] = pick + i;
+  if (plan->piece_count > 1 && !last[-1].slot) {
+    last[-1].rows += last->rows;
+    plan->piece_count--;
+  } else {
+    *last = (struct scan_piece){.row = last->row, .rows = last->rows, .fold = plan->fold_count};
+  }
+  return ERR_OK;
+}
+
 int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t count,
                      int64_t lo, int64_t hi, struct err *err) {
   struct scan_plan *plan = &scan->plan;
@@ -107,11 +168,13 @@ int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t f
   int code = plan_reserve(scan, err);
   if (code) return code;
   struct scan_piece *last = plan->piece_count ? &plan->pieces[plan->piece_count - 1] : NULL;
-  if (last && last->slot == slot && last->from + last->rows == from)
+  if (last && last->slot == slot && last->from + last->rows == from) {
     last->rows += count;
-  else
+  } else {
+    if ((code = settle_last(scan, err))) return code;
     plan->pieces[plan->piece_count++] =
         (struct scan_piece){.slot = slot, .from = from, .row = plan->rows, .rows = count};
+  }
   scan__plan_refer(scan, slot);
   plan_rows(scan, count, lo, hi);
   return ERR_OK;
@@ -155,21 +218,15 @@ int scan__plan_reserve_folds(struct store_scan *scan, uint32_t count, struct err
   return ERR_OK;
 }
 
-int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, const int64_t *keys,
-                     uint32_t count, uint32_t folds, struct err *err) {
+int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, uint32_t count, int64_t lo,
+                     int64_t hi, uint32_t folds, struct err *err) {
   struct scan_plan *plan = &scan->plan;
   assert(count > 0 && count <= scan__room(scan));
   int code = plan_reserve(scan, err);
+  if (!code) code = plan_init_picks(scan, err);
+  if (!code) code = settle_last(scan, err);
   if (code) return code;
-  if (!plan->picks) {
-    size_t size = SCAN_ROWS_MAX * (sizeof *plan->keys + 2 * sizeof *plan->picks);
-    plan->keys = arena_alloc(&scan->memory, size);
-    if (!plan->keys) return mem_refused(scan->account, size, err);
-    plan->picks = (uint32_t *)(plan->keys + SCAN_ROWS_MAX);
-    scan->effective = plan->picks + SCAN_ROWS_MAX;
-  }
   memcpy(plan->picks + plan->rows, picks, count * sizeof *picks);
-  memcpy(plan->keys + plan->rows, keys, count * sizeof *keys);
   struct scan_piece *last = plan->piece_count ? &plan->pieces[plan->piece_count - 1] : NULL;
   if (last && !last->slot) {
     last->rows += count;
@@ -179,7 +236,7 @@ int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, const int64
         .row = plan->rows, .rows = count, .fold = plan->fold_count, .folds = folds};
   }
   plan->fold_count += folds;
-  plan_rows(scan, count, keys[0], keys[count - 1]);
+  plan_rows(scan, count, lo, hi);
   return ERR_OK;
 }
 
@@ -221,32 +278,6 @@ static void *chunk_memory(struct store_scan *scan, size_t size, struct err *err,
   void *memory = arena_alloc(&scan->chunk, (size + 7) & ~(size_t)7);
   *code = memory ? ERR_OK : mem_refused(scan->account, size, err);
   return memory;
-}
-
-static int load_keys(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
-  struct scan_plan *plan = &scan->plan;
-  int code = ERR_OK;
-  if (plan->keys_loaded) return ERR_OK;
-  for (uint32_t i = 0; i < plan->slot_count && !code; i++)
-    code = scan__slot_keys(scan, plan->slots[i], err);
-  if (code) return code;
-  if (plan->piece_count == 1) {
-    const struct scan_piece *piece = plan->pieces;
-    chunk->keys = piece->slot ? piece->slot->keys + piece->from : plan->keys;
-    plan->keys_loaded = true;
-    return ERR_OK;
-  }
-  int64_t *keys = plan->keys; /* has those of picked rows already */
-  if (!keys) keys = chunk_memory(scan, plan->rows * sizeof *keys, err, &code);
-  if (code) return code;
-  for (uint32_t i = 0; i < plan->piece_count; i++) {
-    const struct scan_piece *piece = &plan->pieces[i];
-    if (piece->slot)
-      memcpy(keys + piece->row, piece->slot->keys + piece->from, piece->rows * sizeof *keys);
-  }
-  chunk->keys = keys;
-  plan->keys_loaded = true;
-  return ERR_OK;
 }
 
 static bool pick_valid(const struct store_scan *scan, uint32_t pick) {
@@ -325,6 +356,28 @@ static void load_words(struct store_scan *scan, uint64_t *values, bool nulls) {
   }
 }
 
+static int load_keys(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
+  struct scan_plan *plan = &scan->plan;
+  if (plan->keys_loaded) return ERR_OK;
+  for (uint32_t i = 0; i < plan->slot_count; i++) {
+    int code = scan__slot_keys(scan, plan->slots[i], err);
+    if (code) return code;
+    scan->base_values[plan->slots[i]->ordinal] = plan->slots[i]->keys;
+  }
+  const struct scan_piece *piece = plan->pieces;
+  if (plan->piece_count == 1 && piece->slot) {
+    chunk->keys = piece->slot->keys + piece->from;
+  } else {
+    struct scan_output *output = &plan->outputs[scan->spec.column_count];
+    int code = output_reserve(scan, output, false, err);
+    if (code) return code;
+    load_words(scan, output->values, false);
+    chunk->keys = (const int64_t *)output->values;
+  }
+  plan->keys_loaded = true;
+  return ERR_OK;
+}
+
 static void load_bits(struct store_scan *scan, uint64_t *bits, bool nulls) {
   const struct scan_plan *plan = &scan->plan;
   for (uint32_t i = 0; i < plan->piece_count; i++) {
@@ -373,15 +426,13 @@ static int64_t load_strings(struct store_scan *scan, int32_t *offsets, char *dat
   return total;
 }
 
-static int build_strings(struct store_scan *scan, struct column *column, bool nulls,
-                         struct err *err) {
+static int build_strings(struct store_scan *scan, int32_t *offsets, bool nulls,
+                         struct column *column, struct err *err) {
   int code;
-  uint32_t rows = scan->plan.rows;
-  int32_t *offsets = chunk_memory(scan, ((size_t)rows + 1) * sizeof *offsets, err, &code);
-  if (code) return code;
   int64_t total = load_strings(scan, offsets, NULL, nulls);
   if (total > INT32_MAX)
-    return err_set(err, ERR_LIMIT_EXCEEDED, "%u rows with more than 2 GiB of strings", rows);
+    return err_set(err, ERR_LIMIT_EXCEEDED, "%u rows with more than 2 GiB of strings",
+                   scan->plan.rows);
   char *data = chunk_memory(scan, (size_t)total + 1, err, &code);
   if (code) return code;
   load_strings(scan, offsets, data, nulls);
@@ -390,29 +441,26 @@ static int build_strings(struct store_scan *scan, struct column *column, bool nu
   return ERR_OK;
 }
 
-static int build_column(struct store_scan *scan, struct type type, bool nulls,
-                        struct column *column, struct err *err) {
-  int code = ERR_OK;
+static int build_column(struct store_scan *scan, uint32_t i, bool nulls, struct column *column,
+                        struct err *err) {
   uint32_t rows = scan->plan.rows;
+  struct type type = scan->types[i];
+  struct scan_output *output = &scan->plan.outputs[i];
+  int code = output_reserve(scan, output, nulls, err);
+  if (code) return code;
   struct column built = {.type = type, .length = rows};
   if (nulls) {
-    uint64_t *validity = chunk_memory(scan, bit_words(rows) * 8, err, &code);
-    if (code) return code;
-    load_validity(scan, validity);
-    built.null_count = (uint32_t)(rows - bits_count(validity, 0, rows));
-    if (built.null_count) built.validity = validity;
+    load_validity(scan, output->validity);
+    built.null_count = (uint32_t)(rows - bits_count(output->validity, 0, rows));
+    if (built.null_count) built.validity = output->validity;
   }
-  if (type_is_string(type)) {
-    code = build_strings(scan, &built, nulls, err);
-  } else if (type.physical == PHYSICAL_BOOL) {
-    uint64_t *bits = chunk_memory(scan, bit_words(rows) * 8, err, &code);
-    if (!code) load_bits(scan, bits, nulls);
-    built.bits = bits;
-  } else {
-    uint64_t *values = chunk_memory(scan, (size_t)rows * 8, err, &code);
-    if (!code) load_words(scan, values, nulls);
-    built.u64 = values;
-  }
+  built.values = output->values;
+  if (type_is_string(type))
+    code = build_strings(scan, (int32_t *)output->values, nulls, &built, err);
+  else if (type.physical == PHYSICAL_BOOL)
+    load_bits(scan, output->values, nulls);
+  else
+    load_words(scan, output->values, nulls);
   if (!code) *column = built;
   return code;
 }
@@ -432,7 +480,7 @@ static int load_column(struct store_scan *scan, uint32_t i, struct err *err) {
   }
   const struct scan_piece *piece = plan->pieces;
   if (plan->piece_count != 1 || !piece->slot)
-    return build_column(scan, scan->types[i], nulls, &plan->columns[i], err);
+    return build_column(scan, i, nulls, &plan->columns[i], err);
   int code = column_slice(&piece->slot->columns[i], piece->from, piece->rows, &scan->chunk,
                           &plan->columns[i], err);
   plan->columns[i].type = scan->types[i];

@@ -219,7 +219,7 @@ static int plan_merged(struct store_scan *scan, int64_t *keys, uint32_t *picks, 
   else if (scan->policy == STORE_DROP_TWINS)
     code = fold_twins(scan, keys, picks, count, &count, err);
   if (code || count == 0) return code;
-  return scan__plan_picks(scan, picks, keys, count, folds, err);
+  return scan__plan_picks(scan, picks, count, keys[0], keys[count - 1], folds, err);
 }
 
 /* ---- galloping ---- */
@@ -262,7 +262,7 @@ static int plan_place(struct store_scan *scan, struct scan_list *large, int64_t 
   }
   large->from += with_large;
   large->count -= with_large;
-  return scan__plan_picks(scan, &winner, &key, 1, folds, err);
+  return scan__plan_picks(scan, &winner, 1, key, key, folds, err);
 }
 
 static int plan_galloping(struct store_scan *scan, struct scan_list *large, const int64_t *keys,
@@ -281,7 +281,7 @@ static int plan_galloping(struct store_scan *scan, struct scan_list *large, cons
         next++;
       code = plan_place(scan, large, keys[i], picks + i, next - i, err);
     } else {
-      code = scan__plan_picks(scan, picks + i, keys + i, 1, 0, err);
+      code = scan__plan_picks(scan, picks + i, 1, keys[i], keys[i], 0, err);
     }
   }
   return code ? code : plan_stretch(scan, large, stop, err);

@@ -21,6 +21,7 @@ enum {
   SCAN_SLOTS = 2,                   /* blocks of one input that may be decoded at once */
   SCAN_PICKS_MAX = 65536,           /* folded rows behind one chunk */
   SCAN_LARGE = 1024,                /* rows of a slice worth a chunk of its own */
+  SCAN_SHORT = 8,                   /* slices shorter than this are cheaper as picks */
 };
 _Static_assert(SCAN_ROWS_MAX == 1 << SCAN_ROW_BITS, "rows of a block fit a pick");
 
@@ -93,7 +94,6 @@ struct scan_plan {
   uint32_t run_count, run_capacity;
   int64_t key_min, key_max;
   uint32_t *picks; /* per row of the chunk, where pieces say so */
-  int64_t *keys;   /* of picked rows at once; of all once loaded */
   bool keys_loaded;
   /* Rows of one place, oldest first, that newest-per-column folds into row fold_row. */
   uint32_t *fold_pick, *fold_row;
@@ -102,6 +102,7 @@ struct scan_plan {
   uint32_t slot_count;
   const struct store_run *direct_runs; /* the runs of the one whole block, not copied */
   struct column *columns;
+  struct scan_output *outputs; /* per wanted column, and one more for the keys */
   struct column_statistics *statistics;
 };
 
@@ -110,6 +111,13 @@ struct scan_list {
   struct scan_source *source;
   const int64_t *keys; /* of the block */
   uint32_t from, count;
+};
+
+/* The arrays that a column of chunks is put together in; reused from chunk to chunk. */
+struct scan_output {
+  uint32_t capacity; /* rows */
+  uint64_t *values;  /* or bits, or offsets */
+  uint64_t *validity;
 };
 
 /* Scratch of merging: the lists, and keys and picks twice, because merging goes back and forth. */
@@ -244,10 +252,10 @@ int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err
 /* Notes that the chunk refers to a slot, whose block then stays until the next chunk. Slices do so
  * themselves; for picks the caller does. */
 void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot);
-/* Appends picked rows of the current series with their keys; `folds` more rows were put behind
- * fold_count before. */
-int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, const int64_t *keys,
-                     uint32_t count, uint32_t folds, struct err *err);
+/* Appends picked rows of the current series with keys from lo to hi; `folds` more rows were put
+ * behind fold_count before. */
+int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, uint32_t count, int64_t lo,
+                     int64_t hi, uint32_t folds, struct err *err);
 /* Room for `count` more folded rows. */
 int scan__plan_reserve_folds(struct store_scan *scan, uint32_t count, struct err *err);
 /* Fills the caller's chunk from the plan. */

@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+enum { SLOT_BYTES_MAX = 1 << 20 /* of an arena's chunk */ };
+
 /* ---- searching ---- */
 
 uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key) {
@@ -311,7 +313,9 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
     size_t size = (scan->column_total + 1) * sizeof *slot->columns;
     slot->columns = arena_alloc(&scan->memory, size);
     if (!slot->columns) return mem_refused(scan->account, size, err);
-    arena_init(&slot->arena, scan->account, 4096);
+    /* large enough for the whole block, so that the next block finds its memory there */
+    size_t block = (size_t)source->blocks[source->at].rows * 10 * (scan->column_total + 2) + 1024;
+    arena_init(&slot->arena, scan->account, block < SLOT_BYTES_MAX ? block : SLOT_BYTES_MAX);
   }
   scan__retire(scan, slot);
   arena_reset(&slot->arena);
