@@ -150,6 +150,8 @@ bool plan_aggregate_is_selector(enum plan_aggregate function);
 struct plan_bucket {
   int64_t width, offset;
 };
+/* A bucket gives a row when any row of the input falls into it. A call whose column is absent in
+ * all of them gives null, COUNT and COUNT_DISTINCT too: languages in which it is 0 say so above. */
 struct plan_aggregation {
   struct plan_bucket bucket;
   const struct plan_aggregate_call *calls; /* one value column each */
@@ -166,6 +168,10 @@ struct plan_aggregation {
 };
 
 enum plan_fill_mode { FILL_NULL, FILL_VALUE, FILL_PREVIOUS, FILL_LINEAR };
+/* Each value column is filled by itself, in the rows that are missing and in the rows in which it
+ * is null; PREVIOUS and LINEAR need values of the same group before (and behind) the gap, else it
+ * stays null. FILL_NULL only adds the missing rows and puts 0 where zero_count says so. time_min
+ * INT64_MIN: from each group's first row; time_max INT64_MAX: to its last. */
 struct plan_fill {
   enum plan_fill_mode mode;
   struct plan_value value;
@@ -184,8 +190,13 @@ enum plan_window {
   WINDOW_NON_NEGATIVE_DERIVATIVE,
   WINDOW_MOVING_AVERAGE,
   WINDOW_CUMULATIVE_SUM,
-  WINDOW_ELAPSED
+  WINDOW_ELAPSED,
+  WINDOW_COPY, /* the column as it is, beside the others */
 };
+/* Rows in which the column is absent are passed over: they give null and the value before them
+ * stays the earlier one. The first value of a group gives null (moving average: the first
+ * `parameter` - 1; cumulative sum: none). Rows are never dropped; the statement filters those in
+ * which nothing is present. */
 struct plan_window_call {
   enum plan_window function;
   uint32_t column;
