@@ -87,7 +87,8 @@ int api_health(struct api *api, struct err *why);
 void api_refresh_metrics(struct api *api);
 /* Flushes everything to parts. */
 int api_flush(struct api *api, struct err *err);
-/* What a directory holds, as text or JSON: parts, blocks, log, series; for `nilo inspect`. */
-int api_inspect(struct api *api, bool json, bool blocks, struct buffer *out, struct err *err);
+/* What a directory holds, as text or JSON: databases, tables, log and (with_parts) every part; for
+ * `nilo inspect`. */
+int api_inspect(struct api *api, bool json, bool with_parts, struct buffer *out, struct err *err);
 
 #endif

@@ -148,7 +148,9 @@ static void parse_piece(struct os_task *task) {
   struct write_job *job = piece->job;
   struct err err;
   err_reset(&err);
-  struct ingest_options options = {.precision = job->write.precision, .now_ns = job->now_ns};
+  struct ingest_options options = {.precision = job->write.precision,
+                                   .precision_factor = job->write.precision_factor,
+                                   .now_ns = job->now_ns};
   struct ingest_cache *cache = api__cache_take(job->api, job->owner, &err);
   int code = cache ? ERR_OK : err.code;
   if (!code)

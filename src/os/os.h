@@ -109,6 +109,8 @@ uint64_t os_memory_total(struct os *os); /* bytes, as the cgroup limits it */
 uint64_t os_process_id(struct os *os);
 /* Resident bytes of this process; 0 where unknown. */
 uint64_t os_process_resident(struct os *os);
+/* True when a standard stream (0, 1, 2) of the process is a terminal. */
+bool os_is_terminal(int stream);
 /* The host's name; terminated, cut at size. */
 void os_host_name(struct os *os, char *out, size_t size);
 

@@ -189,3 +189,5 @@ void real__host_name(struct os *os, char *out, size_t size) {
   (void)os;
   if (gethostname(out, size) < 0 && errno != ENAMETOOLONG) snprintf(out, size, "localhost");
 }
+
+bool os_is_terminal(int stream) { return isatty(stream) == 1; }

@@ -1,0 +1,178 @@
+/* InfluxDB's JSON as aligned tables: numbers to the right, everything else to the left; a series'
+ * tags above its table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "cli/cli_private.h"
+#include "wire/json.h"
+
+struct cell {
+  struct str text;
+  bool number;
+};
+struct table {
+  struct arena arena;
+  struct json_reader reader;
+  struct buffer cells; /* struct cell, row by row, the header first */
+  struct buffer title;
+  size_t columns;
+  bool failed, printed;
+  struct cli *cli;
+};
+
+static int next(struct table *table, struct json_token *token, struct err *err) {
+  return json_reader_next(&table->reader, token, err);
+}
+
+static void add_cell(struct table *table, struct str text, bool number) {
+  struct cell cell = {text, number};
+  buffer_append(&table->cells, &cell, sizeof cell);
+}
+
+/* Columns that a text takes on a terminal: its characters; wide ones are not known here. */
+static size_t width_of(struct str text) { return text_utf8_length(text); }
+
+static void print_cell(struct cell cell, size_t width, bool right, bool last) {
+  size_t pad = width - width_of(cell.text);
+  if (right) printf("%*s", (int)pad, "");
+  printf("%.*s", STR_ARG(cell.text));
+  if (!right && !last) printf("%*s", (int)pad, "");
+  fputs(last ? "\n" : "  ", stdout);
+}
+
+static int print(struct table *table, struct err *err) {
+  int code = buffer_check(&table->cells, err);
+  size_t columns = table->columns,
+         rows = columns ? table->cells.size / sizeof(struct cell) / columns : 0;
+  if (code || rows == 0) return code;
+  const struct cell *cells = (const struct cell *)(const void *)table->cells.data;
+  size_t *widths = ARENA_ARRAY(&table->arena, size_t, columns);
+  bool *numbers = ARENA_ARRAY(&table->arena, bool, columns);
+  if (!widths || !numbers) return mem_refused(&table->cli->account, columns * sizeof *widths, err);
+  for (size_t c = 0; c < columns; c++) {
+    numbers[c] = rows > 1;
+    for (size_t r = 0; r < rows; r++) {
+      size_t width = width_of(cells[r * columns + c].text);
+      if (width > widths[c]) widths[c] = width;
+      if (r && !cells[r * columns + c].number && cells[r * columns + c].text.size)
+        numbers[c] = false;
+    }
+  }
+  if (table->printed) putchar('\n');
+  table->printed = true;
+  if (table->title.size) printf("%.*s\n", (int)table->title.size, (const char *)table->title.data);
+  for (size_t r = 0; r < rows; r++) {
+    for (size_t c = 0; c < columns; c++)
+      print_cell(cells[r * columns + c], widths[c], numbers[c], c + 1 == columns);
+    for (size_t c = 0; r == 0 && c < columns; c++) {
+      for (size_t w = 0; w < widths[c]; w++)
+        fputs("─", stdout);
+      fputs(c + 1 == columns ? "\n" : "  ", stdout);
+    }
+  }
+  return ERR_OK;
+}
+
+/* [a, b, …] of scalars as cells; *count of them. */
+static int read_cells(struct table *table, size_t *count, struct err *err) {
+  struct json_token token;
+  *count = 0;
+  for (;;) {
+    int code = next(table, &token, err);
+    if (code || token.kind == JSON_END_ARRAY) return code;
+    static const struct str words[] = {[JSON_TRUE] = {"true", 4}, [JSON_FALSE] = {"false", 5}};
+    if (token.kind == JSON_NUMBER || token.kind == JSON_STRING)
+      add_cell(table, token.text, token.kind == JSON_NUMBER);
+    else
+      add_cell(table,
+               token.kind == JSON_TRUE || token.kind == JSON_FALSE ? words[token.kind]
+                                                                   : (struct str){"", 0},
+               false);
+    ++*count;
+  }
+}
+
+static int read_tags(struct table *table, struct err *err) {
+  struct json_token token;
+  for (const char *between = ": ";; between = ", ") {
+    int code = next(table, &token, err);
+    if (code || token.kind == JSON_END_OBJECT) return code;
+    buffer_append_text(&table->title, table->title.size ? between : "");
+    buffer_append_str(&table->title, token.text);
+    buffer_append_byte(&table->title, '=');
+    code = next(table, &token, err);
+    if (code) return code;
+    buffer_append_str(&table->title, token.text);
+  }
+}
+
+static int read_values(struct table *table, struct err *err) {
+  struct json_token token;
+  for (;;) {
+    int code = next(table, &token, err);
+    if (code || token.kind == JSON_END_ARRAY) return code;
+    size_t count;
+    code = read_cells(table, &count, err);
+    if (!code && count != table->columns)
+      return err_set(err, ERR_PARSE, "the answer has rows of different lengths");
+    if (code) return code;
+  }
+}
+
+static int read_series(struct table *table, struct err *err) {
+  struct json_token token;
+  buffer_reset(&table->cells);
+  buffer_reset(&table->title);
+  table->columns = 0;
+  for (;;) {
+    int code = next(table, &token, err);
+    if (code) return code;
+    if (token.kind == JSON_END_OBJECT) return print(table, err);
+    struct str key = token.text;
+    code = next(table, &token, err);
+    if (!code && str_equal(key, STR("name")))
+      buffer_append_str(&table->title, token.text);
+    else if (!code && str_equal(key, STR("tags")))
+      code = read_tags(table, err);
+    else if (!code && str_equal(key, STR("columns")))
+      code = read_cells(table, &table->columns, err);
+    else if (!code && str_equal(key, STR("values")))
+      code = read_values(table, err);
+    else if (!code)
+      code = json_reader_skip(&table->reader, &token, err);
+    if (code) return code;
+  }
+}
+
+int cli_print_tables(struct cli *cli, struct str json, bool *failed, struct err *err) {
+  struct table table = {.cli = cli};
+  arena_init(&table.arena, &cli->account, 64 << 10);
+  buffer_init(&table.cells, &cli->account);
+  buffer_init(&table.title, &cli->account);
+  json_reader_init(&table.reader, json, &table.arena, 0);
+  int code = ERR_OK;
+  bool in_series = false;
+  for (struct json_token token; !code;) {
+    code = next(&table, &token, err);
+    if (code || token.kind == JSON_END) break;
+    if (token.kind == JSON_KEY && str_equal(token.text, STR("error"))) {
+      code = next(&table, &token, err);
+      if (!code) fprintf(stderr, "nilo: %.*s\n", STR_ARG(token.text));
+      table.failed = true;
+    } else if (token.kind == JSON_KEY && str_equal(token.text, STR("series"))) {
+      code = next(&table, &token, err);
+      in_series = true;
+    } else if (in_series && token.kind == JSON_BEGIN_OBJECT) {
+      code = read_series(&table, err);
+    } else if (in_series && token.kind == JSON_END_ARRAY) {
+      in_series = false;
+    }
+  }
+  *failed = table.failed;
+  buffer_deinit(&table.title);
+  buffer_deinit(&table.cells);
+  arena_deinit(&table.arena);
+  return code;
+}
