@@ -51,14 +51,9 @@ struct api {
   struct os_cond cond;
   bool held; /* writes to "held" wait */
   _Atomic bool sick;
-  _Atomic int writers;
   _Atomic int queries; /* open ones */
   _Atomic int cancelled;
   struct seen seen; /* under mutex */
-};
-
-struct api_writer {
-  struct api *api;
 };
 
 static uint64_t sum_of(struct str bytes) {
@@ -107,10 +102,9 @@ static void run_write(struct os_task *task) {
   free(job);
 }
 
-void api_write_submit(struct api *api, struct api_writer *writer, const struct api_write *write,
+void api_write_submit(struct api *api, const struct api_write *write,
                       void (*done)(void *context, const struct api_write_answer *answer),
                       void *context) {
-  assert_non_null(writer);
   struct write_task *job = calloc(1, sizeof *job);
   job->task.run = run_write;
   job->api = api;
@@ -120,17 +114,6 @@ void api_write_submit(struct api *api, struct api_writer *writer, const struct a
   os_pool_submit(api->pool, &job->task);
 }
 
-int api_writer_create(struct api *api, struct api_writer **writer, struct err *err) {
-  (void)err;
-  *writer = calloc(1, sizeof **writer);
-  (*writer)->api = api;
-  atomic_fetch_add(&api->writers, 1);
-  return ERR_OK;
-}
-void api_writer_destroy(struct api_writer *writer) {
-  atomic_fetch_sub(&writer->api->writers, 1);
-  free(writer);
-}
 bool api_ready(struct api *api) { return !api->sick; }
 int api_health(struct api *api, struct err *why) {
   return api->sick ? err_set(why, ERR_CORRUPTION, "a part is quarantined") : ERR_OK;
@@ -338,7 +321,6 @@ static void start(struct fixture *f, const char *const *flags) {
 
 static void stop(struct fixture *f) {
   server_stop(f->server);
-  assert_int_equal(atomic_load(&f->api.writers), 0);
   assert_int_equal(atomic_load(&f->api.queries), 0);
   os_pool_destroy(f->pool);
   os_cond_deinit(&f->api.cond);
