@@ -17,7 +17,8 @@ esac
 tools/build.sh "$preset"
 
 # A report of a sanitizer is a failure wherever it happens, in a server's child process too.
-export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:${ASAN_OPTIONS:-}"
+# (Not detect_stack_use_after_return: gcc 12 aligns its false stack frames to 32 bytes, AVX-512 wants 64.)
+export ASAN_OPTIONS="strict_string_checks=1:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}"
 
