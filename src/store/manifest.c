@@ -254,6 +254,15 @@ static int make_checkpoint(struct manifest *manifest, uint64_t number, struct bu
   return code;
 }
 
+static void remove_file(struct manifest *manifest, uint64_t number) {
+  char path[4096];
+  struct err err;
+  manifest__path(manifest, number, path, sizeof path);
+  if (number && os_path_exists(manifest->options.os, path) &&
+      os_file_remove(manifest->options.os, path, &err))
+    log_warn(manifest->options.logger, "store", "could not remove an old manifest file=%s", path);
+}
+
 /* Begins a new file with the state as it is, and removes the one before. */
 static int begin_file(struct manifest *manifest, struct err *err) {
   struct os *os = manifest->options.os;
@@ -283,12 +292,18 @@ static int begin_file(struct manifest *manifest, struct err *err) {
     manifest->number = number;
     manifest->size = manifest->checkpoint_size = bytes.size;
     manifest->was_uncertain = false;
-    struct err ignored;
-    manifest__path(manifest, old, path, sizeof path);
-    if (old && os_path_exists(os, path) && os_file_remove(os, path, &ignored))
-      log_warn(manifest->options.logger, "store", "could not remove an old manifest file=%s", path);
+    remove_file(manifest, manifest->older);
+    remove_file(manifest, old);
+    manifest->older = 0;
   }
   buffer_deinit(&bytes);
+  return code;
+}
+
+int manifest_renew(struct manifest *manifest, struct err *err) {
+  os_mutex_lock(&manifest->lock);
+  int code = begin_file(manifest, err);
+  os_mutex_unlock(&manifest->lock);
   return code;
 }
 

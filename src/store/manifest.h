@@ -44,6 +44,7 @@ struct manifest {
   size_t part_count;      /* of all stores */
   struct u64_table index; /* store -> place in `stores` */
   uint64_t number;        /* of the current file; 0: none yet */
+  uint64_t older;         /* a file below it that is still there; 0: none */
   struct os_file *file;   /* NULL: the next append begins a new file */
   uint64_t size, checkpoint_size;
   bool was_uncertain; /* a failed append may be in the file that was given up */
@@ -57,8 +58,8 @@ struct manifest_facts {
   bool wal_begun;
 };
 
-/* Reads the newest state. With nothing there: *exists is false, and the first append makes the
- * first file. Errors: ERR_CORRUPTION, ERR_BAD_VERSION, ERR_IO … */
+/* Reads the newest state. With nothing there: *exists is false. Errors: ERR_CORRUPTION,
+ * ERR_BAD_VERSION, ERR_IO … */
 int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
                   struct err *err);
 void manifest_close(struct manifest *manifest);
@@ -66,6 +67,9 @@ void manifest_close(struct manifest *manifest);
  * up at the next start, unless a later append succeeds: *uncertain files must stay. */
 int manifest_append(struct manifest *manifest, const struct manifest_facts *facts,
                     const struct manifest_edit *edits, size_t edit_count, struct err *err);
+/* Writes the state as a new file, synced. Once after every opening: what was read may never have
+ * been synced (a process ended after a failed sync), and nothing may be built on that. */
+int manifest_renew(struct manifest *manifest, struct err *err);
 const struct manifest_store *manifest_find(const struct manifest *manifest, uint64_t store);
 
 /* ---- inside; manifest_read_bytes is what the fuzzer drives ---- */

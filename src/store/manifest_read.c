@@ -147,22 +147,6 @@ static int load_file(struct manifest *manifest, uint64_t number, uint64_t *size,
   return code;
 }
 
-static int use_file(struct manifest *manifest, uint64_t number, uint64_t size, size_t valid,
-                    struct err *err) {
-  char path[4096];
-  manifest->number = number;
-  manifest->size = valid;
-  if (size != valid || manifest->options.read_only) {
-    if (size != valid)
-      log_info(manifest->options.logger, "store",
-               "manifest ends in an unfinished record manifest=%016llx bytes=%llu",
-               (unsigned long long)number, (unsigned long long)(size - valid));
-    return ERR_OK; /* the next append begins a new file */
-  }
-  manifest__path(manifest, number, path, sizeof path);
-  return os_file_open(manifest->options.os, path, OS_READ | OS_WRITE, &manifest->file, err);
-}
-
 int manifest__load(struct manifest *manifest, bool *exists, struct err *err) {
   char folder[4096];
   struct numbers numbers = {0};
@@ -177,13 +161,13 @@ int manifest__load(struct manifest *manifest, bool *exists, struct err *err) {
   if (code) return code;
   if (valid) {
     *exists = true;
-    code = use_file(manifest, numbers.highest, size, valid, err);
-    char old[4096];
-    struct err ignored;
-    manifest__path(manifest, numbers.second, old, sizeof old);
-    if (code == ERR_OK && numbers.second && !manifest->options.read_only)
-      (void)os_file_remove(manifest->options.os, old, &ignored);
-    return code;
+    manifest->number = numbers.highest;
+    if (size != valid)
+      log_info(manifest->options.logger, "store",
+               "manifest ends in an unfinished record manifest=%016llx bytes=%llu",
+               (unsigned long long)numbers.highest, (unsigned long long)(size - valid));
+    manifest->older = numbers.second; /* goes once this state is written anew */
+    return ERR_OK;
   }
   /* Never finished: the one before is still the manifest, if there is one. */
   manifest->number = numbers.highest - 1;
@@ -203,6 +187,5 @@ int manifest__load(struct manifest *manifest, bool *exists, struct err *err) {
            (unsigned long long)numbers.second);
   /* The next append writes the unfinished one again. */
   manifest->number = numbers.highest - 1;
-  manifest->size = valid;
   return ERR_OK;
 }

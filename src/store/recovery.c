@@ -332,9 +332,11 @@ static int open_wal(struct store_shard *shard, struct err *err) {
 static int begin_shard(struct store_shard *shard, struct err *err) {
   if (shard->options.read_only)
     return err_set(err, ERR_NO_FILE, "%s is no data directory", shard->options.path);
+  /* A start that failed may have left folders whose names are not durable. */
+  int code = shard__sync_directories(shard, err);
+  if (code) return code;
   os_random_bytes(shard->os, shard->manifest.shard, sizeof shard->manifest.shard);
-  struct manifest_facts facts = {.epoch = 1};
-  return manifest_append(&shard->manifest, &facts, NULL, 0, err);
+  return manifest_renew(&shard->manifest, err);
 }
 
 int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *err) {
@@ -352,7 +354,8 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
     wal__path(&shard->wal, "log", shard->wal.start, path, sizeof path);
     return fail_missing("the oldest log segment that is needed", path, err);
   }
-  code = recover_files(shard, err);
+  if (manifest_exists && !shard->options.read_only) code = manifest_renew(&shard->manifest, err);
+  if (code == ERR_OK) code = recover_files(shard, err);
   if (code == ERR_OK) code = recover_parts(shard, err);
   if (code == ERR_OK) code = replay_log(shard, err);
   return code;

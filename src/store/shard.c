@@ -25,6 +25,7 @@ void store_options_default(struct store_options *options) {
 
 /* ---- the directory ---- */
 
+/* The folder that holds `path`. */
 static int sync_parent(struct os *os, const char *path, struct err *err) {
   char parent[4096];
   size_t size = strlen(path);
@@ -42,21 +43,20 @@ static int sync_parent(struct os *os, const char *path, struct err *err) {
 
 static int make_directories(struct store_shard *shard, struct err *err) {
   static const char *const folders[] = {"log", "manifest", "parts", "quarantine"};
-  bool new = false;
   int code = ERR_OK;
   for (size_t i = 0; i < sizeof folders / sizeof *folders && code == ERR_OK; i++) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", shard->options.path, folders[i]);
-    if (os_path_exists(shard->os, path)) continue;
-    new = true;
-    code = os_dir_create(shard->os, path, err);
+    if (!os_path_exists(shard->os, path)) code = os_dir_create(shard->os, path, err);
   }
-  if (code == ERR_OK && new) code = os_dir_sync(shard->os, shard->options.path, err);
   return code;
 }
 
-/* The folder of log segments, parts and manifests that a crash may have left half made are made
- * again; a directory without a manifest is new. */
+int shard__sync_directories(struct store_shard *shard, struct err *err) {
+  int code = os_dir_sync(shard->os, shard->options.path, err);
+  return code ? code : sync_parent(shard->os, shard->options.path, err);
+}
+
 static int take_lock(struct store_shard *shard, struct err *err) {
   char path[4096];
   struct os *os = shard->os;
@@ -189,9 +189,7 @@ static int prepare_directory(struct store_shard *shard, struct err *err) {
   const char *path = shard->options.path;
   int code = ERR_OK;
   if (!shard->options.read_only) {
-    bool new = !os_path_exists(shard->os, path);
-    if (new) code = os_dir_create(shard->os, path, err);
-    if (code == ERR_OK && new) code = sync_parent(shard->os, path, err);
+    if (!os_path_exists(shard->os, path)) code = os_dir_create(shard->os, path, err);
   }
   if (code == ERR_OK) code = take_lock(shard, err);
   if (code == ERR_OK && !shard->options.read_only) code = make_directories(shard, err);

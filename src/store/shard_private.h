@@ -142,6 +142,10 @@ void shard__stop_committer(struct store_shard *shard);
 /* Tells waiting writers that there may be room, or that a flush failed. */
 void shard__flush_ended(struct store_shard *shard, const struct err *err);
 
+/* ---- shard.c ---- */
+/* Makes the names of the shard's folders durable, and its own. */
+int shard__sync_directories(struct store_shard *shard, struct err *err);
+
 /* ---- recovery.c ---- */
 int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *err);
 

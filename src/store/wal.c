@@ -129,14 +129,10 @@ static int make_file(struct wal *wal, struct wal_segment *segment, bool *named, 
   segment->incarnation = wal->next_incarnation;
   if (take_spare(wal, &spare)) {
     segment->file_bytes = spare.file_bytes & ~(uint64_t)(WAL_BLOCK - 1);
-    if (!spare.begun) {
-      segment->incarnation = spare.incarnation;
-      *named = true;
-      return ERR_OK; /* has its name already */
-    }
+    if (!spare.begun) segment->incarnation = spare.incarnation; /* has its name already */
     wal__path(wal, "log", spare.incarnation, old, sizeof old);
     wal__path(wal, "log", segment->incarnation, path, sizeof path);
-    int code = os_file_rename(wal->options.os, old, path, err);
+    int code = spare.begun ? os_file_rename(wal->options.os, old, path, err) : ERR_OK;
     if (code) {
       put_segment(wal, &spare);
       return code;

@@ -310,6 +310,8 @@ static int judge_end(struct wal *wal, size_t index, struct segment_reader *reade
 
 struct replay {
   struct wal *wal;
+  size_t last_segment;    /* where the last record replayed is */
+  uint64_t last_position; /* 0: none */
   int (*visit)(void *context, const struct wal_record_header *header, const uint8_t *payload,
                struct err *err);
   void *context;
@@ -346,6 +348,8 @@ static int replay_segment(struct replay *replay, size_t index, uint64_t valid_th
     figures->bytes += wal_record_bytes(header.length);
     note_seen(figures, &header);
     figures->last_sequence = replay->due++;
+    replay->last_segment = index;
+    replay->last_position = reader.position;
     reader.position += wal_record_bytes(header.length);
     if (!header.commit_count) continue;
     code = replay->visit(replay->context, &header, payload, err);
@@ -353,6 +357,43 @@ static int replay_segment(struct replay *replay, size_t index, uint64_t valid_th
     replay->commit = header.first_commit + header.commit_count - 1;
     figures->last_commit = replay->commit;
   }
+  reader_close(&reader);
+  return code;
+}
+
+/* The last record was read, but nothing says that it was synced: its write may have failed in a
+ * process that ended then, and what was read may be in memory only. It is written once more, over
+ * itself, so that what is built on it now cannot lose it. The records before it are known synced by
+ * it, in the default mode; in the others a sync is all that was ever promised. */
+static int write_last_again(const struct replay *replay, struct err *err) {
+  struct wal *wal = replay->wal;
+  bool direct = wal->options.sync == STORE_SYNC_ALWAYS;
+  struct segment_reader reader;
+  struct wal_record_header header;
+  const uint8_t *payload;
+  if (wal->options.read_only || !replay->last_position || replay->figures->closed) return ERR_OK;
+  int code = reader_open(wal, &wal->segments[replay->last_segment], &reader, err);
+  if (code) return code;
+  code = reader_record(&reader, replay->last_position, &header, &payload, err);
+  if (code == ERR_OK && !payload)
+    code = err_set(err, ERR_IO, "a log record reads differently the second time: %s",
+                   os_file_path(reader.file));
+  size_t total = wal_record_bytes(header.length), held = total + WAL_BLOCK;
+  uint8_t *memory = code ? NULL : mem_alloc_zero(wal->options.account, held);
+  if (code == ERR_OK && !memory) code = mem_refused(wal->options.account, held, err);
+  if (code == ERR_OK) {
+    uint8_t *record = memory + (-(uintptr_t)memory & (WAL_BLOCK - 1));
+    struct os_file *file;
+    memcpy(record, payload - sizeof header, sizeof header + header.length);
+    code = os_file_open(wal->options.os, os_file_path(reader.file),
+                        OS_READ | OS_WRITE | (direct ? OS_DIRECT | OS_DSYNC : 0), &file, err);
+    if (code == ERR_OK) {
+      code = os_file_write(file, replay->last_position, record, total, err);
+      if (code == ERR_OK && !direct) code = os_file_sync(file, err);
+      os_file_close(file);
+    }
+  }
+  mem_free(wal->options.account, memory, held);
   reader_close(&reader);
   return code;
 }
@@ -389,5 +430,5 @@ int wal_replay(struct wal *wal, uint64_t commit_floor,
   wal->valid_through = first ? figures->highest_sequence : figures->last_sequence;
   wal->next_sequence = figures->highest_sequence + 1;
   wal->synced_sequence = wal->valid_through;
-  return code;
+  return code ? code : write_last_again(&replay, err);
 }
