@@ -6,6 +6,7 @@
 #include "api/api_private.h"
 #include "base/err.h"
 #include "store/store.h"
+#include "stream/collector.h"
 
 /* ---- settings ---- */
 
@@ -30,6 +31,10 @@ static const struct setting engine_settings[] = {
      "Memory for the active series of all tables; idle ones are found on disk."},
     {"ingest.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
      "Memory for what parsers remember of earlier lines."},
+    {"collector.enabled", SETTING_BOOL, "true", 0, 0, NULL,
+     "Record this host's metrics and Nilo's own into the database _nilo."},
+    {"collector.interval", SETTING_DURATION, "10s", 1000000000, INT64_C(86400000000000), NULL,
+     "Time between the collector's samples."},
 };
 
 const struct setting_table api_setting_tables[] = {
@@ -60,6 +65,8 @@ static void apply_settings(const struct api_options *options, struct table_engin
 
 /* ---- opening ---- */
 
+static void refresh(void *context) { api_refresh_metrics(context); }
+
 int api_open(const struct api_options *options, struct api **out, struct err *err) {
   struct api *api = mem_alloc_zero(options->account, sizeof *api);
   if (!api) return mem_refused(options->account, sizeof *api, err);
@@ -76,6 +83,18 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
   engine.store.account = &api->account;
   int code = api__metrics(api, err);
   if (!code) code = table_engine_open(&engine, &api->engine, err);
+  if (!code && options->collect && settings_bool(options->settings, "collector.enabled")) {
+    struct collector_options collector = {
+        .os = api->os,
+        .engine = api->engine,
+        .account = &api->account,
+        .metrics = options->metrics,
+        .refresh = refresh,
+        .refresh_context = api,
+        .logger = options->logger,
+        .interval_ns = settings_number(options->settings, "collector.interval")};
+    code = collector_create(&collector, &api->collector, err);
+  }
   if (code)
     api_close(api);
   else
@@ -85,6 +104,7 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
 
 void api_close(struct api *api) {
   if (!api) return;
+  collector_destroy(api->collector);
   for (uint32_t i = 0; i < api->idle_count; i++)
     ingest_cache_destroy(api->idle[i].cache);
   table_engine_close(api->engine);
