@@ -256,12 +256,15 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   if (worth & 1) try_codec(plan, CODEC_FOR);
   if (worth & 2) try_codec(plan, CODEC_DELTA);
   if (plan->codec != CODEC_DELTA || effort == PLAN_DECIMAL) return;
-  /* Differences of differences only where they can pay, and one vector says that they may. */
+  /* Differences of differences only where they can pay, and the largest vector says that they do.
+   */
   struct vector_plan second;
-  size_t middle = vector_count(plan) / 2;
-  if (plan->vectors[middle].width <= DELTA2_WIDTH) return;
-  plan_vector(plan, CODEC_DELTA2, middle, true, &second);
-  if (second.size < plan->vectors[middle].size) try_codec(plan, CODEC_DELTA2);
+  size_t largest = 0;
+  for (size_t v = 1; v < vector_count(plan); v++)
+    if (plan->vectors[v].size > plan->vectors[largest].size) largest = v;
+  if (plan->vectors[largest].width <= DELTA2_WIDTH) return;
+  plan_vector(plan, CODEC_DELTA2, largest, true, &second);
+  if (second.size < plan->vectors[largest].size) try_codec(plan, CODEC_DELTA2);
 }
 
 /* ---- the bytes ---- */

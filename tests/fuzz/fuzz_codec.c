@@ -1,0 +1,47 @@
+/* Images of any bytes: opened as the type and rows that the first four bytes choose, decoded whole
+ * and in part. Whatever is answered, nothing outside is read or written. */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "codec/codec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size < 4) return 0;
+  struct type type = {(uint8_t)(1 + data[0] % 6), 0, 0};
+  uint32_t rows = 1 + (data[1] | (uint32_t)data[2] << 8) % CODEC_ROWS_MAX;
+  uint32_t from = rows * data[3] / 256, count = (rows - from) / 2;
+  size -= 4;
+  uint8_t *bytes = malloc(size + 1); /* of exactly this size, so that a step outside is seen */
+  memcpy(bytes, data + 4, size);
+  bytes = size ? bytes : bytes + 1;
+  struct mem_account account;
+  struct arena arena;
+  mem_account_init(&account, "fuzz", NULL, 64 * 1024 * 1024);
+  arena_init(&arena, &account, 65536);
+  struct codec_image image;
+  struct column column;
+  struct err err;
+  int code = codec_open(bytes, size, type, rows, &image, &err);
+  if (code == ERR_OK) {
+    assert(image.size <= size && image.rows == rows);
+    code = codec_decode(&image, 0, rows, &arena, &column, &err);
+    if (code == ERR_OK && type_is_string(type)) {
+      size_t total = 0;
+      for (int64_t i = 0; i < column.length; i++)
+        for (size_t b = 0; b < column_str(&column, i).size && b < 64; b++)
+          total += (uint8_t)column_str(&column, i).data[b];
+      assert(total <= SIZE_MAX / 2);
+    }
+    codec_decode(&image, from, count, &arena, &column, &err);
+  }
+  assert(code == ERR_OK || code == ERR_CORRUPTION || code == ERR_BAD_VERSION ||
+         code == ERR_MEMORY_LIMIT || code == ERR_LIMIT_EXCEEDED);
+  arena_deinit(&arena);
+  mem_account_deinit(&account);
+  free(size ? bytes : bytes - 1);
+  return 0;
+}
