@@ -10,13 +10,9 @@
 
 #include "base/err.h"
 
-static int refused(const struct store_scan *scan, size_t size, struct err *err) {
-  return mem_refused(scan->account, size, err);
-}
-
 static void *take(struct store_scan *scan, size_t size, struct err *err, int *code) {
   void *memory = arena_alloc_zero(&scan->memory, size);
-  *code = memory ? ERR_OK : refused(scan, size, err);
+  *code = memory ? ERR_OK : scan__refused(&scan->memory, size, err);
   return memory;
 }
 
@@ -342,8 +338,12 @@ void store_scan_close(struct store_scan *scan) {
 }
 
 int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
+  *chunk = (struct store_chunk){0};
+  if (scan->failed) return err_set(err, scan->failed, "the scan has failed before");
   int code = scan__plan(scan, err);
-  return code ? code : scan__chunk_describe(scan, chunk, err);
+  if (!code) code = scan__chunk_describe(scan, chunk, err);
+  scan->failed = code;
+  return code;
 }
 
 int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,

@@ -5,8 +5,9 @@
  * blocks then bounds the series from below, as if the caller had asked for that range. Certain are
  * the rows of blocks that lie wholly in the range and that no mark touches: all of them where every
  * row is kept; where duplicates fold, those of the one input that has most, because within an input
- * keys of a series differ. A packed block is opened only when its key range says that it may be
- * among the next: so the last point of each series costs nothing that grows with history. */
+ * keys of a series differ, or those of blocks that do not overlap each other, whichever is more. A
+ * packed block is opened only when its key range says that it may be among the next: so the last
+ * point of each series costs nothing that grows with history. */
 #include "store/scan_private.h"
 
 #include "base/err.h"
@@ -27,6 +28,8 @@ struct counting {
   struct store_scan *scan;
   uint64_t series;
   bool tail;
+  uint64_t apart; /* rows of counted blocks of which none overlaps another */
+  int64_t edge;   /* the lowest key among those; for head the greatest */
 };
 
 static bool marked(const struct store_scan *scan, const struct scan_source *source, int64_t lo,
@@ -96,15 +99,22 @@ static struct scan_candidate *best(const struct counting *of, struct scan_candid
   return chosen;
 }
 
+static void count_segment(struct counting *of, struct scan_candidate *candidate) {
+  candidate->rows += candidate->segment_rows;
+  if (of->apart && (of->tail ? candidate->hi >= of->edge : candidate->lo <= of->edge)) return;
+  of->apart += candidate->segment_rows;
+  of->edge = of->tail ? candidate->lo : candidate->hi;
+}
+
 /* Rows that are certain to come out. */
-static uint64_t guaranteed(const struct store_scan *scan, const struct scan_candidate *candidates,
+static uint64_t guaranteed(const struct counting *of, const struct scan_candidate *candidates,
                            uint32_t count) {
-  uint64_t sum = 0, most = 0;
+  uint64_t sum = 0, most = of->apart;
   for (uint32_t i = 0; i < count; i++) {
     sum += candidates[i].rows;
     if (candidates[i].rows > most) most = candidates[i].rows;
   }
-  return scan->policy == STORE_KEEP_ALL ? sum : most;
+  return of->scan->policy == STORE_KEEP_ALL ? sum : most;
 }
 
 static void set_bound(struct store_scan *scan, uint64_t series, int64_t min, int64_t max) {
@@ -116,7 +126,7 @@ static void set_bound(struct store_scan *scan, uint64_t series, int64_t min, int
 
 int scan__bound(struct store_scan *scan, uint64_t series, bool *again, bool *ready,
                 struct err *err) {
-  struct counting of = {scan, series, scan->spec.tail > 0};
+  struct counting of = {.scan = scan, .series = series, .tail = scan->spec.tail > 0};
   uint32_t needed = of.tail ? scan->spec.tail : scan->spec.head, count = 0;
   struct scan_candidate *candidates = scan->candidates;
   *again = false;
@@ -124,7 +134,7 @@ int scan__bound(struct store_scan *scan, uint64_t series, bool *again, bool *rea
   if (!candidates) {
     size_t size = scan->source_count * sizeof *candidates;
     candidates = scan->candidates = arena_alloc(&scan->memory, size);
-    if (!candidates) return mem_refused(scan->account, size, err);
+    if (!candidates) return scan__refused(&scan->memory, size, err);
   }
   for (uint32_t i = 0; i < scan->active_count; i++)
     if (scan->series[scan->active[i]] == series)
@@ -138,9 +148,9 @@ int scan__bound(struct store_scan *scan, uint64_t series, bool *again, bool *rea
       return scan__open_block(scan, next->source, ready, err);
     }
     if (next->certain) {
-      next->rows += next->segment_rows;
+      count_segment(&of, next);
       if (of.tail ? next->lo < bound : next->hi > bound) bound = of.tail ? next->lo : next->hi;
-      if (guaranteed(scan, candidates, count) >= needed) {
+      if (guaranteed(&of, candidates, count) >= needed) {
         set_bound(scan, series, of.tail ? bound : INT64_MIN, of.tail ? INT64_MAX : bound);
         return ERR_OK;
       }

@@ -32,7 +32,7 @@ int scan__plan_init(struct store_scan *scan, struct err *err) {
   size_t size = ordinals * (sizeof *scan->plan.slots + sizeof *scan->base_values +
                             sizeof *scan->base_validity + sizeof *scan->base_data);
   uint8_t *memory = arena_alloc(&scan->memory, size);
-  if (!memory) return mem_refused(scan->account, size, err);
+  if (!memory) return scan__refused(&scan->memory, size, err);
   scan->plan.slots = (struct scan_slot **)memory;
   scan->base_values = (const void **)(scan->plan.slots + ordinals);
   scan->base_validity = (const uint64_t **)(scan->base_values + ordinals);
@@ -41,7 +41,7 @@ int scan__plan_init(struct store_scan *scan, struct err *err) {
   size = columns *
          (sizeof *scan->plan.columns + sizeof *scan->plan.statistics + sizeof *scan->plan.outputs);
   scan->plan.columns = arena_alloc_zero(&scan->memory, size);
-  if (!scan->plan.columns) return mem_refused(scan->account, size, err);
+  if (!scan->plan.columns) return scan__refused(&scan->memory, size, err);
   scan->plan.statistics = (struct column_statistics *)(scan->plan.columns + columns);
   scan->plan.outputs = (struct scan_output *)(scan->plan.statistics + columns);
   return ERR_OK;
@@ -135,7 +135,7 @@ static int plan_init_picks(struct store_scan *scan, struct err *err) {
   if (plan->picks) return ERR_OK;
   size_t size = SCAN_ROWS_MAX * 2 * sizeof *plan->picks;
   plan->picks = arena_alloc(&scan->memory, size);
-  if (!plan->picks) return mem_refused(scan->account, size, err);
+  if (!plan->picks) return scan__refused(&scan->memory, size, err);
   scan->effective = plan->picks + SCAN_ROWS_MAX;
   return ERR_OK;
 }
@@ -276,7 +276,7 @@ int scan__chunk_describe(struct store_scan *scan, struct store_chunk *chunk, str
 
 static void *chunk_memory(struct store_scan *scan, size_t size, struct err *err, int *code) {
   void *memory = arena_alloc(&scan->chunk, (size + 7) & ~(size_t)7);
-  *code = memory ? ERR_OK : mem_refused(scan->account, size, err);
+  *code = memory ? ERR_OK : scan__refused(&scan->chunk, size, err);
   return memory;
 }
 

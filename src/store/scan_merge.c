@@ -30,7 +30,7 @@ static int window_init(struct store_scan *scan, struct err *err) {
   size_t lists = scan->source_count * (sizeof *window->lists + sizeof *window->ends);
   size_t size = lists + (size_t)rows * 2 * (8 + 4);
   uint8_t *memory = arena_alloc(&scan->memory, size);
-  if (!memory) return mem_refused(scan->account, size, err);
+  if (!memory) return scan__refused(&scan->memory, size, err);
   for (int i = 0; i < 2; i++, memory += (size_t)rows * 8)
     window->keys[i] = (int64_t *)memory;
   window->lists = (struct scan_list *)memory;

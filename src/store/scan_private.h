@@ -132,6 +132,7 @@ struct scan_window {
 
 struct store_scan {
   struct mem_account *account;
+  int failed; /* the code of a failed step: positions may be half moved, so it stays failed */
   enum store_policy policy;
   struct store_scan_spec spec;
   struct arena memory;   /* of the scan's life */
@@ -262,6 +263,11 @@ int scan__plan_reserve_folds(struct store_scan *scan, uint32_t count, struct err
 int scan__chunk_describe(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
 int scan__chunk_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
                      uint64_t mask, struct err *err);
+
+/* The error of an arena that gave nothing: it asks its account for a chunk, not for the block. */
+static inline int scan__refused(const struct arena *arena, size_t size, struct err *err) {
+  return mem_refused(arena->account, size + arena->chunk_size, err);
+}
 
 static inline uint32_t scan__pick(const struct scan_slot *slot, uint32_t row) {
   return slot->ordinal << SCAN_ROW_BITS | row;

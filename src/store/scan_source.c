@@ -312,7 +312,7 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
   if (!slot->columns) {
     size_t size = (scan->column_total + 1) * sizeof *slot->columns;
     slot->columns = arena_alloc(&scan->memory, size);
-    if (!slot->columns) return mem_refused(scan->account, size, err);
+    if (!slot->columns) return scan__refused(&scan->memory, size, err);
     /* large enough for the whole block, so that the next block finds its memory there */
     size_t block = (size_t)source->blocks[source->at].rows * 10 * (scan->column_total + 2) + 1024;
     arena_init(&slot->arena, scan->account, block < SLOT_BYTES_MAX ? block : SLOT_BYTES_MAX);
@@ -360,7 +360,7 @@ static int absent_column(struct store_scan *scan, uint32_t rows, struct type typ
   if (!scan->nothing) {
     size_t size = (SCAN_ROWS_MAX + 1) * sizeof(uint64_t);
     scan->nothing = arena_alloc_zero(&scan->memory, size);
-    if (!scan->nothing) return mem_refused(scan->account, size, err);
+    if (!scan->nothing) return scan__refused(&scan->memory, size, err);
   }
   *column = (struct column){.type = type,
                             .null_count = rows,
