@@ -332,8 +332,10 @@ static int read_tombstones(struct opening *opening, struct err *err) {
   struct store_part *part = opening->part;
   const struct part_place *place = &part->tombstones_place;
   if (place->size == 0) return ERR_OK;
-  const uint8_t *bytes = opening->tail + (place->offset - part->tail_offset);
-  if (place->form == PART_WHOLE) {
+  const uint8_t *bytes;
+  if (place->form == PART_IN_TAIL) {
+    bytes = opening->tail + (place->offset - part->tail_offset);
+  } else {
     int code = part__bytes(part, place->offset, place->size, &opening->arena, &bytes, err);
     if (code) return code;
     if (checksum64(bytes, place->size) != place->checksum)
