@@ -31,19 +31,31 @@ struct json_writer {
   uint64_t filled; /* bit d: the container at depth d has an element */
 };
 
+/* Prepares a writer in the caller's storage that appends to `out`. */
+/* Begins a text at the end of `out`. Objects and arrays nest up to JSON_DEPTH_MAX; commas and,
+ * where pretty, line ends are the writer's. */
 void json_writer_init(struct json_writer *writer, struct buffer *out, bool pretty);
+/* "{": keys and values follow, in turn. At most JSON_DEPTH_MAX containers may be open. */
 void json_begin_object(struct json_writer *writer);
+/* "}" of the object begun last. */
 void json_end_object(struct json_writer *writer);
+/* "[": values follow. */
 void json_begin_array(struct json_writer *writer);
+/* "]" of the array begun last. */
 void json_end_array(struct json_writer *writer);
 /* The key of the next value. */
 void json_key(struct json_writer *writer, struct str key);
+/* A string of any bytes. */
 void json_string(struct json_writer *writer, struct str text);
+/* A signed integer, all digits. */
 void json_i64(struct json_writer *writer, int64_t value);
+/* An unsigned integer, all digits. */
 void json_u64(struct json_writer *writer, uint64_t value);
 /* NaN and infinities, which JSON cannot say, are written as null. */
 void json_f64(struct json_writer *writer, double value);
+/* true or false. */
 void json_bool(struct json_writer *writer, bool value);
+/* null. */
 void json_null(struct json_writer *writer);
 /* A value that is JSON already. */
 void json_raw(struct json_writer *writer, struct str text);

@@ -574,71 +574,72 @@ static void test_large_bodies(void **state) {
   stop(&f);
 }
 
+/* Requests for /query and their whole answers. */
+static const struct shape {
+  const char *name, *target;
+  int status;
+  const char *body;
+} shapes[] = {
+    {"no rows", "/query?q=rows+0", 200, "{\"results\":[{\"statement_id\":0}]}\n"},
+    {"times in words", "/query?q=rows+2", 200,
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"columns\":[\"time\","
+     "\"v\"],\"values\":[[\"1970-01-01T00:00:00Z\",0],[\"1970-01-01T00:00:01Z\",0.5]]}]}]}\n"},
+    {"epoch", "/query?q=rows+2&epoch=ms", 200,
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"columns\":[\"time\","
+     "\"v\"],\"values\":[[0,0],[1000,0.5]]}]}]}\n"},
+    {"pretty", "/query?q=rows+1&epoch=s&pretty=true", 200,
+     "{\n    \"results\": [\n        {\n            \"statement_id\": 0,\n            "
+     "\"series\": [\n                {\n                    \"name\": \"cpu\",\n                "
+     "    \"columns\": [\n                        \"time\",\n                        \"v\"\n    "
+     "                ],\n                    \"values\": [\n                        [\n        "
+     "                    0,\n                            0\n                        ]\n        "
+     "            ]\n                }\n            ]\n        }\n    ]\n}\n"},
+    {"several", "/query?q=two&epoch=s", 200,
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"a "
+     "b\"},\"columns\":[\"time\",\"v\"],\"values\":[[0,0],[1,0.5],[2,1]]},{\"name\":\"cpu\","
+     "\"tags\":{\"host\":\"c\"},\"columns\":[\"time\",\"v\"],\"values\":[[3,1.5],[4,2],[5,2.5]]}"
+     "]},{\"statement_id\":1,\"messages\":[{\"level\":\"warning\",\"text\":\"careful\"}]},{"
+     "\"statement_id\":2,\"error\":\"database not found: \\\"x\\\"\"}]}\n"},
+    {"chunked", "/query?q=two&epoch=s&chunked=true&chunk_size=2", 200,
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"a "
+     "b\"},\"columns\":[\"time\",\"v\"],\"values\":[[0,0],[1,0.5]],\"partial\":true}],"
+     "\"partial\":true}]}\n"
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"a "
+     "b\"},\"columns\":[\"time\",\"v\"],\"values\":[[2,1]]}],\"partial\":true}]}\n"
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"c\"},"
+     "\"columns\":[\"time\",\"v\"],\"values\":[[3,1.5],[4,2]],\"partial\":true}],\"partial\":"
+     "true}]}\n"
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"c\"},"
+     "\"columns\":[\"time\",\"v\"],\"values\":[[5,2.5]]}]}]}\n"
+     "{\"results\":[{\"statement_id\":1,\"messages\":[{\"level\":\"warning\",\"text\":"
+     "\"careful\"}]}]}\n"
+     "{\"results\":[{\"statement_id\":2,\"error\":\"database not found: \\\"x\\\"\"}]}\n"},
+    {"types", "/query?q=types", 200,
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"columns\":[\"time\","
+     "\"i\",\"u\",\"b\",\"f\",\"s\",\"d\"],\"values\":[[\"1970-01-01T00:00:00Z\","
+     "-9223372036854775808,null,true,1e+21,\"a\\\"b\",\"\\u003c,\\u003e\"],["
+     "\"1970-01-01T00:00:01.5Z\",7,8,false,0.1,\"\\u003c,\\u003e\",\"a\\\"b\"]]}]}]}\n"},
+    {"no statement", "/query?db=x", 400, "{\"error\":\"missing required parameter \\\"q\\\"\"}\n"},
+    {"syntax", "/query?q=syntax", 400,
+     "{\"error\":\"error parsing query: found syntax, expected SELECT\"}\n"},
+    {"epoch of no unit", "/query?q=rows+1&epoch=y", 400,
+     "{\"error\":\"invalid epoch \\\"y\\\" (use ns, u, ms, s, m or h)\"}\n"},
+    {"parameters", "/query?q=rows+1&params=%7B%7D", 400,
+     "{\"error\":\"bound parameters (params) are not supported\",\"hint\":\"write the values "
+     "into the statement\"}\n"},
+    {"read only", "/query?q=CREATE+x", 400, "{\"error\":\"read only\"}\n"},
+};
+
 static void test_query_shapes(void **state) {
   (void)state;
   struct fixture f;
   start(&f, NULL);
   struct buffer out;
   buffer_init(&out, &f.account);
-  static const struct {
-    const char *name, *target;
-    int status;
-    const char *body;
-  } rows[] = {
-      {"no rows", "/query?q=rows+0", 200, "{\"results\":[{\"statement_id\":0}]}\n"},
-      {"times in words", "/query?q=rows+2", 200,
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"columns\":[\"time\","
-       "\"v\"],\"values\":[[\"1970-01-01T00:00:00Z\",0],[\"1970-01-01T00:00:01Z\",0.5]]}]}]}\n"},
-      {"epoch", "/query?q=rows+2&epoch=ms", 200,
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"columns\":[\"time\","
-       "\"v\"],\"values\":[[0,0],[1000,0.5]]}]}]}\n"},
-      {"pretty", "/query?q=rows+1&epoch=s&pretty=true", 200,
-       "{\n    \"results\": [\n        {\n            \"statement_id\": 0,\n            "
-       "\"series\": [\n                {\n                    \"name\": \"cpu\",\n                "
-       "    \"columns\": [\n                        \"time\",\n                        \"v\"\n    "
-       "                ],\n                    \"values\": [\n                        [\n        "
-       "                    0,\n                            0\n                        ]\n        "
-       "            ]\n                }\n            ]\n        }\n    ]\n}\n"},
-      {"several", "/query?q=two&epoch=s", 200,
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"a "
-       "b\"},\"columns\":[\"time\",\"v\"],\"values\":[[0,0],[1,0.5],[2,1]]},{\"name\":\"cpu\","
-       "\"tags\":{\"host\":\"c\"},\"columns\":[\"time\",\"v\"],\"values\":[[3,1.5],[4,2],[5,2.5]]}"
-       "]},{\"statement_id\":1,\"messages\":[{\"level\":\"warning\",\"text\":\"careful\"}]},{"
-       "\"statement_id\":2,\"error\":\"database not found: \\\"x\\\"\"}]}\n"},
-      {"chunked", "/query?q=two&epoch=s&chunked=true&chunk_size=2", 200,
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"a "
-       "b\"},\"columns\":[\"time\",\"v\"],\"values\":[[0,0],[1,0.5]],\"partial\":true}],"
-       "\"partial\":true}]}\n"
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"a "
-       "b\"},\"columns\":[\"time\",\"v\"],\"values\":[[2,1]]}],\"partial\":true}]}\n"
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"c\"},"
-       "\"columns\":[\"time\",\"v\"],\"values\":[[3,1.5],[4,2]],\"partial\":true}],\"partial\":"
-       "true}]}\n"
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"c\"},"
-       "\"columns\":[\"time\",\"v\"],\"values\":[[5,2.5]]}]}]}\n"
-       "{\"results\":[{\"statement_id\":1,\"messages\":[{\"level\":\"warning\",\"text\":"
-       "\"careful\"}]}]}\n"
-       "{\"results\":[{\"statement_id\":2,\"error\":\"database not found: \\\"x\\\"\"}]}\n"},
-      {"types", "/query?q=types", 200,
-       "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"columns\":[\"time\","
-       "\"i\",\"u\",\"b\",\"f\",\"s\",\"d\"],\"values\":[[\"1970-01-01T00:00:00Z\","
-       "-9223372036854775808,null,true,1e+21,\"a\\\"b\",\"\\u003c,\\u003e\"],["
-       "\"1970-01-01T00:00:01.5Z\",7,8,false,0.1,\"\\u003c,\\u003e\",\"a\\\"b\"]]}]}]}\n"},
-      {"no statement", "/query?db=x", 400,
-       "{\"error\":\"missing required parameter \\\"q\\\"\"}\n"},
-      {"syntax", "/query?q=syntax", 400,
-       "{\"error\":\"error parsing query: found syntax, expected SELECT\"}\n"},
-      {"epoch of no unit", "/query?q=rows+1&epoch=y", 400,
-       "{\"error\":\"invalid epoch \\\"y\\\" (use ns, u, ms, s, m or h)\"}\n"},
-      {"parameters", "/query?q=rows+1&params=%7B%7D", 400,
-       "{\"error\":\"bound parameters (params) are not supported\",\"hint\":\"write the values "
-       "into the statement\"}\n"},
-      {"read only", "/query?q=CREATE+x", 400, "{\"error\":\"read only\"}\n"},
-  };
-  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    int status = get(&f, rows[i].target, &out);
-    if (status != rows[i].status || strcmp((char *)out.data, rows[i].body) != 0) {
-      fail_msg("%s: %d\n%s", rows[i].name, status, (char *)out.data);
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    int status = get(&f, shapes[i].target, &out);
+    if (status != shapes[i].status || strcmp((char *)out.data, shapes[i].body) != 0) {
+      fail_msg("%s: %d\n%s", shapes[i].name, status, (char *)out.data);
     }
   }
   struct http_client_header csv = {"Accept", STR("application/csv")};
