@@ -32,6 +32,9 @@ struct api_options {
   bool read_only;
   bool collect; /* run the collector of the host's metrics */
 };
+/* Opens the directory (creating it unless read_only) with all that works behind it, until
+ * api_close. ERR_LOCKED: another process has it; ERR_CORRUPTION, ERR_IO, ERR_NO_FILE. Options are
+ * copied, what they point at is borrowed. */
 int api_open(const struct api_options *options, struct api **api, struct err *err);
 void api_close(struct api *api);
 
@@ -70,6 +73,7 @@ int api_csv_feed(struct api_csv_import *import, struct str bytes, bool last,
 void api_csv_end(struct api_csv_import *import);
 
 /* ---- queries: query/query.h's events ---- */
+/* Opens a statement text, as query_open does, on this engine's state. */
 int api_query_open(struct api *api, const struct query_options *options, struct query **query,
                    struct err *err);
 /* then query_next, query_cancel, query_close */
@@ -77,9 +81,11 @@ int api_query_open(struct api *api, const struct query_options *options, struct 
 /* The engine below: for the collector and tests, not for doors. */
 struct table_engine *api_engine(struct api *api);
 
+/* Creates a database whose tables keep time in `unit`; one that is there is no error. */
 int api_create_database(struct api *api, struct str name, enum time_unit unit, struct err *err);
 
 /* ---- state ---- */
+/* Whether recovery is over and statements and writes are taken. */
 bool api_ready(struct api *api);
 /* Health: ERR_OK or why it is degraded. */
 int api_health(struct api *api, struct err *why);

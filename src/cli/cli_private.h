@@ -47,6 +47,7 @@ struct cli {
   struct cli_arguments arguments;
 };
 
+/* One command of the program; its table of options is its --help, too. */
 struct cli_command {
   const char *name;
   const char *usage;   /* what stands behind the name */

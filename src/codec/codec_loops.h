@@ -20,6 +20,7 @@ struct codec_scale {
   unsigned shift;
 };
 
+/* The hot loops, one table per instruction set; all builds give the same bits. */
 struct codec_loops {
   /* 1,024 fields of w bits (the index, 0 to 32) to 32 w words in the interleaved layout, and back.
    * Packing ignores higher bits. */

@@ -206,6 +206,8 @@ struct split_plan {
   struct split_frame frame;
   size_t size;
 };
+/* Plans, writes, checks and decodes an image of the split codec, as the functions of the other
+ * codecs do; open and decode return ERR_CORRUPTION for a damaged image. */
 void codec__plan_split(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                        struct split_plan *plan);
 void codec__put_split(const struct codec_loops *loops, const uint64_t *bits, size_t count,

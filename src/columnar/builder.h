@@ -32,12 +32,14 @@ struct builder {
   struct mem_account *account;
 };
 
+/* An empty builder of one type; reset empties it and keeps its memory. */
 void builder_init(struct builder *builder, struct type type, struct mem_account *account);
 void builder_deinit(struct builder *builder);
 void builder_reset(struct builder *builder);
 /* Room for `rows` more rows and `bytes` more string bytes; false when refused. */
 bool builder_reserve(struct builder *builder, int64_t rows, size_t bytes);
 
+/* One more row, or `count`. The value's type must be the builder's physical type. */
 void builder_append_null(struct builder *builder);
 void builder_append_nulls(struct builder *builder, int64_t count);
 void builder_append_bool(struct builder *builder, bool value);
@@ -54,6 +56,7 @@ void builder_append_rows(struct builder *builder, const struct column *column, c
 /* Makes it `length` rows long with nulls at the end; never shortens. */
 void builder_pad(struct builder *builder, int64_t length);
 
+/* The rows so far, borrowed until the next append, reset or deinit. */
 struct column builder_view(const struct builder *builder);
 /* ERR_OK, or the error of the append that was refused. */
 int builder_check(const struct builder *builder, struct err *err);

@@ -35,6 +35,8 @@ struct exec_batch {
   uint32_t group_count;
 };
 
+/* Compiles a plan into running operators. The plan and what the options point at stay the caller's
+ * and must outlive it. ERR_INVALID_ARGUMENT for a scan without a snapshot, ERR_MEMORY_LIMIT. */
 int exec_open(const struct plan_node *plan, const struct exec_options *options, struct exec **exec,
               struct err *err);
 /* batch->batch.length 0: the end. ERR_MEMORY_LIMIT, ERR_DEADLINE, ERR_CANCELLED, ERR_CORRUPTION,
@@ -46,6 +48,7 @@ struct exec_figures {
   uint64_t rows_scanned, rows_returned, blocks_read, blocks_skipped, blocks_by_statistics,
       bytes_read, series;
 };
+/* What the statement has cost so far. */
 void exec_figures(const struct exec *exec, struct exec_figures *figures);
 
 #endif

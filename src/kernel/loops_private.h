@@ -4,6 +4,7 @@
 
 #include "kernel/loops.h"
 
+/* One table per instruction set; kernel_loops picks the widest that the machine runs. */
 extern const struct kernel_loops kernel__loops_base, kernel__loops_avx2, kernel__loops_avx512;
 
 #endif

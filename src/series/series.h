@@ -29,6 +29,8 @@ struct series_registry;
  * parts no section. */
 enum { SERIES_STORE_FIRST = 16 };
 
+/* The series of all stores of a shard. cache_bytes_max bounds the cache of active series. Destroy
+ * it after the shard is closed. */
 int series_registry_create(struct os *os, struct mem_account *account, uint64_t cache_bytes_max,
                            struct series_registry **registry, struct err *err);
 void series_registry_destroy(struct series_registry *registry);
@@ -72,6 +74,7 @@ int series_tags(struct series_index *index, struct store_snapshot *snapshot, con
 struct series_figures {
   uint64_t active, pinned, cache_bytes, lookups, hits, section_lookups, created;
 };
+/* Sums over all indexes since creation, and what is held now. */
 void series_registry_figures(struct series_registry *registry, struct series_figures *figures);
 
 #endif

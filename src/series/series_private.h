@@ -45,6 +45,7 @@ struct series_memory {
   uint32_t *slots; /* entry + 1 */
   uint32_t slot_count;
 };
+/* An empty set, NULL when memory is refused; and the bytes it holds. */
 struct series_memory *series__memory_create(struct mem_account *account);
 void series__memory_destroy(struct series_memory *memory);
 size_t series__memory_bytes(const struct series_memory *memory);

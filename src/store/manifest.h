@@ -73,6 +73,7 @@ int manifest_renew(struct manifest *manifest, struct err *err);
 const struct manifest_store *manifest_find(const struct manifest *manifest, uint64_t store);
 
 /* ---- inside; manifest_read_bytes is what the fuzzer drives ---- */
+/* Makes room for what the edits add, so that applying them cannot fail; then applies a record. */
 int manifest__reserve(struct manifest *manifest, const struct manifest_edit *edits, size_t count,
                       struct err *err);
 void manifest__apply(struct manifest *manifest, const struct manifest_record *record,

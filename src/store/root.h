@@ -65,6 +65,7 @@ struct store_snapshot {
 };
 
 /* ---- versions ---- */
+/* What all versions of a store share, with one reference. ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int store_live_create(struct mem_account *account, uint64_t store, struct store_live **live,
                       struct err *err);
 void store_live_release(struct store_live *live);
@@ -82,6 +83,7 @@ int store_version_splice(const struct store_version *version, uint32_t from, uin
 void store_version_release(struct store_version *version);
 
 /* ---- the map ---- */
+/* The version of a store, borrowed from the map; NULL: no such store. */
 struct store_version *root_map_find(const struct root_map *map, uint64_t store);
 /* Ascending by store; a non-zero result ends it and is returned. */
 int root_map_visit(const struct root_map *map,

@@ -237,6 +237,7 @@ int scan__merge_window(struct store_scan *scan, struct scan_source *first, bool 
                        struct err *err);
 
 /* ---- scan_chunk.c ---- */
+/* Memory of the chunk in the making. ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int scan__plan_init(struct store_scan *scan, struct err *err);
 void scan__plan_deinit(struct store_scan *scan);
 /* Begins an empty plan. */

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "base/buffer.h"
+#include "base/err.h"
 #include "base/hash_table.h"
 #include "base/log.h"
 #include "store/commit.h"
@@ -105,6 +106,7 @@ struct publication {
   int64_t now;                 /* monotonic ns */
   struct store_snapshot *root; /* once prepared */
 };
+/* Begins a change of the root as a copy of the current one. */
 void publication_begin(struct store_shard *shard, struct publication *publication);
 /* Adds what one section of commit `commit` does. `image`: the retained bytes of an image section,
  * NULL for others. */
@@ -127,6 +129,7 @@ uint64_t version_unflushed_bytes(const struct store_version *version);
 struct store_snapshot *shard__pin(struct store_shard *shard);
 
 /* ---- files; need publish_lock ---- */
+/* Enters a file (taken over) of `parts` parts that the next root will name. */
 int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t parts,
                     struct err *err);
 /* A part left the root: its file goes with the last one. */
@@ -136,6 +139,7 @@ void shard__file_forget(struct store_shard *shard, uint64_t epoch);
 struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch);
 
 /* ---- committer.c ---- */
+/* Starts the committer's thread. */
 int shard__start_committer(struct store_shard *shard, struct err *err);
 /* Waits for what is submitted, then ends it. */
 void shard__stop_committer(struct store_shard *shard);
@@ -147,6 +151,8 @@ void shard__flush_ended(struct store_shard *shard, const struct err *err);
 int shard__sync_directories(struct store_shard *shard, struct err *err);
 
 /* ---- recovery.c ---- */
+/* Makes the shard what it was: checkpoint and edits of the manifest, then the log from where the
+ * parts end. Without a manifest the directory must be new. */
 int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *err);
 
 /* ---- output.c: files of parts in the making ---- */
@@ -172,6 +178,7 @@ struct output_part {
   uint64_t id, offset, size; /* size 0: nothing was left to write */
   uint64_t rows, commit_min, commit_max;
 };
+/* Begins a file with a new epoch; output_write then appends one part made of its sources. */
 int output_begin(struct store_shard *shard, struct output *output, struct err *err);
 int output_write(struct output *output, const struct output_source *source,
                  struct output_part *part, struct err *err);
@@ -205,6 +212,7 @@ int shard__check_disk(struct store_shard *shard, uint64_t bytes, struct err *err
 int shard__merge_due(struct store_shard *shard, bool *did, struct err *err);
 
 /* ---- background.c ---- */
+/* The threads of flush and merge: begins them, ends them, wakes the one or the other. */
 int shard__start_background(struct store_shard *shard, struct err *err);
 void shard__stop_background(struct store_shard *shard);
 void shard__want_flush(struct store_shard *shard);

@@ -147,6 +147,8 @@ int store_write(struct store_shard *shard, const struct store_rows *rows, size_t
                 uint64_t *number, struct err *err);
 
 /* ---- snapshots ---- */
+/* Pins the newest root: every store at one commit. The caller owns a reference; its parts and their
+ * files stay until the last one is released. */
 int store_snapshot_acquire(struct store_shard *shard, struct store_snapshot **snapshot,
                            struct err *err);
 void store_snapshot_retain(struct store_snapshot *snapshot);
@@ -228,6 +230,8 @@ struct store_scan_figures {
   uint64_t rows_scanned, rows_returned, bytes_read;
 };
 
+/* Opens a scan of one store; it retains the snapshot. An error where the store can't be
+ * read, ERR_MEMORY_LIMIT. One thread at a time. */
 int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
                     struct store_scan **scan, struct err *err);
 /* The next chunk. Keys and columns may be unloaded: */
@@ -257,6 +261,7 @@ struct store_figures {
   uint64_t memory_bytes, log_bytes, log_segments, part_bytes, parts, files;
   uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
 };
+/* Counts since opening, and sizes now. */
 void store_shard_figures(struct store_shard *shard, struct store_figures *figures);
 
 #endif

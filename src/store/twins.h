@@ -18,6 +18,7 @@ struct twins {
   int64_t key;
 };
 
+/* No group is open at first; deinit gives the memory back. */
 void twins_init(struct twins *twins, struct mem_account *account);
 void twins_deinit(struct twins *twins);
 /* Asks whether row `row` of the columns, which has this series and key, is new in its group; a row

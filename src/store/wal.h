@@ -108,6 +108,8 @@ void wal_sizes(struct wal *wal, uint64_t *needed_bytes, uint64_t *all_bytes, uin
 uint64_t wal_commit_to_trim(struct wal *wal, uint64_t bytes);
 
 /* ---- inside ---- */
+/* The path of a segment by its incarnation; and a segment's entry in the list, which is kept in
+ * order. */
 void wal__path(const struct wal *wal, const char *folder, uint64_t incarnation, char *out,
                size_t size);
 int wal__add_segment(struct wal *wal, const struct wal_segment *segment, struct err *err);

@@ -15,10 +15,13 @@ struct table_engine_options {
   struct os_pool *pool;            /* parsing, joins, morsels */
   uint64_t series_cache_bytes_max; /* the active series: default 64 MiB */
 };
+/* Opens the shard, its catalog and its series, recovering what the log holds. ERR_LOCKED,
+ * ERR_CORRUPTION, ERR_IO, ERR_NO_MEMORY. Close it when no snapshot, write or query is left. */
 int table_engine_open(const struct table_engine_options *options, struct table_engine **engine,
                       struct err *err);
 void table_engine_close(struct table_engine *engine);
 
+/* What the engine is made of, borrowed. */
 struct catalog *table_engine_catalog(struct table_engine *engine);
 struct store_shard *table_engine_shard(struct table_engine *engine);
 struct os *table_engine_os(struct table_engine *engine);
@@ -29,6 +32,8 @@ struct series_figures; /* series/series.h */
 void table_engine_series_figures(struct table_engine *engine, struct series_figures *figures);
 
 /* ---- definition; each is one durable commit ---- */
+/* ERR_ALREADY_EXISTS for a database with another unit; ERR_UNKNOWN_DATABASE, ERR_UNKNOWN_TABLE; and
+ * what a commit returns. The files of what is dropped go with the last snapshot that has it. */
 int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
                           struct err *err);
 int table_drop_database(struct table_engine *engine, struct str name, struct err *err);
