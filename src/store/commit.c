@@ -215,7 +215,7 @@ static int pack_image(const struct store_rows *rows, struct mem_account *account
   uint64_t *commits = NULL;
   if (commits_size && !(commits = mem_alloc_zero(account, commits_size)))
     code = mem_refused(account, commits_size, err);
-  if (code == ERR_OK && rows->rows) code = part_writer_append(writer, rows, err);
+  if (code == ERR_OK && rows->rows) code = part_writer_append_last(writer, rows, err);
   struct part_ending ending = {.tombstones = rows->tombstones,
                                .tombstone_commits = commits,
                                .tombstone_count = rows->tombstone_count};

@@ -23,7 +23,7 @@ int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store
                             .keys = view->keys,
                             .columns = view->columns,
                             .column_count = view->column_count};
-  if (rows.rows) code = part_writer_append(writer, &rows, err);
+  if (rows.rows) code = part_writer_append_last(writer, &rows, err);
   if (code) goto done;
   struct part_ending ending = {.commit_min = open_part_commit_min(part),
                                .commit_max = open_part_commit_max(part)};
