@@ -37,7 +37,8 @@ format: ## format the C sources in place
 	@python3 tools/lint/lint.py --format
 
 bench: release ## measure, and print one table
-	@tools/setup.sh test
+	@tools/setup.sh build test
+	@tools/build.sh release bench
 	@bench/run
 
 fuzz: ## run every fuzz target for TIME seconds each (TIME=60); NAME=x: only fuzz_x
