@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bitmap.h" /* whole ranges: count, fill, copy, search */
+
 /* `count` (1 to 64) bits from bit `at` on, in the low bits of the result; what is above them is
  * unspecified. Reads only the words that hold the bits. */
 static inline uint64_t bits_load(const uint64_t *from, int64_t at, int64_t count) {
@@ -19,13 +21,5 @@ static inline uint64_t bits_load(const uint64_t *from, int64_t at, int64_t count
 static inline uint64_t bits_mask(int64_t count) {
   return count >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1;
 }
-
-/* Copies `count` bits to bit `to_at` on; the other bits of `to` stay. The ranges must not overlap.
- */
-void bits_copy(uint64_t *to, int64_t to_at, const uint64_t *from, int64_t from_at, int64_t count);
-/* Sets bits [at, at + count) to `value`; the others stay. */
-void bits_fill(uint64_t *bits, int64_t at, int64_t count, bool value);
-/* How many of the bits [at, at + count) are 1. */
-int64_t bits_count(const uint64_t *bits, int64_t at, int64_t count);
 
 #endif
