@@ -1,9 +1,11 @@
 /* Answers in JSON, and what JSON and CSV have in common. */
 #include "server/answer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/number.h"
 #include "server/answer_private.h"
 
 bool answer_epoch_parse(struct str text, enum answer_epoch *epoch) {
@@ -61,7 +63,7 @@ struct str answer__text(const struct column *column, int64_t row) {
 }
 
 void answer_init(struct answer *answer, struct buffer *out, struct mem_account *account) {
-  *answer = (struct answer){.out = out};
+  *answer = (struct answer){.out = out, .day = INT64_MIN};
   arena_init(&answer->arena, account, 2048);
   buffer_init(&answer->messages, account);
 }
@@ -96,53 +98,126 @@ int answer__keep_series(struct answer *answer, const struct query_event *event, 
 
 /* ---- JSON ---- */
 
-static void write_cell(struct answer *answer, const struct column *column, int64_t row) {
-  struct json_writer *json = &answer->json;
-  if (!column_is_valid(column, row)) {
-    json_null(json);
-    return;
+enum {
+  CELL_TEXT_MAX = 64, /* bytes of any cell that is no string, quotes and comma included */
+};
+_Static_assert((int)NUMBER_TEXT_MAX < (int)CELL_TEXT_MAX &&
+                   (int)TIME_TEXT_MAX + 3 <= (int)CELL_TEXT_MAX,
+               "cells fit");
+
+static char *put_two(char *to, int64_t value) {
+  to[0] = (char)('0' + value / 10);
+  to[1] = (char)('0' + value % 10);
+  return to + 2;
+}
+
+/* "2016-01-01T00:00:10Z" in quotes. The date is made once per day; fractions of seconds and years
+ * that have not four digits go the general way. */
+static char *put_time(struct answer *answer, int64_t value, enum time_unit unit, char *to) {
+  int64_t per_second = NS_PER_SECOND / time_unit_ns(unit);
+  int64_t second = value / per_second;
+  *to++ = '"';
+  if (value % per_second || second < 0 || second >= INT64_C(253402300800)) {
+    to += time_format(value, unit, to);
+    *to++ = '"';
+    return to;
   }
-  if (column->dictionary) {
-    json_string(json, answer__text(column, row));
-    return;
+  int64_t day = second / 86400;
+  if (day != answer->day) {
+    char text[TIME_TEXT_MAX];
+    time_format(day * 86400, TIME_S, text);
+    memcpy(answer->date, text, 11);
+    answer->day = day;
   }
+  memcpy(to, answer->date, 11);
+  int64_t rest = second - day * 86400;
+  to = put_two(to + 11, rest / 3600);
+  *to++ = ':';
+  to = put_two(to, rest / 60 % 60);
+  *to++ = ':';
+  to = put_two(to, rest % 60);
+  *to++ = 'Z';
+  *to++ = '"';
+  return to;
+}
+
+static char *put_word(char *to, const char *word, size_t size) {
+  memcpy(to, word, size);
+  return to + size;
+}
+
+/* A cell that is no string; `to` has room for CELL_TEXT_MAX bytes. */
+static char *put_cell(struct answer *answer, const struct column *column, int64_t row, char *to) {
   switch (column->type.physical) {
   case PHYSICAL_BOOL:
-    json_bool(json, bit_get(column->bits, row));
-    return;
+    return bit_get(column->bits, row) ? put_word(to, "true", 4) : put_word(to, "false", 5);
   case PHYSICAL_INT64:
     if (column->type.logical == LOGICAL_TIMESTAMP) {
       enum time_unit unit = (enum time_unit)column->type.parameter;
-      if (answer->epoch == ANSWER_RFC3339) {
-        char text[TIME_TEXT_MAX];
-        int size = time_format(column->i64[row], unit, text);
-        json_string(json, (struct str){text, (size_t)size});
-      } else {
-        json_i64(json, answer__epoch_time(answer->epoch, column->i64[row], unit));
-      }
-      return;
+      if (answer->epoch == ANSWER_RFC3339) return put_time(answer, column->i64[row], unit, to);
+      return number_print_i64(answer__epoch_time(answer->epoch, column->i64[row], unit), to);
     }
-    json_i64(json, column->i64[row]);
-    return;
+    return number_print_i64(column->i64[row], to);
   case PHYSICAL_UINT64:
-    json_u64(json, column->u64[row]);
-    return;
+    return number_print_u64(column->u64[row], to);
   case PHYSICAL_FLOAT64:
-    json_f64(json, column->f64[row]);
-    return;
-  case PHYSICAL_INT32:
-    json_i64(json, column->i32[row]);
-    return;
+    if (!isfinite(column->f64[row])) return put_word(to, "null", 4); /* JSON has no word for it */
+    return number_print_f64(column->f64[row], to);
   default:
-    json_string(json, column_str(column, row));
+    return number_print_i64(column->i32[row], to);
   }
 }
 
-void answer__json_row(struct answer *answer, const struct batch *batch, int64_t row) {
-  json_begin_array(&answer->json);
-  for (uint32_t i = 0; i < batch->column_count; i++)
-    write_cell(answer, &batch->columns[i], row);
-  json_end_array(&answer->json);
+/* The quoted text of a string cell, appended by itself. */
+static char *put_string(struct answer *answer, const struct column *column, int64_t row, char *to,
+                        size_t room) {
+  struct buffer *out = answer->out;
+  buffer_advance(out, (size_t)(to - (char *)out->data) - out->size);
+  json_append_string(out, answer__text(column, row));
+  return (char *)buffer_reserve(out, room);
+}
+
+/* Room for a whole row of numbers is made at once; strings go through the buffer. */
+static void write_row(struct answer *answer, const struct batch *batch, int64_t row) {
+  struct buffer *out = answer->out;
+  size_t room = (batch->column_count + 1) * CELL_TEXT_MAX;
+  char *to = (char *)buffer_reserve(out, room);
+  if (!to) return;
+  *to++ = '[';
+  for (uint32_t i = 0; i < batch->column_count; i++) {
+    const struct column *column = &batch->columns[i];
+    if (i) *to++ = ',';
+    if (!column_is_valid(column, row)) {
+      to = put_word(to, "null", 4);
+    } else if (!column->dictionary && !type_is_string(column->type)) {
+      to = put_cell(answer, column, row, to);
+    } else {
+      to = put_string(answer, column, row, to, room);
+      if (!to) return;
+    }
+  }
+  *to++ = ']';
+  buffer_advance(out, (size_t)(to - (char *)out->data) - out->size);
+}
+
+/* The same with a cell a line. */
+static void write_pretty_row(struct answer *answer, const struct batch *batch, int64_t row) {
+  struct json_writer *json = &answer->json;
+  json_begin_array(json);
+  for (uint32_t i = 0; i < batch->column_count; i++) {
+    const struct column *column = &batch->columns[i];
+    bool text = column->dictionary || type_is_string(column->type);
+    if (!column_is_valid(column, row)) {
+      json_null(json);
+    } else if (text) {
+      json_string(json, answer__text(column, row));
+    } else {
+      char cell[CELL_TEXT_MAX];
+      char *end = put_cell(answer, column, row, cell);
+      json_raw(json, (struct str){cell, (size_t)(end - cell)});
+    }
+  }
+  json_end_array(json);
 }
 
 static void open_series(struct answer *answer) {
@@ -275,7 +350,12 @@ static void write_rows(struct answer *answer, const struct batch *batch, int64_t
       json_begin_array(&answer->json);
       answer->in_values = true;
     }
-    answer__json_row(answer, batch, *row);
+    if (answer->pretty) {
+      write_pretty_row(answer, batch, *row);
+    } else {
+      json_element(&answer->json);
+      write_row(answer, batch, *row);
+    }
     answer->rows++;
     ++*row;
   }

@@ -11,8 +11,7 @@ struct str answer__text(const struct column *column, int64_t row);
 /* Copies name, tags and column names of a series: they must outlive the event. */
 int answer__keep_series(struct answer *answer, const struct query_event *event, struct err *err);
 
-/* One row as a JSON array. */
-void answer__json_row(struct answer *answer, const struct batch *batch, int64_t row);
+/* answer_event for CSV. */
 int answer__csv_event(struct answer *answer, const struct query_event *event, int64_t *row,
                       size_t size_max, struct err *err);
 

@@ -181,7 +181,6 @@ void connection_trim(struct connection *connection);
 
 /* ---- connection_read.c ---- */
 /* libuv's callbacks: where the next bytes go, and that they came. */
-/* libuv's callbacks of a connection's handle: a buffer to read into, and what was read into it. */
 void connection_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
 /* size < 0: the end, or an error. */
 void connection_on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
@@ -191,7 +190,6 @@ void connection_set_reading(struct connection *connection, bool on);
 
 /* ---- request.c ---- */
 /* Prepares the request that is embedded in a connection. */
-/* An empty request of a connection; deinit gives back what it holds. */
 void request_init(struct request *request, struct connection *connection);
 /* Frees its buffers. */
 void request_deinit(struct request *request);

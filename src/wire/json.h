@@ -32,8 +32,6 @@ struct json_writer {
 };
 
 /* Prepares a writer in the caller's storage that appends to `out`. */
-/* Begins a text at the end of `out`. Objects and arrays nest up to JSON_DEPTH_MAX; commas and,
- * where pretty, line ends are the writer's. */
 void json_writer_init(struct json_writer *writer, struct buffer *out, bool pretty);
 /* "{": keys and values follow, in turn. At most JSON_DEPTH_MAX containers may be open. */
 void json_begin_object(struct json_writer *writer);
@@ -57,6 +55,9 @@ void json_f64(struct json_writer *writer, double value);
 void json_bool(struct json_writer *writer, bool value);
 /* null. */
 void json_null(struct json_writer *writer);
+/* What stands in front of the next value (a comma, a new line), which the caller then appends to
+ * `out` itself. */
+void json_element(struct json_writer *writer);
 /* A value that is JSON already. */
 void json_raw(struct json_writer *writer, struct str text);
 

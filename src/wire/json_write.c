@@ -97,6 +97,8 @@ void json_bool(struct json_writer *writer, bool value) {
 
 void json_null(struct json_writer *writer) { json_raw(writer, STR("null")); }
 
+void json_element(struct json_writer *writer) { begin_element(writer); }
+
 void json_raw(struct json_writer *writer, struct str text) {
   begin_element(writer);
   buffer_append_str(writer->out, text);
