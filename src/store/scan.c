@@ -298,6 +298,8 @@ static int scan_fill(struct store_scan *scan, const struct scan_input *input, st
   if ((code = gather_marks(scan, err)) || (code = set_columns(scan, input, err)) ||
       (code = add_sources(scan, input, err)))
     return code;
+  scan->plain = !scan->spec.series && !scan->spec.head && !scan->spec.tail &&
+                scan->mark_count == 0 && scan->policy != STORE_DROP_TWINS;
   return scan__plan_init(scan, err);
 }
 

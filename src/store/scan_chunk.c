@@ -111,6 +111,8 @@ void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot) {
 /* Room for one more piece and one more run. */
 static int plan_reserve(struct store_scan *scan, struct err *err) {
   struct scan_plan *plan = &scan->plan;
+  if (plan->piece_count < plan->piece_capacity && plan->run_count < plan->run_capacity)
+    return ERR_OK;
   int code = plan_array(scan, &plan->pieces, &plan->piece_capacity, plan->piece_count + 1,
                         sizeof *plan->pieces, err);
   if (code) return code;
@@ -176,6 +178,28 @@ int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t f
         (struct scan_piece){.slot = slot, .from = from, .row = plan->rows, .rows = count};
   }
   scan__plan_refer(scan, slot);
+  plan_rows(scan, count, lo, hi);
+  return ERR_OK;
+}
+
+int scan__plan_short(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t count,
+                     int64_t lo, int64_t hi, struct err *err) {
+  struct scan_plan *plan = &scan->plan;
+  uint32_t pick = scan__pick(slot, from);
+  struct scan_piece *last = plan->piece_count ? &plan->pieces[plan->piece_count - 1] : NULL;
+  scan__plan_refer(scan, slot);
+  if (!last || last->slot) {
+    uint32_t picks[SCAN_SHORT];
+    for (uint32_t i = 0; i < count; i++)
+      picks[i] = pick + i;
+    return scan__plan_picks(scan, picks, count, lo, hi, 0, err);
+  }
+  int code = plan_reserve(scan, err);
+  if (code) return code;
+  last = &plan->pieces[plan->piece_count - 1];
+  for (uint32_t i = 0; i < count; i++)
+    plan->picks[plan->rows + i] = pick + i;
+  last->rows += count;
   plan_rows(scan, count, lo, hi);
   return ERR_OK;
 }

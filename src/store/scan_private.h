@@ -4,6 +4,7 @@
  *   scan_source.c  one input: which block and run is next, what is decoded
  *   scan_bounds.c  head and tail: how much of a series has to be read
  *   scan_series.c  which series is next; its runs from all inputs, put in order
+ *   scan_runs.c    the common case of that: whole runs that follow each other
  *   scan_merge.c   interleaved keys: windows, merging, folding
  *   scan_chunk.c   the plan of a chunk, and its columns when they are asked for
  *
@@ -152,6 +153,7 @@ struct store_scan {
   uint32_t mark_count;
   uint32_t *hits; /* marks that contain the series being read */
   uint32_t hit_count;
+  bool plain;       /* no list of series, deletions, head, tail or twins to mind */
   bool hits_fixed;  /* all marks are for all series */
   uint64_t floor;   /* series below are done */
   bool ended;       /* the last possible series is done */
@@ -229,6 +231,11 @@ int scan__bound(struct store_scan *scan, uint64_t series, bool *again, bool *rea
 /* Plans the next chunk; plan.rows 0: the end. */
 int scan__plan(struct store_scan *scan, struct err *err);
 
+/* ---- scan_runs.c ---- */
+/* Plans series as long as they are runs that follow each other in opened blocks; only where nothing
+ * but ranges was asked for (scan->plain). */
+int scan__pass_runs(struct store_scan *scan, struct err *err);
+
 /* ---- scan_merge.c ---- */
 /* Merges the members' rows up to some key into the plan: those of `first`, whose next key is the
  * lowest, and of all members that overlap it. Takes at least one row unless *ready comes back false
@@ -248,6 +255,9 @@ static inline uint32_t scan__room(const struct store_scan *scan) {
 /* Appends rows [from, from + count) of a slot's block, which belong to the current series and have
  * keys from lo to hi. */
 int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t count,
+                     int64_t lo, int64_t hi, struct err *err);
+/* The same for fewer than SCAN_SHORT rows that something else follows. */
+int scan__plan_short(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t count,
                      int64_t lo, int64_t hi, struct err *err);
 /* A whole block of several series into an empty plan. */
 int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err *err);

@@ -126,6 +126,8 @@ static int bound_series(struct store_scan *scan, uint64_t series, bool *again, s
 static int enter_series(struct store_scan *scan, struct err *err) {
   struct scan_source *alone;
   bool again, opened;
+  int code;
+  if (scan->plain && (code = scan__pass_runs(scan, err))) return code;
   compact_active(scan);
   if (scan->active_count == 0) return ERR_OK;
   uint64_t series = lowest_series(scan, &alone);
@@ -133,7 +135,7 @@ static int enter_series(struct store_scan *scan, struct err *err) {
       (scan->plan.rows == 0 || alone->blocks[alone->at].rows >= SCAN_LARGE))
     return pass_whole(scan, alone, err);
   if (scan->mark_count) scan__collect_hits(scan, series);
-  int code = bound_series(scan, series, &again, err);
+  code = bound_series(scan, series, &again, err);
   if (code || again) return code;
   code = open_blocks(scan, series, &opened, err);
   if (code || opened) return code;
