@@ -130,6 +130,7 @@ struct transfer {
   uv_write_t write;
   uv_tcp_t tcp;
   struct server *server;
+  struct loop *loop; /* where it goes */
 };
 
 static void on_transfer_closed(uv_handle_t *handle) {
@@ -139,7 +140,10 @@ static void on_transfer_closed(uv_handle_t *handle) {
 
 static void on_transferred(uv_write_t *write, int status) {
   struct transfer *transfer = write->data;
-  if (status) atomic_fetch_sub(&transfer->server->connection_count, 1);
+  if (status) {
+    atomic_fetch_sub(&transfer->loop->connection_count, 1);
+    atomic_fetch_sub(&transfer->server->connection_count, 1);
+  }
   uv_close((uv_handle_t *)&transfer->tcp, on_transfer_closed);
 }
 
@@ -149,6 +153,7 @@ static bool transfer_to(struct loop *loop, uv_stream_t *listener) {
   struct transfer *transfer = mem_alloc_zero(&server->account, sizeof *transfer);
   if (!transfer) return false;
   transfer->server = server;
+  transfer->loop = loop;
   transfer->write.data = transfer;
   uv_tcp_init(&server->loops[0].uv, &transfer->tcp);
   transfer->tcp.data = transfer;
@@ -161,11 +166,6 @@ static bool transfer_to(struct loop *loop, uv_stream_t *listener) {
   }
   if (status) uv_close((uv_handle_t *)&transfer->tcp, on_transfer_closed);
   return status == 0;
-}
-
-static void on_refused_closed(uv_handle_t *handle) {
-  struct transfer *transfer = handle->data;
-  mem_free(&transfer->server->account, transfer, sizeof *transfer);
 }
 
 /* Too many connections: a short answer, if the socket takes it at once, and the end. */
@@ -184,7 +184,7 @@ static void refuse(struct server *server, uv_stream_t *listener) {
     uv_try_write((uv_stream_t *)&transfer->tcp, &bytes, 1);
   }
   metric_add(server->counters.refused, 1);
-  uv_close((uv_handle_t *)&transfer->tcp, on_refused_closed);
+  uv_close((uv_handle_t *)&transfer->tcp, on_transfer_closed);
 }
 
 void loop_on_connection(uv_stream_t *listener, int status) {
@@ -319,6 +319,7 @@ static void on_tick(uv_timer_t *timer) {
     at = next;
   }
   make_room(loop);
+  metric_set(loop->server->counters.bodies, mem_account_used(&loop->server->bodies));
   if (!loop->connections && !loop->stopping) {
     uv_timer_stop(&loop->tick);
     loop->ticking = false;

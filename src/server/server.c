@@ -78,10 +78,6 @@ static int register_route(struct server *server, size_t index, const char *label
   return metrics_histogram(server->metrics, &spec, &route->seconds, err);
 }
 
-static double read_bodies(void *context) {
-  return (double)mem_account_used(&((struct server *)context)->bodies);
-}
-
 static int register_metrics(struct server *server, struct err *err) {
   struct server_metrics *counters = &server->counters;
   struct metrics *metrics = server->metrics;
@@ -103,7 +99,7 @@ static int register_metrics(struct server *server, struct err *err) {
   if (code) return code;
   spec = (struct metric_spec){.name = "nilo_http_bodies_bytes",
                               .help = "Memory of request bodies, kept capacity included."};
-  code = metrics_callback(metrics, &spec, METRIC_GAUGE, read_bodies, server, err);
+  code = metrics_gauge(metrics, &spec, &counters->bodies, err);
   size_t count;
   const struct route *routes = routes_all(&count);
   for (size_t i = 0; !code && i < count; i++) {

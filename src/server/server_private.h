@@ -37,7 +37,7 @@ struct server_limits {
 };
 
 struct server_metrics {
-  struct metric_gauge *connections;
+  struct metric_gauge *connections, *bodies;
   struct metric_counter *accepted, *refused, *bytes_in, *bytes_out;
 };
 /* Of one route; the last one is for paths that have none. */
