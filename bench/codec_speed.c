@@ -101,10 +101,12 @@ static uint64_t bits_of(double value) {
   return bits;
 }
 
-/* A random walk with steps N(0, 1) between 0 and 100, rounded to `digits` decimals. */
-static void walk(double scale, bool floats) {
-  double at = random_unit() * 100;
+/* Random walks with steps N(0, 1) between 0 and 100, `rows` values each, as whole numbers or as
+ * fractions of `scale`. */
+static void walk(double scale, bool floats, size_t rows) {
+  double at = 0;
   for (size_t i = 0; i < VALUES; i++) {
+    if (i % rows == 0) at = random_unit() * 100;
     at = fmin(100, fmax(0, at + random_normal()));
     double rounded = rint(at * scale);
     values[i] = floats ? bits_of(rounded / scale) : (uint64_t)(int64_t)rounded;
@@ -112,10 +114,16 @@ static void walk(double scale, bool floats) {
 }
 
 static void synthetic(void) {
-  walk(1, false);
+  walk(1, false, VALUES);
   report("walk, integers", TYPE_INT64, values, VALUES);
-  walk(100, true);
+  walk(100, true, VALUES);
   report("walk, two decimals", TYPE_FLOAT64, values, VALUES);
+  walk(1, false, 360);
+  report("walks of 360, integers", TYPE_INT64, values, VALUES);
+  walk(100, true, 360);
+  report("walks of 360, two decimals", TYPE_FLOAT64, values, VALUES);
+  walk(100, true, 5);
+  report("walks of 5, two decimals", TYPE_FLOAT64, values, VALUES);
   for (size_t i = 0; i < VALUES; i++)
     values[i] = UINT64_C(1451606400000000000) + i * UINT64_C(10000000000);
   report("times, every 10 s", TYPE_TIMESTAMP(0), values, VALUES);

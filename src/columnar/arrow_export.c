@@ -91,9 +91,9 @@ static int create_schema_block(const struct arrow_field *fields, uint32_t count,
 
 int arrow_export_schema(const struct arrow_field *fields, uint32_t count,
                         struct mem_account *account, struct ArrowSchema *out, struct err *err) {
-  struct schema_parts parts;
+  struct schema_parts parts = {0};
   out->release = NULL;
-  struct schema_block *block;
+  struct schema_block *block = NULL;
   int code = create_schema_block(fields, count, account, &block, &parts, err);
   if (code) return code;
   for (uint32_t i = 0; i < count; i++) {
