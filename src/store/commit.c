@@ -365,6 +365,9 @@ int section_read(const uint8_t *bytes, size_t size, bool whole, struct section_v
   bool bodiless = header->kind == WAL_SECTION_EMPTY || header->kind == WAL_SECTION_DROP;
   if (bodiless && (header->body_size || header->rows))
     return corrupt(err, "a section without rows has a body");
+  /* So that nobody makes room for more columns than there are bytes. */
+  if (header->kind == WAL_SECTION_PLAIN && header->column_count > header->body_size / 16)
+    return corrupt(err, "plain rows are cut off");
   view->body = bytes + *used;
   *used += wal_align8((size_t)header->body_size);
   return ERR_OK;

@@ -111,7 +111,7 @@ static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, boo
 
 /* ---- merges of memory parts ---- */
 
-enum { MEMORY_RUN_MIN = 8, MEMORY_RUN_ANY = 48 };
+enum { MEMORY_RUN_MIN = 16, MEMORY_RUN_ANY = 64 };
 
 static uint64_t part_bytes(const struct store_part *part) {
   struct store_part_facts facts;

@@ -34,7 +34,7 @@ struct shard_file {
 enum {
   OPEN_ROWS_SEAL = 16384,      /* an open part of so many rows is sealed */
   OPEN_BYTES_SEAL = 4 << 20,   /* or so many bytes */
-  MEMORY_PARTS_MAX = 16,       /* of one store, before they are merged in memory */
+  MEMORY_PARTS_MAX = 32,       /* of one store, before they are merged in memory */
   GROUP_BYTES_MAX = 8 << 20,   /* of the payload of one record, unless one commit is larger */
   GROUP_BUFFER_KEPT = 1 << 20, /* a larger buffer is given back after its group */
 };
