@@ -27,6 +27,10 @@ struct codec_loops {
   void (*pack[33])(const uint32_t *fields, packed_word *packed);
   void (*unpack[33])(const packed_word *packed, uint32_t *fields);
 
+  /* 8 * octets fields of `width` bits (1 to 32) in sequence. Reads up to 8 bytes from where each
+   * field begins: the caller leaves out what stands that near to the end. */
+  void (*unsequence)(const uint8_t *packed, size_t octets, unsigned width, uint32_t *fields);
+
   /* Least and greatest of values ^ flip. Any count above 0. */
   void (*range)(const uint64_t *values, size_t count, uint64_t flip, uint64_t *min, uint64_t *max);
   /* x of each value; returns the greatest x. Any count. */

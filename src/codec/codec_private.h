@@ -190,7 +190,7 @@ int codec__decode_integers(const struct codec_image *image, uint32_t from, uint3
 double codec__power(unsigned exponent);
 /* Bytes of memory that codec__put_floats needs beside the image. */
 static inline size_t codec__float_scratch(size_t count) {
-  return count * 2 * sizeof(uint64_t) + CODEC_ROWS_MAX * sizeof(uint16_t);
+  return count * (2 * sizeof(uint64_t) + sizeof(uint16_t));
 }
 /* Writes the payload and returns the codec. */
 uint8_t codec__put_floats(const struct codec_loops *loops, const uint64_t *bits, size_t count,

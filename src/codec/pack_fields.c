@@ -29,20 +29,22 @@ static void pack_sequence(const uint32_t *fields, size_t count, unsigned width, 
   memcpy(packed, &word, 8);
 }
 
-static void unpack_sequence(const uint8_t *packed, size_t count, unsigned width, uint32_t *fields) {
+static void unpack_sequence(const struct codec_loops *loops, const uint8_t *packed, size_t count,
+                            unsigned width, uint32_t *fields) {
   uint64_t mask = (UINT64_C(1) << width) - 1, word;
   size_t size = sequence_size(count, width);
-  /* Field i needs the 8 bytes from bit i * width on. */
-  size_t whole = size < 8 ? 0 : ((size - 8) * 8 + 7) / width + 1;
-  if (whole > count) whole = count;
-  for (size_t i = 0; i < whole; i++) {
-    memcpy(&word, packed + (i * width >> 3), 8);
-    fields[i] = (uint32_t)(word >> (i * width & 7) & mask);
-  }
-  for (size_t i = whole; i < count; i++) {
+  /* Eight fields need at most 8 bytes behind their own. */
+  size_t octets = size < 8 ? 0 : (size - 8) / width;
+  if (octets > count / 8) octets = count / 8;
+  loops->unsequence(packed, octets, width, fields);
+  for (size_t i = octets * 8; i < count; i++) {
     size_t at = i * width >> 3;
     word = 0;
-    memcpy(&word, packed + at, size - at < 8 ? size - at : 8);
+    if (size - at >= 8)
+      memcpy(&word, packed + at, 8);
+    else
+      for (size_t b = 0; b < size - at; b++)
+        word |= (uint64_t)packed[at + b] << (8 * b);
     fields[i] = (uint32_t)(word >> (i * width & 7) & mask);
   }
 }
@@ -73,7 +75,7 @@ void codec__unpack_vector(const struct codec_loops *loops, const uint8_t *packed
   else if (width == 0)
     memset(fields, 0, count * sizeof *fields);
   else
-    unpack_sequence(packed, count, width, fields);
+    unpack_sequence(loops, packed, count, width, fields);
 }
 
 void codec__unpack_vector_wide(const struct codec_loops *loops, const uint8_t *packed, size_t count,
