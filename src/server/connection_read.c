@@ -92,7 +92,10 @@ void connection_on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffe
 }
 
 /* The parser failed: what it found is the answer, and the connection is over. */
-static void on_bad_message(struct connection *connection, const struct err *err) {
+static void on_bad_message(struct connection *connection, struct err *err) {
+  if (err->code == ERR_BODY_TOO_LARGE) {
+    err_hint(err, "send smaller batches, or raise http.body_size_max");
+  }
   connection->refused = true;
   connection->close_after = true;
   connection->phase = PHASE_BUSY;

@@ -50,7 +50,7 @@ static enum libdeflate_result inflate_once(struct libdeflate_decompressor *engin
 
 static int too_large(size_t size_max, struct err *err) {
   err_set(err, ERR_BODY_TOO_LARGE, "the decompressed body is larger than %zu bytes", size_max);
-  err_hint(err, "send smaller batches");
+  err_hint(err, "send smaller batches, or raise the limit");
   return ERR_BODY_TOO_LARGE;
 }
 
