@@ -33,7 +33,9 @@ class Server:
     def start(self):
         log_path = pathlib.Path(self.folder) / "server.log"
         self.log = open(log_path, "ab")
-        environment = dict(os.environ)
+        # NILO_… variables are settings to the program, and those of the suite are none.
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("NILO_")}
         suppressions = TOP / "tests" / "support" / "tsan.supp"
         environment["TSAN_OPTIONS"] = (environment.get("TSAN_OPTIONS", "") +
                                        f":suppressions={suppressions}")
