@@ -275,17 +275,24 @@ static int read_unit(const struct store_part *part, uint32_t block, uint32_t col
   return part__damaged(part, PART_BLOCKS, 0, offset, what, err);
 }
 
-/* Decodes one image that has been checked. */
-static int decode(const struct store_part *part, const uint8_t *bytes, size_t size, uint64_t offset,
-                  struct type type, uint32_t rows, struct arena *arena, struct column *column,
-                  struct err *err) {
+/* Decodes rows [from, from + count) of one image that has been checked. */
+static int decode_rows(const struct store_part *part, const uint8_t *bytes, size_t size,
+                       uint64_t offset, struct type type, uint32_t rows, uint32_t from,
+                       uint32_t count, struct arena *arena, struct column *column,
+                       struct err *err) {
   struct codec_image image;
   int code = codec_open(bytes, size, type, rows, &image, err);
-  if (!code) code = codec_decode(&image, 0, rows, arena, column, err);
+  if (!code) code = codec_decode(&image, from, count, arena, column, err);
   if (code != ERR_CORRUPTION) return code;
   struct err cause;
   if (err) cause = *err;
   return part__damaged(part, PART_BLOCKS, 0, offset, err ? cause.message : "", err);
+}
+
+static int decode(const struct store_part *part, const uint8_t *bytes, size_t size, uint64_t offset,
+                  struct type type, uint32_t rows, struct arena *arena, struct column *column,
+                  struct err *err) {
+  return decode_rows(part, bytes, size, offset, type, rows, 0, rows, arena, column, err);
 }
 
 /* 64-bit values of an image that may not have nulls. */
@@ -301,32 +308,46 @@ static int decode_u64(const struct store_part *part, const uint8_t *bytes, size_
   return ERR_OK;
 }
 
-int part_read_keys(struct store_part *part, uint32_t block, struct arena *arena,
-                   const int64_t **keys, uint64_t *bytes_read, struct err *err) {
+int part_read_keys_rows(struct store_part *part, uint32_t block, uint32_t from, uint32_t count,
+                        struct arena *arena, const int64_t **keys, uint64_t *bytes_read,
+                        struct err *err) {
   int code = part_load_blocks(part, err);
   if (code) return code;
   assert(block < part->meta.blocks);
   const struct part_loaded_blocks *loaded = atomic_load(&part->blocks);
   const struct part_block *facts = &loaded->blocks[block];
   const struct part_block_place *place = &loaded->places[block];
+  assert(count > 0 && from + count <= facts->rows);
   uint64_t offset = place->place + place->runs_size;
   const uint8_t *bytes;
-  const uint64_t *values = NULL;
+  struct column column;
   code = read_unit(part, block, 0, offset, place->keys_size, place->keys_checksum, arena, &bytes,
                    bytes_read, err);
   if (!code)
-    code = decode_u64(part, bytes, place->keys_size, offset, TYPE_INT64, facts->rows, arena,
-                      &values, err);
+    code = decode_rows(part, bytes, place->keys_size, offset, TYPE_INT64, facts->rows, from, count,
+                       arena, &column, err);
   if (code) return code;
-  const int64_t *read = (const int64_t *)values;
+  if (column.null_count)
+    return part__damaged(part, PART_BLOCKS, 0, offset, "a key is missing", err);
+  const int64_t *read = column.i64;
   uint32_t descents = 0;
-  for (uint32_t i = 1; i < facts->rows; i++)
+  for (uint32_t i = 1; i < count; i++)
     descents += read[i] < read[i - 1];
-  if (descents >= facts->runs ||
-      (facts->runs == 1 && (read[0] != facts->key_min || read[facts->rows - 1] != facts->key_max)))
+  bool low = from == 0 && read[0] != facts->key_min;
+  bool high = from + count == facts->rows && read[count - 1] != facts->key_max;
+  if (descents >= facts->runs || (facts->runs == 1 && (low || high)))
     return part__damaged(part, PART_BLOCKS, 0, offset, "keys are not in order", err);
   *keys = read;
   return ERR_OK;
+}
+
+int part_read_keys(struct store_part *part, uint32_t block, struct arena *arena,
+                   const int64_t **keys, uint64_t *bytes_read, struct err *err) {
+  int code = part_load_blocks(part, err);
+  if (code) return code;
+  assert(block < part->meta.blocks);
+  return part_read_keys_rows(part, block, 0, part_blocks(part)[block].rows, arena, keys, bytes_read,
+                             err);
 }
 
 /* The four columns of a run directory. In a block of single rows the last three follow from its
@@ -465,22 +486,33 @@ static int null_column(struct type type, uint32_t rows, struct arena *arena, str
   return ERR_OK;
 }
 
-int part_read_column(struct store_part *part, uint32_t block, uint32_t column_id,
-                     struct arena *arena, struct column *column, uint64_t *bytes_read,
-                     struct err *err) {
+int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t column_id,
+                          uint32_t from, uint32_t count, struct arena *arena, struct column *column,
+                          uint64_t *bytes_read, struct err *err) {
   struct part_record record;
   struct type type;
   int code = find_record(part, block, column_id, false, &record, &type, err);
   if (code) return code;
   const struct part_loaded_blocks *loaded = atomic_load(&part->blocks);
   uint32_t rows = loaded->blocks[block].rows;
-  if (record.size == 0) return null_column(type, rows, arena, column, err);
+  assert(count > 0 && from + count <= rows);
+  if (record.size == 0) return null_column(type, count, arena, column, err);
   uint64_t offset = loaded->places[block].place + record.place;
   const uint8_t *bytes;
   code = read_unit(part, block, column_id, offset, record.size, record.checksum, arena, &bytes,
                    bytes_read, err);
   if (code) return code;
-  return decode(part, bytes, record.size, offset, type, rows, arena, column, err);
+  return decode_rows(part, bytes, record.size, offset, type, rows, from, count, arena, column, err);
+}
+
+int part_read_column(struct store_part *part, uint32_t block, uint32_t column_id,
+                     struct arena *arena, struct column *column, uint64_t *bytes_read,
+                     struct err *err) {
+  int code = part_load_blocks(part, err);
+  if (code) return code;
+  assert(block < part->meta.blocks);
+  return part_read_column_rows(part, block, column_id, 0, part_blocks(part)[block].rows, arena,
+                               column, bytes_read, err);
 }
 
 int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
