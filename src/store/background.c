@@ -53,7 +53,12 @@ static void complain(struct store_shard *shard, const char *what, const struct e
 
 static void flusher_main(void *context) {
   struct store_shard *shard = context;
+  int64_t reported = os_monotonic_ns(shard->os);
   while (await(shard, &shard->flush_wanted, &shard->flush_cond, TICK_NS)) {
+    if (os_monotonic_ns(shard->os) - reported >= TICK_NS) {
+      shard__report(shard);
+      reported = os_monotonic_ns(shard->os);
+    }
     bool did = true;
     while (did) {
       struct err err;

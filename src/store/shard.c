@@ -216,6 +216,8 @@ int store_shard_open(const struct store_options *options, struct store_shard **o
     shard->manifest_open = code == ERR_OK;
   }
   if (code == ERR_OK) code = shard__recover(shard, exists, err);
+  if (code == ERR_OK) code = shard__register(shard, err);
+  if (code == ERR_OK) shard__report(shard);
   if (code == ERR_OK) code = shard__start_committer(shard, err);
   if (code == ERR_OK) code = shard__start_background(shard, err);
   if (code) {
@@ -237,6 +239,7 @@ void store_shard_close(struct store_shard *shard) {
   shard__stop_committer(shard);
   shard__stop_background(shard);
   if (!shard->options.read_only) wal_close_orderly(&shard->wal);
+  shard__report(shard);
   shard_destroy(shard);
 }
 

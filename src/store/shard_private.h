@@ -46,6 +46,16 @@ struct shard_counters {
   _Atomic uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
 };
 
+/* What was told to the registry of metrics. */
+enum { SHARD_COUNTERS_MAX = 16, SHARD_GAUGES_MAX = 8 };
+struct metric_counter;
+struct metric_gauge;
+struct shard_report {
+  struct metric_counter *counters[SHARD_COUNTERS_MAX];
+  struct metric_gauge *gauges[SHARD_GAUGES_MAX];
+  struct store_figures last;
+};
+
 struct store_shard {
   struct store_options options; /* path belongs to the shard */
   struct os *os;
@@ -97,6 +107,7 @@ struct store_shard {
   struct os_thread *flusher, *merger;
 
   struct shard_counters counters;
+  struct shard_report report; /* the flusher's; of nobody without background threads */
 };
 
 /* ---- publish.c: all need publish_lock ---- */
@@ -149,6 +160,12 @@ void shard__flush_ended(struct store_shard *shard, const struct err *err);
 /* ---- shard.c ---- */
 /* Makes the names of the shard's folders durable, and its own. */
 int shard__sync_directories(struct store_shard *shard, struct err *err);
+
+/* ---- shard_report.c ---- */
+/* Registers the shard's metrics, if there is a registry. */
+int shard__register(struct store_shard *shard, struct err *err);
+/* Brings them up to date; one thread at a time. */
+void shard__report(struct store_shard *shard);
 
 /* ---- recovery.c ---- */
 /* Makes the shard what it was: checkpoint and edits of the manifest, then the log from where the
