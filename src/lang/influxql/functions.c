@@ -1,0 +1,56 @@
+/* The functions of SELECT. */
+#include "lang/influxql/influxql_private.h"
+
+enum {
+  NUMBERS = TAKES_NUMBERS,
+  ORDERED = TAKES_NUMBERS | TAKES_BOOLEANS,
+  ANYTHING = TAKES_NUMBERS | TAKES_BOOLEANS | TAKES_STRINGS,
+};
+
+static const struct function functions[] = {
+    {"count", CLASS_AGGREGATE, AGGREGATE_COUNT, 0, 1, 1, ANYTHING},
+    {"sum", CLASS_AGGREGATE, AGGREGATE_SUM, 0, 1, 1, NUMBERS},
+    {"mean", CLASS_AGGREGATE, AGGREGATE_MEAN, 0, 1, 1, NUMBERS},
+    {"spread", CLASS_AGGREGATE, AGGREGATE_SPREAD, 0, 1, 1, NUMBERS},
+    {"stddev", CLASS_AGGREGATE, AGGREGATE_STDDEV, 0, 1, 1, NUMBERS},
+    {"median", CLASS_AGGREGATE, AGGREGATE_MEDIAN, 0, 1, 1, NUMBERS},
+    {"mode", CLASS_AGGREGATE, AGGREGATE_MODE, 0, 1, 1, ANYTHING},
+    {"min", CLASS_SELECTOR, AGGREGATE_MIN, 0, 1, 1, ORDERED},
+    {"max", CLASS_SELECTOR, AGGREGATE_MAX, 0, 1, 1, ORDERED},
+    {"first", CLASS_SELECTOR, AGGREGATE_FIRST, 0, 1, 1, ANYTHING},
+    {"last", CLASS_SELECTOR, AGGREGATE_LAST, 0, 1, 1, ANYTHING},
+    {"percentile", CLASS_SELECTOR, AGGREGATE_PERCENTILE, 0, 2, 2, NUMBERS},
+    {"distinct", CLASS_DISTINCT, 0, 0, 1, 1, ANYTHING},
+    {"difference", CLASS_WINDOW, 0, WINDOW_DIFFERENCE, 1, 1, NUMBERS},
+    {"non_negative_difference", CLASS_WINDOW, 0, WINDOW_NON_NEGATIVE_DIFFERENCE, 1, 1, NUMBERS},
+    {"derivative", CLASS_WINDOW, 0, WINDOW_DERIVATIVE, 1, 2, NUMBERS},
+    {"non_negative_derivative", CLASS_WINDOW, 0, WINDOW_NON_NEGATIVE_DERIVATIVE, 1, 2, NUMBERS},
+    {"moving_average", CLASS_WINDOW, 0, WINDOW_MOVING_AVERAGE, 2, 2, NUMBERS},
+    {"cumulative_sum", CLASS_WINDOW, 0, WINDOW_CUMULATIVE_SUM, 1, 1, NUMBERS},
+    {"elapsed", CLASS_WINDOW, 0, WINDOW_ELAPSED, 1, 2, ANYTHING},
+    {"top", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+    {"bottom", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+    {"sample", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+    {"integral", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+    {"holt_winters", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+    {"holt_winters_with_fit", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+};
+
+const struct function *influxql__function(struct str name) {
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+    if (str_equal(name, str_from(functions[i].name))) return &functions[i];
+  return NULL;
+}
+
+bool influxql__function_takes(const struct function *function, struct type type) {
+  switch (type.physical) {
+  case PHYSICAL_INT64:
+  case PHYSICAL_UINT64:
+  case PHYSICAL_FLOAT64:
+    return function->types & TAKES_NUMBERS;
+  case PHYSICAL_BOOL:
+    return function->types & TAKES_BOOLEANS;
+  default:
+    return function->types & TAKES_STRINGS;
+  }
+}

@@ -1,0 +1,254 @@
+/* What the files of this folder share: tokens, the parser at work, builders, binding. */
+#ifndef NILO_LANG_INFLUXQL_INFLUXQL_PRIVATE_H
+#define NILO_LANG_INFLUXQL_INFLUXQL_PRIVATE_H
+
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "lang/influxql/influxql.h"
+
+/* ---- lexer.re ---- */
+struct token {
+  struct str text; /* with quotes */
+  bool quoted;     /* an identifier in double quotes */
+  bool escaped;    /* holds a backslash */
+};
+/* What is no token of the grammar. */
+enum { TOKEN_ILLEGAL = 250, TOKEN_BAD_STRING, TOKEN_BAD_REGEX, TOKEN_BAD_COMMENT, TOKEN_BOUND };
+struct lexer {
+  const char *at, *end; /* *end is NUL */
+  int last;             /* kind of the token before; 0: none */
+};
+/* The next token's kind; 0 at the end. */
+int influxql__next_token(struct lexer *lexer, struct token *token);
+
+/* ---- grammar.y ---- */
+struct list {
+  void *items;
+  uint32_t count, capacity;
+};
+struct parser {
+  struct arena *arena;
+  struct str text;
+  struct err *err;
+  int code;                            /* the first failure */
+  bool syntax_error;                   /* the grammar refused the token at hand */
+  struct influxql_statement statement; /* being parsed */
+  const char *statement_begin;
+  struct list statements;
+  struct list fields, sources, dimensions, names;
+};
+struct yyParser;
+size_t influxql__parser_size(void);
+void influxql__parserInit(void *machine);
+void influxql__parserFinalize(void *machine);
+void influxql__parser(void *machine, int kind, struct token token, struct parser *parser);
+enum { PARSER_STACK = 1024 };
+/* Copies the states on the machine's stack; returns how many. */
+int influxql__parser_save(void *machine, uint16_t states[PARSER_STACK]);
+/* True when a machine with these states takes the token. */
+bool influxql__parser_takes(const uint16_t *states, int count, int kind);
+/* The number of kinds of tokens; their names as the grammar has them. */
+int influxql__token_kinds(void);
+const char *influxql__token_name(int kind);
+bool influxql__token_falls_back(int kind);
+
+/* ---- build.c: what the grammar's actions call; NULL or empty after a failure ---- */
+void influxql__fail(struct parser *parser, int code, const char *at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void influxql__unsupported(struct parser *parser, const struct token *token, const char *what);
+void influxql__push(struct parser *parser, struct list *list, const void *item, size_t size);
+/* Without quotes and escapes, in the arena. */
+struct str influxql__text(struct parser *parser, const struct token *token);
+struct influxql_expr *influxql__literal(struct parser *parser, enum influxql_expr_kind kind,
+                                        const struct token *token);
+struct influxql_expr *influxql__boolean(struct parser *parser, const struct token *token,
+                                        bool value);
+struct influxql_expr *influxql__reference(struct parser *parser, const struct token *token);
+void influxql__extend(struct parser *parser, struct influxql_expr *reference,
+                      const struct token *token);
+void influxql__cast(struct parser *parser, struct influxql_expr *reference,
+                    const struct token *token);
+struct influxql_expr *influxql__call(struct parser *parser, const struct token *name,
+                                     const struct list *arguments);
+struct influxql_expr *influxql__unary(struct parser *parser, enum influxql_expr_kind kind,
+                                      const struct token *token, struct influxql_expr *operand);
+struct influxql_expr *influxql__binary(struct parser *parser, enum influxql_operator op,
+                                       struct influxql_expr *left, struct influxql_expr *right);
+void influxql__source(struct parser *parser, const struct token *database,
+                      const struct token *schema, const struct token *name, bool is_regex);
+void influxql__fill_word(struct parser *parser, const struct token *token);
+void influxql__fill_number(struct parser *parser, const struct token *token, bool negative);
+void influxql__order(struct parser *parser, const struct token *token, bool descending);
+uint64_t influxql__count(struct parser *parser, const struct token *token);
+void influxql__precision(struct parser *parser, const struct token *token);
+int64_t influxql__duration(struct parser *parser, const struct token *token);
+void influxql__begin(struct parser *parser, const struct token *first);
+/* The statement at hand is whole. */
+void influxql__finish(struct parser *parser, enum influxql_statement_kind kind);
+
+/* ---- functions.c ---- */
+enum function_class { CLASS_AGGREGATE, CLASS_SELECTOR, CLASS_WINDOW, CLASS_DISTINCT, CLASS_LATER };
+struct function {
+  const char *name;
+  enum function_class class;
+  enum plan_aggregate aggregate;
+  enum plan_window window;
+  uint32_t minimum, maximum; /* arguments */
+  uint32_t types;            /* TAKES_… : fields that func(*) expands to */
+};
+enum { TAKES_NUMBERS = 1, TAKES_BOOLEANS = 2, TAKES_STRINGS = 4 };
+/* NULL when there is none. */
+const struct function *influxql__function(struct str name);
+bool influxql__function_takes(const struct function *function, struct type type);
+
+/* ---- expressions.c ---- */
+const char *influxql__operator_text(enum influxql_operator op);
+const struct influxql_expr *influxql__unwrap(const struct influxql_expr *expr);
+bool influxql__is_time(const struct influxql_expr *expr);
+/* The first call below, or NULL. */
+const struct influxql_expr *influxql__find_call(const struct influxql_expr *expr);
+bool influxql__has_kind(const struct influxql_expr *expr, enum influxql_expr_kind kind);
+/* As columns without an alias are named. */
+struct str influxql__name(struct arena *arena, const struct influxql_expr *expr);
+
+/* ---- regex.c ---- */
+/* The pcre2_code, for the plan. */
+void *influxql__regex_code(const struct influxql_regex *regex);
+
+/* ---- times.c ---- */
+/* The value of an expression of times, durations and now(). */
+int influxql__eval_time(const struct influxql_context *context, const struct influxql_expr *expr,
+                        __int128 *ns, struct err *err);
+
+/* ---- bind.c: names of one table ---- */
+struct binding {
+  struct influxql_context *context;
+  const struct catalog_table *table;
+  struct plan_scan_column *columns; /* the scan's values */
+  uint32_t column_count, column_capacity;
+};
+/* What a reference means here: a field, a tag, or nothing (id 0). */
+struct plan_scan_column influxql__resolve(const struct catalog_table *table,
+                                          const struct influxql_expr *reference);
+/* Index of the column among the scan's values, added when new. -1 and err when memory is refused.
+ */
+int influxql__bind_column(struct binding *binding, struct plan_scan_column column, uint32_t *index,
+                          struct err *err);
+
+/* ---- values.c: expressions over rows ---- */
+/* Where references of an expression are: at(context, reference, …) gives the plan's expression. */
+struct scope {
+  struct influxql_context *context;
+  int (*at)(void *user, const struct influxql_expr *leaf, const struct expr **out, struct err *err);
+  void *user;
+};
+int influxql__lower_value(struct scope *scope, const struct influxql_expr *expr,
+                          const struct expr **out, struct err *err);
+const struct expr *influxql__bool_literal(struct arena *arena, bool value);
+
+/* field::float and the like: a number as another one; null where the types have nothing in common.
+ */
+int influxql__cast_value(struct influxql_context *context, enum influxql_cast cast,
+                         const struct expr **value, struct err *err);
+
+/* ---- condition.c ---- */
+/* References as columns of a scan: the user of a scope. `first` is the index of value 0. */
+struct row_scope {
+  struct binding *binding;
+  uint32_t first;
+  bool unknown_is_null; /* a name that is neither tag nor field is null, not an absent tag */
+};
+int influxql__row_leaf(void *rows, const struct influxql_expr *leaf, const struct expr **out,
+                       struct err *err);
+/* Splits a condition without times: what tags alone decide, and what each row has to be asked.
+ * `first` is the index of value 0 in the scan's schema. */
+int influxql__lower_condition(struct binding *binding, const struct influxql_expr *condition,
+                              uint32_t first, const struct series_filter **filter,
+                              const struct expr **residual, struct err *err);
+
+/* ---- columns.c: wildcards and names ---- */
+/* The fields of a SELECT without wildcards and regexes, over all tables; `time` taken out. */
+struct expanded {
+  struct influxql_field *fields;
+  uint32_t count;
+  struct str time_name;
+  struct str *groups; /* names of tags, ascending */
+  uint32_t group_count;
+};
+int influxql__expand(struct influxql_context *context, const struct influxql_statement *statement,
+                     struct catalog_table *const *tables, uint32_t table_count,
+                     struct expanded *expanded, struct err *err);
+int influxql__column_names(struct influxql_context *context, const struct expanded *expanded,
+                           struct str *names, struct err *err);
+
+/* ---- analyze.c: what a SELECT means, before any table is looked at ---- */
+
+/* One call of the SELECT list: an aggregate, a window over rows, or a window over an aggregate. */
+struct slot {
+  const struct influxql_expr *call;
+  const struct influxql_expr *reference; /* the field */
+  const struct function *aggregate;      /* NULL: a window over rows */
+  const struct function *window;         /* NULL: none */
+  bool distinct;                         /* count(distinct(…)) */
+  double percentile;
+  int64_t parameter; /* of the window */
+};
+enum select_kind { SELECT_ROWS, SELECT_AGGREGATES, SELECT_WINDOWS, SELECT_DISTINCT };
+struct lowering {
+  struct influxql_context *context;
+  const struct influxql_statement *statement;
+  enum select_kind kind;
+  struct expanded expanded;
+  struct influxql_range range;
+  const struct influxql_expr *condition; /* without times */
+  bool has_bucket;
+  int64_t bucket_ns, bucket_offset_ns;
+  struct slot *slots;
+  uint32_t slot_count;
+  bool windows_over_aggregates;
+  bool has_carried; /* references beside the one selector */
+};
+int influxql__analyze(struct lowering *lowering, struct err *err);
+
+/* ---- nodes.c ---- */
+
+/* Lowering into one table. */
+struct table_lowering {
+  const struct lowering *all;
+  struct influxql_context *context;
+  struct catalog_table *table;
+  struct binding binding;
+  const struct series_filter *filter;
+  const struct expr *residual;
+  int64_t time_min, time_max;     /* what is scanned, in the table's unit */
+  int64_t answer_min, answer_max; /* buckets outside are only there for windows; else as above */
+  struct plan_bucket bucket;
+  uint32_t first;         /* index of value 0 in every schema */
+  struct plan_node *plan; /* the top so far */
+};
+/* A node over lowering->plan with the same group and time columns; its value columns are the
+ * caller's to name. Becomes the top. NULL and err when memory is refused. */
+struct plan_node *influxql__node(struct table_lowering *lowering, enum plan_kind kind,
+                                 uint32_t values, struct plan_column **columns, struct err *err);
+int influxql__scan_node(struct table_lowering *lowering, struct err *err);
+int influxql__filter_node(struct table_lowering *lowering, const struct expr *condition,
+                          struct err *err);
+/* True where any of the value columns listed (of the top's schema) is present. */
+int influxql__present(struct table_lowering *lowering, const uint32_t *values, uint32_t count,
+                      const struct expr **out, struct err *err);
+int influxql__and(struct influxql_context *context, const struct expr *a, const struct expr *b,
+                  const struct expr **out, struct err *err);
+/* Value columns from expressions over the top; none when they are the top's columns as they are. */
+int influxql__project_node(struct table_lowering *lowering, const struct expr **exprs,
+                           const struct str *names, uint32_t count, struct err *err);
+int influxql__limit_node(struct table_lowering *lowering, struct err *err);
+
+/* ---- lower_aggregates.c ---- */
+int influxql__lower_aggregates(struct table_lowering *lowering, const struct str *names,
+                               struct err *err);
+int influxql__lower_windows(struct table_lowering *lowering, const struct str *names,
+                            struct err *err);
+int influxql__lower_distinct(struct table_lowering *lowering, const struct str *names,
+                             struct err *err);
+
+#endif
