@@ -101,8 +101,14 @@ void scan__plan_reset(struct store_scan *scan) {
     plan->columns[i].length = 0;
 }
 
-void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot) {
-  if (slot->chunk == scan->plan.number) return;
+void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot, uint32_t from,
+                      uint32_t count) {
+  if (slot->chunk == scan->plan.number) {
+    if (from < slot->needed.from) slot->needed.from = from;
+    if (from + count > slot->needed.to) slot->needed.to = from + count;
+    return;
+  }
+  slot->needed = (struct scan_rows){from, from + count};
   slot->chunk = scan->plan.number;
   slot->handed = true;
   scan->plan.slots[scan->plan.slot_count++] = slot;
@@ -177,7 +183,7 @@ int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t f
     plan->pieces[plan->piece_count++] =
         (struct scan_piece){.slot = slot, .from = from, .row = plan->rows, .rows = count};
   }
-  scan__plan_refer(scan, slot);
+  scan__plan_refer(scan, slot, from, count);
   plan_rows(scan, count, lo, hi);
   return ERR_OK;
 }
@@ -187,7 +193,7 @@ int scan__plan_short(struct store_scan *scan, struct scan_slot *slot, uint32_t f
   struct scan_plan *plan = &scan->plan;
   uint32_t pick = scan__pick(slot, from);
   struct scan_piece *last = plan->piece_count ? &plan->pieces[plan->piece_count - 1] : NULL;
-  scan__plan_refer(scan, slot);
+  scan__plan_refer(scan, slot, from, count);
   if (!last || last->slot) {
     uint32_t picks[SCAN_SHORT];
     for (uint32_t i = 0; i < count; i++)
@@ -217,7 +223,7 @@ int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err
   plan->key_min = block->key_min;
   plan->key_max = block->key_max;
   scan->figures.rows_returned += block->rows;
-  scan__plan_refer(scan, slot);
+  scan__plan_refer(scan, slot, 0, block->rows);
   return ERR_OK;
 }
 
@@ -384,9 +390,10 @@ static int load_keys(struct store_scan *scan, struct store_chunk *chunk, struct 
   struct scan_plan *plan = &scan->plan;
   if (plan->keys_loaded) return ERR_OK;
   for (uint32_t i = 0; i < plan->slot_count; i++) {
-    int code = scan__slot_keys(scan, plan->slots[i], err);
+    struct scan_slot *slot = plan->slots[i];
+    int code = scan__slot_keys(scan, slot, slot->needed.from, slot->needed.to, err);
     if (code) return code;
-    scan->base_values[plan->slots[i]->ordinal] = plan->slots[i]->keys;
+    scan->base_values[slot->ordinal] = slot->keys;
   }
   const struct scan_piece *piece = plan->pieces;
   if (plan->piece_count == 1 && piece->slot) {
@@ -494,7 +501,7 @@ static int load_column(struct store_scan *scan, uint32_t i, struct err *err) {
   bool nulls = false;
   for (uint32_t s = 0; s < plan->slot_count; s++) {
     struct scan_slot *slot = plan->slots[s];
-    int code = scan__slot_column(scan, slot, i, err);
+    int code = scan__slot_column(scan, slot, i, slot->needed.from, slot->needed.to, err);
     if (code) return code;
     const struct column *column = &slot->columns[i];
     scan->base_values[slot->ordinal] = column->values;

@@ -52,7 +52,8 @@ static int window_lists(struct store_scan *scan, const struct scan_source *first
     if (source->lo > first->hi) continue;
     int code = scan__slot(scan, source, ready, err);
     if (code || !*ready) return code;
-    if ((code = scan__slot_keys(scan, source->slot, err))) return code;
+    code = scan__slot_keys(scan, source->slot, source->from, source->stop, err);
+    if (code) return code;
     window->lists[window->list_count++] =
         (struct scan_list){source, source->slot->keys, source->from, 0};
   }
@@ -195,7 +196,8 @@ static int fold_twins(struct store_scan *scan, int64_t *keys, uint32_t *picks, u
       struct scan_slot *slot = &scan->sources[(pick >> SCAN_ROW_BITS) / SCAN_SLOTS]
                                     .slots[(pick >> SCAN_ROW_BITS) % SCAN_SLOTS];
       for (uint32_t c = 0; c < scan->column_total; c++) {
-        int code = scan__slot_column(scan, slot, c, err);
+        uint32_t row = pick & (SCAN_ROWS_MAX - 1);
+        int code = scan__slot_column(scan, slot, c, row, row + 1, err);
         if (code) return code;
       }
       int code = twins_add(&scan->twins, scan->current, key, slot->columns, scan->column_total,
@@ -310,7 +312,9 @@ int scan__merge_window(struct store_scan *scan, struct scan_source *first, bool 
   uint32_t *picks = window->picks[result];
   struct scan_list taken = *large;
   for (uint32_t i = 0; i < window->list_count; i++)
-    if (window->lists[i].count) scan__plan_refer(scan, window->lists[i].source->slot);
+    if (window->lists[i].count)
+      scan__plan_refer(scan, window->lists[i].source->slot, window->lists[i].from,
+                       window->lists[i].count);
   if (gallops)
     code = plan_galloping(scan, &taken, keys, picks, shares[0], err);
   else

@@ -29,7 +29,13 @@ _Static_assert(SCAN_ROWS_MAX == 1 << SCAN_ROW_BITS, "rows of a block fit a pick"
 struct scan_source;
 struct scan_candidate; /* scan_bounds.c */
 
-/* A block of an input that a chunk refers to, and what of it is decoded. */
+/* Rows [from, to) of a block; to 0: none. */
+struct scan_rows {
+  uint32_t from, to;
+};
+
+/* A block of an input that a chunk refers to, and what of it is decoded. Arrays are indexed by the
+ * row in the block, whichever part of it is there. */
 struct scan_slot {
   struct scan_source *source;
   uint32_t ordinal; /* in picks */
@@ -41,8 +47,10 @@ struct scan_slot {
   struct arena arena;
   const struct store_run *runs; /* NULL until read */
   const int64_t *run_keys;
-  const int64_t *keys;    /* NULL until read */
-  struct column *columns; /* length 0 until read */
+  const int64_t *keys;
+  struct column *columns;
+  struct scan_rows keys_read, *columns_read;
+  struct scan_rows needed; /* what the current chunk refers to */
 };
 
 /* A deletion: a tombstone that touches the scan's key range. */
@@ -201,9 +209,12 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
 int scan__open_block(struct store_scan *scan, struct scan_source *source, bool *ready,
                      struct err *err);
 int scan__slot_runs(struct scan_slot *slot, struct err *err);
-int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, struct err *err);
-/* Column i of the scan's columns in a slot, decoded on first use. */
-int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i, struct err *err);
+/* Rows [from, to) of keys, and of column i of the scan's columns: decoded on first use, in part
+ * where little is asked for at first. */
+int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t to,
+                    struct err *err);
+int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i, uint32_t from,
+                      uint32_t to, struct err *err);
 /* Cuts [from, to) to the next stretch of rows in the key range that no mark deletes; moves on when
  * there is none. */
 int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err);
@@ -261,9 +272,10 @@ int scan__plan_short(struct store_scan *scan, struct scan_slot *slot, uint32_t f
                      int64_t lo, int64_t hi, struct err *err);
 /* A whole block of several series into an empty plan. */
 int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err *err);
-/* Notes that the chunk refers to a slot, whose block then stays until the next chunk. Slices do so
- * themselves; for picks the caller does. */
-void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot);
+/* Notes that the chunk refers to `count` rows of a slot, whose block then stays until the next
+ * chunk. Slices do so themselves; for picks the caller does. */
+void scan__plan_refer(struct store_scan *scan, struct scan_slot *slot, uint32_t from,
+                      uint32_t count);
 /* Appends picked rows of the current series with keys from lo to hi; `folds` more rows were put
  * behind fold_count before. */
 int scan__plan_picks(struct store_scan *scan, const uint32_t *picks, uint32_t count, int64_t lo,

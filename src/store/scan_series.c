@@ -252,7 +252,7 @@ static int prefix_rows(struct store_scan *scan, struct scan_source *first,
   if (code) return code;
   scan->plan.full = !ready;
   if (!ready) return ERR_OK;
-  if ((code = scan__slot_keys(scan, first->slot, err))) return code;
+  if ((code = scan__slot_keys(scan, first->slot, first->from, first->stop, err))) return code;
   uint32_t end = scan__lower(first->slot->keys, first->from, first->to, second->lo);
   if (end - first->from >= PREFIX_MIN) *count = end - first->from;
   return ERR_OK;

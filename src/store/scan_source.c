@@ -310,9 +310,11 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
     return ERR_OK;
   }
   if (!slot->columns) {
-    size_t size = (scan->column_total + 1) * sizeof *slot->columns;
+    size_t columns = scan->column_total + 1;
+    size_t size = columns * (sizeof *slot->columns + sizeof *slot->columns_read);
     slot->columns = arena_alloc(&scan->memory, size);
     if (!slot->columns) return scan__refused(&scan->memory, size, err);
+    slot->columns_read = (struct scan_rows *)(slot->columns + columns);
     /* large enough for the whole block, so that the next block finds its memory there */
     size_t block = (size_t)source->blocks[source->at].rows * 10 * (scan->column_total + 2) + 1024;
     arena_init(&slot->arena, scan->account, block < SLOT_BYTES_MAX ? block : SLOT_BYTES_MAX);
@@ -325,9 +327,8 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
   slot->chunk = 0;
   slot->runs = NULL;
   slot->run_keys = NULL;
-  slot->keys = NULL;
-  for (uint32_t i = 0; i < scan->column_total; i++)
-    slot->columns[i].length = 0;
+  slot->keys_read = (struct scan_rows){0, 0};
+  memset(slot->columns_read, 0, scan->column_total * sizeof *slot->columns_read);
   source->slot = slot;
   return ERR_OK;
 }
@@ -343,14 +344,40 @@ int scan__slot_runs(struct scan_slot *slot, struct err *err) {
   return ERR_OK;
 }
 
-int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, struct err *err) {
+/* What to decode so that [from, to) is there: the vectors that hold it when nothing is yet and that
+ * is at most half of the block; else all of it. False: it is there. */
+static bool rows_to_read(const struct scan_slot *slot, const struct scan_rows *read, uint32_t from,
+                         uint32_t to, struct scan_rows *rows) {
+  if (read->to && from >= read->from && to <= read->to) return false;
+  uint32_t all = slot->source->blocks[slot->block].rows;
+  uint32_t last = (to + LIMIT_VECTOR_ROWS - 1) / LIMIT_VECTOR_ROWS * LIMIT_VECTOR_ROWS;
+  *rows = (struct scan_rows){from / LIMIT_VECTOR_ROWS * LIMIT_VECTOR_ROWS, last < all ? last : all};
+  if (read->to || rows->to - rows->from > all / 2) *rows = (struct scan_rows){0, all};
+  return true;
+}
+
+/* The address that makes index `rows` that of the first byte given. */
+static const void *back(const void *at, size_t bytes) {
+  return (const void *)((uintptr_t)at - bytes);
+}
+
+int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, uint32_t from, uint32_t to,
+                    struct err *err) {
   const struct scan_source *source = slot->source;
-  if (slot->keys) return ERR_OK;
+  struct scan_rows rows;
+  if (!rows_to_read(slot, &slot->keys_read, from, to, &rows)) return ERR_OK;
   slot->decoded = true;
-  if (source->part)
-    return part_read_keys(source->part, slot->block, &slot->arena, &slot->keys,
-                          &scan->figures.bytes_read, err);
-  slot->keys = source->view->keys + source->view->block_rows[slot->block];
+  if (!source->part) {
+    slot->keys = source->view->keys + source->view->block_rows[slot->block];
+    slot->keys_read = (struct scan_rows){0, source->blocks[slot->block].rows};
+    return ERR_OK;
+  }
+  const int64_t *keys;
+  int code = part_read_keys_rows(source->part, slot->block, rows.from, rows.to - rows.from,
+                                 &slot->arena, &keys, &scan->figures.bytes_read, err);
+  if (code) return code;
+  slot->keys = back(keys, rows.from * sizeof *keys);
+  slot->keys_read = rows;
   return ERR_OK;
 }
 
@@ -371,22 +398,45 @@ static int absent_column(struct store_scan *scan, uint32_t rows, struct type typ
   return ERR_OK;
 }
 
-int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i,
-                      struct err *err) {
+/* Makes a column of rows from `from` (a multiple of 1,024) on one that is indexed from 0. */
+static void shift_column(struct column *column, uint32_t from, uint32_t rows) {
+  column->length = rows;
+  if (column->validity) column->validity = back(column->validity, from / 8);
+  if (column->type.physical == PHYSICAL_BOOL)
+    column->values = back(column->values, from / 8);
+  else
+    column->values = back(column->values, (size_t)from * (type_is_string(column->type) ? 4 : 8));
+}
+
+int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i, uint32_t from,
+                      uint32_t to, struct err *err) {
   const struct scan_source *source = slot->source;
-  struct column *column = &slot->columns[i];
-  if (column->length) return ERR_OK;
+  struct column *column = &slot->columns[i], read;
+  struct scan_rows rows;
+  if (!rows_to_read(slot, &slot->columns_read[i], from, to, &rows)) return ERR_OK;
+  uint32_t all = source->blocks[slot->block].rows;
+  int code;
   slot->decoded = true;
-  uint32_t rows = source->blocks[slot->block].rows;
-  if (!source->has[i]) return absent_column(scan, rows, scan->types[i], column, err);
-  if (source->part)
-    return part_read_column(source->part, slot->block, scan->column_ids[i], &slot->arena, column,
-                            &scan->figures.bytes_read, err);
-  const struct store_column *of_view = source->view->columns;
-  while (of_view->id != scan->column_ids[i])
-    of_view++;
-  return column_slice(&of_view->column, source->view->block_rows[slot->block], rows, &slot->arena,
-                      column, err);
+  if (!source->has[i]) {
+    rows = (struct scan_rows){0, all};
+    code = absent_column(scan, all, scan->types[i], &read, err);
+  } else if (source->part) {
+    code = part_read_column_rows(source->part, slot->block, scan->column_ids[i], rows.from,
+                                 rows.to - rows.from, &slot->arena, &read,
+                                 &scan->figures.bytes_read, err);
+  } else {
+    const struct store_column *of_view = source->view->columns;
+    while (of_view->id != scan->column_ids[i])
+      of_view++;
+    rows = (struct scan_rows){0, all};
+    code = column_slice(&of_view->column, source->view->block_rows[slot->block], all, &slot->arena,
+                        &read, err);
+  }
+  if (code) return code;
+  shift_column(&read, rows.from, all);
+  *column = read;
+  slot->columns_read[i] = rows;
+  return ERR_OK;
 }
 
 int scan__open_block(struct store_scan *scan, struct scan_source *source, bool *ready,
@@ -421,6 +471,35 @@ static void clip_marks(struct store_scan *scan, struct scan_source *source, cons
   }
 }
 
+/* Where a key stands in a run whose keys are spread evenly. */
+static uint32_t guess(const struct scan_source *source, int64_t key) {
+  if (key <= source->lo) return source->from;
+  if (key >= source->hi) return source->stop;
+  double share = ((double)key - (double)source->lo) / ((double)source->hi - (double)source->lo);
+  uint32_t row = source->from + (uint32_t)(share * (source->stop - source->from));
+  return row < source->stop ? row : source->stop;
+}
+
+/* Reads the keys of a run around [key_min, key_max]: first where they are if keys are spread
+ * evenly; when that was wrong, all. Afterwards what is read begins below key_min or at the run, and
+ * ends above key_max or with the run. */
+static int find_keys(struct store_scan *scan, struct scan_source *source, int64_t key_min,
+                     int64_t key_max, struct err *err) {
+  enum { MARGIN = 4 };
+  struct scan_slot *slot = source->slot;
+  uint32_t low = guess(source, key_min), high = guess(source, key_max);
+  low = low > source->from + MARGIN ? low - MARGIN : source->from;
+  high = source->stop - high > MARGIN ? high + MARGIN : source->stop;
+  if (low >= high) low = source->from;
+  int code = scan__slot_keys(scan, slot, low, high, err);
+  if (code) return code;
+  const struct scan_rows *read = &slot->keys_read;
+  bool begins = read->from <= source->from || slot->keys[read->from] < key_min;
+  bool ends = read->to >= source->stop || slot->keys[read->to - 1] > key_max;
+  if (begins && ends) return ERR_OK;
+  return scan__slot_keys(scan, slot, source->from, source->stop, err);
+}
+
 int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err) {
   int64_t key_min = scan__key_min(scan, scan->current),
           key_max = scan__key_max(scan, scan->current);
@@ -442,8 +521,13 @@ int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready,
   }
   int code = scan__slot(scan, source, ready, err);
   if (code || !*ready) return code;
-  if ((code = scan__slot_keys(scan, source->slot, err))) return code;
+  code = touched ? scan__slot_keys(scan, source->slot, source->from, source->stop, err)
+                 : find_keys(scan, source, key_min, key_max, err);
+  if (code) return code;
   const int64_t *keys = source->slot->keys;
+  uint32_t read_from = source->slot->keys_read.from, read_to = source->slot->keys_read.to;
+  if (source->from < read_from) source->from = read_from; /* what is before is below the range */
+  if (source->stop > read_to) source->stop = read_to;
   source->from = scan__lower(keys, source->from, source->stop, key_min);
   source->stop = scan__upper(keys, source->from, source->stop, key_max);
   clip_marks(scan, source, keys);

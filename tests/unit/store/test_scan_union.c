@@ -122,27 +122,32 @@ struct shape {
   unsigned advance; /* keys begin this much later with each commit */
   bool deletes;
   uint8_t columns; /* that may be present */
+  bool uneven;     /* keys are dense at the low end, sparse at the high one */
 };
 
 static const struct shape shapes[] = {
-    {"tiny", 3, 4, 6, 8, 0, true, 63},
-    {"small", 12, 8, 40, 40, 0, true, 63},
-    {"advancing", 6, 12, 60, 30, 25, true, 63},
-    {"apart", 5, 10, 80, 50, 50, false, 63},
-    {"one place", 2, 10, 10, 2, 0, false, 7},
-    {"many series", 400, 5, 600, 20, 0, true, 3},
-    {"late rows", 3, 6, 700, 2000, 1900, true, 15},
-    {"extreme keys", 4, 6, 40, 0, 0, true, 63},
-    {"long", 2, 3, 14000, 30000, 0, false, 5},
-    {"long and apart", 2, 4, 12000, 20000, 19000, true, 8},
-    {"long and packed", 3000, 4, 12000, 20, 15, false, 1},
-    {"long in one place", 1, 4, 9000, 3, 0, false, 1},
+    {"tiny", 3, 4, 6, 8, 0, true, 63, false},
+    {"small", 12, 8, 40, 40, 0, true, 63, false},
+    {"advancing", 6, 12, 60, 30, 25, true, 63, false},
+    {"apart", 5, 10, 80, 50, 50, false, 63, false},
+    {"one place", 2, 10, 10, 2, 0, false, 7, false},
+    {"many series", 400, 5, 600, 20, 0, true, 3, false},
+    {"late rows", 3, 6, 700, 2000, 1900, true, 15, false},
+    {"extreme keys", 4, 6, 40, 0, 0, true, 63, false},
+    {"long", 2, 3, 14000, 30000, 0, false, 5, false},
+    {"long and apart", 2, 4, 12000, 20000, 19000, true, 8, false},
+    {"long and packed", 3000, 4, 12000, 20, 15, false, 1, false},
+    {"long in one place", 1, 4, 9000, 3, 0, false, 1, false},
+    {"long and uneven", 2, 3, 12000, 2500, 0, true, 31, true},
+    {"long with holes", 1, 2, 8000, 3000, 2000000, false, 63, true},
 };
 
 static int64_t random_key(const struct shape *shape, uint64_t commit) {
   static const int64_t extremes[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX - 1, INT64_MAX};
   if (shape->keys_max == 0) return extremes[model_below(7)];
-  return (int64_t)(model_below(shape->keys_max) + shape->advance * commit) - 20;
+  uint64_t key = model_below(shape->keys_max);
+  if (shape->uneven) key = key * key * key / 1000;
+  return (int64_t)(key + shape->advance * commit) - 20;
 }
 
 static void write_commit(struct world *world, const struct shape *shape, uint64_t commit) {
