@@ -283,10 +283,16 @@ static int add_files(struct flush *flush, struct err *err) {
   int code = ERR_OK;
   for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++) {
     uint32_t parts = 0;
-    for (size_t j = 0; j < flush->item_count; j++)
-      parts += flush->items[j].published && flush->items[j].part && flush->items[j].output == i;
+    uint64_t bytes = 0;
+    for (size_t j = 0; j < flush->item_count; j++) {
+      const struct flush_item *item = &flush->items[j];
+      if (!item->published || !item->part || item->output != i) continue;
+      parts++;
+      bytes += item->written.size;
+    }
     if (parts)
-      code = shard__file_add(flush->shard, flush->files[i], parts, err);
+      code =
+          shard__file_add(flush->shard, flush->files[i], parts, bytes, flush->outputs[i].size, err);
     else if (flush->files[i])
       atomic_store(&flush->files[i]->doomed, true);
   }
@@ -299,20 +305,20 @@ static void forget_files(struct flush *flush) {
 }
 
 /* Parts of dropped stores leave with the record that was just written. */
-static void let_go(struct store_shard *shard, const uint64_t *ids, size_t count) {
+static void let_go(struct store_shard *shard, const struct manifest_part *parts, size_t count) {
   for (size_t i = 0; i < count; i++)
-    shard__file_part_gone(shard, ids[i]);
+    shard__file_part_gone(shard, parts[i].id, parts[i].size);
 }
 
-static int gather_gone(const struct flush *flush, struct buffer *ids, struct err *err) {
+static int gather_gone(const struct flush *flush, struct buffer *gone, struct err *err) {
   for (size_t i = 0; i < flush->item_count; i++) {
     const struct flush_item *item = &flush->items[i];
     if (!item->version->dropped) continue;
     const struct manifest_store *store = manifest_find(&flush->shard->manifest, item->store);
     for (uint32_t j = 0; store && !store->dropped && j < store->part_count; j++)
-      buffer_append(ids, &store->parts[j].id, sizeof store->parts[j].id);
+      buffer_append(gone, &store->parts[j], sizeof store->parts[j]);
   }
-  return buffer_check(ids, err);
+  return buffer_check(gone, err);
 }
 
 static int publish_locked(struct flush *flush, struct buffer *edits, struct buffer *gone,
@@ -351,7 +357,8 @@ static int publish_locked(struct flush *flush, struct buffer *edits, struct buff
     item->version->live->unflushed_since = publication.now;
   }
   publication_swap(&publication);
-  let_go(shard, (const uint64_t *)gone->data, gone->size / sizeof(uint64_t));
+  let_go(shard, (const struct manifest_part *)gone->data,
+         gone->size / sizeof(struct manifest_part));
   return ERR_OK;
 }
 
@@ -424,6 +431,14 @@ int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_
                         struct err *err) {
   struct flush flush = {.shard = shard, .item_capacity = count};
   if (!count) return ERR_OK;
+  /* After a publication that failed half way, open parts hold rows that nobody may see. */
+  os_mutex_lock(&shard->queue_lock);
+  struct err halted = shard->halted;
+  os_mutex_unlock(&shard->queue_lock);
+  if (halted.code) {
+    if (err) *err = halted;
+    return halted.code;
+  }
   flush.items = mem_alloc_zero(&shard->account, count * sizeof *flush.items);
   if (!flush.items) return mem_refused(&shard->account, count * sizeof *flush.items, err);
   int code = freeze(&flush, stores, count, err);

@@ -51,6 +51,12 @@ static uint64_t bytes_of(const struct store_part *part) {
   return facts.bytes;
 }
 
+static uint64_t id_of(const struct store_part *part) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  return facts.id;
+}
+
 /* ---- choosing ---- */
 
 struct window {
@@ -77,9 +83,18 @@ static void choose_window(const struct store_version *version, uint32_t first, u
   }
 }
 
+/* The first part that lies in a wasteful file: it is written again, alone. */
+static struct window wasteful_window(struct store_shard *shard,
+                                     const struct store_version *version) {
+  for (uint32_t i = 0; shard->wasteful_files && i < version->disk_count; i++)
+    if (shard__file_is_wasteful(shard, id_of(version->parts[i])))
+      return (struct window){i, 1, bytes_of(version->parts[i]), 1};
+  return (struct window){0};
+}
+
 /* The window of a store that is due, count 0: none. `full`: whatever can be merged. */
-static struct window due_window(const struct store_shard *shard,
-                                const struct store_version *version, bool full) {
+static struct window due_window(struct store_shard *shard, const struct store_version *version,
+                                bool full) {
   struct window best = {0};
   uint32_t count_min = version->disk_count > STORE_PARTS_MANY ? 2 : MERGE_PARTS_MIN;
   for (uint32_t from = 0; from < version->disk_count;) {
@@ -94,6 +109,7 @@ static struct window due_window(const struct store_shard *shard,
       best = (struct window){from, end - from, sum, 2};
     from = end + 1;
   }
+  if (!best.count && !full) best = wasteful_window(shard, version);
   return best;
 }
 
@@ -110,7 +126,7 @@ struct choosing {
 static int visit_due(void *context, struct store_version *version) {
   struct choosing *choosing = context;
   if (choosing->store && version->store != choosing->store) return 0;
-  if (version->dropped || version->disk_count < 2) return 0;
+  if (version->dropped || version->disk_count == 0) return 0;
   if (!choosing->full && choosing->now < version->live->merge_not_before) return 0;
   struct window window = due_window(choosing->merge->shard, version, choosing->full);
   if (!window.count) return 0;
@@ -186,12 +202,6 @@ static int write_all(struct merge *merge, struct err *err) {
 
 /* ---- publishing ---- */
 
-static uint64_t id_of(const struct store_part *part) {
-  struct store_part_facts facts;
-  store_part_facts(part, &facts);
-  return facts.id;
-}
-
 static void add_edits(const struct merge_item *item, struct buffer *edits) {
   struct manifest_edit edit = {.kind = MANIFEST_REMOVE, .store = item->store};
   for (uint32_t i = 0; i < item->count; i++) {
@@ -222,6 +232,10 @@ static int introduce(struct publication *publication, struct merge_item *item, s
   return code ? code : publication_set(publication, next, err);
 }
 
+static void let_go(struct store_shard *shard, const struct store_part *part) {
+  shard__file_part_gone(shard, id_of(part), bytes_of(part));
+}
+
 static int publish_locked(struct merge *merge, struct buffer *edits, struct err *err) {
   struct store_shard *shard = merge->shard;
   size_t count;
@@ -246,7 +260,8 @@ static int publish_locked(struct merge *merge, struct buffer *edits, struct err 
   struct manifest_facts facts = {.epoch = ++shard->epoch, .commit = shard->root->commit};
   code = publication_prepare(&publication, shard->root->commit, err);
   if (code) return code;
-  if (parts) code = shard__file_add(shard, merge->file, parts, err);
+  if (parts)
+    code = shard__file_add(shard, merge->file, parts, merge->output.size, merge->output.size, err);
   if (code == ERR_OK) code = shard__manifest_append(shard, &facts, edits, &merge->output, 1, err);
   if (code) {
     shard__file_forget(shard, merge->output.epoch);
@@ -256,7 +271,7 @@ static int publish_locked(struct merge *merge, struct buffer *edits, struct err 
   publication_swap(&publication);
   for (size_t i = 0; i < count; i++)
     for (uint32_t j = 0; items[i].published && j < items[i].count; j++)
-      shard__file_part_gone(shard, id_of(items[i].version->parts[items[i].from + j]));
+      let_go(shard, items[i].version->parts[items[i].from + j]);
   if (!parts && merge->file) atomic_store(&merge->file->doomed, true);
   return ERR_OK;
 }

@@ -35,6 +35,7 @@ static struct shard_file *find_file(struct store_shard *shard, uint64_t epoch) {
 void shard__file_forget(struct store_shard *shard, uint64_t epoch) {
   struct shard_file *entry = find_file(shard, epoch);
   if (!entry) return;
+  shard->wasteful_files -= entry->wasteful;
   u64_table_remove(&shard->files, epoch, NULL);
   part_file_release(entry->file);
   mem_free(&shard->account, entry, sizeof *entry);
@@ -45,8 +46,15 @@ struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch) {
   return entry ? entry->file : NULL;
 }
 
+static void judge_file(struct store_shard *shard, struct shard_file *entry) {
+  if (entry->wasteful || entry->bytes < WASTEFUL_BYTES_MIN || entry->live_bytes > entry->bytes / 2)
+    return;
+  entry->wasteful = true;
+  shard->wasteful_files++;
+}
+
 int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t parts,
-                    struct err *err) {
+                    uint64_t live, uint64_t bytes, struct err *err) {
   struct shard_file *entry = mem_alloc(&shard->account, sizeof *entry);
   if (!entry) return mem_refused(&shard->account, sizeof *entry, err);
   bool is_new;
@@ -56,21 +64,32 @@ int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t 
     return mem_refused(&shard->account, sizeof(struct u64_table_slot), err);
   }
   assert(is_new);
-  *entry = (struct shard_file){file, parts};
+  *entry = (struct shard_file){file, parts, live, bytes, false};
+  judge_file(shard, entry);
   part_file_retain(file);
   *value = (uintptr_t)entry;
   return ERR_OK;
 }
 
-void shard__file_part_gone(struct store_shard *shard, uint64_t part_id) {
+void shard__file_part_gone(struct store_shard *shard, uint64_t part_id, uint64_t bytes) {
   struct shard_file *entry = find_file(shard, part_id >> 20);
   if (!entry) return;
   assert(entry->parts);
-  if (--entry->parts) return;
+  entry->live_bytes -= bytes < entry->live_bytes ? bytes : entry->live_bytes;
+  if (--entry->parts) {
+    judge_file(shard, entry);
+    return;
+  }
+  shard->wasteful_files -= entry->wasteful;
   u64_table_remove(&shard->files, part_id >> 20, NULL);
   atomic_store(&entry->file->doomed, true);
   part_file_release(entry->file);
   mem_free(&shard->account, entry, sizeof *entry);
+}
+
+bool shard__file_is_wasteful(struct store_shard *shard, uint64_t part_id) {
+  const struct shard_file *entry = shard->wasteful_files ? find_file(shard, part_id >> 20) : NULL;
+  return entry && entry->wasteful;
 }
 
 /* ---- publications ---- */

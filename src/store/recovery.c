@@ -24,6 +24,7 @@ static int fail_missing(const char *what, const char *path, struct err *err) {
 struct part_files {
   struct store_shard *shard;
   struct u64_table named; /* epoch -> parts of it */
+  struct u64_table bytes; /* epoch -> their bytes */
   struct buffer remove;   /* epochs that are not named */
   struct err *err;
   bool strange; /* the folder holds something else */
@@ -61,8 +62,10 @@ static int name_files(struct part_files *files, struct err *err) {
     for (uint32_t j = 0; j < manifest->stores[i].part_count; j++) {
       uint64_t epoch = manifest->stores[i].parts[j].id >> 20;
       uint64_t *count = u64_table_insert(&files->named, epoch, NULL);
-      if (!count) return mem_refused(&files->shard->account, sizeof *count, err);
+      uint64_t *bytes = u64_table_insert(&files->bytes, epoch, NULL);
+      if (!count || !bytes) return mem_refused(&files->shard->account, sizeof *count, err);
       ++*count;
+      *bytes += manifest->stores[i].parts[j].size;
     }
   return ERR_OK;
 }
@@ -80,8 +83,12 @@ static int open_files(struct part_files *files, struct err *err) {
     shard__part_path(shard, slot->key, path, sizeof path);
     if (code == ERR_NO_FILE)
       return fail_missing("a file of parts that the manifest names", path, err);
+    uint64_t bytes;
     if (code == ERR_OK) {
-      code = shard__file_add(shard, file, (uint32_t)slot->value, err);
+      code = os_file_size(file->file, &bytes, err);
+      if (code == ERR_OK)
+        code = shard__file_add(shard, file, (uint32_t)slot->value,
+                               *u64_table_find(&files->bytes, slot->key), bytes, err);
       part_file_release(file);
     }
     if (code) return code;
@@ -108,6 +115,7 @@ static int recover_files(struct store_shard *shard, struct err *err) {
   struct part_files files = {.shard = shard, .err = err};
   char folder[4096];
   u64_table_init(&files.named, &shard->account);
+  u64_table_init(&files.bytes, &shard->account);
   buffer_init(&files.remove, &shard->account);
   snprintf(folder, sizeof folder, "%s/parts", shard->options.path);
   int code = name_files(&files, err);
@@ -117,6 +125,7 @@ static int recover_files(struct store_shard *shard, struct err *err) {
   if (code == ERR_OK) code = open_files(&files, err);
   if (code == ERR_OK && !shard->options.read_only) remove_unnamed(&files);
   u64_table_deinit(&files.named);
+  u64_table_deinit(&files.bytes);
   buffer_deinit(&files.remove);
   return code;
 }

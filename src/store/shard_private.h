@@ -28,8 +28,12 @@
 /* A file of parts that the current root uses. */
 struct shard_file {
   struct part_file *file;
-  uint32_t parts; /* of it in the current root */
+  uint32_t parts;             /* of it in the current root */
+  uint64_t live_bytes, bytes; /* of those parts, and of all that were in it */
+  bool wasteful;              /* most of it is of no use any more: what is gets merged out of it */
 };
+
+enum { WASTEFUL_BYTES_MIN = 1 << 20 };
 
 enum {
   OPEN_ROWS_SEAL = 16384,      /* an open part of so many rows is sealed */
@@ -77,8 +81,10 @@ struct store_shard {
   uint64_t edit_id;
   uint64_t epoch;         /* the last one given */
   struct u64_table files; /* epoch -> struct shard_file */
-  uint64_t *attention;    /* stores with many memory parts */
-  size_t attention_count, attention_capacity;
+  uint32_t wasteful_files;
+  uint64_t *attention; /* stores with many memory parts */
+  _Atomic size_t attention_count;
+  size_t attention_capacity;
   _Atomic uint64_t unflushed_bytes;
   _Atomic uint64_t commit; /* the last one published */
   uint64_t *orphans;       /* epochs of files that a failed manifest append may name */
@@ -141,10 +147,13 @@ struct store_snapshot *shard__pin(struct store_shard *shard);
 
 /* ---- files; need publish_lock ---- */
 /* Enters a file (taken over) of `parts` parts that the next root will name. */
+/* `live`: bytes of its parts in the root; `bytes`: of the file. */
 int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t parts,
-                    struct err *err);
-/* A part left the root: its file goes with the last one. */
-void shard__file_part_gone(struct store_shard *shard, uint64_t part_id);
+                    uint64_t live, uint64_t bytes, struct err *err);
+/* A part of so many bytes left the root: its file goes with the last one. */
+void shard__file_part_gone(struct store_shard *shard, uint64_t part_id, uint64_t bytes);
+/* Whether the part's file is wasteful. */
+bool shard__file_is_wasteful(struct store_shard *shard, uint64_t part_id);
 /* Takes the entry of a file back that is in no root; the file stays. */
 void shard__file_forget(struct store_shard *shard, uint64_t epoch);
 struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch);

@@ -147,7 +147,9 @@ static int make_file(struct wal *wal, struct wal_segment *segment, bool *named, 
     segment->file_bytes = 0;
   }
   *named = true;
+  os_mutex_lock(&wal->lock);
   wal->next_incarnation = segment->incarnation + 1;
+  os_mutex_unlock(&wal->lock);
   snprintf(folder, sizeof folder, "%s/log", wal->options.directory);
   return os_dir_sync(wal->options.os, folder, err);
 }

@@ -1,4 +1,5 @@
 /* A shard written to, read, closed and opened again; everything but crashes and threads. */
+#include "base/checksum.h"
 #include "shard_fixture.h"
 
 static void test_empty(void **state) {
@@ -340,6 +341,43 @@ static void test_due_merges(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* A bundle most of whose parts are gone: what is left moves out of it. */
+static void test_wasteful_bundle(void **state) {
+  (void)state;
+  enum { ROWS = 40000 };
+  for (int restart = 0; restart < 2; restart++) {
+    struct fixture fixture;
+    struct err err;
+    bool did = true;
+    fixture_init(&fixture, 21);
+    fixture_open(&fixture);
+    for (uint64_t store = 1; store <= 4; store++) {
+      struct rows rows;
+      rows_init(&rows, store, 1, 0, 0, ROWS);
+      for (int i = 0; i < ROWS; i++)
+        rows.values[i] = (int64_t)hash_mix((uint64_t)i * 7 + store);
+      rows.rows.columns = &rows.column;
+      if (store_write(fixture.shard, &rows.rows, 1, NULL, &err)) fail_err(&err, "write");
+      rows_deinit(&rows);
+    }
+    flush(&fixture, 0);
+    uint64_t used = os_sim_disk_used(fixture.os);
+    assert_int_equal(figures(&fixture).files, 1);
+    for (uint64_t store = 1; store <= 3; store++)
+      assert_int_equal(try_drop(&fixture, store, &err), ERR_OK);
+    flush(&fixture, 0);
+    if (restart) fixture_reopen(&fixture);
+    while (did)
+      assert_int_equal(store_work(fixture.shard, &did, &err), ERR_OK);
+    assert_int_equal(figures(&fixture).files, 1);
+    assert_true(os_sim_disk_used(fixture.os) + 3 * 8 * ROWS / 2 < used);
+    assert_int_equal(count_rows(&fixture, 4), ROWS);
+    fixture_reopen(&fixture);
+    assert_int_equal(count_rows(&fixture, 4), ROWS);
+    fixture_deinit(&fixture);
+  }
+}
+
 static void test_locked(void **state) {
   (void)state;
   struct fixture fixture;
@@ -584,6 +622,7 @@ int main(void) {
       cmocka_unit_test(test_memory_pressure_flushes),
       cmocka_unit_test(test_memory_parts_are_merged),
       cmocka_unit_test(test_due_merges),
+      cmocka_unit_test(test_wasteful_bundle),
       cmocka_unit_test(test_locked),
       cmocka_unit_test(test_read_only),
       cmocka_unit_test(test_bad_rows_are_named),
