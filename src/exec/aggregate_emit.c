@@ -1,0 +1,128 @@
+/* Records in the order of buckets; those of the same bucket merged; one output row each. */
+#include "exec/aggregate_emit.h"
+
+#include "base/err.h"
+#include "kernel/bucket.h"
+
+int aggregate_emit_init(struct aggregate_emit *emit, const struct aggregator *aggregator,
+                        const struct plan_node *node, struct err *err) {
+  struct exec *exec = aggregator->exec;
+  *emit = (struct aggregate_emit){.aggregator = aggregator, .node = node};
+  emit->codes = ARENA_ARRAY(&exec->memory, int32_t, node->schema.group_count + 1);
+  if (!emit->codes) return exec__refused(exec, node->schema.group_count * 4, err);
+  return exec__rows_init(&emit->rows, exec, &node->schema, err);
+}
+
+void aggregate_emit_deinit(struct aggregate_emit *emit) {
+  if (!emit->aggregator) return;
+  mem_free(emit->aggregator->exec->options.account, emit->records,
+           emit->capacity * 2 * sizeof *emit->records);
+  exec__rows_deinit(&emit->rows);
+  emit->aggregator = NULL;
+}
+
+void aggregate_emit_begin(struct aggregate_emit *emit) {
+  emit->count = emit->at = 0;
+  emit->begun = false;
+}
+
+/* The upper half of the memory is the spare that sorting needs. */
+static int grow(struct aggregate_emit *emit, size_t needed, struct err *err) {
+  if (needed <= emit->capacity) return ERR_OK;
+  struct exec *exec = emit->aggregator->exec;
+  size_t capacity = emit->capacity ? emit->capacity : 64;
+  while (capacity < needed)
+    capacity *= 2;
+  struct sort_row *records =
+      mem_resize(exec->options.account, emit->records, emit->capacity * 2 * sizeof *records,
+                 capacity * 2 * sizeof *records);
+  if (!records) return exec__refused(exec, capacity * 2 * sizeof *records, err);
+  emit->records = records;
+  emit->capacity = capacity;
+  return ERR_OK;
+}
+
+int aggregate_emit_page(struct aggregate_emit *emit, const struct aggregate_page *page,
+                        struct err *err) {
+  const struct aggregator *aggregator = emit->aggregator;
+  int code = grow(emit, emit->count + aggregator->page_buckets, err);
+  if (code) return code;
+  for (uint32_t i = 0; i < aggregator->page_buckets; i++) {
+    uint8_t *record = page->records + (size_t)i * aggregator->record_size;
+    if (aggregate_empty(aggregator, record)) continue;
+    int64_t bucket = (int64_t)((uint64_t)page->number * aggregator->page_buckets + i);
+    emit->records[emit->count++] =
+        (struct sort_row){sort_key_i64(bucket), (uint64_t)(uintptr_t)record};
+  }
+  return ERR_OK;
+}
+
+int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err) {
+  (void)err;
+  if (emit->count == 0) return ERR_OK;
+  sort_rows(emit->records, emit->records + emit->capacity, emit->count);
+  size_t kept = 0;
+  for (size_t i = 1; i < emit->count; i++) {
+    if (emit->records[i].key == emit->records[kept].key)
+      aggregate_merge(emit->aggregator, (void *)(uintptr_t)emit->records[kept].row,
+                      (void *)(uintptr_t)emit->records[i].row);
+    else
+      emit->records[++kept] = emit->records[i];
+  }
+  emit->count = kept + 1;
+  return ERR_OK;
+}
+
+static void append_carried(struct aggregate_emit *emit, const uint64_t *carried, uint32_t column) {
+  uint32_t count = emit->aggregator->carried_count;
+  for (uint32_t i = 0; i < count; i++) {
+    if (carried && bit_get(carried + count, i))
+      exec__append_bits(&emit->rows.builders[column + i], carried[i]);
+    else
+      builder_append_null(&emit->rows.builders[column + i]);
+  }
+}
+
+static int append_row(struct aggregate_emit *emit, const struct sort_row *row, struct err *err) {
+  const struct aggregator *aggregator = emit->aggregator;
+  const struct plan_aggregation *plan = aggregator->plan;
+  const struct plan_schema *schema = &emit->node->schema;
+  uint32_t column = plan_schema_values(schema);
+  int64_t time = plan->bucket.width ? bucket_first(sort_key_to_i64(row->key), plan->bucket.width,
+                                                   plan->bucket.offset)
+                                    : plan->time;
+  const uint64_t *carried = NULL;
+  for (uint32_t i = 0; i < aggregator->call_count; i++, column++) {
+    struct aggregate_result result;
+    int code = aggregate_finish(aggregator, &aggregator->calls[i],
+                                (const void *)(uintptr_t)row->row, &result, err);
+    if (code) return code;
+    if (result.present)
+      exec__append_bits(&emit->rows.builders[column], result.bits);
+    else
+      builder_append_null(&emit->rows.builders[column]);
+    if (result.present && result.carried) carried = result.carried;
+    if (plan->selected_time && result.present && result.has_time &&
+        plan_aggregate_is_selector(aggregator->calls[i].function))
+      time = result.time;
+  }
+  append_carried(emit, carried, column);
+  exec__rows_codes(&emit->rows, emit->codes, 1);
+  if (schema->has_time) builder_append_i64(&emit->rows.builders[schema->group_count], time);
+  return ERR_OK;
+}
+
+int aggregate_emit_rows(struct aggregate_emit *emit, bool *done, struct err *err) {
+  *done = false;
+  if (emit->at < emit->count) exec__rows_group(&emit->rows, emit->begun);
+  while (emit->at < emit->count) {
+    if (exec__rows_count(&emit->rows) >= LIMIT_BLOCK_ROWS) return ERR_OK;
+    size_t at = emit->aggregator->plan->descending ? emit->count - 1 - emit->at : emit->at;
+    int code = append_row(emit, &emit->records[at], err);
+    if (code) return code;
+    emit->at++;
+    emit->begun = true;
+  }
+  *done = true;
+  return ERR_OK;
+}

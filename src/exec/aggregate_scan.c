@@ -1,0 +1,473 @@
+/* Aggregation over a scan: the aggregates run where the chunks are.
+ *
+ * The source is cut into morsels; each streams its chunks into a table of its own. A chunk becomes
+ * slices (consecutive rows of one series and bucket, found by search in the sorted keys), and each
+ * call goes over all slices in tight loops. A whole block that falls into one record is answered
+ * from its statistics. A filter is a bitmap that is joined with the validity of the columns, so no
+ * row is moved. At the end the records of a group are merged in the order of the morsels, which
+ * depends on the data only. */
+#include <string.h>
+
+#include "base/err.h"
+#include "exec/aggregate_emit.h"
+#include "exec/source.h"
+#include "kernel/bucket.h"
+
+enum { MORSEL_ROWS = 32768 };
+
+struct scan_task {
+  struct aggregate_table table;
+  uint32_t *slots;  /* per position of the morsel; NULL: all of slot 0 */
+  uint32_t *groups; /* per slot */
+};
+
+struct scan_aggregate {
+  struct exec_op op;
+  struct source source;
+  struct aggregator aggregator;
+  struct aggregate_emit emit;
+  const struct plan_schema *input; /* the aggregate's input */
+  const struct program **programs; /* per column of it; NULL: none is projected */
+  bool **needs;                    /* per column of the input: columns of the scan */
+  struct morsel *morsels;
+  struct scan_task *tasks;
+  uint32_t morsel_count;
+  struct sort_row *pages; /* by group */
+  size_t page_count, page_at;
+  bool ran, emitting;
+};
+
+/* What one morsel works with. */
+struct scan_work {
+  struct scan_aggregate *self;
+  struct scan_task *task;
+  const struct morsel *morsel;
+  struct reader reader;
+  bool *wanted;           /* columns of the scan */
+  bool *pending;          /* calls that statistics did not answer */
+  struct column *columns; /* of the input */
+  bool *ready;            /* columns made for this chunk */
+  const uint64_t **validity;
+  uint64_t **masks; /* memory for validity and selection together */
+  struct program_state **programs;
+  struct aggregate_slice *slices;
+  uint32_t slice_count, slice_capacity;
+};
+
+/* ---- opening ---- */
+
+static int compile_projection(struct scan_aggregate *self, const struct plan_node *project,
+                              struct err *err) {
+  struct arena *arena = &self->op.exec->memory;
+  uint32_t first = plan_schema_values(&project->schema);
+  self->programs = ARENA_ARRAY(arena, const struct program *, project->schema.count + 1);
+  if (!self->programs) return exec__refused(self->op.exec, sizeof *self->programs, err);
+  for (uint32_t i = first; i < project->schema.count; i++) {
+    const struct expr *expr = project->projection[i - first];
+    int code = exec__program_compile(arena, expr, &self->programs[i], err);
+    if (code) return code;
+    exec__expr_columns(expr, self->needs[i]);
+  }
+  return ERR_OK;
+}
+
+static int find_needs(struct scan_aggregate *self, const struct plan_node *scan, struct err *err) {
+  struct arena *arena = &self->op.exec->memory;
+  uint32_t count = self->input->count;
+  const struct plan_node *input = self->op.node->input;
+  self->needs = ARENA_ARRAY(arena, bool *, count + 1);
+  if (!self->needs) return exec__refused(self->op.exec, sizeof *self->needs, err);
+  for (uint32_t i = 0; i < count; i++) {
+    self->needs[i] = ARENA_ARRAY(arena, bool, scan->schema.count + 1);
+    if (!self->needs[i]) return exec__refused(self->op.exec, scan->schema.count, err);
+    if (input->kind != PLAN_PROJECT || i < plan_schema_values(&input->schema))
+      self->needs[i][i] = true;
+  }
+  return input->kind == PLAN_PROJECT ? compile_projection(self, input, err) : ERR_OK;
+}
+
+static int scan_aggregate_open(struct exec_op *op, struct err *err) {
+  struct scan_aggregate *self = (struct scan_aggregate *)op;
+  const struct plan_node *input = op->node->input;
+  self->input = &input->schema;
+  const struct plan_node *rows = input->kind == PLAN_PROJECT ? input->input : input;
+  int code = exec__source_open(&self->source, op->exec, rows, err);
+  if (!code)
+    code = aggregator_init(&self->aggregator, op->exec, &op->node->aggregate, self->input, err);
+  if (!code) code = aggregate_emit_init(&self->emit, &self->aggregator, op->node, err);
+  if (!code) code = find_needs(self, self->source.scan, err);
+  if (!code && self->aggregator.any_places && self->source.series.count > 1)
+    code = exec__source_order(&self->source, true, err);
+  return code;
+}
+
+/* ---- slots ---- */
+
+static int find_slots(struct scan_work *work, struct err *err) {
+  const struct source *source = &work->self->source;
+  struct scan_task *task = work->task;
+  uint32_t count = work->morsel->count, first = work->morsel->first;
+  if (!source->groups) return ERR_OK;
+  struct arena *arena = &task->table.arena;
+  struct mem_account *account = arena->account;
+  task->slots = arena_alloc(arena, count * sizeof *task->slots);
+  task->groups = arena_alloc(arena, count * sizeof *task->groups);
+  size_t size = (size_t)count * 2 * sizeof(struct sort_row);
+  struct sort_row *rows = mem_alloc(account, size);
+  if (!task->slots || !task->groups || !rows) {
+    int code = mem_refused(account, size, err);
+    mem_free(account, rows, size);
+    return code;
+  }
+  for (uint32_t i = 0; i < count; i++)
+    rows[i] = (struct sort_row){source->groups[first + i], i};
+  sort_rows(rows, rows + count, count);
+  uint32_t slot = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    slot += i && rows[i].key != rows[i - 1].key;
+    task->slots[rows[i].row] = slot;
+    task->groups[slot] = (uint32_t)rows[i].key;
+  }
+  mem_free(account, rows, size);
+  return ERR_OK;
+}
+
+/* ---- slices ---- */
+
+static int add_slice(struct scan_work *work, uint32_t position, int64_t bucket, uint32_t row,
+                     uint32_t rows, struct err *err) {
+  const struct source *source = &work->self->source;
+  uint32_t slot = work->task->slots ? work->task->slots[position - work->morsel->first] : 0;
+  void *record = aggregate_table_record(&work->task->table, slot, bucket);
+  if (!record) return mem_refused(work->task->table.arena.account, 4096, err);
+  struct aggregate_slice *last = work->slice_count ? &work->slices[work->slice_count - 1] : NULL;
+  if (last && last->record == record && !work->self->aggregator.any_places &&
+      last->row + last->rows == row) {
+    last->rows += rows;
+    return ERR_OK;
+  }
+  if (work->slice_count == work->slice_capacity) {
+    uint32_t capacity = work->slice_capacity ? work->slice_capacity * 2 : 128;
+    struct aggregate_slice *slices =
+        mem_resize(source->exec->options.account, work->slices,
+                   work->slice_capacity * sizeof *slices, capacity * sizeof *slices);
+    if (!slices) return exec__refused(source->exec, capacity * sizeof *slices, err);
+    work->slices = slices;
+    work->slice_capacity = capacity;
+  }
+  work->slices[work->slice_count++] =
+      (struct aggregate_slice){.record = record,
+                               .row = row,
+                               .rows = rows,
+                               .rank = source->ranks ? source->ranks[position] : 0};
+  return ERR_OK;
+}
+
+static int cut_run(struct scan_work *work, const struct store_run *run, uint32_t position,
+                   struct err *err) {
+  const struct plan_bucket *bucket = &work->self->aggregator.plan->bucket;
+  const int64_t *keys = work->reader.chunk.keys;
+  for (uint32_t row = run->row, end = run->row + run->rows; row < end;) {
+    int64_t index = bucket_index(keys[row], bucket->width, bucket->offset);
+    int64_t last = bucket_last(index, bucket->width, bucket->offset);
+    uint32_t stop = keys[end - 1] <= last ? end : (uint32_t)bucket_search(keys, row, end, last);
+    int code = add_slice(work, position, index, row, stop - row, err);
+    if (code) return code;
+    row = stop;
+  }
+  return ERR_OK;
+}
+
+/* True when all rows of the chunk are in one bucket, which is *index. */
+static bool one_bucket(const struct scan_work *work, int64_t *index) {
+  const struct plan_bucket *bucket = &work->self->aggregator.plan->bucket;
+  *index = 0;
+  if (bucket->width == 0) return true;
+  *index = bucket_index(work->reader.chunk.key_min, bucket->width, bucket->offset);
+  return work->reader.chunk.key_max <= bucket_last(*index, bucket->width, bucket->offset);
+}
+
+static int make_slices(struct scan_work *work, struct err *err) {
+  int64_t index;
+  bool whole = one_bucket(work, &index);
+  int code = ERR_OK;
+  work->slice_count = 0;
+  if (!whole || work->self->aggregator.any_places) code = exec__reader_keys(&work->reader, err);
+  for (uint32_t i = 0; i < work->reader.chunk.run_count && !code; i++) {
+    const struct store_run *run = &work->reader.chunk.runs[i];
+    uint32_t position = work->reader.run_positions[i];
+    code = whole ? add_slice(work, position, index, run->row, run->rows, err)
+                 : cut_run(work, run, position, err);
+  }
+  return code;
+}
+
+/* ---- statistics ---- */
+
+/* The one slot of all runs of the chunk; false: there are several. */
+static bool one_slot(const struct scan_work *work, uint32_t *slot) {
+  const struct scan_task *task = work->task;
+  *slot = 0;
+  if (!task->slots) return true;
+  for (uint32_t i = 0; i < work->reader.chunk.run_count; i++) {
+    uint32_t of = task->slots[work->reader.run_positions[i] - work->morsel->first];
+    if (i && of != *slot) return false;
+    *slot = of;
+  }
+  return true;
+}
+
+/* Answers calls from the block's statistics where it can; sets which are pending. */
+static int use_statistics(struct scan_work *work, bool *all, struct err *err) {
+  const struct scan_aggregate *self = work->self;
+  const struct source *source = &self->source;
+  const struct store_chunk *chunk = &work->reader.chunk;
+  uint32_t slot;
+  int64_t bucket;
+  memset(work->pending, true, self->aggregator.call_count);
+  *all = false;
+  if (!chunk->statistics || source->filter || self->programs || !one_bucket(work, &bucket) ||
+      !one_slot(work, &slot))
+    return ERR_OK;
+  void *record = aggregate_table_record(&work->task->table, slot, bucket);
+  if (!record) return mem_refused(work->task->table.arena.account, 4096, err);
+  uint32_t position = work->reader.run_positions[0];
+  *all = true;
+  for (uint32_t i = 0; i < self->aggregator.call_count; i++) {
+    const struct aggregate_call *call = &self->aggregator.calls[i];
+    int32_t index = source->store_index[call->column];
+    if (index >= 0)
+      work->pending[i] = !aggregate_apply_statistics(call, record, &chunk->statistics[index],
+                                                     source->ranks ? source->ranks[position] : 0,
+                                                     chunk->run_count > 1);
+    *all &= !work->pending[i];
+  }
+  return ERR_OK;
+}
+
+/* ---- chunks ---- */
+
+static int input_column(struct scan_work *work, uint32_t column, struct err *err) {
+  struct scan_aggregate *self = work->self;
+  if (work->ready[column]) return ERR_OK;
+  work->ready[column] = true;
+  int code = ERR_OK;
+  if (self->programs && self->programs[column])
+    code = exec__program_run(work->programs[column], work->reader.columns, work->reader.chunk.rows,
+                             &work->columns[column], err);
+  else
+    work->columns[column] = work->reader.columns[column];
+  if (code) return code;
+  const struct column *made = &work->columns[column];
+  const uint64_t *selection = work->reader.selection;
+  work->validity[column] = made->null_count ? made->validity : NULL;
+  if (!selection) return ERR_OK;
+  if (!work->validity[column]) {
+    work->validity[column] = selection;
+    return ERR_OK;
+  }
+  if (!work->masks[column]) {
+    work->masks[column] = arena_alloc(&work->reader.memory, LIMIT_BLOCK_ROWS / 8);
+    if (!work->masks[column]) return exec__refused(self->op.exec, LIMIT_BLOCK_ROWS / 8, err);
+  }
+  size_t words = bit_words(work->reader.chunk.rows);
+  for (size_t w = 0; w < words; w++)
+    work->masks[column][w] = made->validity[w] & selection[w];
+  work->validity[column] = work->masks[column];
+  return ERR_OK;
+}
+
+static void want(struct scan_work *work, uint32_t column) {
+  const bool *needs = work->self->needs[column];
+  for (uint32_t i = 0; i < work->self->source.scan->schema.count; i++)
+    work->wanted[i] |= needs[i];
+}
+
+static int apply_chunk(struct scan_work *work, struct err *err) {
+  struct scan_aggregate *self = work->self;
+  const struct aggregator *aggregator = &self->aggregator;
+  memset(work->wanted, 0, self->source.scan->schema.count);
+  memset(work->ready, 0, self->input->count);
+  for (uint32_t i = 0; i < aggregator->call_count; i++)
+    if (work->pending[i]) want(work, aggregator->calls[i].column);
+  for (uint32_t i = 0; i < aggregator->carried_count; i++)
+    want(work, aggregator->carried[i]);
+  int code = exec__reader_load(&work->reader, work->wanted, err);
+  if (!code) code = make_slices(work, err);
+  for (uint32_t i = 0; i < aggregator->carried_count && !code; i++)
+    code = input_column(work, aggregator->carried[i], err);
+  for (uint32_t i = 0; i < aggregator->call_count && !code; i++) {
+    if (!work->pending[i]) continue;
+    code = input_column(work, aggregator->calls[i].column, err);
+    if (code) break;
+    struct aggregate_input input = {work->columns, work->validity, work->reader.chunk.keys};
+    code = aggregate_apply(&work->task->table, &aggregator->calls[i], &input, work->slices,
+                           work->slice_count, err);
+  }
+  return code;
+}
+
+static int run_chunks(struct scan_work *work, struct err *err) {
+  for (;;) {
+    bool all;
+    int code = exec__reader_next(&work->reader, err);
+    if (code || work->reader.chunk.rows == 0) return code;
+    code = use_statistics(work, &all, err);
+    if (!code && all) continue;
+    if (!code) code = exec__reader_filter(&work->reader, err);
+    if (!code && work->reader.selected) code = apply_chunk(work, err);
+    if (code) return code;
+  }
+}
+
+static int work_init(struct scan_work *work, struct err *err) {
+  struct scan_aggregate *self = work->self;
+  struct arena *arena = &work->reader.memory;
+  uint32_t columns = self->input->count + 1;
+  work->wanted = ARENA_ARRAY(arena, bool, self->source.scan->schema.count + 1);
+  work->pending = ARENA_ARRAY(arena, bool, self->aggregator.call_count + 1);
+  work->columns = ARENA_ARRAY(arena, struct column, columns);
+  work->ready = ARENA_ARRAY(arena, bool, columns);
+  work->validity = ARENA_ARRAY(arena, const uint64_t *, columns);
+  work->masks = ARENA_ARRAY(arena, uint64_t *, columns);
+  work->programs = ARENA_ARRAY(arena, struct program_state *, columns);
+  if (!work->wanted || !work->pending || !work->columns || !work->ready || !work->validity ||
+      !work->masks || !work->programs)
+    return exec__refused(self->op.exec, columns * sizeof *work->columns, err);
+  for (uint32_t i = 0; self->programs && i < self->input->count; i++) {
+    if (!self->programs[i]) continue;
+    int code = exec__program_state(arena, self->programs[i], &work->programs[i], err);
+    if (code) return code;
+  }
+  return find_slots(work, err);
+}
+
+static int run_morsel(void *context, size_t i, struct exec_figures *figures, struct err *err) {
+  struct scan_aggregate *self = context;
+  struct scan_work work = {.self = self, .task = &self->tasks[i], .morsel = &self->morsels[i]};
+  int code = exec__reader_open(&work.reader, &self->source, work.morsel, err);
+  if (!code) code = work_init(&work, err);
+  if (!code) code = run_chunks(&work, err);
+  for (uint32_t c = 0; work.programs && c < self->input->count; c++)
+    exec__program_release(work.programs[c]);
+  mem_free(self->op.exec->options.account, work.slices, work.slice_capacity * sizeof *work.slices);
+  exec__reader_close(&work.reader, figures);
+  return code;
+}
+
+/* ---- the whole ---- */
+
+/* Orders all pages by group; those of a group stay in the order of morsels. */
+static int order_pages(struct scan_aggregate *self, struct err *err) {
+  size_t count = 0;
+  for (uint32_t i = 0; i < self->morsel_count; i++)
+    count += self->tasks[i].table.page_count;
+  struct mem_account *account = self->op.exec->options.account;
+  size_t size = count * 2 * sizeof *self->pages;
+  if (count == 0) return ERR_OK;
+  self->pages = mem_alloc(account, size);
+  if (!self->pages) return mem_refused(account, size, err);
+  self->page_count = count;
+  struct sort_row *at = self->pages;
+  for (uint32_t i = 0; i < self->morsel_count; i++) {
+    const struct scan_task *task = &self->tasks[i];
+    for (uint32_t p = 0; p < task->table.page_count; p++) {
+      struct aggregate_page *page = task->table.pages[p];
+      *at++ =
+          (struct sort_row){task->groups ? task->groups[page->slot] : 0, (uint64_t)(uintptr_t)page};
+    }
+  }
+  sort_rows(self->pages, self->pages + count, count);
+  return ERR_OK;
+}
+
+static int run_all(struct scan_aggregate *self, struct err *err) {
+  struct exec *exec = self->op.exec;
+  int code = exec__source_cut(&self->source, MORSEL_ROWS, &self->morsels, &self->morsel_count, err);
+  if (code) return code;
+  self->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, self->morsel_count + 1);
+  if (!self->tasks) return exec__refused(exec, self->morsel_count * sizeof *self->tasks, err);
+  for (uint32_t i = 0; i < self->morsel_count; i++)
+    aggregate_table_init(&self->tasks[i].table, &self->aggregator);
+  code = exec__parallel(exec, self->morsel_count, run_morsel, self, err);
+  return code ? code : order_pages(self, err);
+}
+
+/* Begins the next group that has rows; false: there is none. */
+static int begin_group(struct scan_aggregate *self, struct err *err) {
+  struct aggregate_emit *emit = &self->emit;
+  uint32_t tags = self->op.node->schema.group_count;
+  uint64_t group = self->pages[self->page_at].key;
+  aggregate_emit_begin(emit);
+  int code = ERR_OK;
+  for (; self->page_at < self->page_count && self->pages[self->page_at].key == group && !code;
+       self->page_at++)
+    code = aggregate_emit_page(
+        emit, (const struct aggregate_page *)(uintptr_t)self->pages[self->page_at].row, err);
+  for (uint32_t t = 0; t < tags; t++)
+    emit->codes[t] = self->source.group_codes[group * tags + t];
+  return code ? code : aggregate_emit_finish(emit, err);
+}
+
+/* The scan's column that a column of the input is, or UINT32_MAX: something computed. */
+static uint32_t scan_column(const struct scan_aggregate *self, uint32_t column) {
+  const struct plan_node *input = self->op.node->input;
+  uint32_t first = plan_schema_values(self->input);
+  if (input->kind != PLAN_PROJECT || column < first) return column;
+  const struct expr *expr = input->projection[column - first];
+  return expr->kind == EXPR_COLUMN ? expr->column : UINT32_MAX;
+}
+
+/* Group tags, and tags that are chosen or carried, come as codes. */
+static void set_dictionaries(struct scan_aggregate *self) {
+  const struct plan_schema *schema = &self->op.node->schema;
+  const struct aggregator *aggregator = &self->aggregator;
+  uint32_t first = plan_schema_values(schema);
+  for (uint32_t i = 0; i < schema->count; i++) {
+    uint32_t value = i - first, column = i;
+    if (i >= schema->group_count && i < first) continue;
+    if (i >= first) {
+      bool call = value < aggregator->call_count;
+      if (call && !type_is_string(aggregator->calls[value].result)) continue;
+      column = scan_column(self, call ? aggregator->calls[value].column
+                                      : aggregator->carried[value - aggregator->call_count]);
+    }
+    if (column != UINT32_MAX && self->source.tags[column].length)
+      exec__rows_dictionary(&self->emit.rows, i, self->source.tags[column].dictionary);
+  }
+}
+
+static int scan_aggregate_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  struct scan_aggregate *self = (struct scan_aggregate *)op;
+  int code = ERR_OK;
+  if (!self->ran) {
+    code = run_all(self, err);
+    self->ran = true;
+    set_dictionaries(self);
+  }
+  exec__rows_reset(&self->emit.rows);
+  while (!code && exec__rows_count(&self->emit.rows) < LIMIT_BLOCK_ROWS) {
+    if (!self->emitting) {
+      if (self->page_at == self->page_count) break;
+      code = begin_group(self, err);
+      self->emitting = true;
+      continue;
+    }
+    bool done;
+    code = aggregate_emit_rows(&self->emit, &done, err);
+    self->emitting = !done;
+  }
+  if (!code) code = exec__check(op->exec, err);
+  return code ? code : exec__rows_batch(&self->emit.rows, batch, err);
+}
+
+static void scan_aggregate_close(struct exec_op *op) {
+  struct scan_aggregate *self = (struct scan_aggregate *)op;
+  for (uint32_t i = 0; self->tasks && i < self->morsel_count; i++)
+    aggregate_table_deinit(&self->tasks[i].table);
+  mem_free(op->exec->options.account, self->pages, self->page_count * 2 * sizeof *self->pages);
+  aggregate_emit_deinit(&self->emit);
+}
+
+const struct exec_op_kind exec__aggregate_scan = {
+    sizeof(struct scan_aggregate), scan_aggregate_open, scan_aggregate_next, scan_aggregate_close};

@@ -1,0 +1,252 @@
+/* Collecting: per chunk the rows that count are found (filter, any value present, first or last few
+ * of a series), and copied column by column. The newest row of a whole block can be had from its
+ * statistics: the last value of each column whose last key is the block's. */
+#include "exec/collect.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "columnar/bits.h"
+
+struct collecting {
+  struct collection *into;
+  struct reader reader;
+  uint32_t rows_max;
+  bool tail;
+  bool *wanted;
+  uint64_t *picked; /* rows that are taken; bits */
+  uint32_t *rows;
+};
+
+int exec__collection_init(struct collection *collection, const struct source *source,
+                          struct err *err) {
+  struct exec *exec = source->exec;
+  const struct plan_schema *schema = &source->scan->schema;
+  struct mem_account *account = exec->options.account;
+  *collection = (struct collection){.exec = exec, .source = source};
+  builder_init(&collection->keys, TYPE_INT64, account);
+  size_t size = (schema->count + 1) * sizeof *collection->columns;
+  collection->columns = mem_alloc_zero(account, size);
+  if (!collection->columns) return exec__refused(exec, size, err);
+  for (uint32_t i = 0; i < schema->count; i++) {
+    struct type type =
+        source->tags[i].length ? (struct type){PHYSICAL_INT32, 0, 0} : schema->columns[i].type;
+    builder_init(&collection->columns[i], type, account);
+  }
+  return ERR_OK;
+}
+
+void exec__collection_deinit(struct collection *collection) {
+  if (!collection->exec) return;
+  struct mem_account *account = collection->exec->options.account;
+  uint32_t count = collection->source->scan->schema.count;
+  for (uint32_t i = 0; collection->columns && i < count; i++)
+    builder_deinit(&collection->columns[i]);
+  mem_free(account, collection->columns, (count + 1) * sizeof *collection->columns);
+  builder_deinit(&collection->keys);
+  mem_free(account, collection->runs, collection->run_capacity * sizeof *collection->runs);
+  collection->exec = NULL;
+}
+
+static int add_run(struct collecting *of, uint32_t position, uint32_t row, uint32_t rows,
+                   struct err *err) {
+  struct collection *into = of->into;
+  struct collected_run *last = into->run_count ? &into->runs[into->run_count - 1] : NULL;
+  if (rows == 0) return ERR_OK;
+  bool full = of->rows_max && !of->tail && last && last->rows == of->rows_max;
+  if (full && last->position == position) return ERR_OK;
+  if (last && last->position == position && last->row + last->rows == row) {
+    last->rows += rows;
+  } else {
+    if (into->run_count == into->run_capacity) {
+      uint32_t capacity = into->run_capacity ? into->run_capacity * 2 : 64;
+      struct collected_run *runs =
+          mem_resize(into->exec->options.account, into->runs, into->run_capacity * sizeof *runs,
+                     capacity * sizeof *runs);
+      if (!runs) return exec__refused(into->exec, capacity * sizeof *runs, err);
+      into->runs = runs;
+      into->run_capacity = capacity;
+    }
+    last = &into->runs[into->run_count++];
+    *last = (struct collected_run){position, 0, row, rows};
+  }
+  if (of->rows_max && last->rows > of->rows_max) {
+    if (of->tail) last->row += last->rows - of->rows_max;
+    last->rows = of->rows_max;
+  }
+  return ERR_OK;
+}
+
+/* ---- which rows ---- */
+
+/* Leaves out rows whose fields are all absent. */
+static int keep_present(struct collecting *of, struct err *err) {
+  const struct source *source = of->reader.source;
+  const struct plan_schema *schema = &source->scan->schema;
+  uint32_t rows = of->reader.chunk.rows;
+  size_t words = bit_words(rows);
+  uint64_t present[LIMIT_BLOCK_ROWS / 64] = {0};
+  int code = exec__reader_load(&of->reader, of->wanted, err);
+  if (code) return code;
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++) {
+    const struct column *column = &of->reader.columns[i];
+    if (source->tags[i].length) continue;
+    if (column->null_count == 0) return ERR_OK;
+    for (size_t w = 0; w < words; w++)
+      present[w] |= column->validity[w];
+  }
+  int64_t before = bits_count(of->picked, 0, rows);
+  for (size_t w = 0; w < words; w++)
+    of->picked[w] &= present[w];
+  of->into->dropped |= bits_count(of->picked, 0, rows) != before;
+  return ERR_OK;
+}
+
+/* Keeps at most rows_max picked rows of each run. */
+static void keep_few(struct collecting *of) {
+  const struct store_chunk *chunk = &of->reader.chunk;
+  for (uint32_t r = 0; r < chunk->run_count; r++) {
+    const struct store_run *run = &chunk->runs[r];
+    int64_t surplus = bits_count(of->picked, run->row, run->rows) - of->rows_max;
+    for (uint32_t i = 0; surplus > 0 && i < run->rows; i++) {
+      uint32_t row = of->tail ? run->row + i : run->row + run->rows - 1 - i;
+      surplus -= bit_get(of->picked, row);
+      bit_clear(of->picked, row);
+    }
+  }
+}
+
+static int pick(struct collecting *of, struct err *err) {
+  uint32_t rows = of->reader.chunk.rows;
+  int code = exec__reader_filter(&of->reader, err);
+  if (code || of->reader.selected == 0) return code;
+  if (of->reader.selection)
+    memcpy(of->picked, of->reader.selection, bit_words(rows) * 8);
+  else
+    bits_fill(of->picked, 0, rows, true);
+  if (of->reader.source->scan->scan.any_present) code = keep_present(of, err);
+  if (!code && of->rows_max) keep_few(of);
+  return code;
+}
+
+/* ---- copying ---- */
+
+static void append(struct builder *builder, const struct column *column, const uint32_t *rows,
+                   uint32_t count, uint32_t of) {
+  if (count == of)
+    builder_append_column(builder, column, 0, count);
+  else
+    builder_append_rows(builder, column, rows, count);
+}
+
+static uint32_t picked_rows(struct collecting *of) {
+  uint32_t count = 0;
+  size_t words = bit_words(of->reader.chunk.rows);
+  for (size_t w = 0; w < words; w++) {
+    uint64_t word = of->picked[w];
+    if (w + 1 == words) word &= bits_mask((of->reader.chunk.rows - 1) % 64 + 1);
+    for (; word; word &= word - 1)
+      of->rows[count++] = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(word);
+  }
+  return count;
+}
+
+static int copy_rows(struct collecting *of, struct err *err) {
+  const struct store_chunk *chunk = &of->reader.chunk;
+  struct collection *into = of->into;
+  const struct plan_schema *schema = &of->reader.source->scan->schema;
+  uint32_t count = picked_rows(of), first = plan_schema_values(schema);
+  if (count == 0) return ERR_OK;
+  int code = exec__reader_load(&of->reader, of->wanted, err);
+  if (!code) code = exec__reader_keys(&of->reader, err);
+  uint32_t at = (uint32_t)into->keys.length;
+  for (uint32_t r = 0; r < chunk->run_count && !code; r++) {
+    uint32_t rows = count == chunk->rows
+                        ? chunk->runs[r].rows
+                        : (uint32_t)bits_count(of->picked, chunk->runs[r].row, chunk->runs[r].rows);
+    code = add_run(of, of->reader.run_positions[r], at, rows, err);
+    at += rows;
+  }
+  if (code) return code;
+  struct column keys = {.type = TYPE_INT64, .length = chunk->rows, .i64 = chunk->keys};
+  append(&into->keys, &keys, of->rows, count, chunk->rows);
+  for (uint32_t i = first; i < schema->count; i++)
+    append(&into->columns[i], &of->reader.columns[i], of->rows, count, chunk->rows);
+  for (uint32_t i = first; i < schema->count && !code; i++)
+    code = builder_check(&into->columns[i], err);
+  return code ? code : builder_check(&into->keys, err);
+}
+
+/* ---- one row from statistics ---- */
+
+/* Takes the first or last row of a block from its statistics; *done false: it must be read. */
+static int take_end(struct collecting *of, bool *done, struct err *err) {
+  const struct store_chunk *chunk = &of->reader.chunk;
+  const struct source *source = of->reader.source;
+  const struct plan_schema *schema = &source->scan->schema;
+  int64_t key = of->tail ? chunk->key_max : chunk->key_min;
+  uint32_t first = plan_schema_values(schema);
+  bool any = false;
+  *done = false;
+  if (of->rows_max != 1 || !chunk->statistics || chunk->run_count != 1 || source->filter)
+    return ERR_OK;
+  for (uint32_t i = first; i < schema->count; i++) {
+    const struct column_statistics *of_column;
+    if (source->store_index[i] < 0) continue;
+    of_column = &chunk->statistics[source->store_index[i]];
+    if (of_column->count && type_is_string(schema->columns[i].type)) return ERR_OK;
+    any |= of_column->count && (of->tail ? of_column->last_key : of_column->first_key) == key;
+  }
+  if (source->scan->scan.any_present && !any) return ERR_OK;
+  struct collection *into = of->into;
+  uint32_t position = of->reader.run_positions[0];
+  int code = add_run(of, position, (uint32_t)into->keys.length, 1, err);
+  builder_append_i64(&into->keys, key);
+  for (uint32_t i = first; i < schema->count && !code; i++) {
+    const struct column_statistics *of_column =
+        source->store_index[i] < 0 ? NULL : &chunk->statistics[source->store_index[i]];
+    if (source->tags[i].length)
+      exec__append_code(&into->columns[i], source->tags[i].i32[position], 1);
+    else if (of_column && of_column->count &&
+             (of->tail ? of_column->last_key : of_column->first_key) == key)
+      exec__append_bits(&into->columns[i], of->tail ? of_column->last.u64 : of_column->first.u64);
+    else
+      builder_append_null(&into->columns[i]);
+    code = builder_check(&into->columns[i], err);
+  }
+  *done = true;
+  return code ? code : builder_check(&into->keys, err);
+}
+
+/* ---- the morsel ---- */
+
+static int collecting_init(struct collecting *of, struct err *err) {
+  const struct plan_schema *schema = &of->reader.source->scan->schema;
+  struct arena *arena = &of->reader.memory;
+  of->wanted = ARENA_ARRAY(arena, bool, schema->count + 1);
+  of->picked = arena_alloc(arena, LIMIT_BLOCK_ROWS / 8);
+  of->rows = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->rows);
+  if (!of->wanted || !of->picked || !of->rows)
+    return exec__refused(of->into->exec, LIMIT_BLOCK_ROWS * 4, err);
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
+    of->wanted[i] = true;
+  return ERR_OK;
+}
+
+int exec__collect(struct collection *collection, const struct morsel *morsel, uint32_t rows_max,
+                  bool tail, struct exec_figures *figures, struct err *err) {
+  struct collecting of = {.into = collection, .rows_max = rows_max, .tail = tail};
+  int code = exec__reader_open(&of.reader, collection->source, morsel, err);
+  if (!code) code = collecting_init(&of, err);
+  while (!code) {
+    bool done;
+    code = exec__reader_next(&of.reader, err);
+    if (code || of.reader.chunk.rows == 0) break;
+    code = take_end(&of, &done, err);
+    if (code || done) continue;
+    code = pick(&of, err);
+    if (!code && of.reader.selected) code = copy_rows(&of, err);
+  }
+  exec__reader_close(&of.reader, figures);
+  return code;
+}

@@ -1,0 +1,127 @@
+/* Opening a plan: one operator per node, the leaf first; pulling; closing. */
+#include "exec/exec_private.h"
+
+#include "base/err.h"
+#include "os/os.h"
+#include "table/read.h"
+
+int exec__check(const struct exec *exec, struct err *err) {
+  if (exec->options.cancelled &&
+      atomic_load_explicit(exec->options.cancelled, memory_order_relaxed))
+    return err_set(err, ERR_CANCELLED, "the query was cancelled");
+  if (exec->options.deadline_ns && exec->os &&
+      os_monotonic_ns(exec->os) >= exec->options.deadline_ns)
+    return err_set(err, ERR_DEADLINE, "the query took longer than it may");
+  return ERR_OK;
+}
+
+int exec__refused(const struct exec *exec, size_t size, struct err *err) {
+  return mem_refused(exec->options.account, size, err);
+}
+
+/* True when the aggregate can take the rows of a scan itself: through at most one projection and
+ * one filter. */
+static bool aggregates_scan(const struct plan_node *node) {
+  const struct plan_node *input = node->input;
+  if (input->kind == PLAN_PROJECT) input = input->input;
+  if (input->kind == PLAN_FILTER) input = input->input;
+  return input->kind == PLAN_SCAN && input->scan.limit == 0;
+}
+
+static const struct exec_op_kind *kind_of(const struct plan_node *node) {
+  switch (node->kind) {
+  case PLAN_SCAN:
+    return &exec__scan;
+  case PLAN_FILTER: /* over a scan it is the scan's */
+    return node->input->kind == PLAN_SCAN && node->input->scan.limit == 0 ? &exec__scan
+                                                                          : &exec__filter;
+  case PLAN_PROJECT:
+    return &exec__project;
+  case PLAN_AGGREGATE:
+    return aggregates_scan(node) ? &exec__aggregate_scan : &exec__aggregate;
+  case PLAN_FILL:
+    return &exec__fill;
+  case PLAN_WINDOW:
+    return &exec__window;
+  case PLAN_DISTINCT:
+    return &exec__distinct;
+  case PLAN_LIMIT:
+    return &exec__limit;
+  case PLAN_REVERSE:
+    return &exec__reverse;
+  case PLAN_VALUES:
+    return &exec__values;
+  }
+  return NULL;
+}
+
+static bool reads_store(const struct exec_op_kind *kind) {
+  return kind == &exec__scan || kind == &exec__aggregate_scan;
+}
+
+static int open_op(struct exec *exec, const struct plan_node *node, struct exec_op **out,
+                   struct err *err) {
+  const struct exec_op_kind *kind = kind_of(node);
+  if (!kind) return err_set(err, ERR_INTERNAL, "a plan node of an unknown kind");
+  if (reads_store(kind) && !exec->options.snapshot)
+    return err_set(err, ERR_INVALID_ARGUMENT, "a scan needs a snapshot");
+  struct exec_op *op = arena_alloc_zero(&exec->memory, kind->size);
+  if (!op) return exec__refused(exec, kind->size, err);
+  *op = (struct exec_op){.kind = kind, .node = node, .exec = exec};
+  if (node->input && !reads_store(kind)) {
+    int code = open_op(exec, node->input, &op->input, err);
+    if (code) {
+      *out = op->input;
+      return code;
+    }
+  }
+  *out = op;
+  return kind->open(op, err);
+}
+
+static void close_op(struct exec_op *op) {
+  for (; op; op = op->input)
+    if (op->kind->close) op->kind->close(op);
+}
+
+int exec_open(const struct plan_node *plan, const struct exec_options *options, struct exec **out,
+              struct err *err) {
+  struct exec *exec = mem_alloc_zero(options->account, sizeof *exec);
+  if (!exec) return mem_refused(options->account, sizeof *exec, err);
+  exec->options = *options;
+  arena_init(&exec->memory, options->account, 8192);
+  if (options->snapshot) {
+    table_snapshot_retain(options->snapshot);
+    exec->os = table_engine_os(table_snapshot_engine(options->snapshot));
+  }
+  int code = exec__check(exec, err);
+  if (!code) code = open_op(exec, plan, &exec->root, err);
+  if (code)
+    exec_close(exec);
+  else
+    *out = exec;
+  return code;
+}
+
+int exec_next(struct exec *exec, struct exec_batch *batch, struct err *err) {
+  *batch = (struct exec_batch){0};
+  if (exec->ended) return ERR_OK;
+  int code = exec__check(exec, err);
+  if (!code) code = exec__pull(exec->root, batch, err);
+  exec->ended = code || batch->batch.length == 0;
+  if (code) *batch = (struct exec_batch){0};
+  exec->figures.rows_returned += (uint64_t)batch->batch.length;
+  return code;
+}
+
+void exec_close(struct exec *exec) {
+  if (!exec) return;
+  close_op(exec->root);
+  arena_deinit(&exec->memory);
+  if (exec->options.snapshot) table_snapshot_release(exec->options.snapshot);
+  mem_free(exec->options.account, exec, sizeof *exec);
+}
+
+void exec_figures(const struct exec *exec, struct exec_figures *figures) {
+  *figures = exec->figures;
+}

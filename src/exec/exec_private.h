@@ -1,0 +1,102 @@
+/* What the files of this folder share: operators, output rows, the check between chunks. */
+#ifndef NILO_EXEC_EXEC_PRIVATE_H
+#define NILO_EXEC_EXEC_PRIVATE_H
+
+#include "base/limits.h"
+#include "columnar/builder.h"
+#include "exec/exec.h"
+
+struct exec_op;
+struct os;
+
+/* The entry points of an operator; one file each. */
+struct exec_op_kind {
+  /* Memory of the operator itself comes from exec->memory, zeroed, `size` bytes with the header. */
+  size_t size;
+  /* The input is open already. */
+  int (*open)(struct exec_op *op, struct err *err);
+  /* As exec_next. Group columns of every batch are dictionary columns; a column is a dictionary
+   * column in all batches of an operator or in none, always with the same dictionary. */
+  int (*next)(struct exec_op *op, struct exec_batch *batch, struct err *err);
+  /* May be NULL; is called once, also after a failed open. */
+  void (*close)(struct exec_op *op);
+};
+struct exec_op {
+  const struct exec_op_kind *kind;
+  const struct plan_node *node;
+  struct exec *exec;
+  struct exec_op *input;
+};
+extern const struct exec_op_kind exec__scan, exec__filter, exec__project, exec__aggregate,
+    exec__aggregate_scan, exec__fill, exec__window, exec__distinct, exec__limit, exec__reverse,
+    exec__values;
+
+struct exec {
+  struct exec_options options;
+  struct os *os;       /* NULL without a snapshot */
+  struct arena memory; /* of the execution's life */
+  struct exec_op *root;
+  struct exec_figures figures; /* added to by the calling thread only */
+  bool ended;
+};
+
+/* Deadline and cancelling; from any thread. ERR_DEADLINE, ERR_CANCELLED. */
+int exec__check(const struct exec *exec, struct err *err);
+int exec__refused(const struct exec *exec, size_t size, struct err *err);
+static inline int exec__pull(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  return op->kind->next(op, batch, err);
+}
+
+/* ---- output rows (rows.c) ---- */
+
+/* Rows being put together, in the order of a schema. */
+struct exec_rows {
+  struct exec *exec;
+  const struct plan_schema *schema;
+  struct builder *builders; /* per column; INT32 codes for those with a dictionary */
+  const struct column **dictionaries;
+  struct column *columns; /* views, made by exec__rows_batch */
+  struct exec_group *groups;
+  uint32_t group_count, group_capacity;
+  bool failed; /* no memory for groups */
+};
+int exec__rows_init(struct exec_rows *rows, struct exec *exec, const struct plan_schema *schema,
+                    struct err *err);
+void exec__rows_deinit(struct exec_rows *rows);
+void exec__rows_reset(struct exec_rows *rows);
+/* The column's values are codes of this dictionary (NULL: plain values). Before its first row. */
+void exec__rows_dictionary(struct exec_rows *rows, uint32_t column,
+                           const struct column *dictionary);
+int64_t exec__rows_count(const struct exec_rows *rows);
+/* The rows appended from here on are a group's. */
+void exec__rows_group(struct exec_rows *rows, bool continued);
+/* The codes of `count` rows of the group columns. */
+void exec__rows_codes(struct exec_rows *rows, const int32_t *codes, int64_t count);
+/* Gives what was appended as a batch, which lives until the next reset. Drops groups without rows.
+ */
+int exec__rows_batch(struct exec_rows *rows, struct exec_batch *batch, struct err *err);
+/* Appends a value of a column's physical type from 64 bits: strings as the address of a str. */
+void exec__append_bits(struct builder *builder, uint64_t value);
+/* The value of a row as 64 bits (strings: of the str, in *text). The row is present. */
+uint64_t exec__row_bits(const struct column *column, int64_t row, struct str *text);
+/* The same code `count` times. */
+void exec__append_code(struct builder *builder, int32_t code, int64_t count);
+/* Takes over which columns of a batch with the same leading columns are dictionary columns. */
+void exec__rows_adopt(struct exec_rows *rows, const struct exec_batch *batch);
+/* Appends rows [row, row + count) of a batch with the same schema. */
+void exec__rows_copy(struct exec_rows *rows, const struct exec_batch *batch, int64_t row,
+                     int64_t count);
+
+/* ---- reading group by group ---- */
+
+/* The input's batches as a sequence of groups' pieces. */
+struct exec_groups {
+  struct exec_op *input;
+  struct exec_batch batch; /* the current one */
+  uint32_t at;             /* groups of it before this were given */
+};
+/* The next piece: rows of groups->batch. *more false: the end. */
+int exec__groups_next(struct exec_groups *groups, struct exec_group *group, bool *more,
+                      struct err *err);
+
+#endif

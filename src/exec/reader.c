@@ -1,0 +1,196 @@
+/* Streaming the chunks of a morsel: the filter is computed on its own columns first, the others are
+ * loaded only when rows are left. */
+#include <string.h>
+
+#include "base/err.h"
+#include "columnar/bits.h"
+#include "exec/source.h"
+
+int exec__reader_open(struct reader *reader, const struct source *source,
+                      const struct morsel *morsel, struct err *err) {
+  struct exec *exec = source->exec;
+  uint32_t count = source->scan->schema.count + 1;
+  *reader = (struct reader){.source = source, .morsel = morsel};
+  arena_init(&reader->memory, exec->options.account, 4096);
+  reader->columns = ARENA_ARRAY(&reader->memory, struct column, count);
+  reader->tag_codes = ARENA_ARRAY(&reader->memory, int32_t *, count);
+  if (!reader->columns || !reader->tag_codes)
+    return exec__refused(exec, count * sizeof *reader->columns, err);
+  int code = ERR_OK;
+  if (source->filter_program) {
+    code = exec__program_state(&reader->memory, source->filter_program, &reader->filter, err);
+    if (code) return code;
+    reader->selection_bits = arena_alloc(&reader->memory, LIMIT_BLOCK_ROWS / 8);
+    if (!reader->selection_bits) return exec__refused(exec, LIMIT_BLOCK_ROWS / 8, err);
+  }
+  struct store_scan_spec spec = {.store = source->scan->scan.table->id,
+                                 .series = morsel->ids,
+                                 .series_count = morsel->count,
+                                 .key_min = morsel->key_min,
+                                 .key_max = morsel->key_max,
+                                 .columns = source->store_ids,
+                                 .column_count = source->store_count,
+                                 .head = morsel->head,
+                                 .tail = morsel->tail,
+                                 .account = exec->options.account};
+  return store_scan_open(table_snapshot_store(exec->options.snapshot), &spec, &reader->scan, err);
+}
+
+void exec__reader_close(struct reader *reader, struct exec_figures *figures) {
+  if (!reader->source) return;
+  if (reader->scan) {
+    struct store_scan_figures of;
+    store_scan_figures(reader->scan, &of);
+    figures->rows_scanned += of.rows_scanned;
+    figures->blocks_read += of.blocks_read;
+    figures->blocks_skipped += of.blocks_skipped;
+    figures->blocks_by_statistics += of.blocks_by_statistics;
+    figures->bytes_read += of.bytes_read;
+    store_scan_close(reader->scan);
+  }
+  exec__program_release(reader->filter);
+  mem_free(reader->source->exec->options.account, reader->run_positions,
+           reader->run_capacity * sizeof *reader->run_positions);
+  arena_deinit(&reader->memory);
+  reader->source = NULL;
+}
+
+/* Positions of the runs' series: both ascend. */
+static int find_positions(struct reader *reader, struct err *err) {
+  const struct morsel *morsel = reader->morsel;
+  struct exec *exec = reader->source->exec;
+  uint32_t count = reader->chunk.run_count;
+  if (count > reader->run_capacity) {
+    uint32_t capacity = count > 64 ? LIMIT_BLOCK_ROWS : 64;
+    if (capacity < count) capacity = count;
+    size_t old = reader->run_capacity * sizeof *reader->run_positions;
+    size_t size = capacity * sizeof *reader->run_positions;
+    uint32_t *positions = mem_resize(exec->options.account, reader->run_positions, old, size);
+    if (!positions) return exec__refused(exec, size, err);
+    reader->run_positions = positions;
+    reader->run_capacity = capacity;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    uint64_t id = reader->chunk.runs[i].series;
+    while (reader->cursor < morsel->count && morsel->ids[reader->cursor] < id)
+      reader->cursor++;
+    if (reader->cursor == morsel->count || morsel->ids[reader->cursor] != id)
+      return err_set(err, ERR_INTERNAL, "the store gave series %llu, which was not asked for",
+                     (unsigned long long)id);
+    reader->run_positions[i] =
+        morsel->positions ? morsel->positions[reader->cursor] : morsel->first + reader->cursor;
+  }
+  return ERR_OK;
+}
+
+int exec__reader_next(struct reader *reader, struct err *err) {
+  int code = exec__check(reader->source->exec, err);
+  if (!code) code = store_scan_next(reader->scan, &reader->chunk, err);
+  if (code) return code;
+  uint32_t count = reader->source->scan->schema.count;
+  for (uint32_t i = 0; i < count; i++)
+    reader->columns[i].length = 0;
+  reader->selection = NULL;
+  reader->selected = reader->chunk.rows;
+  return find_positions(reader, err);
+}
+
+/* A tag's codes row by row. */
+static int spread_tag(struct reader *reader, uint32_t column, struct err *err) {
+  const struct column *tag = &reader->source->tags[column];
+  int32_t *codes = reader->tag_codes[column];
+  if (!codes) {
+    codes = arena_alloc(&reader->memory, LIMIT_BLOCK_ROWS * sizeof *codes);
+    if (!codes) return exec__refused(reader->source->exec, LIMIT_BLOCK_ROWS * 4, err);
+    reader->tag_codes[column] = codes;
+  }
+  for (uint32_t r = 0; r < reader->chunk.run_count; r++) {
+    const struct store_run *run = &reader->chunk.runs[r];
+    int32_t code = tag->i32[reader->run_positions[r]];
+    for (uint32_t i = 0; i < run->rows; i++)
+      codes[run->row + i] = code;
+  }
+  reader->columns[column] = (struct column){.type = {PHYSICAL_INT32, 0, 0},
+                                            .length = reader->chunk.rows,
+                                            .i32 = codes,
+                                            .dictionary = tag->dictionary};
+  return ERR_OK;
+}
+
+/* A column that is not there: nulls of the planned type. */
+static int give_nulls(struct reader *reader, uint32_t column, struct err *err) {
+  size_t size = (LIMIT_BLOCK_ROWS + 1) * 8;
+  if (!reader->zeros) reader->zeros = arena_alloc_zero(&reader->memory, size);
+  if (!reader->zeros) return exec__refused(reader->source->exec, size, err);
+  reader->columns[column] =
+      (struct column){.type = reader->source->scan->schema.columns[column].type,
+                      .null_count = reader->chunk.rows,
+                      .length = reader->chunk.rows,
+                      .validity = reader->zeros,
+                      .values = reader->zeros,
+                      .data = reader->zeros};
+  return ERR_OK;
+}
+
+static int take_stored(struct reader *reader, uint32_t column, struct err *err) {
+  const struct column *stored = &reader->chunk.columns[reader->source->store_index[column]];
+  struct type type = reader->source->scan->schema.columns[column].type;
+  if (stored->null_count == reader->chunk.rows) return give_nulls(reader, column, err);
+  if (stored->type.physical != type.physical)
+    return err_set(err, ERR_INTERNAL, "column %u is %s, not %s",
+                   reader->source->store_ids[reader->source->store_index[column]],
+                   type_name(stored->type), type_name(type));
+  reader->columns[column] = *stored;
+  reader->columns[column].type = type;
+  return ERR_OK;
+}
+
+int exec__reader_load(struct reader *reader, const bool *wanted, struct err *err) {
+  const struct source *source = reader->source;
+  const struct plan_schema *schema = &source->scan->schema;
+  uint64_t mask = 0;
+  bool keys = false;
+  for (uint32_t i = 0; i < schema->count; i++) {
+    if (!wanted[i] || reader->columns[i].length) continue;
+    if (schema->has_time && i == schema->group_count) keys = true;
+    if (source->store_index[i] >= 0)
+      mask |= UINT64_C(1) << (source->store_index[i] < 63 ? source->store_index[i] : 63);
+  }
+  int code = ERR_OK;
+  if (mask || keys) code = store_scan_load(reader->scan, &reader->chunk, keys, mask, err);
+  for (uint32_t i = 0; i < schema->count && !code; i++) {
+    if (!wanted[i] || reader->columns[i].length) continue;
+    if (schema->has_time && i == schema->group_count)
+      reader->columns[i] = (struct column){
+          .type = schema->columns[i].type, .length = reader->chunk.rows, .i64 = reader->chunk.keys};
+    else if (source->store_index[i] >= 0)
+      code = take_stored(reader, i, err);
+    else if (source->tags[i].length)
+      code = spread_tag(reader, i, err);
+    else
+      code = give_nulls(reader, i, err);
+  }
+  return code;
+}
+
+int exec__reader_filter(struct reader *reader, struct err *err) {
+  if (!reader->filter) return ERR_OK;
+  struct column passed;
+  int code = exec__reader_load(reader, reader->source->filter_columns, err);
+  if (!code)
+    code = exec__program_run(reader->filter, reader->columns, reader->chunk.rows, &passed, err);
+  if (code) return code;
+  size_t words = bit_words(reader->chunk.rows);
+  for (size_t w = 0; w < words; w++)
+    reader->selection_bits[w] =
+        passed.bits[w] & (passed.validity ? passed.validity[w] : ~UINT64_C(0));
+  reader->selection_bits[words - 1] &= bits_mask((reader->chunk.rows - 1) % 64 + 1);
+  reader->selected = (uint32_t)bits_count(reader->selection_bits, 0, reader->chunk.rows);
+  reader->selection = reader->selected == reader->chunk.rows ? NULL : reader->selection_bits;
+  return ERR_OK;
+}
+
+int exec__reader_keys(struct reader *reader, struct err *err) {
+  if (reader->chunk.keys) return ERR_OK;
+  return store_scan_load(reader->scan, &reader->chunk, true, 0, err);
+}

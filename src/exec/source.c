@@ -1,0 +1,371 @@
+/* Series, groups, order. The group of a series is found once: the codes of its group tags, which
+ * compare as the values do, are packed into one integer where they fit, and sorted. */
+#include "exec/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "catalog/catalog.h"
+#include "kernel/sort.h"
+#include "os/os.h"
+#include "os/pool.h"
+
+/* ---- sorting series by codes ---- */
+
+struct code_order {
+  const struct column *tags; /* codes per position */
+  uint32_t tag_count;
+  const uint32_t *groups; /* before the tags; NULL: none */
+};
+
+static int compare_positions(const void *a, const void *b, void *context) {
+  const struct code_order *order = context;
+  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+  if (order->groups && order->groups[x] != order->groups[y])
+    return order->groups[x] < order->groups[y] ? -1 : 1;
+  for (uint32_t i = 0; i < order->tag_count; i++) {
+    int32_t p = order->tags[i].i32[x], q = order->tags[i].i32[y];
+    if (p != q) return p < q ? -1 : 1;
+  }
+  return x < y ? -1 : x > y;
+}
+
+static unsigned bits_for(uint64_t count) {
+  return count > 1 ? 64 - (unsigned)__builtin_clzll(count - 1) : 0;
+}
+
+/* Sorts by one packed integer; false when the codes do not fit into one. */
+static bool sort_packed(struct source *source, const struct code_order *order, uint32_t *positions,
+                        int *code, struct err *err) {
+  size_t count = source->series.count;
+  unsigned bits = order->groups ? bits_for(source->group_count) : 0;
+  for (uint32_t i = 0; i < order->tag_count; i++)
+    bits += bits_for((uint64_t)order->tags[i].dictionary->length);
+  if (bits > 64) return false;
+  struct mem_account *account = source->exec->options.account;
+  size_t size = count * 2 * sizeof(struct sort_row);
+  struct sort_row *rows = mem_alloc(account, size);
+  if (!rows) {
+    *code = mem_refused(account, size, err);
+    return true;
+  }
+  for (size_t p = 0; p < count; p++)
+    rows[p] = (struct sort_row){order->groups ? order->groups[p] : 0, p};
+  for (uint32_t i = 0; i < order->tag_count; i++) {
+    unsigned width = bits_for((uint64_t)order->tags[i].dictionary->length);
+    const int32_t *codes = order->tags[i].i32;
+    for (size_t p = 0; p < count && width; p++)
+      rows[p].key = rows[p].key << width | (uint32_t)codes[p];
+  }
+  sort_rows(rows, rows + count, count);
+  for (size_t p = 0; p < count; p++)
+    positions[p] = (uint32_t)rows[p].row;
+  mem_free(account, rows, size);
+  return true;
+}
+
+static int sort_positions(struct source *source, const struct code_order *order,
+                          uint32_t *positions, struct err *err) {
+  int code = ERR_OK;
+  if (sort_packed(source, order, positions, &code, err)) return code;
+  for (size_t p = 0; p < source->series.count; p++)
+    positions[p] = (uint32_t)p;
+  qsort_r(positions, source->series.count, sizeof *positions, compare_positions,
+          (void *)(uintptr_t)order);
+  return ERR_OK;
+}
+
+/* ---- groups ---- */
+
+static bool same_codes(const struct code_order *order, uint32_t x, uint32_t y) {
+  for (uint32_t i = 0; i < order->tag_count; i++)
+    if (order->tags[i].i32[x] != order->tags[i].i32[y]) return false;
+  return true;
+}
+
+static int find_groups(struct source *source, struct err *err) {
+  struct exec *exec = source->exec;
+  struct arena *arena = &exec->memory;
+  size_t count = source->series.count;
+  uint32_t tags = source->scan->schema.group_count;
+  source->group_count = count > 0;
+  source->group_sizes = ARENA_ARRAY(arena, uint32_t, 1);
+  if (!source->group_sizes) return exec__refused(exec, sizeof(uint32_t), err);
+  source->group_sizes[0] = (uint32_t)count;
+  if (tags == 0 || count == 0) return ERR_OK;
+  uint32_t *positions = ARENA_ARRAY(arena, uint32_t, count);
+  source->groups = ARENA_ARRAY(arena, uint32_t, count);
+  if (!positions || !source->groups) return exec__refused(exec, count * 8, err);
+  struct code_order order = {source->tags, tags, NULL};
+  int code = sort_positions(source, &order, positions, err);
+  if (code) return code;
+  uint32_t groups = 1;
+  for (size_t i = 1; i < count; i++)
+    groups += !same_codes(&order, positions[i - 1], positions[i]);
+  source->group_count = groups;
+  source->group_sizes = ARENA_ARRAY(arena, uint32_t, groups);
+  source->group_codes = ARENA_ARRAY(arena, int32_t, (size_t)groups * tags);
+  if (!source->group_sizes || !source->group_codes) return exec__refused(exec, groups * 4, err);
+  uint32_t group = 0;
+  for (size_t i = 0; i < count; i++) {
+    group += i && !same_codes(&order, positions[i - 1], positions[i]);
+    source->groups[positions[i]] = group;
+    if (source->group_sizes[group]++ == 0)
+      for (uint32_t t = 0; t < tags; t++)
+        source->group_codes[group * tags + t] = source->tags[t].i32[positions[i]];
+  }
+  return ERR_OK;
+}
+
+/* The table's tag columns by name. */
+static int compare_names(const void *a, const void *b) {
+  const struct catalog_column *const *x = a, *const *y = b;
+  return str_compare((*x)->name, (*y)->name);
+}
+
+static int all_tags(struct source *source, const uint32_t **ids, uint32_t *count, struct err *err) {
+  const struct catalog_column *const *columns;
+  size_t total = catalog_table_columns(source->scan->scan.table, &columns);
+  struct arena *arena = &source->exec->memory;
+  const struct catalog_column **tags = ARENA_ARRAY(arena, const struct catalog_column *, total + 1);
+  uint32_t *list = ARENA_ARRAY(arena, uint32_t, total + 1);
+  if (!tags || !list) return exec__refused(source->exec, total * 8, err);
+  *count = 0;
+  for (size_t i = 0; i < total; i++)
+    if (columns[i]->kind == COLUMN_TAG) tags[(*count)++] = columns[i];
+  qsort(tags, *count, sizeof(struct catalog_column *), compare_names);
+  for (uint32_t i = 0; i < *count; i++)
+    list[i] = tags[i]->id;
+  *ids = list;
+  return ERR_OK;
+}
+
+int exec__source_order(struct source *source, bool ties, struct err *err) {
+  struct exec *exec = source->exec;
+  size_t count = source->series.count;
+  if (source->order || count == 0) return ERR_OK;
+  source->ranks = ARENA_ARRAY(&exec->memory, uint32_t, count);
+  uint32_t *order = ARENA_ARRAY(&exec->memory, uint32_t, count);
+  if (!source->ranks || !order) return exec__refused(exec, count * 8, err);
+  struct code_order codes = {NULL, 0, source->groups};
+  if (ties && source->group_count < count) { /* else groups alone order the series */
+    const uint32_t *ids = NULL;
+    int code = all_tags(source, &ids, &codes.tag_count, err);
+    if (code) return code;
+    struct column *tags = ARENA_ARRAY(&exec->memory, struct column, codes.tag_count + 1);
+    if (!tags) return exec__refused(exec, codes.tag_count * sizeof *tags, err);
+    code = table_series_tags(exec->options.snapshot, source->scan->scan.table, &source->series, ids,
+                             codes.tag_count, &exec->memory, tags, err);
+    if (code) return code;
+    codes.tags = tags;
+  }
+  int code = sort_positions(source, &codes, order, err);
+  for (size_t i = 0; i < count && !code; i++)
+    source->ranks[order[i]] = (uint32_t)i;
+  if (!code) source->order = order;
+  return code;
+}
+
+/* ---- opening ---- */
+
+/* What parts say about how many rows there are, and between which keys. */
+static void estimate(struct source *source) {
+  const struct plan_scan *scan = &source->scan->scan;
+  struct store_part *const *parts;
+  size_t count = store_snapshot_parts(table_snapshot_store(source->exec->options.snapshot),
+                                      scan->table->id, &parts);
+  source->key_min = INT64_MAX;
+  source->key_max = INT64_MIN;
+  for (size_t i = 0; i < count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[i], &facts);
+    int64_t low = facts.key_min > scan->time_min ? facts.key_min : scan->time_min;
+    int64_t high = facts.key_max < scan->time_max ? facts.key_max : scan->time_max;
+    if (facts.rows == 0 || low > high) continue;
+    if (low < source->key_min) source->key_min = low;
+    if (high > source->key_max) source->key_max = high;
+    double share =
+        ((double)high - (double)low + 1) / ((double)facts.key_max - (double)facts.key_min + 1);
+    double series = (double)source->series.count / (double)(facts.series_count + 1);
+    source->rows_estimate += (uint64_t)((double)facts.rows * share * (series < 1 ? series : 1)) + 1;
+  }
+}
+
+static int find_tags(struct source *source, struct err *err) {
+  const struct plan_node *node = source->scan;
+  struct exec *exec = source->exec;
+  uint32_t *ids = ARENA_ARRAY(&exec->memory, uint32_t, node->schema.count + 1);
+  uint32_t *places = ARENA_ARRAY(&exec->memory, uint32_t, node->schema.count + 1);
+  struct column *found = ARENA_ARRAY(&exec->memory, struct column, node->schema.count + 1);
+  source->tags = ARENA_ARRAY(&exec->memory, struct column, node->schema.count + 1);
+  if (!ids || !places || !found || !source->tags)
+    return exec__refused(exec, node->schema.count * sizeof *found, err);
+  uint32_t count = 0, first = plan_schema_values(&node->schema);
+  for (uint32_t i = 0; i < node->schema.count; i++) {
+    bool group = i < node->schema.group_count;
+    if (!group && (i < first || !node->scan.values[i - first].is_tag)) continue;
+    ids[count] = group ? node->scan.group_tags[i] : node->scan.values[i - first].column_id;
+    places[count++] = i;
+  }
+  int code = count == 0 || source->series.count == 0
+                 ? ERR_OK
+                 : table_series_tags(exec->options.snapshot, node->scan.table, &source->series, ids,
+                                     count, &exec->memory, found, err);
+  for (uint32_t i = 0; i < count && !code; i++)
+    source->tags[places[i]] = found[i];
+  return code;
+}
+
+static int find_store_columns(struct source *source, struct err *err) {
+  const struct plan_node *node = source->scan;
+  struct exec *exec = source->exec;
+  source->store_ids = ARENA_ARRAY(&exec->memory, uint32_t, node->schema.count + 1);
+  source->store_index = ARENA_ARRAY(&exec->memory, int32_t, node->schema.count + 1);
+  if (!source->store_ids || !source->store_index)
+    return exec__refused(exec, node->schema.count * 8, err);
+  uint32_t first = plan_schema_values(&node->schema);
+  for (uint32_t i = 0; i < node->schema.count; i++) {
+    source->store_index[i] = -1;
+    if (i < first || node->scan.values[i - first].is_tag ||
+        node->scan.values[i - first].column_id == 0)
+      continue;
+    uint32_t id = node->scan.values[i - first].column_id, at = 0;
+    while (at < source->store_count && source->store_ids[at] != id)
+      at++;
+    if (at == source->store_count) source->store_ids[source->store_count++] = id;
+    source->store_index[i] = (int32_t)at;
+  }
+  return ERR_OK;
+}
+
+int exec__source_open(struct source *source, struct exec *exec, const struct plan_node *node,
+                      struct err *err) {
+  *source = (struct source){.exec = exec};
+  if (node->kind == PLAN_FILTER) {
+    source->filter = node->filter;
+    node = node->input;
+  }
+  source->scan = node;
+  const struct plan_scan *scan = &node->scan;
+  int code = ERR_OK;
+  if (source->filter) {
+    code = exec__program_compile(&exec->memory, source->filter, &source->filter_program, err);
+    source->filter_columns = ARENA_ARRAY(&exec->memory, bool, node->schema.count + 1);
+    if (!code && !source->filter_columns) code = exec__refused(exec, node->schema.count, err);
+    if (!code) exec__expr_columns(source->filter, source->filter_columns);
+  }
+  if (!code && scan->time_min <= scan->time_max)
+    code = table_select_series(exec->options.snapshot, scan->table, scan->filter, scan->time_min,
+                               scan->time_max, &exec->memory, &source->series, err);
+  if (!code && source->series.count > UINT32_MAX / 2)
+    code = err_set(err, ERR_LIMIT_EXCEEDED, "%zu series in one query", source->series.count);
+  if (!code) code = find_tags(source, err);
+  if (!code) code = find_groups(source, err);
+  if (!code) code = find_store_columns(source, err);
+  if (!code) estimate(source);
+  exec->figures.series += source->series.count;
+  return code;
+}
+
+/* ---- morsels ---- */
+
+enum { MORSELS_MAX = 1024 };
+
+/* Range `i` of `count` equal ones of the keys that parts have; the outer ones reach to the ends of
+ * what is asked for, because unflushed rows may lie there. */
+static void cut_keys(const struct source *source, uint32_t i, uint32_t count,
+                     struct morsel *morsel) {
+  const struct plan_scan *scan = &source->scan->scan;
+  morsel->key_min = scan->time_min;
+  morsel->key_max = scan->time_max;
+  __int128 span = (__int128)source->key_max - source->key_min + 1;
+  if (i > 0) morsel->key_min = (int64_t)(source->key_min + span * i / count);
+  if (i + 1 < count) morsel->key_max = (int64_t)(source->key_min + span * (i + 1) / count) - 1;
+}
+
+int exec__source_cut(const struct source *source, uint64_t rows, struct morsel **out,
+                     uint32_t *count, struct err *err) {
+  size_t series = source->series.count;
+  uint64_t pieces = source->rows_estimate / rows + 1;
+  if (pieces > MORSELS_MAX) pieces = MORSELS_MAX;
+  uint32_t by_series = (uint32_t)(pieces < series ? pieces : series), by_keys = 1;
+  if (series && by_series < pieces && source->key_min < source->key_max)
+    by_keys = (uint32_t)((pieces + by_series - 1) / by_series);
+  if ((__int128)source->key_max - source->key_min < by_keys) by_keys = 1;
+  struct morsel *morsels =
+      ARENA_ARRAY(&source->exec->memory, struct morsel, (size_t)by_series * by_keys + 1);
+  if (!morsels) return exec__refused(source->exec, by_series * sizeof *morsels, err);
+  *count = 0;
+  for (uint32_t s = 0; s < by_series; s++) {
+    size_t first = series * s / by_series, end = series * (s + 1) / by_series;
+    for (uint32_t k = 0; k < by_keys; k++) {
+      struct morsel *morsel = &morsels[(*count)++];
+      *morsel = (struct morsel){.ids = source->series.ids + first,
+                                .first = (uint32_t)first,
+                                .count = (uint32_t)(end - first)};
+      cut_keys(source, k, by_keys, morsel);
+    }
+  }
+  *out = morsels;
+  return ERR_OK;
+}
+
+/* ---- threads ---- */
+
+struct parallel {
+  struct exec *exec;
+  int (*run)(void *context, size_t i, struct exec_figures *figures, struct err *err);
+  void *context;
+  struct parallel_result {
+    int code;
+    struct err err;
+    struct exec_figures figures;
+  } * results;
+  _Atomic bool failed;
+};
+
+static void run_one(void *context, size_t i) {
+  struct parallel *parallel = context;
+  struct parallel_result *result = &parallel->results[i];
+  err_reset(&result->err);
+  if (atomic_load_explicit(&parallel->failed, memory_order_relaxed)) return;
+  result->code = parallel->run(parallel->context, i, &result->figures, &result->err);
+  if (result->code) atomic_store_explicit(&parallel->failed, true, memory_order_relaxed);
+}
+
+static void add_figures(struct exec_figures *into, const struct exec_figures *from) {
+  into->rows_scanned += from->rows_scanned;
+  into->blocks_read += from->blocks_read;
+  into->blocks_skipped += from->blocks_skipped;
+  into->blocks_by_statistics += from->blocks_by_statistics;
+  into->bytes_read += from->bytes_read;
+}
+
+int exec__parallel(struct exec *exec, size_t count,
+                   int (*run)(void *context, size_t i, struct exec_figures *figures,
+                              struct err *err),
+                   void *context, struct err *err) {
+  struct os_pool *pool = exec->options.pool;
+  if (!pool || count <= 1) {
+    for (size_t i = 0; i < count; i++) {
+      int code = run(context, i, &exec->figures, err);
+      if (code) return code;
+    }
+    return ERR_OK;
+  }
+  struct parallel parallel = {.exec = exec, .run = run, .context = context};
+  size_t size = count * sizeof *parallel.results;
+  parallel.results = mem_alloc_zero(exec->options.account, size);
+  if (!parallel.results) return exec__refused(exec, size, err);
+  os_pool_for_each(pool, count, run_one, &parallel);
+  int code = ERR_OK;
+  for (size_t i = 0; i < count; i++) {
+    add_figures(&exec->figures, &parallel.results[i].figures);
+    if (!parallel.results[i].code || code) continue;
+    code = parallel.results[i].code;
+    if (err) *err = parallel.results[i].err;
+  }
+  mem_free(exec->options.account, parallel.results, size);
+  return code;
+}

@@ -1,0 +1,115 @@
+/* Literal rows, cut into batches. Consecutive rows with equal group columns are a group; plain
+ * group columns become dictionary columns. */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/hash_table.h"
+#include "exec/exec_private.h"
+
+struct values {
+  struct exec_op op;
+  struct column *columns; /* the plan's, group columns with dictionaries */
+  struct column *slices;
+  struct arena batch;
+  struct exec_group *groups; /* of a batch */
+  int64_t at;
+};
+
+static int make_dictionary(struct exec_op *op, struct column *column, struct err *err) {
+  struct arena *arena = &op->exec->memory;
+  int64_t length = column->length;
+  int32_t *codes = ARENA_ARRAY(arena, int32_t, length + 1);
+  int32_t *offsets = ARENA_ARRAY(arena, int32_t, length + 2);
+  struct column *dictionary = ARENA_NEW(arena, struct column);
+  size_t size = (size_t)(column->offsets[length] - column->offsets[0]);
+  char *data = arena_alloc(arena, size + 1);
+  if (!codes || !offsets || !dictionary || !data)
+    return exec__refused(op->exec, (size_t)length * 8, err);
+  struct str_table known;
+  str_table_init(&known, op->exec->options.account, false, 0);
+  int32_t count = 0;
+  bool made = true;
+  for (int64_t row = 0; row < length && made; row++) {
+    struct str value = column_is_valid(column, row) ? column_str(column, row) : STR("");
+    bool is_new;
+    uint64_t *code = str_table_insert(&known, value, &is_new);
+    made = code != NULL;
+    if (!made) break;
+    if (is_new) {
+      *code = (uint64_t)count;
+      if (value.size) memcpy(data + offsets[count], value.data, value.size);
+      offsets[count + 1] = offsets[count] + (int32_t)value.size;
+      count++;
+    }
+    codes[row] = (int32_t)*code;
+  }
+  str_table_deinit(&known);
+  if (!made) return exec__refused(op->exec, (size_t)length * 8, err);
+  *dictionary =
+      (struct column){.type = TYPE_STRING, .length = count, .offsets = offsets, .data = data};
+  *column = (struct column){
+      .type = {PHYSICAL_INT32, 0, 0}, .length = length, .i32 = codes, .dictionary = dictionary};
+  return ERR_OK;
+}
+
+static int values_open(struct exec_op *op, struct err *err) {
+  struct values *self = (struct values *)op;
+  const struct batch *batch = &op->node->values;
+  struct arena *arena = &op->exec->memory;
+  arena_init(&self->batch, op->exec->options.account, 1024);
+  self->columns = ARENA_ARRAY(arena, struct column, batch->column_count + 1);
+  self->slices = ARENA_ARRAY(arena, struct column, batch->column_count + 1);
+  self->groups = ARENA_ARRAY(arena, struct exec_group, LIMIT_BLOCK_ROWS);
+  if (!self->columns || !self->slices || !self->groups)
+    return exec__refused(op->exec, LIMIT_BLOCK_ROWS * sizeof *self->groups, err);
+  for (uint32_t i = 0; i < batch->column_count; i++) {
+    self->columns[i] = batch->columns[i];
+    if (i >= op->node->schema.group_count || batch->columns[i].dictionary) continue;
+    int code = make_dictionary(op, &self->columns[i], err);
+    if (code) return code;
+  }
+  return ERR_OK;
+}
+
+static bool same_group(const struct values *self, int64_t a, int64_t b) {
+  for (uint32_t i = 0; i < self->op.node->schema.group_count; i++)
+    if (self->columns[i].i32[a] != self->columns[i].i32[b]) return false;
+  return true;
+}
+
+static int values_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  struct values *self = (struct values *)op;
+  const struct batch *all = &op->node->values;
+  int64_t count = all->length - self->at;
+  if (count > LIMIT_BLOCK_ROWS) count = LIMIT_BLOCK_ROWS;
+  *batch = (struct exec_batch){0};
+  if (count <= 0) return ERR_OK;
+  arena_reset(&self->batch);
+  for (uint32_t i = 0; i < all->column_count; i++) {
+    int code =
+        column_slice(&self->columns[i], self->at, count, &self->batch, &self->slices[i], err);
+    if (code) return code;
+  }
+  uint32_t groups = 0;
+  for (int64_t i = 0; i < count; i++) {
+    bool same = self->at + i > 0 && same_group(self, self->at + i - 1, self->at + i);
+    if (i && same)
+      self->groups[groups - 1].rows++;
+    else
+      self->groups[groups++] = (struct exec_group){(uint32_t)i, 1, same};
+  }
+  self->at += count;
+  *batch = (struct exec_batch){
+      .batch = {.length = count, .column_count = all->column_count, .columns = self->slices},
+      .groups = self->groups,
+      .group_count = groups};
+  return ERR_OK;
+}
+
+static void values_close(struct exec_op *op) {
+  struct values *self = (struct values *)op;
+  if (self->batch.account) arena_deinit(&self->batch);
+}
+
+const struct exec_op_kind exec__values = {sizeof(struct values), values_open, values_next,
+                                          values_close};
