@@ -145,6 +145,10 @@ int api_health(struct api *api, struct err *why) {
   return ERR_CORRUPTION;
 }
 
+int api_announce(struct api *api, struct str address, struct err *err) {
+  return store_shard_announce(table_engine_shard(api->engine), address, err);
+}
+
 int api_flush(struct api *api, struct err *err) {
   return store_flush(table_engine_shard(api->engine), 0, err);
 }

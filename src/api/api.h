@@ -89,6 +89,8 @@ int api_create_database(struct api *api, struct str name, enum time_unit unit, s
 bool api_ready(struct api *api);
 /* Health: ERR_OK or why it is degraded. */
 int api_health(struct api *api, struct err *why);
+/* Tells programs that find the directory in use which address serves it. */
+int api_announce(struct api *api, struct str address, struct err *err);
 /* Refreshes gauges before a scrape. */
 void api_refresh_metrics(struct api *api);
 /* Flushes everything to parts. */

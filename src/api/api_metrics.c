@@ -1,27 +1,11 @@
-/* What the api tells of itself and of the engine below, in Prometheus' names. */
+/* What the api tells of itself, of series and of memory, in Prometheus' names. The store tells of
+ * itself. */
 #include "api/api_private.h"
 #include "base/err.h"
 #include "series/series.h"
-#include "store/store.h"
 
 /* Figures of the engine that are read when somebody looks. */
 enum figure {
-  FIGURE_COMMITS,
-  FIGURE_LOG_BYTES,
-  FIGURE_SYNCS,
-  FIGURE_GROUPS,
-  FIGURE_FLUSHES,
-  FIGURE_MERGES,
-  FIGURE_FLUSHED_BYTES,
-  FIGURE_MERGED_BYTES,
-  FIGURE_MEMORY_PARTS,
-  FIGURE_LOG_SIZE,
-  FIGURE_LOG_SEGMENTS,
-  FIGURE_PART_BYTES,
-  FIGURE_PARTS,
-  FIGURE_FILES,
-  FIGURE_DAMAGED,
-  FIGURE_QUARANTINED,
   FIGURE_SERIES_ACTIVE,
   FIGURE_SERIES_PINNED,
   FIGURE_SERIES_BYTES,
@@ -35,27 +19,6 @@ static const struct {
   const char *name, *help;
   enum metric_kind kind;
 } figures[FIGURE_COUNT] = {
-    [FIGURE_COMMITS] = {"nilo_commits_total", "Commits made durable.", METRIC_COUNTER},
-    [FIGURE_LOG_BYTES] = {"nilo_wal_written_bytes_total", "Bytes written to the log.",
-                          METRIC_COUNTER},
-    [FIGURE_SYNCS] = {"nilo_wal_syncs_total", "Syncs of the log.", METRIC_COUNTER},
-    [FIGURE_GROUPS] = {"nilo_wal_groups_total", "Groups of commits logged as one record.",
-                       METRIC_COUNTER},
-    [FIGURE_FLUSHES] = {"nilo_flushes_total", "Flushes of memory parts to disk.", METRIC_COUNTER},
-    [FIGURE_MERGES] = {"nilo_merges_total", "Merges of parts.", METRIC_COUNTER},
-    [FIGURE_FLUSHED_BYTES] = {"nilo_flushed_bytes_total", "Bytes written by flushes.",
-                              METRIC_COUNTER},
-    [FIGURE_MERGED_BYTES] = {"nilo_merged_bytes_total", "Bytes written by merges.", METRIC_COUNTER},
-    [FIGURE_MEMORY_PARTS] = {"nilo_memory_parts_bytes", "Unflushed rows in memory.", METRIC_GAUGE},
-    [FIGURE_LOG_SIZE] = {"nilo_wal_bytes", "Size of the log's segments on disk.", METRIC_GAUGE},
-    [FIGURE_LOG_SEGMENTS] = {"nilo_wal_segments", "Segments of the log.", METRIC_GAUGE},
-    [FIGURE_PART_BYTES] = {"nilo_parts_bytes", "Size of the parts on disk.", METRIC_GAUGE},
-    [FIGURE_PARTS] = {"nilo_parts", "Parts on disk.", METRIC_GAUGE},
-    [FIGURE_FILES] = {"nilo_part_files", "Files that hold parts.", METRIC_GAUGE},
-    [FIGURE_DAMAGED] = {"nilo_wal_damaged_records_total", "Log records found damaged.",
-                        METRIC_COUNTER},
-    [FIGURE_QUARANTINED] = {"nilo_parts_quarantined", "Parts moved aside because they are damaged.",
-                            METRIC_GAUGE},
     [FIGURE_SERIES_ACTIVE] = {"nilo_series_active", "Series in the cache.", METRIC_GAUGE},
     [FIGURE_SERIES_PINNED] = {"nilo_series_pinned", "Series that no part on disk carries yet.",
                               METRIC_GAUGE},
@@ -69,27 +32,9 @@ static const struct {
 };
 
 void api__figures_read(struct api *api) {
-  struct store_figures store;
   struct series_figures series;
-  store_shard_figures(table_engine_shard(api->engine), &store);
   table_engine_series_figures(api->engine, &series);
   uint64_t values[FIGURE_COUNT] = {
-      [FIGURE_COMMITS] = store.commits,
-      [FIGURE_LOG_BYTES] = store.bytes_logged,
-      [FIGURE_SYNCS] = store.syncs,
-      [FIGURE_GROUPS] = store.groups,
-      [FIGURE_FLUSHES] = store.flushes,
-      [FIGURE_MERGES] = store.merges,
-      [FIGURE_FLUSHED_BYTES] = store.bytes_flushed,
-      [FIGURE_MERGED_BYTES] = store.bytes_merged_out,
-      [FIGURE_MEMORY_PARTS] = store.memory_bytes,
-      [FIGURE_LOG_SIZE] = store.log_bytes,
-      [FIGURE_LOG_SEGMENTS] = store.log_segments,
-      [FIGURE_PART_BYTES] = store.part_bytes,
-      [FIGURE_PARTS] = store.parts,
-      [FIGURE_FILES] = store.files,
-      [FIGURE_DAMAGED] = store.damaged_records,
-      [FIGURE_QUARANTINED] = store.parts_quarantined,
       [FIGURE_SERIES_ACTIVE] = series.active,
       [FIGURE_SERIES_PINNED] = series.pinned,
       [FIGURE_SERIES_BYTES] = series.cache_bytes,

@@ -42,7 +42,8 @@ static void print_help(void) {
 }
 
 static void print_command_help(const struct cli_command *command) {
-  printf("usage: nilo %s %s\n\n%s\n", command->name, command->usage, command->summary);
+  printf("usage: nilo %s%s%s\n\n%s\n", command->name, command->usage[0] ? " " : "", command->usage,
+         command->summary);
   if (command->details[0]) printf("\n%s\n", command->details);
   puts("\noptions:");
   for (const struct cli_option *option = command->options; option->name; option++) {
@@ -64,7 +65,14 @@ const char *cli_value(const struct cli_arguments *arguments, const char *name) {
   abort(); /* a command asks for an option it does not have */
 }
 
-static int unknown_option(const struct cli_command *command, struct str name) {
+static int unknown_option(struct cli *cli, const struct cli_command *command, struct str name) {
+  if (command->takes_settings && memchr(name.data, '.', name.size)) {
+    struct err err; /* a misspelt setting: the settings know which one is near */
+    err_reset(&err);
+    settings_load_flag(cli->settings, name, STR(""), &err);
+    cli_fail(&err);
+    return 2;
+  }
   struct text_nearest nearest = text_nearest_of(name);
   for (const struct cli_option *option = command->options; option->name; option++)
     text_nearest_offer(&nearest, str_from(option->name));
@@ -105,7 +113,7 @@ static int take_option(struct cli *cli, const struct cli_command *command, int a
     arguments->repeats[arguments->repeat_count++] = value;
     return 0;
   }
-  return unknown_option(command, name);
+  return unknown_option(cli, command, name);
 }
 
 static int take_arguments(struct cli *cli, const struct cli_command *command, int argc,
@@ -197,5 +205,9 @@ int cli_main(int argc, char **argv, char **environment) {
   int status = take_arguments(&cli, command, argc, argv);
   if (!status) status = command->run(&cli);
   process_end(&cli);
+  if (fflush(stdout) || ferror(stdout)) {
+    fputs("nilo: the output could not be written\n", stderr);
+    status = 1;
+  }
   return status;
 }

@@ -25,7 +25,9 @@ static int run_inspect(struct cli *cli) {
   struct err err;
   err_reset(&err);
   const char *data = cli_value(&cli->arguments, "data");
-  if (cli->arguments.operand_count == 1 && !data) data = cli->arguments.operands[0];
+  if (cli->arguments.operand_count > (data ? 0 : 1))
+    return cli_usage("inspect takes one directory, not also %s", cli->arguments.operands[0]);
+  if (!data && cli->arguments.operand_count) data = cli->arguments.operands[0];
   struct buffer out;
   buffer_init(&out, &cli->account);
   int code = cli_load_settings(cli, NULL, &err);
@@ -39,7 +41,7 @@ static int run_inspect(struct cli *cli) {
 }
 
 const struct cli_command cli_inspect = {"inspect",
-                                        "[--data DIR] [--json] [--parts]",
+                                        "[--data DIR | DIR] [--json] [--parts]",
                                         "Shows what a directory holds: tables, parts, log.",
                                         "Reads only; no server may have the directory open.",
                                         inspect_options,
@@ -55,6 +57,8 @@ static const struct cli_option config_options[] = {
 };
 
 static int run_config(struct cli *cli) {
+  if (cli->arguments.operand_count)
+    return cli_usage("config takes no argument: %s", cli->arguments.operands[0]);
   struct err err;
   err_reset(&err);
   struct buffer out;
@@ -84,7 +88,8 @@ const struct cli_command cli_config = {"config",
 static const struct cli_option version_options[] = {{NULL, NULL, NULL}};
 
 static int run_version(struct cli *cli) {
-  (void)cli;
+  if (cli->arguments.operand_count)
+    return cli_usage("version takes no argument: %s", cli->arguments.operands[0]);
   puts("nilo " NILO_VERSION);
   return 0;
 }

@@ -30,6 +30,10 @@ static int serve(struct cli *cli, const char *data, const char *http, struct err
                                           .handle_signals = true};
   code = server_start(&server_options, &server, err);
   if (code) return code;
+  char url[128];
+  snprintf(url, sizeof url, "http://%s", server_address(server));
+  if (api_announce(cli->api, str_from(url), err))
+    log_warn(&cli->logger, "serve", "%s", err->message);
   log_info(&cli->logger, "serve", "ready address=%s data=%s after_ms=%lld", server_address(server),
            data, (long long)((os_monotonic_ns(cli->os) - started) / 1000000));
   printf("nilo %s listens on http://%s, data in %s\n", NILO_VERSION, server_address(server), data);

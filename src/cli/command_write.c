@@ -60,18 +60,48 @@ struct writing {
   const char *precision;
   struct buffer body;
   struct progress progress;
-  uint64_t lines, bodies, rejected;
+  const char *file;      /* for messages */
+  uint64_t lines;        /* of all files */
+  uint64_t lines_before; /* of the file that is being read, before the body at hand */
+  uint64_t rejected;
   uint32_t shown;
   struct api_csv_import *csv;
   struct api_write_answer total;
 };
 
-static void show_rejection(struct writing *writing, const struct err *err) {
+/* Takes "partial write: reason (line 2, column 5) dropped=1" apart, the form in which the engine
+ * and servers tell it: the reason stays in the message, line and column go to their members. */
+static void take_apart(struct err *err) {
+  static const char prefix[] = "partial write: ", place[] = " (line ";
+  char *text = err->message, *dropped = strstr(text, " dropped="), *at = NULL;
+  if (dropped) *dropped = 0;
+  if (!strncmp(text, prefix, sizeof prefix - 1))
+    memmove(text, text + sizeof prefix - 1, strlen(text + sizeof prefix - 1) + 1);
+  for (char *next = text; (next = strstr(next, place)); next++)
+    at = next;
+  int line = 0, column = 0;
+  if (!at || text[strlen(text) - 1] != ')' ||
+      sscanf(at, " (line %d, column %d", &line, &column) < 1)
+    return;
+  *at = 0;
+  err->line = line;
+  err->column = column;
+}
+
+/* FILE:LINE:COLUMN: reason; hint. A body's first rejection is told, the others are counted. */
+static void show_rejection(struct writing *writing, const struct err *told) {
   if (writing->shown++ >= SHOWN_ERRORS) return;
-  char text[1024];
-  err_format(err, text, sizeof text);
+  struct err err = *told;
+  char text[1024], where[64] = "";
+  take_apart(&err);
+  uint64_t line = err.line ? writing->lines_before + (uint64_t)err.line : 0;
+  if (line && err.column)
+    snprintf(where, sizeof where, ":%llu:%d", (unsigned long long)line, err.column);
+  else if (line)
+    snprintf(where, sizeof where, ":%llu", (unsigned long long)line);
+  err_format(&err, text, sizeof text);
   progress_end(&writing->progress);
-  fprintf(stderr, "nilo: %s\n", text);
+  fprintf(stderr, "nilo: %s%s: %s\n", writing->file, where, text);
 }
 
 /* Sends the whole lines that are gathered; all of it when it is the last. */
@@ -90,9 +120,11 @@ static int send_body(struct writing *writing, bool last, struct err *err) {
   if (code) return code;
   writing->rejected += answer.rows_rejected;
   if (answer.error.code) show_rejection(writing, &answer.error);
+  uint64_t lines = last && text.data[size - 1] != '\n';
   for (size_t i = 0; i < size; i++)
-    writing->lines += text.data[i] == '\n';
-  if (last && text.data[size - 1] != '\n') writing->lines++;
+    lines += text.data[i] == '\n';
+  writing->lines += lines;
+  writing->lines_before += lines;
   progress_add(&writing->progress, size);
   memmove(writing->body.data, writing->body.data + size, text.size - size);
   writing->body.size -= size;
@@ -185,6 +217,8 @@ static bool is_csv(struct cli *cli, const char *file) {
 }
 
 static int write_file(struct writing *writing, const char *file, bool csv, struct err *err) {
+  writing->file = strcmp(file, "-") ? file : "standard input";
+  writing->lines_before = 0;
   int code = csv ? csv_begin(writing, err) : ERR_OK;
   if (!code) code = cli_read_file(writing->cli, file, csv ? take_csv : take_lines, writing, err);
   if (csv) {
@@ -199,7 +233,8 @@ static int write_file(struct writing *writing, const char *file, bool csv, struc
   return code;
 }
 
-static int write_all(struct cli *cli, bool import, struct err *err) {
+/* *rejected: rows that were refused while others were written. */
+static int write_all(struct cli *cli, bool import, uint64_t *rejected, struct err *err) {
   const char *database = cli_value(&cli->arguments, "db"),
              *precision = cli_value(&cli->arguments, "precision");
   struct writing writing = {
@@ -218,9 +253,11 @@ static int write_all(struct cli *cli, bool import, struct err *err) {
                       import && is_csv(cli, cli->arguments.operands[i]), err);
   progress_end(&writing.progress);
   if (writing.shown > SHOWN_ERRORS)
-    fprintf(stderr, "nilo: %u more such errors\n", writing.shown - SHOWN_ERRORS);
+    fprintf(stderr, "nilo: … and %u more pieces with rejected lines\n",
+            writing.shown - SHOWN_ERRORS);
+  *rejected = writing.rejected;
   if (!code && writing.rejected)
-    printf("%llu lines written to \"%s\", some rejected: %llu\n",
+    printf("%llu lines written to \"%s\", %llu rejected\n",
            (unsigned long long)(writing.lines - writing.rejected), database,
            (unsigned long long)writing.rejected);
   else if (!code)
@@ -239,7 +276,9 @@ static int run(struct cli *cli, bool import) {
   const char *format = import ? cli_value(&cli->arguments, "format") : NULL;
   if (format && strcmp(format, "csv") && strcmp(format, "lp"))
     return cli_usage("unknown format \"%s\": use csv or lp", format);
-  return write_all(cli, import, &err) ? cli_fail(&err) : 0;
+  uint64_t rejected = 0;
+  if (write_all(cli, import, &rejected, &err)) return cli_fail(&err);
+  return rejected != 0;
 }
 
 static int run_write(struct cli *cli) { return run(cli, false); }

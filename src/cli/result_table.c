@@ -26,8 +26,31 @@ static int next(struct table *table, struct json_token *token, struct err *err) 
   return json_reader_next(&table->reader, token, err);
 }
 
+/* Control characters would break the table, or command the terminal: \n, \t, \x1b. */
+static struct str printable(struct table *table, struct str text) {
+  static const char digits[] = "0123456789abcdef";
+  size_t controls = 0, size = 0;
+  for (size_t i = 0; i < text.size; i++)
+    controls += (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f;
+  char *out = controls ? arena_alloc(&table->arena, text.size + 3 * controls) : NULL;
+  if (!out) return text;
+  for (size_t i = 0; i < text.size; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    if (c >= 0x20 && c != 0x7f) {
+      out[size++] = (char)c;
+      continue;
+    }
+    out[size++] = '\\';
+    out[size++] = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 'x';
+    if (out[size - 1] != 'x') continue;
+    out[size++] = digits[c >> 4];
+    out[size++] = digits[c & 15];
+  }
+  return str_of(out, size);
+}
+
 static void add_cell(struct table *table, struct str text, bool number) {
-  struct cell cell = {text, number};
+  struct cell cell = {printable(table, text), number};
   buffer_append(&table->cells, &cell, sizeof cell);
 }
 
@@ -104,7 +127,7 @@ static int read_tags(struct table *table, struct err *err) {
     buffer_append_byte(&table->title, '=');
     code = next(table, &token, err);
     if (code) return code;
-    buffer_append_str(&table->title, token.text);
+    buffer_append_str(&table->title, printable(table, token.text));
   }
 }
 

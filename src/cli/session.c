@@ -43,7 +43,24 @@ int cli_load_settings(struct cli *cli, const char *file, struct err *err) {
 
 /* ---- the engine ---- */
 
+/* Says what a person who mistyped the path wants to hear; the engine speaks of files inside. */
+static int check_path(struct cli *cli, const char *path, bool read_only, struct err *err) {
+  struct os_file *file;
+  if (!os_path_exists(cli->os, path)) {
+    if (!read_only) return ERR_OK;
+    err_set(err, ERR_NO_FILE, "there is no directory %s", path);
+    err_hint(err, "name the data directory with --data");
+    return ERR_NO_FILE;
+  }
+  if (os_file_open(cli->os, path, OS_READ | OS_WRITE, &file, NULL)) return ERR_OK;
+  os_file_close(file); /* a directory cannot be opened so */
+  err_set(err, ERR_INVALID_ARGUMENT, "%s is a file; a data directory is needed", path);
+  return ERR_INVALID_ARGUMENT;
+}
+
 int cli_open(struct cli *cli, const char *path, bool read_only, bool collect, struct err *err) {
+  int checked = check_path(cli, path, read_only, err);
+  if (checked) return checked;
   int code = os_pool_create(cli->os, 0, &cli->pool, err);
   if (code) return code;
   struct api_options options = {.path = path,
@@ -139,22 +156,27 @@ static int append_body(void *context, struct str bytes, struct err *err) {
   return buffer_check(context, err);
 }
 
-/* The text of {"error":"…"}, or the answer's first bytes. */
+/* The text and the hint of {"error":"…","hint":"…"}, or the answer's first bytes. */
 static int server_error(struct cli_door *door, int status, struct buffer *body, struct err *err) {
   struct arena arena;
   arena_init(&arena, &door->cli->account, 1024);
   struct json_reader reader;
   struct json_token token;
-  struct str text = {NULL, 0};
+  struct str text = {NULL, 0}, hint = {NULL, 0};
   json_reader_init(&reader, buffer_str(body), &arena, 0);
-  while (json_reader_next(&reader, &token, NULL) == ERR_OK && token.kind != JSON_END)
-    if (token.kind == JSON_KEY && str_equal(token.text, STR("error")) &&
-        json_reader_next(&reader, &token, NULL) == ERR_OK && token.kind == JSON_STRING)
-      text = token.text;
+  while (json_reader_next(&reader, &token, NULL) == ERR_OK && token.kind != JSON_END) {
+    struct str *member = token.kind != JSON_KEY                ? NULL
+                         : str_equal(token.text, STR("error")) ? &text
+                         : str_equal(token.text, STR("hint"))  ? &hint
+                                                               : NULL;
+    if (member && json_reader_next(&reader, &token, NULL) == ERR_OK && token.kind == JSON_STRING)
+      *member = token.text;
+  }
   if (text.size == 0) text = str_of(body->data, body->size < 200 ? body->size : 200);
   int code = status == 404 ? ERR_NOT_FOUND : status >= 500 ? ERR_IO : ERR_INVALID_ARGUMENT;
   err_set(err, code, "%.*s", STR_ARG(text));
   err_detail(err, "answer %d of %s", status, http_client_address(door->client));
+  if (hint.size) err_hint(err, "%.*s", STR_ARG(hint));
   arena_deinit(&arena);
   return code;
 }
@@ -241,9 +263,14 @@ static int write_server(struct cli_door *door, struct str database, const char *
   int code = buffer_check(&target, err);
   if (!code) code = call_server(door, "POST", buffer_str(&target), "", body, &text, err);
   bool partial = code == ERR_INVALID_ARGUMENT && err && !strncmp(err->message, "partial write", 13);
-  *answer = (struct api_write_answer){.rows_rejected = partial};
-  if (partial) answer->error = *err;
-  if (partial) answer->error.code = ERR_PARTIAL_WRITE;
+  *answer = (struct api_write_answer){.rows_rejected = 0};
+  if (partial) {
+    const char *count = strstr(err->message, " dropped=");
+    answer->error = *err;
+    answer->error.code = ERR_PARTIAL_WRITE;
+    answer->error.detail[0] = 0; /* where the server is is of no interest here */
+    answer->rows_rejected = count ? strtoull(count + 9, NULL, 10) : 1;
+  }
   buffer_deinit(&text);
   buffer_deinit(&target);
   return partial ? ERR_OK : code;

@@ -20,7 +20,7 @@ static const struct setting settings_table[] = {
      "Connections open at once; further ones are answered 503 and closed."},
     {"http.body_size_max", SETTING_SIZE, "32MiB", 1024, LIMIT_BODY_SIZE_MAX, NULL,
      "Bytes of one request body, as sent and after decompression; larger ones are answered 413."},
-    {"http.bodies_size_max", SETTING_SIZE, "512MiB", 1048576, 0x7fffffffffff, NULL,
+    {"http.bodies_size_max", SETTING_SIZE, "512MiB", 1048576, INT64_C(1) << 40, NULL,
      "Bytes of all request bodies held at once; beyond it connections are not read until room "
      "comes "
      "free."},
@@ -38,7 +38,7 @@ static const struct setting settings_table[] = {
      "Origin whose pages may read answers in a browser (CORS), such as "
      "https://grafana.example.org; "
      "* for any, empty for none."},
-    {"http.log_requests", SETTING_BOOL, "off", 0, 0, NULL, "One log line per request."},
+    {"http.log_requests", SETTING_BOOL, "false", 0, 0, NULL, "One log line per request."},
 };
 const struct setting_table server_settings = {settings_table,
                                               sizeof settings_table / sizeof settings_table[0]};
