@@ -39,8 +39,9 @@ struct open_view {
   uint32_t rows;
   const uint64_t *series;
   const int64_t *keys;
-  const struct store_column *columns; /* ascending ids */
   uint32_t column_count;
+  const uint32_t *column_ids; /* ascending */
+  const struct type *column_types;
   uint32_t block_count;
   const struct part_block *blocks;
   const uint32_t *block_rows;   /* the first row of each block */
@@ -48,9 +49,13 @@ struct open_view {
   const struct store_run *runs; /* `row` counts from the first row of the block */
   const int64_t *run_keys;      /* first and last key of each run */
 };
-/* ERR_NO_MEMORY, ERR_MEMORY_LIMIT. The view also ends with the caller's reference to the part. */
+/* ERR_NO_MEMORY, ERR_MEMORY_LIMIT. The caller keeps its reference to the part for as long. */
 int open_part_view(struct open_part *part, uint64_t commit, const struct open_view **view,
                    struct err *err);
+/* Column i of a view, all its rows: put in order on first use; belongs to the view. ERR_NO_MEMORY,
+ * ERR_MEMORY_LIMIT. */
+int open_part_view_column(struct open_part *part, const struct open_view *view, uint32_t i,
+                          struct column *column, struct err *err);
 void open_part_view_release(struct open_part *part, const struct open_view *view);
 /* Packs everything as a memory part. */
 int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store_part **sealed,

@@ -21,11 +21,16 @@ struct open_column {
   char *data;
 };
 
+/* A view and what it takes to add a column to it; all under the part's lock, but for `view`, which
+ * is fixed. */
 struct open_view_cached {
   struct open_view view;
   uint32_t references;
   uint32_t visible; /* rows of the part that it covers */
   struct arena arena;
+  uint32_t *order;        /* all visible rows in order; NULL: as they lie */
+  uint32_t *rows;         /* the row of the part that each row of the view is; NULL: as they lie */
+  struct column *columns; /* length 0 until asked for */
 };
 
 /* One block of memory: this, the columns, then all arrays. */

@@ -3,6 +3,21 @@
 #include "codec/codec.h"
 #include "store/open_part_private.h"
 
+/* All columns of the view; *columns is to be freed by the caller, with column_count entries. */
+static int view_columns(struct open_part *part, const struct open_view *view,
+                        struct store_column **columns, struct err *err) {
+  size_t size = view->column_count * sizeof **columns;
+  if (size == 0) return ERR_OK;
+  if (!(*columns = mem_alloc_zero(part->account, size)))
+    return mem_refused(part->account, size, err);
+  for (uint32_t i = 0; i < view->column_count; i++) {
+    int code = open_part_view_column(part, view, i, &(*columns)[i].column, err);
+    if (code) return code;
+    (*columns)[i].id = view->column_ids[i];
+  }
+  return ERR_OK;
+}
+
 int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store_part **sealed,
                    struct err *err) {
   const struct open_view *view;
@@ -12,8 +27,10 @@ int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store
       .store = part->store, .policy = part->policy, .level = CODEC_FAST};
   memcpy(options.shard, shard, sizeof options.shard);
   struct part_writer *writer = NULL;
+  struct store_column *columns = NULL;
   struct part_memory *memory = NULL;
   uint64_t size = 0;
+  if ((code = view_columns(part, view, &columns, err))) goto done;
   code = part_writer_create(&options, part->account, NULL, 0, &writer, err);
   if (code) goto done;
   struct store_rows rows = {.store = part->store,
@@ -21,7 +38,7 @@ int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store
                             .rows = view->rows,
                             .series = view->series,
                             .keys = view->keys,
-                            .columns = view->columns,
+                            .columns = columns,
                             .column_count = view->column_count};
   if (rows.rows) code = part_writer_append_last(writer, &rows, err);
   if (code) goto done;
@@ -32,6 +49,7 @@ int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store
 done:
   if (memory) part_memory_release(memory);
   part_writer_destroy(writer);
+  mem_free(part->account, columns, view->column_count * sizeof *columns);
   open_part_view_release(part, view);
   return code;
 }

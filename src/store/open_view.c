@@ -2,9 +2,9 @@
  *
  * Rows that came in order already (a table that is written at the end, one commit that filled it)
  * are shown where they are; only bitmaps are copied, because the committer still sets bits in their
- * last words. Otherwise the rows are sorted by a natural merge sort (the part is a sequence of
- * sorted commits, so it takes log2(commits) passes), duplicates are folded, and every column is
- * picked into the view's own memory.
+ * last words. Otherwise the rows are sorted by a natural merge sort (new rows are a sequence of
+ * sorted commits, so it takes log2(commits) passes) and merged with the order of the view before;
+ * then duplicates are folded. Columns follow one by one, when somebody asks for them.
  *
  * One view is kept per part, that of the greatest length asked for; readers of older snapshots of
  * the same part are rare and build their own. */
@@ -26,10 +26,8 @@ struct place {
 struct builder_state {
   struct open_part *part;
   struct open_view_cached *out;
+  const struct open_view_cached *before; /* the last view, of fewer rows; NULL: none */
   struct arena *scratch;
-  uint32_t visible;
-  uint32_t *rows;  /* the chosen row of each row of the view; NULL: as they lie */
-  uint32_t *order; /* all visible rows in order; NULL: as they lie */
 };
 
 static bool place_before(const struct place *a, const struct place *b) {
@@ -55,24 +53,24 @@ static void merge_runs(const struct place *from, uint32_t a, uint32_t b, uint32_
   if (right < c) memcpy(to + at + (b - left), from + right, (c - right) * sizeof *from);
 }
 
-/* Stable; the sorted places are in one of the two arrays, which is returned. `ends`: where the
- * ascending runs end. */
-static struct place *sort_runs(struct place *places, struct place *spare, uint32_t *ends,
-                               uint32_t runs) {
+/* Sorts places[begin, ends[last]), a sequence of ascending runs that end at `ends`. Stable. */
+static void sort_runs(struct place *places, struct place *spare, uint32_t first, uint32_t *ends,
+                      uint32_t runs) {
+  struct place *from = places, *to = spare;
   while (runs > 1) {
-    uint32_t begin = 0, merged = 0;
+    uint32_t begin = first, merged = 0;
     for (uint32_t i = 0; i < runs; i += 2) {
       uint32_t last = i + 1 < runs ? i + 1 : i;
-      merge_runs(places, begin, ends[i], ends[last], spare);
+      merge_runs(from, begin, ends[i], ends[last], to);
       begin = ends[last];
       ends[merged++] = begin;
     }
     runs = merged;
-    struct place *swap = places;
-    places = spare;
-    spare = swap;
+    struct place *swap = from;
+    from = to;
+    to = swap;
   }
-  return places;
+  if (from != places) memcpy(places + first, from + first, (ends[0] - first) * sizeof *places);
 }
 
 /* How the rows lie: ascending at all, and without two in one place. */
@@ -89,26 +87,32 @@ static void probe_order(const struct open_part *part, uint32_t rows, bool *order
   }
 }
 
+/* Orders all visible rows: those of the view before are in order, the new ones are sorted. */
 static int sort_rows(struct builder_state *state, struct err *err) {
   const struct open_part *part = state->part;
-  uint32_t rows = state->visible, runs = 0;
+  uint32_t rows = state->out->visible, sorted = state->before ? state->before->visible : 0,
+           runs = 0;
   int code;
   struct place *places = scratch_array(state->scratch, rows, sizeof *places, err, &code);
   if (code) return code;
   struct place *spare = scratch_array(state->scratch, rows, sizeof *spare, err, &code);
   if (code) return code;
-  uint32_t *ends = scratch_array(state->scratch, rows, sizeof *ends, err, &code);
+  uint32_t *ends =
+      scratch_array(state->scratch, (size_t)rows - sorted + 1, sizeof *ends, err, &code);
   if (code) return code;
-  state->order = scratch_array(state->scratch, rows, sizeof *state->order, err, &code);
+  uint32_t *order = scratch_array(&state->out->arena, rows, sizeof *order, err, &code);
   if (code) return code;
   for (uint32_t i = 0; i < rows; i++) {
-    places[i] = (struct place){part->series[i], part->keys[i], i};
-    if (i > 0 && place_before(&places[i], &places[i - 1])) ends[runs++] = i;
+    uint32_t row = i < sorted && state->before->order ? state->before->order[i] : i;
+    places[i] = (struct place){part->series[row], part->keys[row], row};
+    if (i > sorted && place_before(&places[i], &places[i - 1])) ends[runs++] = i;
   }
   ends[runs++] = rows;
-  const struct place *sorted = sort_runs(places, spare, ends, runs);
+  sort_runs(places, spare, sorted, ends, runs);
+  merge_runs(places, 0, sorted, rows, spare);
   for (uint32_t i = 0; i < rows; i++)
-    state->order[i] = sorted[i].row;
+    order[i] = spare[i].row;
+  state->out->order = order;
   return ERR_OK;
 }
 
@@ -152,45 +156,48 @@ static bool same_place(const struct open_part *part, uint32_t a, uint32_t b) {
   return part->series[a] == part->series[b] && part->keys[a] == part->keys[b];
 }
 
-static uint32_t row_at(const struct builder_state *state, uint32_t i) {
-  return state->order ? state->order[i] : i;
+static uint32_t row_at(const struct open_view_cached *view, uint32_t i) {
+  return view->order ? view->order[i] : i;
 }
 
-static int drop_twins(struct builder_state *state, const struct column *raw, uint32_t *kept,
-                      struct err *err) {
+static int drop_twins(struct builder_state *state, uint32_t *kept, struct err *err) {
   const struct open_part *part = state->part;
+  struct open_view_cached *out = state->out;
+  int code;
+  struct column *raw = scratch_array(state->scratch, part->column_count, sizeof *raw, err, &code);
+  for (uint32_t i = 0; i < part->column_count && !code; i++)
+    code = raw_column(&part->columns[i], out->visible, state->scratch, &raw[i], err);
   struct twins twins;
   twins_init(&twins, part->account);
-  int code = ERR_OK;
   uint32_t count = 0;
-  for (uint32_t i = 0; i < state->visible && !code; i++) {
-    uint32_t row = row_at(state, i);
+  for (uint32_t i = 0; i < out->visible && !code; i++) {
+    uint32_t row = row_at(out, i);
     bool fresh = true;
-    bool shared = (i > 0 && same_place(part, row_at(state, i - 1), row)) ||
-                  (i + 1 < state->visible && same_place(part, row_at(state, i + 1), row));
+    bool shared = (i > 0 && same_place(part, row_at(out, i - 1), row)) ||
+                  (i + 1 < out->visible && same_place(part, row_at(out, i + 1), row));
     if (shared)
       code = twins_add(&twins, part->series[row], part->keys[row], raw, part->column_count, row,
                        &fresh, err);
-    if (fresh) state->rows[count++] = row;
+    if (fresh) out->rows[count++] = row;
   }
   twins_deinit(&twins);
   *kept = count;
   return code;
 }
 
-/* Chooses the rows of the view: state->rows, *kept of them. */
-static int choose_rows(struct builder_state *state, const struct column *raw, uint32_t *kept,
-                       struct err *err) {
+/* Chooses the rows of the view: out->rows, *kept of them. */
+static int choose_rows(struct builder_state *state, uint32_t *kept, struct err *err) {
+  struct open_view_cached *out = state->out;
   int code;
-  state->rows = scratch_array(state->scratch, state->visible, sizeof *state->rows, err, &code);
+  out->rows = scratch_array(&out->arena, out->visible, sizeof *out->rows, err, &code);
   if (code) return code;
-  if (state->part->policy == STORE_DROP_TWINS) return drop_twins(state, raw, kept, err);
+  if (state->part->policy == STORE_DROP_TWINS) return drop_twins(state, kept, err);
   bool newest_wins = state->part->policy != STORE_KEEP_ALL;
   uint32_t count = 0;
-  for (uint32_t i = 0; i < state->visible; i++) {
-    uint32_t row = row_at(state, i);
-    if (newest_wins && count && same_place(state->part, state->rows[count - 1], row)) count--;
-    state->rows[count++] = row;
+  for (uint32_t i = 0; i < out->visible; i++) {
+    uint32_t row = row_at(out, i);
+    if (newest_wins && count && same_place(state->part, out->rows[count - 1], row)) count--;
+    out->rows[count++] = row;
   }
   *kept = count;
   return ERR_OK;
@@ -198,12 +205,12 @@ static int choose_rows(struct builder_state *state, const struct column *raw, ui
 
 /* Where newest wins per column: per row of the view the newest row that has this column, else the
  * chosen one. */
-static void newest_present(const struct builder_state *state, const struct column *raw,
-                           uint32_t *picked) {
+static void newest_present(const struct open_part *part, const struct open_view_cached *view,
+                           const struct column *raw, uint32_t *picked) {
   uint32_t count = 0, before = 0;
-  for (uint32_t i = 0; i < state->visible; i++) {
-    uint32_t row = row_at(state, i);
-    bool folds = i > 0 && same_place(state->part, before, row);
+  for (uint32_t i = 0; i < view->visible; i++) {
+    uint32_t row = row_at(view, i);
+    bool folds = i > 0 && same_place(part, before, row);
     before = row;
     if (!folds)
       picked[count++] = row;
@@ -214,66 +221,89 @@ static void newest_present(const struct builder_state *state, const struct colum
 
 /* ---- the view ---- */
 
-static int pick_columns(struct builder_state *state, const struct column *raw,
-                        struct store_column *columns, uint32_t kept, struct err *err) {
-  const struct open_part *part = state->part;
-  struct arena *arena = &state->out->arena;
-  bool folds = part->policy == STORE_NEWEST_COLUMN && kept < state->visible;
-  uint32_t *picked = NULL;
+/* A column of the view from the part's arrays; the lock is held. */
+static int pick_column(const struct open_part *part, struct open_view_cached *view, uint32_t i,
+                       struct column *column, struct err *err) {
+  if (!view->rows) return raw_column(&part->columns[i], view->visible, &view->arena, column, err);
+  struct arena scratch;
+  struct column raw;
+  const uint32_t *rows = view->rows;
+  arena_init(&scratch, part->account, 1024);
+  int code = raw_column(&part->columns[i], view->visible, &scratch, &raw, err);
+  if (!code && part->policy == STORE_NEWEST_COLUMN && view->view.rows < view->visible &&
+      raw.null_count) {
+    uint32_t *picked = scratch_array(&scratch, view->view.rows, sizeof *picked, err, &code);
+    if (!code) newest_present(part, view, &raw, picked);
+    rows = picked;
+  }
+  if (!code) code = column_take(&raw, rows, view->view.rows, &view->arena, column, err);
+  arena_deinit(&scratch);
+  return code;
+}
+
+int open_part_view_column(struct open_part *part, const struct open_view *view, uint32_t i,
+                          struct column *column, struct err *err) {
+  struct open_view_cached *cached = (struct open_view_cached *)(uintptr_t)view;
   int code = ERR_OK;
-  if (folds) picked = scratch_array(state->scratch, kept, sizeof *picked, err, &code);
-  for (uint32_t i = 0; i < part->column_count && !code; i++) {
-    const uint32_t *rows = state->rows;
-    if (folds && raw[i].null_count) {
-      newest_present(state, &raw[i], picked);
-      rows = picked;
-    }
-    columns[i].id = part->columns[i].id;
-    code = column_take(&raw[i], rows, kept, arena, &columns[i].column, err);
+  assert(i < view->column_count);
+  os_mutex_lock(&part->view_lock);
+  struct column picked = cached->columns[i];
+  if (picked.length == 0) code = pick_column(part, cached, i, &picked, err);
+  if (!code) *column = cached->columns[i] = picked;
+  os_mutex_unlock(&part->view_lock);
+  return code;
+}
+
+static int pick_places(struct builder_state *state, struct err *err) {
+  struct open_view_cached *out = state->out;
+  int code;
+  uint64_t *series = scratch_array(&out->arena, out->view.rows, 8, err, &code);
+  if (code) return code;
+  int64_t *keys = scratch_array(&out->arena, out->view.rows, 8, err, &code);
+  if (code) return code;
+  for (uint32_t i = 0; i < out->view.rows; i++) {
+    series[i] = state->part->series[out->rows[i]];
+    keys[i] = state->part->keys[out->rows[i]];
   }
-  if (code) return code;
-  uint64_t *series = scratch_array(arena, kept, 8, err, &code);
-  if (code) return code;
-  int64_t *keys = scratch_array(arena, kept, 8, err, &code);
-  if (code) return code;
-  for (uint32_t i = 0; i < kept; i++) {
-    series[i] = part->series[state->rows[i]];
-    keys[i] = part->keys[state->rows[i]];
+  out->view.series = series;
+  out->view.keys = keys;
+  return ERR_OK;
+}
+
+static int fill_columns(struct builder_state *state, struct err *err) {
+  struct open_view_cached *out = state->out;
+  uint32_t count = state->part->column_count;
+  size_t width = sizeof *out->columns + sizeof(uint32_t) + sizeof(struct type);
+  out->columns = arena_alloc_zero(&out->arena, (count + 1) * width);
+  if (!out->columns) return mem_refused(out->arena.account, (count + 1) * width, err);
+  uint32_t *ids = (uint32_t *)(out->columns + count);
+  struct type *types = (struct type *)(ids + count);
+  for (uint32_t i = 0; i < count; i++) {
+    ids[i] = state->part->columns[i].id;
+    types[i] = state->part->columns[i].type;
   }
-  state->out->view.series = series;
-  state->out->view.keys = keys;
+  out->view.column_ids = ids;
+  out->view.column_types = types;
+  out->view.column_count = count;
   return ERR_OK;
 }
 
 static int fill_rows(struct builder_state *state, struct err *err) {
   const struct open_part *part = state->part;
-  struct open_view *view = &state->out->view;
+  struct open_view_cached *out = state->out;
   bool ordered, unique;
-  int code = ERR_OK;
-  probe_order(part, state->visible, &ordered, &unique);
-  bool as_they_lie = ordered && (unique || part->policy == STORE_KEEP_ALL);
-  struct arena *arena = &state->out->arena;
-  size_t count = part->column_count;
-  struct column *raw = scratch_array(state->scratch, count, sizeof *raw, err, &code);
+  int code = fill_columns(state, err);
   if (code) return code;
-  struct store_column *columns = scratch_array(arena, count, sizeof *columns, err, &code);
-  for (uint32_t i = 0; i < count && !code; i++) {
-    code = raw_column(&part->columns[i], state->visible, as_they_lie ? arena : state->scratch,
-                      &raw[i], err);
-    if (as_they_lie && !code) columns[i] = (struct store_column){part->columns[i].id, raw[i]};
-  }
-  if (code) return code;
-  view->columns = columns;
-  view->column_count = part->column_count;
-  view->rows = state->visible;
-  if (as_they_lie) {
-    view->series = part->series;
-    view->keys = part->keys;
+  out->view.rows = out->visible;
+  probe_order(part, out->visible, &ordered, &unique);
+  if (ordered && (unique || part->policy == STORE_KEEP_ALL)) {
+    out->view.series = part->series;
+    out->view.keys = part->keys;
     return ERR_OK;
   }
   if (!ordered) code = sort_rows(state, err);
-  if (!code) code = choose_rows(state, raw, &view->rows, err);
-  if (!code) code = pick_columns(state, raw, columns, view->rows, err);
+  if (!code) code = choose_rows(state, &out->view.rows, err);
+  if (!code) code = pick_places(state, err);
   return code;
 }
 
@@ -360,7 +390,8 @@ static int view_build(struct open_part *part, uint32_t visible, struct open_view
   arena_init(&out->arena, part->account, 512);
   struct arena scratch;
   arena_init(&scratch, part->account, 1024);
-  struct builder_state state = {.part = part, .out = out, .scratch = &scratch, .visible = visible};
+  struct builder_state state = {.part = part, .out = out, .scratch = &scratch};
+  if (part->view && part->view->visible < visible) state.before = part->view;
   int code = fill_rows(&state, err);
   if (!code) code = fill_blocks(out, err);
   arena_deinit(&scratch);

@@ -48,12 +48,10 @@ static bool find_column(const uint32_t *ids, uint32_t count, uint32_t id, uint32
 }
 
 static bool view_column_type(const struct open_view *view, uint32_t id, struct type *type) {
-  for (uint32_t i = 0; view && i < view->column_count; i++)
-    if (view->columns[i].id == id) {
-      *type = view->columns[i].column.type;
-      return true;
-    }
-  return false;
+  uint32_t at;
+  if (!view || !find_column(view->column_ids, view->column_count, id, &at)) return false;
+  *type = view->column_types[at];
+  return true;
 }
 
 static bool part_column_type(const struct store_part *part, uint32_t id, struct type *type) {
@@ -83,7 +81,7 @@ static int add_all_columns(struct store_scan *scan, const struct scan_input *inp
                         : scan->view          ? scan->view->column_count
                                               : 0;
     for (uint32_t c = 0; c < of_input; c++) {
-      uint32_t id = i < input->part_count ? ids[c] : scan->view->columns[c].id;
+      uint32_t id = i < input->part_count ? ids[c] : scan->view->column_ids[c];
       uint32_t at = 0;
       while (at < count && all[at] != id)
         at++;

@@ -425,12 +425,15 @@ int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t 
                                  rows.to - rows.from, &slot->arena, &read,
                                  &scan->figures.bytes_read, err);
   } else {
-    const struct store_column *of_view = source->view->columns;
-    while (of_view->id != scan->column_ids[i])
-      of_view++;
+    uint32_t at = 0;
+    while (source->view->column_ids[at] != scan->column_ids[i])
+      at++;
     rows = (struct scan_rows){0, all};
-    code = column_slice(&of_view->column, source->view->block_rows[slot->block], all, &slot->arena,
-                        &read, err);
+    struct column whole;
+    code = open_part_view_column(scan->open, source->view, at, &whole, err);
+    if (!code)
+      code = column_slice(&whole, source->view->block_rows[slot->block], all, &slot->arena, &read,
+                          err);
   }
   if (code) return code;
   shift_column(&read, rows.from, all);

@@ -38,26 +38,31 @@ static void append_model(struct open_part **part, struct model_rows *rows, uint6
   model_batch_deinit(&batch);
 }
 
-static const struct column *view_column(const struct open_view *view, uint32_t id) {
+/* A column of a view; false where the part lacks it. */
+static bool view_column(struct open_part *part, const struct open_view *view, uint32_t id,
+                        struct column *column) {
   for (uint32_t i = 0; i < view->column_count; i++)
-    if (view->columns[i].id == id) return &view->columns[i].column;
-  return NULL;
+    if (view->column_ids[i] == id)
+      return open_part_view_column(part, view, i, column, NULL) == ERR_OK;
+  return false;
 }
 
-static void assert_view(const struct open_view *view, const struct model_rows *expected) {
+static void assert_view(struct open_part *part, const struct open_view *view,
+                        const struct model_rows *expected) {
   assert_int_equal(view->rows, expected->count);
   for (uint32_t row = 0; row < view->rows; row++) {
     assert_int_equal(view->series[row], expected->rows[row].series);
     assert_int_equal(view->keys[row], expected->rows[row].key);
   }
   for (int c = 0; c < MODEL_COLUMNS; c++) {
-    const struct column *column = view_column(view, model_ids[c]);
+    struct column column;
+    bool found = view_column(part, view, model_ids[c], &column);
     for (uint32_t row = 0; row < view->rows; row++)
-      if (column)
-        model_assert_value(column, row, c, &expected->rows[row]);
+      if (found)
+        model_assert_value(&column, row, c, &expected->rows[row]);
       else
         assert_false(expected->rows[row].present >> c & 1);
-    if (column) assert_int_equal(column->length, view->rows);
+    if (found) assert_int_equal(column.length, view->rows);
   }
 }
 
@@ -102,6 +107,21 @@ static struct model_row random_row(uint64_t series_max, uint64_t key_max) {
   return row;
 }
 
+/* The view of all rows so far, against the model. */
+static void assert_latest(struct open_part *part, const struct model_rows *all,
+                          enum store_policy policy) {
+  struct model_rows copy = {0};
+  for (size_t i = 0; i < all->count; i++)
+    model_add(&copy, all->rows[i]);
+  model_fold(&copy, policy);
+  const struct open_view *view;
+  assert_int_equal(open_part_view(part, UINT64_MAX, &view, NULL), ERR_OK);
+  assert_view(part, view, &copy);
+  assert_blocks(view);
+  open_part_view_release(part, view);
+  model_free(&copy);
+}
+
 static void one_random_part(enum store_policy policy) {
   uint64_t series_max = 1 + model_below(20), key_max = 1 + model_below(60);
   uint32_t commits = 1 + (uint32_t)model_below(30), order = 0;
@@ -127,6 +147,7 @@ static void one_random_part(enum store_policy policy) {
     }
     append_model(&part, &rows, commit, policy);
     model_free(&rows);
+    if (model_below(3) == 0) assert_latest(part, &all, policy); /* views follow each other */
     if (model_below(3) == 0) {
       middle = commit;
       rows_at_middle = all.count;
@@ -143,9 +164,9 @@ static void one_random_part(enum store_policy policy) {
   assert_int_equal(open_part_view(part, middle, &older, NULL), ERR_OK);
   assert_int_equal(open_part_view(part, 10 + commits, &again, NULL), ERR_OK);
   assert_ptr_equal(view, again);
-  assert_view(view, &all);
+  assert_view(part, view, &all);
   assert_blocks(view);
-  assert_view(older, &old);
+  assert_view(part, older, &old);
   assert_blocks(older);
   open_part_view_release(part, older);
   open_part_view_release(part, again);
@@ -175,7 +196,7 @@ static void test_long_series_are_cut(void **state) {
   append_model(&part, &rows, 1, STORE_NEWEST_COLUMN);
   const struct open_view *view;
   assert_int_equal(open_part_view(part, 1, &view, NULL), ERR_OK);
-  assert_view(view, &rows);
+  assert_view(part, view, &rows);
   assert_blocks(view);
   open_part_view_release(part, view);
   open_part_release(part);
@@ -297,11 +318,12 @@ static void read_until_done(void *context) {
     }
     /* commit n writes the rows (series n % 5 + 1, key n) and (6, n) */
     if (view->rows != 2 * commit) atomic_fetch_add(&race->failures, 1);
-    const struct column *column = view_column(view, model_ids[0]);
+    struct column column;
+    bool found = view_column(race->part, view, model_ids[0], &column);
     for (uint32_t i = 0; i < view->rows; i++) {
       bool present = view->keys[i] % 3 != 0;
-      if (column_is_valid(column, i) != present ||
-          (present && column->i64[i] != view->keys[i] * 1000003 - 5))
+      if (!found || column_is_valid(&column, i) != present ||
+          (present && column.i64[i] != view->keys[i] * 1000003 - 5))
         atomic_fetch_add(&race->failures, 1);
     }
     open_part_view_release(race->part, view);
