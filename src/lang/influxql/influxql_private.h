@@ -135,7 +135,7 @@ struct plan_scan_column influxql__resolve(const struct catalog_table *table,
 int influxql__bind_column(struct binding *binding, struct plan_scan_column column, uint32_t *index,
                           struct err *err);
 
-/* ---- values.c: expressions over rows ---- */
+/* ---- row_values.c: expressions over rows ---- */
 /* Where references of an expression are: at(context, reference, …) gives the plan's expression. */
 struct scope {
   struct influxql_context *context;

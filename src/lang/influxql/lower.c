@@ -146,8 +146,11 @@ int influxql_lower_select(struct influxql_context *context,
   for (uint32_t t = 0; !code && t < table_count && all.expanded.count; t++) {
     struct table_lowering lowering = {.all = &all, .context = context, .table = tables[t]};
     code = lower_table(&lowering, selection->column_names + 1, err);
-    if (!code && lowering.plan)
-      selection->plans[selection->plan_count++] = (struct influxql_plan){tables[t], lowering.plan};
+    if (code || !lowering.plan) continue;
+    const bool *is_tag = tag_columns(&all, tables[t]);
+    if (!is_tag) return mem_refused(context->account, all.expanded.count, err);
+    selection->plans[selection->plan_count++] =
+        (struct influxql_plan){tables[t], lowering.plan, is_tag};
   }
   return code;
 }

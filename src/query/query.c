@@ -1,0 +1,167 @@
+/* The life of a query: statements one after another, each opened, pulled dry and closed.
+ *
+ *     IDLE -> OPENING -> RUNNING -> IDLE of the next statement
+ *                  \-> FAILED <-/   (told as QUERY_DONE with the error)
+ *
+ * An error ends its statement only; the next ones run, unless the query was cancelled. Everything a
+ * statement holds is charged to the query's account and given back before the next one begins. */
+#include "query/query_private.h"
+
+#include "base/limits.h"
+#include "os/os.h"
+#include "query/query.h"
+
+/* Memory of one query by default: a tenth of what a small machine has. */
+#define MEMORY_BYTES_DEFAULT LIMIT_MIB(256)
+
+int query__check(struct query *query, struct err *err) {
+  if (atomic_load_explicit(&query->cancelled, memory_order_relaxed))
+    return err_set(err, ERR_CANCELLED, "query was cancelled");
+  if (query->deadline_ns && os_monotonic_ns(table_engine_os(query->engine)) >= query->deadline_ns)
+    return err_set(err, ERR_DEADLINE, "query took longer than it may");
+  return ERR_OK;
+}
+
+int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,
+               struct err *err) {
+  struct mem_account *parent = table_engine_account(engine);
+  struct query *query = mem_alloc_zero(parent, sizeof *query);
+  *out = NULL;
+  if (!query) return mem_refused(parent, sizeof *query, err);
+  mem_account_init(&query->account, "query", parent,
+                   options->memory_bytes_max ? options->memory_bytes_max : MEMORY_BYTES_DEFAULT);
+  arena_init(&query->arena, &query->account, 4096);
+  query->engine = engine;
+  query->read_only = options->read_only;
+  query->deadline_ns = options->deadline_ns;
+  query->now_ns = options->now_ns ? options->now_ns : os_wall_ns(table_engine_os(engine));
+  query->database = arena_copy(&query->arena, options->database);
+  query->schema = arena_copy(&query->arena, options->schema);
+  int code = ERR_OK;
+  if ((options->database.size && !query->database.data) ||
+      (options->schema.size && !query->schema.data))
+    code = mem_refused(&query->account, options->database.size, err);
+  if (!code) code = influxql_parse(options->text, &query->arena, &query->syntax, err);
+  if (code) {
+    query_close(query);
+    return code;
+  }
+  *out = query;
+  return ERR_OK;
+}
+
+/* ---- statements ---- */
+
+static void begin_statement(struct query *query) {
+  struct statement *s = &query->statement;
+  *s = (struct statement){.syntax = &query->syntax.statements[query->next]};
+  arena_init(&s->arena, &query->account, 4096);
+  arena_init(&s->rows, &query->account, 4096);
+  s->context = (struct influxql_context){
+      .arena = &s->arena, .account = &query->account, .now_ns = query->now_ns};
+  s->show_last = &s->show_first;
+  query->has_statement = true;
+}
+
+static void end_statement(struct query *query) {
+  struct statement *s = &query->statement;
+  if (!query->has_statement) return;
+  if (s->exec) exec_close(s->exec);
+  query__show_close(s);
+  for (uint32_t i = 0; i < s->table_count; i++)
+    catalog_table_release(s->tables[i]);
+  if (s->snapshot) table_snapshot_release(s->snapshot);
+  influxql_context_deinit(&s->context);
+  arena_deinit(&s->rows);
+  arena_deinit(&s->arena);
+  query->has_statement = false;
+}
+
+static int refuse_change(struct err *err) {
+  err_set(err, ERR_METHOD_NOT_ALLOWED, "this statement changes something: it is not run by a GET");
+  err_hint(err, "send it with POST");
+  return ERR_METHOD_NOT_ALLOWED;
+}
+
+static int open_statement(struct query *query, struct err *err) {
+  const struct influxql_statement *syntax = query->statement.syntax;
+  int code = query__check(query, err);
+  if (code) return code;
+  if (syntax->kind == INFLUXQL_SELECT) return query__select_open(query, err);
+  if (!influxql_changes(syntax)) return query__show_open(query, err);
+  return query->read_only ? refuse_change(err) : query__change(query, err);
+}
+
+/* The next event of an open statement; *done when there is none. */
+static int run_statement(struct query *query, struct query_event *event, bool *done,
+                         struct err *err) {
+  struct statement *s = &query->statement;
+  if (s->syntax->kind == INFLUXQL_SELECT) {
+    arena_reset(&s->rows);
+    return query__select_next(query, event, done, err);
+  }
+  int code = query__show_next(query, event, done, err);
+  if (code || !*done || !s->message.data) return code;
+  event->kind = QUERY_MESSAGE;
+  event->message = s->message;
+  s->message.data = NULL;
+  *done = false;
+  return ERR_OK;
+}
+
+static void fail_statement(struct query *query, const struct err *error, int code) {
+  query->error = *error;
+  if (!query->error.code) err_set(&query->error, code, "%s", err_info(code)->text);
+  query->state = QUERY_FAILED;
+}
+
+int query_next(struct query *query, struct query_event *event, struct err *err) {
+  (void)err; /* an error of a statement is an event */
+  *event = (struct query_event){.statement = query->next, .error = {.offset = -1}};
+  struct err error = {.offset = -1};
+  int code = ERR_OK;
+  bool done = false;
+  switch (query->state) {
+  case QUERY_IDLE:
+    if (query->next == query->syntax.count) {
+      event->kind = QUERY_END;
+      return ERR_OK;
+    }
+    event->kind = QUERY_STATEMENT;
+    query->state = QUERY_OPENING;
+    return ERR_OK;
+  case QUERY_OPENING:
+    begin_statement(query);
+    code = open_statement(query, &error);
+    query->state = QUERY_RUNNING;
+    /* fall through */
+  case QUERY_RUNNING:
+    if (!code) code = query__check(query, &error);
+    if (!code) code = run_statement(query, event, &done, &error);
+    if (!code && !done) return ERR_OK;
+    if (code) fail_statement(query, &error, code);
+    break;
+  default:
+    break;
+  }
+  *event =
+      (struct query_event){.kind = QUERY_DONE, .statement = query->next, .error = {.offset = -1}};
+  if (query->state == QUERY_FAILED) event->error = query->error;
+  end_statement(query);
+  query->next = event->error.code == ERR_CANCELLED ? query->syntax.count : query->next + 1;
+  query->state = QUERY_IDLE;
+  return ERR_OK;
+}
+
+void query_cancel(struct query *query) {
+  atomic_store_explicit(&query->cancelled, true, memory_order_relaxed);
+}
+
+void query_close(struct query *query) {
+  if (!query) return;
+  struct mem_account *parent = query->account.parent;
+  end_statement(query);
+  arena_deinit(&query->arena);
+  mem_account_deinit(&query->account);
+  mem_free(parent, query, sizeof *query);
+}

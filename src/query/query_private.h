@@ -1,0 +1,109 @@
+/* What the files of this folder share: a query, its statement at hand, and what a statement's kind
+ * has to do. */
+#ifndef NILO_QUERY_QUERY_PRIVATE_H
+#define NILO_QUERY_QUERY_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "columnar/builder.h"
+#include "exec/exec.h"
+#include "lang/influxql/influxql.h"
+#include "query/query.h"
+#include "table/read.h"
+
+/* Rows of one result series of a SHOW. */
+enum { SHOW_COLUMNS_MAX = 5 };
+struct show_series {
+  struct show_series *next;
+  struct str name; /* empty: none */
+  uint32_t column_count;
+  struct builder columns[SHOW_COLUMNS_MAX];
+};
+
+/* The statement that runs. */
+struct statement {
+  const struct influxql_statement *syntax;
+  struct arena arena;
+  struct arena rows; /* of the event at hand */
+  struct influxql_context context;
+  struct table_snapshot *snapshot;
+  struct catalog_table **tables; /* retained, ascending names */
+  uint32_t table_count, table_capacity;
+  /* SELECT */
+  struct influxql_selection selection;
+  struct type *types; /* of the answer's columns, for the plan at hand */
+  struct query_tag *tags;
+  struct column *columns;
+  uint32_t plan;
+  struct exec *exec;
+  struct exec_batch batch;
+  uint32_t group; /* of the batch, next */
+  bool rows_due;  /* its series was announced, its rows were not */
+  /* SHOW */
+  const struct str *show_names;
+  const struct type *show_types;
+  struct show_series *show_first, **show_last;
+  struct show_series *show_at;
+  bool show_rows_due;
+  struct str message; /* to be told before the end; data NULL: none */
+};
+
+enum query_state { QUERY_IDLE, QUERY_OPENING, QUERY_RUNNING, QUERY_FAILED };
+struct query {
+  struct table_engine *engine;
+  struct mem_account account;
+  struct arena arena; /* text, syntax, options */
+  struct influxql_query syntax;
+  struct str database, schema;
+  bool read_only;
+  int64_t deadline_ns, now_ns;
+  _Atomic bool cancelled;
+  uint32_t next; /* index of the statement that runs or comes */
+  enum query_state state;
+  bool has_statement;
+  struct statement statement;
+  struct err error; /* of the statement that failed */
+};
+
+/* ERR_CANCELLED, ERR_DEADLINE, or ERR_OK. */
+int query__check(struct query *query, struct err *err);
+
+/* ---- query_names.c ---- */
+
+/* The database that a statement means: `named`, or the query's. ERR_INVALID_ARGUMENT when there is
+ * none, ERR_UNKNOWN_DATABASE. */
+int query__database(struct query *query, struct str named, struct str *database, struct err *err);
+/* Retains the tables that the sources name (none: all of the database), ascending by name, each
+ * once, in statement->tables. Names without a table are passed over. */
+int query__tables(struct query *query, struct str database, struct err *err);
+int query__snapshot(struct query *query, struct err *err);
+
+/* ---- query_select.c ---- */
+int query__select_open(struct query *query, struct err *err);
+/* *done: no event is left. */
+int query__select_next(struct query *query, struct query_event *event, bool *done, struct err *err);
+
+/* ---- query_show.c: results are gathered whole, then told ---- */
+int query__show_open(struct query *query, struct err *err);
+int query__show_next(struct query *query, struct query_event *event, bool *done, struct err *err);
+/* Appends a result series. */
+int query__show_series(struct statement *statement, struct str name, struct show_series **series,
+                       struct err *err);
+/* Names and types of the columns of all series of this statement. */
+void query__show_columns(struct statement *statement, const struct str *names,
+                         const struct type *types);
+void query__show_close(struct statement *statement);
+
+/* ---- query_show_series.c: what is asked of the series ---- */
+int query__show_tag_keys(struct query *query, struct err *err);
+int query__show_tag_values(struct query *query, struct err *err);
+int query__show_series_keys(struct query *query, struct err *err);
+int query__show_cardinality(struct query *query, struct err *err);
+/* The series of a table that the statement's condition names. */
+int query__matching_series(struct query *query, struct catalog_table *table,
+                           struct table_series *series, struct err *err);
+
+/* ---- query_change.c ---- */
+int query__change(struct query *query, struct err *err);
+
+#endif
