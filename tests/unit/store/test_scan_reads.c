@@ -384,6 +384,76 @@ static void test_the_end_stays(void **state) {
   store_scan_close(scan);
 }
 
+/* ---- damage ---- */
+
+/* Scans everything into one number; an error is returned. */
+static int scan_sum(uint64_t *sum) {
+  struct scan_input input = {
+      .policy = STORE_NEWEST_COLUMN, .parts = parts, .part_count = part_count};
+  struct store_scan_spec spec = all_rows();
+  struct store_scan *scan = NULL;
+  struct store_chunk chunk;
+  *sum = 0;
+  int code = store__scan_create(&input, &spec, &scan, NULL);
+  while (!code && !(code = store_scan_next(scan, &chunk, NULL)) && chunk.rows) {
+    code = store_scan_load(scan, &chunk, true, 1, NULL);
+    for (uint32_t i = 0; i < chunk.rows && !code; i++)
+      *sum = *sum * 31 + (uint64_t)chunk.keys[i] * 7 +
+             (column_is_valid(&chunk.columns[0], i) ? chunk.columns[0].u64[i] : 3);
+  }
+  store_scan_close(scan);
+  return code;
+}
+
+/* One flipped bit anywhere in a part: an error or the same rows, never others. */
+static void test_damage_is_an_error(void **state) {
+  (void)state;
+  struct part_writer_options options = {
+      .store = 7, .policy = STORE_NEWEST_COLUMN, .level = CODEC_FAST};
+  struct part_ending ending = {.commit_min = 1, .commit_max = 1};
+  struct part_writer *writer = NULL;
+  struct part_memory *memory = NULL;
+  struct model_rows rows = {0};
+  struct model_batch batch;
+  uint64_t size, expected, sum;
+  for (uint64_t s = 1; s <= 40; s++)
+    for (int64_t i = 0; i < (s == 9 ? 9000 : 30); i++)
+      model_add(&rows, (struct model_row){.series = s,
+                                          .key = i * i,
+                                          .present = (uint8_t)(i % 3 > 0),
+                                          .value = {(uint16_t)(i * 7)}});
+  assert_int_equal(part_writer_create(&options, &account, NULL, 0, &writer, NULL), ERR_OK);
+  model_batch_init(&batch, rows.rows, rows.count, STORE_NEWEST_COLUMN, &account);
+  assert_int_equal(part_writer_append_last(writer, &batch.rows, NULL), ERR_OK);
+  assert_int_equal(part_writer_finish(writer, &ending, &size, &memory, NULL), ERR_OK);
+  part_writer_destroy(writer);
+  model_batch_deinit(&batch);
+  model_free(&rows);
+  add_grid(1, 12, 3, 50, 40); /* something to merge with */
+  model_random_state = model_seed(20240704);
+  for (int round = -1; round < 400; round++) {
+    uint64_t bit = model_below(size * 8);
+    if (round >= 0) memory->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    int code = part_open_memory(memory, 0, size, &account, 0, &parts[part_count], NULL);
+    if (!code) {
+      part_count++;
+      code = scan_sum(&sum);
+      part_release(parts[--part_count]);
+    }
+    if (round < 0) {
+      assert_int_equal(code, ERR_OK);
+      expected = sum;
+      continue;
+    }
+    if (code)
+      assert_int_equal(err_info(code)->class, ERR_CLASS_CORRUPTION);
+    else
+      assert_int_equal(sum, expected);
+    memory->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+  }
+  part_memory_release(memory);
+}
+
 /* ---- scans beside a writer ---- */
 
 struct race {
@@ -494,6 +564,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_memory_does_not_grow_with_rows, clean),
       cmocka_unit_test_teardown(test_closing_early, clean),
       cmocka_unit_test_teardown(test_the_end_stays, clean),
+      cmocka_unit_test_teardown(test_damage_is_an_error, clean),
       cmocka_unit_test_teardown(test_scans_beside_a_writer, clean),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
