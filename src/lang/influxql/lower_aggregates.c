@@ -405,5 +405,7 @@ int influxql__lower_distinct(struct table_lowering *lowering, const struct str *
   if (!node) return code ? code : refused(lowering, err);
   columns[0] = (struct plan_column){names[0], type};
   node->distinct = lowering->bucket;
+  if (!lowering->all->has_bucket) /* one bucket: its time, as aggregates have it */
+    node->distinct.offset = lowering->time_min == INT64_MIN ? 0 : lowering->time_min;
   return ERR_OK;
 }

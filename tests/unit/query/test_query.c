@@ -1,0 +1,199 @@
+/* Queries as such: several statements, errors, cancelling, limits, GET. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "engine_fixture.h"
+#include "query/query.h"
+
+static const struct query_options plain = {
+    .language = QUERY_INFLUXQL, .database = {"d", 1}, .now_ns = INT64_C(1500000000000000000)};
+
+static void begin(struct fixture *fixture) {
+  fixture_begin(fixture);
+  fixture_database(fixture, "d");
+  fixture_write(fixture, "d",
+                "cpu,host=a usage=1 1000000000\ncpu,host=b usage=2 2000000000\n"
+                "mem,host=a free=3i 1000000000\n");
+}
+
+/* The kinds of a query's events as letters: S(tatement), s(eries), r(ows), m(essage), D(one),
+ * E(rror at the end), and its last error. */
+static struct err trace(struct fixture *fixture, struct query_options options, const char *text,
+                        char *out, size_t size) {
+  struct err err, last;
+  err_reset(&err);
+  err_reset(&last);
+  options.text = str_from(text);
+  struct query *query;
+  size_t used = 0;
+  out[0] = 0;
+  if (query_open(fixture->engine, &options, &query, &err)) return err;
+  struct query_event event;
+  for (;;) {
+    assert_int_equal(query_next(query, &event, &err), ERR_OK);
+    if (event.kind == QUERY_END) break;
+    char letter = "SsrmD"[event.kind];
+    if (event.kind == QUERY_DONE && event.error.code) {
+      letter = 'E';
+      last = event.error;
+    }
+    assert_true(used + 1 < size);
+    out[used++] = letter;
+    out[used] = 0;
+  }
+  query_close(query);
+  return last;
+}
+
+static void test_events(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *text, *events;
+    int code;
+  } rows[] = {
+      {"nothing", "", "", ERR_PARSE},
+      {"one", "SELECT usage FROM cpu", "SsrD", ERR_OK},
+      {"groups", "SELECT usage FROM cpu GROUP BY host", "SsrsrD", ERR_OK},
+      {"several", "SELECT usage FROM cpu; SHOW DATABASES;", "SsrDSsrD", ERR_OK},
+      {"no such measurement", "SELECT usage FROM disk", "SD", ERR_OK},
+      {"an error ends its statement only", "SELECT mean(usage), usage FROM cpu; SHOW DATABASES",
+       "SESsrD", ERR_INVALID_ARGUMENT},
+      {"no such database", "SELECT usage FROM x..cpu", "SE", ERR_UNKNOWN_DATABASE},
+      {"no such policy", "SELECT usage FROM d.x.cpu", "SE", ERR_NOT_FOUND},
+      {"syntax: nothing runs", "SHOW DATABASES; SHOW", "", ERR_PARSE},
+  };
+  struct fixture fixture;
+  begin(&fixture);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char events[64];
+    struct err err = trace(&fixture, plain, rows[i].text, events, sizeof events);
+    if (strcmp(events, rows[i].events) != 0 || err.code != rows[i].code)
+      fail_msg("%s: %s, %d %s", rows[i].name, events, err.code, err.message);
+  }
+  fixture_end(&fixture);
+}
+
+static void test_read_only(void **state) {
+  (void)state;
+  static const char *const changes[] = {"CREATE DATABASE x", "DROP DATABASE d",
+                                        "DROP MEASUREMENT cpu", "DELETE FROM cpu",
+                                        "DROP SERIES FROM cpu"};
+  struct fixture fixture;
+  begin(&fixture);
+  struct query_options options = plain;
+  options.read_only = true;
+  char events[64];
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    struct err err = trace(&fixture, options, changes[i], events, sizeof events);
+    assert_int_equal(err.code, ERR_METHOD_NOT_ALLOWED);
+  }
+  struct err err = trace(&fixture, options, "SELECT usage FROM cpu", events, sizeof events);
+  assert_int_equal(err.code, ERR_OK);
+  assert_string_equal(events, "SsrD");
+  fixture_end(&fixture);
+}
+
+static void test_no_database(void **state) {
+  (void)state;
+  struct fixture fixture;
+  begin(&fixture);
+  struct query_options options = plain;
+  options.database = (struct str){0};
+  char events[64];
+  struct err err = trace(&fixture, options, "SELECT usage FROM cpu", events, sizeof events);
+  assert_string_equal(err.message, "database name required");
+  err = trace(&fixture, options, "SELECT usage FROM d..cpu", events, sizeof events);
+  assert_int_equal(err.code, ERR_OK);
+  assert_string_equal(events, "SsrD");
+  fixture_end(&fixture);
+}
+
+static void test_cancel(void **state) {
+  (void)state;
+  struct fixture fixture;
+  begin(&fixture);
+  struct query_options options = plain;
+  options.text = STR("SELECT usage FROM cpu; SHOW DATABASES");
+  struct query *query;
+  struct query_event event;
+  struct err err;
+  err_reset(&err);
+  assert_int_equal(query_open(fixture.engine, &options, &query, &err), ERR_OK);
+  assert_int_equal(query_next(query, &event, &err), ERR_OK);
+  assert_int_equal(event.kind, QUERY_STATEMENT);
+  query_cancel(query);
+  assert_int_equal(query_next(query, &event, &err), ERR_OK);
+  assert_int_equal(event.kind, QUERY_DONE);
+  assert_int_equal(event.error.code, ERR_CANCELLED);
+  assert_int_equal(query_next(query, &event, &err), ERR_OK);
+  assert_int_equal(event.kind, QUERY_END);
+  query_close(query);
+  /* closed in the middle: nothing is left behind (the fixture's account says so) */
+  assert_int_equal(query_open(fixture.engine, &options, &query, &err), ERR_OK);
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(query_next(query, &event, &err), ERR_OK);
+  query_close(query);
+  fixture_end(&fixture);
+}
+
+static void test_limits(void **state) {
+  (void)state;
+  struct fixture fixture;
+  begin(&fixture);
+  char events[64];
+  struct query_options options = plain;
+  options.deadline_ns = 1; /* long ago */
+  os_sleep_ns(fixture.os, 1000);
+  struct err err = trace(&fixture, options, "SELECT usage FROM cpu", events, sizeof events);
+  assert_int_equal(err.code, ERR_DEADLINE);
+  options = plain;
+  for (int64_t bytes = 512; bytes < 300000; bytes += bytes / 3) {
+    options.memory_bytes_max = bytes;
+    err = trace(&fixture, options, "SELECT mean(usage) FROM cpu GROUP BY host; SHOW SERIES", events,
+                sizeof events);
+    if (err.code && err.code != ERR_MEMORY_LIMIT) fail_msg("%d %s", err.code, err.message);
+  }
+  fixture_end(&fixture);
+}
+
+/* Every allocation fails once: an error each time, nothing lost. */
+static void test_out_of_memory(void **state) {
+  (void)state;
+  static const char *const texts[] = {
+      "SELECT mean(usage) + 1, max(usage) FROM cpu WHERE host =~ /a|b/ AND usage > 0 AND time < 1h "
+      "GROUP BY time(1m), * LIMIT 3",
+      "SELECT *, usage * 2 FROM /.*/ WHERE host = 'a' OR usage = 2",
+      "SHOW TAG VALUES WITH KEY =~ /h/; SHOW SERIES; SHOW FIELD KEYS"};
+  struct fixture fixture;
+  begin(&fixture);
+  char events[256];
+  for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+    int64_t n = 1;
+    for (;; n++) {
+      assert_true(n < 5000);
+      atomic_store(&fixture.account.fail_countdown, n);
+      struct err err = trace(&fixture, plain, texts[t], events, sizeof events);
+      bool failed = atomic_load(&fixture.account.fail_countdown) == 0;
+      atomic_store(&fixture.account.fail_countdown, 0);
+      if (!failed) {
+        assert_int_equal(err.code, ERR_OK);
+        break;
+      }
+      if (err.code && err.code != ERR_NO_MEMORY && err.code != ERR_MEMORY_LIMIT)
+        fail_msg("%s, allocation %lld: %s", texts[t], (long long)n, err.message);
+    }
+    assert_true(n > 10);
+  }
+  fixture_end(&fixture);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_events),      cmocka_unit_test(test_read_only),
+      cmocka_unit_test(test_no_database), cmocka_unit_test(test_cancel),
+      cmocka_unit_test(test_limits),      cmocka_unit_test(test_out_of_memory)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
