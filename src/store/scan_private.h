@@ -1,6 +1,6 @@
 /* What the scan's files share.
  *
- *   scan.c         opening, closing, the public calls, figures
+ *   scan_open.c    opening, closing, the public calls, figures
  *   scan_source.c  one input: which block and run is next, what is decoded
  *   scan_bounds.c  head and tail: how much of a series has to be read
  *   scan_series.c  which series is next; its runs from all inputs, put in order
