@@ -140,6 +140,22 @@ static inline void fixture_database(struct fixture *fixture, const char *name) {
     fixture_fail("database", &err);
 }
 
+/* Prints row i of a column as line protocol writes it; the length as snprintf counts it. */
+static inline size_t fixture_print(const struct column *c, int64_t i, char *out, size_t size) {
+  switch (c->type.physical) {
+  case PHYSICAL_FLOAT64:
+    return (size_t)snprintf(out, size, "%.17g", c->f64[i]);
+  case PHYSICAL_INT64:
+    return (size_t)snprintf(out, size, "%lldi", (long long)c->i64[i]);
+  case PHYSICAL_UINT64:
+    return (size_t)snprintf(out, size, "%lluu", (unsigned long long)c->u64[i]);
+  case PHYSICAL_BOOL:
+    return (size_t)snprintf(out, size, bit_get(c->bits, i) ? "true" : "false");
+  default:
+    return (size_t)snprintf(out, size, "\"%.*s\"", STR_ARG(column_str(c, i)));
+  }
+}
+
 /* All rows of a table as text, a line each: tags, time, fields by name; series in the order of
  * their ids. */
 static inline char *fixture_dump(struct fixture *fixture, const char *database,
@@ -157,10 +173,8 @@ static inline char *fixture_dump(struct fixture *fixture, const char *database,
   size_t count = catalog_table_columns(table, &columns);
   uint32_t fields[64], tags[64], field_count = 0, tag_count = 0;
   for (size_t i = 0; i < count; i++)
-    if (columns[i]->kind == COLUMN_FIELD)
-      fields[field_count++] = columns[i]->id;
-    else
-      tags[tag_count++] = columns[i]->id;
+    *(columns[i]->kind == COLUMN_FIELD ? &fields[field_count++] : &tags[tag_count++]) =
+        columns[i]->id;
   struct arena arena;
   arena_init(&arena, &fixture->account, 4096);
   struct store_scan_spec spec = {.store = table->id,
@@ -201,19 +215,7 @@ static inline char *fixture_dump(struct fixture *fixture, const char *database,
           struct str name = catalog_column_by_id(table, fields[f])->name;
           used += (size_t)snprintf(out + used, size - used, " %.*s=", STR_ARG(name));
           if (used >= size) break;
-          if (c->type.physical == PHYSICAL_FLOAT64)
-            used += (size_t)snprintf(out + used, size - used, "%.17g", c->f64[i]);
-          else if (c->type.physical == PHYSICAL_INT64)
-            used += (size_t)snprintf(out + used, size - used, "%lldi", (long long)c->i64[i]);
-          else if (c->type.physical == PHYSICAL_UINT64)
-            used +=
-                (size_t)snprintf(out + used, size - used, "%lluu", (unsigned long long)c->u64[i]);
-          else if (c->type.physical == PHYSICAL_BOOL)
-            used += (size_t)snprintf(out + used, size - used, "%s",
-                                     bit_get(c->bits, i) ? "true" : "false");
-          else
-            used +=
-                (size_t)snprintf(out + used, size - used, "\"%.*s\"", STR_ARG(column_str(c, i)));
+          used += fixture_print(c, i, out + used, size - used);
         }
         if (used < size) used += (size_t)snprintf(out + used, size - used, "\n");
       }
