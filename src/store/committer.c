@@ -15,6 +15,8 @@
 
 /* How long a full memory delays a group before it is refused. */
 #define ROOM_WAIT_NS (INT64_C(30) * 1000000000)
+/* What publishing a group takes beside its rows. */
+#define PUBLISH_RESERVE ((size_t)64 << 10)
 
 /* ---- one group ---- */
 
@@ -139,6 +141,17 @@ static int publish_group(struct store_shard *shard, const struct store_commit *g
   return code;
 }
 
+/* A group that is logged must be published, so memory for that is asked for before: it is held
+ * while the log is written, and given back for publishing to take. */
+static int reserve_memory(struct store_shard *shard, size_t payload, size_t *reserved,
+                          struct err *err) {
+  *reserved = payload + PUBLISH_RESERVE;
+  if (mem_charge(&shard->rows, *reserved) == 0) return ERR_OK;
+  size_t size = *reserved;
+  *reserved = 0;
+  return mem_refused(&shard->rows, size, err);
+}
+
 static void halt(struct store_shard *shard, struct err *err) {
   err_wrap(err, "a logged commit could not be published; the shard takes no more writes");
   err_hint(err, "restart: the commit is in the log and will be replayed");
@@ -160,7 +173,10 @@ static void run_group(struct store_shard *shard, struct store_commit *group, uin
   uint64_t first = atomic_load_explicit(&shard->commit, memory_order_relaxed) + 1;
   int code = err.code;
   if (code == ERR_OK) code = wait_for_room(shard, &err);
+  size_t reserved = 0;
+  if (code == ERR_OK) code = reserve_memory(shard, payload, &reserved, &err);
   if (code == ERR_OK) code = log_group(shard, group, count, payload, first, &err);
+  if (reserved) mem_discharge(&shard->rows, reserved);
   if (code == ERR_OK) {
     uint64_t rows = 0;
     for (struct store_commit *commit = group; commit; commit = commit->next)
