@@ -13,8 +13,6 @@
 #include "exec/source.h"
 #include "kernel/bucket.h"
 
-enum { MORSEL_ROWS = 32768 };
-
 struct scan_task {
   struct aggregate_table table;
   uint32_t *slots;  /* per position of the morsel; NULL: all of slot 0 */
@@ -383,7 +381,8 @@ static int order_pages(struct scan_aggregate *self, struct err *err) {
 
 static int run_all(struct scan_aggregate *self, struct err *err) {
   struct exec *exec = self->op.exec;
-  int code = exec__source_cut(&self->source, MORSEL_ROWS, &self->morsels, &self->morsel_count, err);
+  int code = exec__source_cut(&self->source, exec->options.morsel_rows, &self->morsels,
+                              &self->morsel_count, err);
   if (code) return code;
   self->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, self->morsel_count + 1);
   if (!self->tasks) return exec__refused(exec, self->morsel_count * sizeof *self->tasks, err);

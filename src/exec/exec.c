@@ -5,6 +5,8 @@
 #include "os/os.h"
 #include "table/read.h"
 
+enum { WAVE_ROWS = 1 << 18, MORSEL_ROWS = 1 << 15 };
+
 int exec__check(const struct exec *exec, struct err *err) {
   if (exec->options.cancelled &&
       atomic_load_explicit(exec->options.cancelled, memory_order_relaxed))
@@ -89,6 +91,8 @@ int exec_open(const struct plan_node *plan, const struct exec_options *options, 
   struct exec *exec = mem_alloc_zero(options->account, sizeof *exec);
   if (!exec) return mem_refused(options->account, sizeof *exec, err);
   exec->options = *options;
+  if (!exec->options.wave_rows) exec->options.wave_rows = WAVE_ROWS;
+  if (!exec->options.morsel_rows) exec->options.morsel_rows = MORSEL_ROWS;
   arena_init(&exec->memory, options->account, 8192);
   if (options->snapshot) {
     table_snapshot_retain(options->snapshot);

@@ -20,6 +20,9 @@ struct exec_options {
   struct mem_account *account;     /* the query's; its limit is the query's budget */
   int64_t deadline_ns;             /* monotonic; 0: none */
   const _Atomic bool *cancelled;   /* may be NULL */
+  /* About how many rows a scan holds at once, and a morsel has; 0: the defaults, 262,144 and
+   * 32,768. */
+  uint32_t wave_rows, morsel_rows;
 };
 
 /* Consecutive rows of one group in a batch. */

@@ -12,8 +12,6 @@
 #include "kernel/sort.h"
 
 enum {
-  WAVE_ROWS = 1 << 18,
-  PIECE_ROWS = 1 << 15,
   PIECES_MAX = 64,
   LIMIT_PUSHED_MAX = 1 << 16, /* a limit above this is not worth counting blocks for */
 };
@@ -107,7 +105,9 @@ static size_t wave_end(const struct scan *self) {
   while (end < count) {
     uint32_t group = group_at(self, end);
     size_t next = end + self->source.group_sizes[group];
-    if (end > self->at && (next - self->at) * self->rows_per_series > WAVE_ROWS) break;
+    if (end > self->at &&
+        (next - self->at) * self->rows_per_series > self->op.exec->options.wave_rows)
+      break;
     end = next;
   }
   return end;
@@ -154,7 +154,7 @@ static int cut_wave(struct scan *self, size_t series, struct err *err) {
     window_range(self, window, &min, &max);
     rows /= self->windows;
   }
-  uint64_t pieces = rows / PIECE_ROWS + 1;
+  uint64_t pieces = rows / self->op.exec->options.morsel_rows + 1;
   if (pieces > PIECES_MAX) pieces = PIECES_MAX;
   if (pieces > series) pieces = series;
   self->piece_capacity = (uint32_t)pieces;
@@ -329,11 +329,12 @@ static int order_wave(struct scan *self, struct err *err) {
 /* Begins to read a group in ranges of time when it is too large for one wave. */
 static void plan_windows(struct scan *self, size_t series) {
   uint64_t rows = series * self->rows_per_series;
+  uint64_t wave = self->op.exec->options.wave_rows;
   const struct source *source = &self->source;
   self->window = self->windows = 0;
   self->taken = 0;
-  if (rows <= 4 * (uint64_t)WAVE_ROWS || source->key_min >= source->key_max) return;
-  uint64_t windows = rows / WAVE_ROWS + 1;
+  if (rows <= 4 * wave || source->key_min >= source->key_max) return;
+  uint64_t windows = rows / wave + 1;
   if ((__int128)source->key_max - source->key_min < (__int128)windows) return;
   self->windows = windows > UINT32_MAX ? UINT32_MAX : (uint32_t)windows;
 }

@@ -1,0 +1,747 @@
+/* Scans and aggregations on a real engine against plain loops over the same rows: random rows with
+ * nulls, NaN, duplicates, several series per group; with one thread and several, unflushed, flushed
+ * and merged; with the plan as it is and optimized. */
+#include "engine_fixture.h"
+
+#include <math.h>
+
+#include "plan_fixture.h"
+
+enum { NO_FILTER, FILTER_F, FILTER_F_OR_HOST };
+
+/* A query, in words that both the plan and the loops understand. */
+struct query {
+  const char *name;
+  bool by_host, by_region;
+  int filter;
+  int64_t time_min, time_max;
+  int aggregate; /* -1: rows */
+  int field;
+  double parameter;
+  int64_t width, offset;
+  bool descending, selected, carried;
+  uint64_t limit, limit_offset;
+  bool few_fields; /* rows: only i and u, so that some rows have none */
+};
+
+#define ALL  .time_min = INT64_MIN, .time_max = INT64_MAX
+#define ROWS .aggregate = -1
+static const struct query queries[] = {
+    {.name = "all rows", ALL, ROWS},
+    {.name = "rows down", ALL, ROWS, .descending = true},
+    {.name = "rows by host", .by_host = true, .time_min = 1000, .time_max = 30000, ROWS},
+    {.name = "rows by both down",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     ROWS,
+     .descending = true},
+    {.name = "rows by region", .by_region = true, ALL, ROWS},
+    {.name = "filtered rows", .filter = FILTER_F, ALL, ROWS},
+    {.name = "filtered rows by host",
+     .by_host = true,
+     .filter = FILTER_F_OR_HOST,
+     .time_min = 5000,
+     .time_max = 60000,
+     ROWS},
+    {.name = "first rows", ALL, ROWS, .limit = 7},
+    {.name = "later rows by host", .by_host = true, ALL, ROWS, .limit = 3, .limit_offset = 2},
+    {.name = "last row by host", .by_host = true, ALL, ROWS, .descending = true, .limit = 1},
+    {.name = "last row by both",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     ROWS,
+     .descending = true,
+     .limit = 1},
+    {.name = "first row by both", .by_host = true, .by_region = true, ALL, ROWS, .limit = 1},
+    {.name = "last row of few fields",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     ROWS,
+     .descending = true,
+     .limit = 1,
+     .few_fields = true},
+    {.name = "rows of few fields", .by_region = true, ALL, ROWS, .few_fields = true},
+    {.name = "count", ALL, .aggregate = AGGREGATE_COUNT, .field = FIELD_F},
+    {.name = "count strings by host",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_COUNT,
+     .field = FIELD_S},
+    {.name = "count by time",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_COUNT,
+     .field = FIELD_B,
+     .width = 5000},
+    {.name = "sum f",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_SUM,
+     .field = FIELD_F,
+     .width = 7000,
+     .offset = 123},
+    {.name = "sum i",
+     .by_host = true,
+     .by_region = true,
+     .filter = FILTER_F,
+     ALL,
+     .aggregate = AGGREGATE_SUM,
+     .field = FIELD_I,
+     .width = 7000,
+     .offset = 123},
+    {.name = "sum u down",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_SUM,
+     .field = FIELD_U,
+     .width = 9000,
+     .descending = true},
+    {.name = "mean f",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_MEAN,
+     .field = FIELD_F,
+     .width = 1000},
+    {.name = "mean i",
+     .time_min = 100,
+     .time_max = 50000,
+     .aggregate = AGGREGATE_MEAN,
+     .field = FIELD_I,
+     .width = 500},
+    {.name = "min f",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_MIN,
+     .field = FIELD_F,
+     .selected = true},
+    {.name = "min i",
+     ALL,
+     .aggregate = AGGREGATE_MIN,
+     .field = FIELD_I,
+     .width = 3000,
+     .selected = true},
+    {.name = "max u",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_MAX,
+     .field = FIELD_U,
+     .width = 3000,
+     .selected = true},
+    {.name = "max f with more",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_MAX,
+     .field = FIELD_F,
+     .width = 20000,
+     .selected = true,
+     .carried = true},
+    {.name = "max b",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_MAX,
+     .field = FIELD_B,
+     .width = 3000},
+    {.name = "max i",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_MAX,
+     .field = FIELD_I},
+    {.name = "first f",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_FIRST,
+     .field = FIELD_F,
+     .selected = true},
+    {.name = "first s",
+     .filter = FILTER_F,
+     ALL,
+     .aggregate = AGGREGATE_FIRST,
+     .field = FIELD_S,
+     .width = 4000,
+     .selected = true,
+     .carried = true},
+    {.name = "last i",
+     ALL,
+     .aggregate = AGGREGATE_LAST,
+     .field = FIELD_I,
+     .width = 4000,
+     .selected = true},
+    {.name = "last by host",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_LAST,
+     .field = FIELD_F,
+     .selected = true,
+     .carried = true},
+    {.name = "spread f", .by_host = true, ALL, .aggregate = AGGREGATE_SPREAD, .field = FIELD_F},
+    {.name = "spread i",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_SPREAD,
+     .field = FIELD_I,
+     .width = 2500},
+    {.name = "stddev f",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_STDDEV,
+     .field = FIELD_F,
+     .width = 4000},
+    {.name = "stddev u", ALL, .aggregate = AGGREGATE_STDDEV, .field = FIELD_U},
+    {.name = "median f",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_MEDIAN,
+     .field = FIELD_F,
+     .width = 9000},
+    {.name = "median i",
+     .by_host = true,
+     .filter = FILTER_F,
+     ALL,
+     .aggregate = AGGREGATE_MEDIAN,
+     .field = FIELD_I},
+    {.name = "percentile",
+     ALL,
+     .aggregate = AGGREGATE_PERCENTILE,
+     .field = FIELD_I,
+     .parameter = 90,
+     .width = 2000},
+    {.name = "percentile chosen",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_PERCENTILE,
+     .field = FIELD_I,
+     .parameter = 50,
+     .width = 8000,
+     .selected = true,
+     .carried = true},
+    {.name = "percentile none",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_PERCENTILE,
+     .field = FIELD_F,
+     .parameter = 0.001,
+     .width = 300},
+    {.name = "mode s", .by_region = true, ALL, .aggregate = AGGREGATE_MODE, .field = FIELD_S},
+    {.name = "mode i",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_MODE,
+     .field = FIELD_I,
+     .width = 5000},
+    {.name = "distinct s",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_COUNT_DISTINCT,
+     .field = FIELD_S,
+     .width = 5000},
+    {.name = "distinct i", ALL, .aggregate = AGGREGATE_COUNT_DISTINCT, .field = FIELD_I},
+    {.name = "nothing",
+     .time_min = 900000,
+     .time_max = 900001,
+     .aggregate = AGGREGATE_COUNT,
+     .field = FIELD_I},
+    {.name = "no rows", .by_host = true, .time_min = 900000, .time_max = 900001, ROWS},
+    {.name = "empty range", .by_host = true, .time_min = 20, .time_max = 10, ROWS},
+};
+
+/* ---- the plan ---- */
+
+static const struct expr *filter_expr(struct arena *arena, int filter, uint32_t first) {
+  const struct expr *f = expr_column(arena, first + FIELD_F, TYPE_FLOAT64);
+  const struct expr *above = call2(arena, FUNCTION_GREATER, f, float_literal(arena, 20));
+  if (filter == FILTER_F) return above;
+  const struct expr *host = expr_column(arena, first + FIELD_COUNT, TYPE_STRING);
+  return call2(arena, FUNCTION_OR, above,
+               call2(arena, FUNCTION_EQUAL, host, text_literal(arena, "h002")));
+}
+
+static const struct plan_node *scan_plan(struct fixture *fixture, struct arena *arena,
+                                         const struct query *query) {
+  uint32_t groups = query->by_host + query->by_region, values = FIELD_COUNT + 1;
+  struct plan_node *node = new_node(arena, PLAN_SCAN, NULL, groups + 1 + values);
+  uint32_t *tags = ARENA_ARRAY(arena, uint32_t, 2);
+  struct plan_scan_column *columns = ARENA_ARRAY(arena, struct plan_scan_column, values);
+  uint32_t at = 0;
+  if (query->by_host) tags[at++] = column_id(fixture, COLUMN_TAG, "host");
+  if (query->by_region) tags[at++] = column_id(fixture, COLUMN_TAG, "region");
+  for (uint32_t i = 0; i < groups; i++)
+    column_at(node, i)->type = TYPE_STRING;
+  column_at(node, groups)->type = TYPE_TIMESTAMP(TIME_NS);
+  for (int f = 0; f < FIELD_COUNT; f++) {
+    bool unknown = query->few_fields && f != FIELD_I && f != FIELD_U;
+    columns[f] = (struct plan_scan_column){
+        unknown ? 0 : column_id(fixture, COLUMN_FIELD, field_names[f]), false, field_type(f)};
+    column_at(node, groups + 1 + (uint32_t)f)->type = field_type(f);
+  }
+  columns[FIELD_COUNT] =
+      (struct plan_scan_column){column_id(fixture, COLUMN_TAG, "host"), true, TYPE_STRING};
+  column_at(node, groups + 1 + FIELD_COUNT)->type = TYPE_STRING;
+  node->schema.group_count = groups;
+  node->schema.has_time = true;
+  node->scan = (struct plan_scan){.table = fixture->table,
+                                  .group_tags = tags,
+                                  .values = columns,
+                                  .value_count = values,
+                                  .time_min = query->time_min,
+                                  .time_max = query->time_max,
+                                  .any_present = true,
+                                  .descending = query->aggregate < 0 && query->descending};
+  if (query->filter == NO_FILTER) return node;
+  struct plan_node *filter = same_node(arena, PLAN_FILTER, node);
+  filter->filter = filter_expr(arena, query->filter, groups + 1);
+  return filter;
+}
+
+static const struct plan_node *aggregate_plan(struct arena *arena, const struct query *query,
+                                              const struct plan_node *input) {
+  uint32_t groups = input->schema.group_count, carried = query->carried ? 2 : 0;
+  struct plan_node *node = new_node(arena, PLAN_AGGREGATE, input, groups + 2 + carried);
+  uint32_t *list = ARENA_ARRAY(arena, uint32_t, 2);
+  list[0] = groups + 1 + FIELD_I;
+  list[1] = groups + 1 + FIELD_COUNT; /* host, a tag */
+  node->aggregate = (struct plan_aggregation){
+      .bucket = {query->width, query->offset},
+      .calls = new_call(arena, (enum plan_aggregate)query->aggregate, input,
+                        groups + 1 + (uint32_t)query->field, query->parameter),
+      .call_count = 1,
+      .selected_time = query->selected,
+      .time = 77,
+      .carried = list,
+      .carried_count = carried,
+      .descending = query->descending};
+  column_at(node, groups + 1)->type = node->aggregate.calls[0].type;
+  if (carried) {
+    column_at(node, groups + 2)->type = TYPE_INT64;
+    column_at(node, groups + 3)->type = TYPE_STRING;
+  }
+  return node;
+}
+
+static const struct plan_node *query_plan(struct fixture *fixture, struct arena *arena,
+                                          const struct query *query) {
+  const struct plan_node *plan = scan_plan(fixture, arena, query);
+  if (query->aggregate >= 0) plan = aggregate_plan(arena, query, plan);
+  if (!query->limit) return plan;
+  struct plan_node *limit = same_node(arena, PLAN_LIMIT, plan);
+  limit->limit = (struct plan_limit){.limit = query->limit, .offset = query->limit_offset};
+  return limit;
+}
+
+/* ---- the loops ---- */
+
+static const struct query *sorting; /* for the comparison below */
+
+static int by_group(const struct model_row *a, const struct model_row *b) {
+  if (sorting->by_host && a->host != b->host) return a->host < b->host ? -1 : 1;
+  if (sorting->by_region && a->region != b->region) return a->region < b->region ? -1 : 1;
+  return 0;
+}
+/* Group, time, then the series by tag values. */
+static int by_order(const void *a, const void *b) {
+  const struct model_row *x = *(const struct model_row *const *)a;
+  const struct model_row *y = *(const struct model_row *const *)b;
+  int order = by_group(x, y);
+  if (order) return order;
+  order = x->time != y->time   ? (x->time < y->time ? -1 : 1)
+          : x->host != y->host ? (x->host < y->host ? -1 : 1)
+                               : (x->region > y->region) - (x->region < y->region);
+  return sorting->aggregate < 0 && sorting->descending ? -order : order;
+}
+
+static bool row_matches(const struct query *query, const struct model_row *row) {
+  if (row->time < query->time_min || row->time > query->time_max) return false;
+  bool above = row->has[FIELD_F] && row->f > 20;
+  if (query->filter == FILTER_F && !above) return false;
+  if (query->filter == FILTER_F_OR_HOST && !above && row->host != 2) return false;
+  return !query->few_fields || row->has[FIELD_I] || row->has[FIELD_U];
+}
+
+static void print_field(const struct model_row *row, int field, struct buffer *out) {
+  if (!row->has[field])
+    buffer_append_text(out, " -");
+  else if (field == FIELD_F)
+    buffer_printf(out, " %.9g", row->f);
+  else if (field == FIELD_I)
+    buffer_printf(out, " %lld", (long long)row->i);
+  else if (field == FIELD_U)
+    buffer_printf(out, " %lluu", (unsigned long long)row->u);
+  else if (field == FIELD_B)
+    buffer_append_text(out, row->b ? " true" : " false");
+  else
+    buffer_printf(out, " s%d", row->s);
+}
+
+static void print_group(const struct query *query, const struct model_row *row, unsigned number,
+                        struct buffer *out) {
+  buffer_printf(out, "%u:", number);
+  if (query->by_host) buffer_printf(out, " h%03d", row->host);
+  if (query->by_region && row->region) buffer_printf(out, " r%d", row->region);
+  if (query->by_region && !row->region) buffer_append_text(out, " ");
+}
+
+static double number_of(const struct model_row *row, int field) {
+  return field == FIELD_F   ? row->f
+         : field == FIELD_I ? (double)row->i
+         : field == FIELD_U ? (double)row->u
+         : field == FIELD_B ? row->b
+                            : row->s;
+}
+
+static int aggregated_field; /* for the comparisons below */
+static int by_value(const void *a, const void *b) {
+  const struct model_row *x = *(const struct model_row *const *)a;
+  const struct model_row *y = *(const struct model_row *const *)b;
+  double p = number_of(x, aggregated_field), q = number_of(y, aggregated_field);
+  if (isnan(p) || isnan(q)) {
+    if (isnan(p) != isnan(q)) return isnan(p) ? 1 : -1;
+  } else if (p != q) {
+    return p < q ? -1 : 1;
+  }
+  if (x->time != y->time) return x->time < y->time ? -1 : 1;
+  if (x->host != y->host) return x->host < y->host ? -1 : 1;
+  return (x->region > y->region) - (x->region < y->region);
+}
+
+/* The value of an aggregate over rows in order, as text; *chosen: the row it chose. */
+static bool naive_aggregate(const struct query *query, const struct model_row **rows, size_t count,
+                            const struct model_row **chosen, struct buffer *out) {
+  int field = aggregated_field = query->field;
+  double sum = 0, total = 0, least = INFINITY, most = -INFINITY;
+  int64_t sum_i = 0;
+  const struct model_row *low = NULL, *high = NULL;
+  *chosen = NULL;
+  if (count == 0) return false;
+  for (size_t i = 0; i < count; i++) {
+    double value = number_of(rows[i], field);
+    sum += value;
+    total += value;
+    sum_i += field == FIELD_I ? rows[i]->i : (int64_t)rows[i]->u;
+    if (!low || (isnan(number_of(low, field)) && !isnan(value)) || value < number_of(low, field))
+      low = rows[i];
+    if (!high || (isnan(number_of(high, field)) && !isnan(value)) || value > number_of(high, field))
+      high = rows[i];
+    least = value < least ? value : least;
+    most = value > most ? value : most;
+  }
+  double mean = total / (double)count, squares = 0;
+  for (size_t i = 0; i < count; i++)
+    squares += (number_of(rows[i], field) - mean) * (number_of(rows[i], field) - mean);
+  const struct model_row **sorted = malloc(count * sizeof *sorted);
+  memcpy(sorted, rows, count * sizeof *sorted);
+  qsort(sorted, count, sizeof *sorted, by_value);
+  size_t best = 0, best_count = 0, distinct = 0;
+  for (size_t i = 0, j; i < count; i = j) {
+    double value = number_of(sorted[i], field);
+    for (j = i + 1; j < count && (number_of(sorted[j], field) == value ||
+                                  (isnan(value) && isnan(number_of(sorted[j], field))));)
+      j++;
+    bool is_earlier =
+        best_count == j - i &&
+        (sorted[i]->time < sorted[best]->time ||
+         (sorted[i]->time == sorted[best]->time && compare_model(sorted[i], sorted[best]) < 0));
+    if (j - i > best_count || is_earlier) {
+      best = i;
+      best_count = j - i;
+    }
+    distinct++;
+  }
+  bool given = true;
+  switch ((enum plan_aggregate)query->aggregate) {
+  case AGGREGATE_COUNT:
+    buffer_printf(out, " %zu", count);
+    break;
+  case AGGREGATE_SUM:
+    if (field == FIELD_F)
+      buffer_printf(out, " %.9g", sum);
+    else
+      buffer_printf(out, field == FIELD_I ? " %lld" : " %lldu", (long long)sum_i);
+    break;
+  case AGGREGATE_MEAN:
+    buffer_printf(out, " %.9g", mean);
+    break;
+  case AGGREGATE_MIN:
+    *chosen = low;
+    break;
+  case AGGREGATE_MAX:
+    *chosen = high;
+    break;
+  case AGGREGATE_FIRST:
+    *chosen = rows[0];
+    break;
+  case AGGREGATE_LAST:
+    *chosen = rows[count - 1];
+    break;
+  case AGGREGATE_SPREAD:
+    if (field == FIELD_F)
+      buffer_printf(out, " %.9g", least <= most ? most - least : (double)NAN);
+    else
+      buffer_printf(out, " %lld", (long long)(most - least));
+    break;
+  case AGGREGATE_STDDEV:
+    if (count < 2)
+      buffer_append_text(out, " -");
+    else
+      buffer_printf(out, " %.9g", sqrt(squares / (double)(count - 1)));
+    break;
+  case AGGREGATE_MEDIAN:
+    buffer_printf(
+        out, " %.9g",
+        count % 2
+            ? number_of(sorted[count / 2], field)
+            : (number_of(sorted[count / 2 - 1], field) + number_of(sorted[count / 2], field)) / 2);
+    break;
+  case AGGREGATE_PERCENTILE: {
+    double place = floor((double)count * query->parameter / 100 + 0.5) - 1;
+    if (place >= 0 && place < (double)count)
+      *chosen = sorted[(size_t)place];
+    else
+      buffer_append_text(out, " -");
+    break;
+  }
+  case AGGREGATE_MODE:
+    print_field(sorted[best], field, out);
+    break;
+  case AGGREGATE_COUNT_DISTINCT:
+    buffer_printf(out, " %zu", distinct);
+    break;
+  }
+  if (*chosen) print_field(*chosen, field, out);
+  free(sorted);
+  return given;
+}
+
+static int64_t floor_bucket(const struct query *query, int64_t time) {
+  int64_t distance = time - query->offset;
+  return distance / query->width - (distance % query->width < 0);
+}
+
+/* The rows of one group, aggregated. */
+static bool naive_buckets(const struct query *query, const struct model_row **rows, size_t count,
+                          unsigned number, struct buffer *out) {
+  const struct model_row **with = malloc((count + 1) * sizeof *with);
+  size_t have = 0;
+  bool any = false;
+  for (size_t i = 0; i < count; i++)
+    if (rows[i]->has[query->field]) with[have++] = rows[i];
+  size_t step = 0;
+  for (size_t done = 0; done < have; done += step) {
+    size_t from = done, to = done;
+    if (query->descending) {
+      to = have - done;
+      from = to - 1;
+      while (query->width && from > 0 &&
+             floor_bucket(query, with[from - 1]->time) == floor_bucket(query, with[to - 1]->time))
+        from--;
+      if (!query->width) from = 0;
+    } else {
+      while (to < have && (!query->width || floor_bucket(query, with[to]->time) ==
+                                                floor_bucket(query, with[from]->time)))
+        to++;
+    }
+    step = to - from;
+    struct buffer value;
+    buffer_init(&value, out->account);
+    const struct model_row *chosen;
+    if (naive_aggregate(query, with + from, step, &chosen, &value)) {
+      int64_t time =
+          query->width ? floor_bucket(query, with[from]->time) * query->width + query->offset : 77;
+      if (query->selected && chosen) time = chosen->time;
+      print_group(query, with[from], number, out);
+      buffer_printf(out, " %lld%.*s", (long long)time, STR_ARG(buffer_str(&value)));
+      if (query->carried && chosen) {
+        print_field(chosen, FIELD_I, out);
+        buffer_printf(out, " h%03d", chosen->host);
+      } else if (query->carried) {
+        buffer_append_text(out, " - -");
+      }
+      buffer_append_text(out, "\n");
+      any = true;
+    }
+    buffer_deinit(&value);
+  }
+  free(with);
+  return any;
+}
+
+static void naive_rows(const struct query *query, const struct model_row **rows, size_t count,
+                       unsigned number, struct buffer *out) {
+  for (size_t i = query->limit_offset;
+       i < count && (!query->limit || i < query->limit_offset + query->limit); i++) {
+    print_group(query, rows[i], number, out);
+    buffer_printf(out, " %lld", (long long)rows[i]->time);
+    for (int f = 0; f < FIELD_COUNT; f++) {
+      if (query->few_fields && f != FIELD_I && f != FIELD_U)
+        buffer_append_text(out, " -");
+      else
+        print_field(rows[i], f, out);
+    }
+    buffer_printf(out, " h%03d\n", rows[i]->host);
+  }
+}
+
+static void naive_query(const struct fixture *fixture, const struct query *query,
+                        struct buffer *out) {
+  const struct model_row **rows = malloc((fixture->row_count + 1) * sizeof *rows);
+  size_t count = 0;
+  for (size_t i = 0; i < fixture->row_count; i++)
+    if (row_matches(query, &fixture->rows[i])) rows[count++] = &fixture->rows[i];
+  sorting = query;
+  qsort(rows, count, sizeof *rows, by_order);
+  unsigned number = 1;
+  for (size_t i = 0, j; i < count; i = j) {
+    for (j = i + 1; j < count && by_group(rows[i], rows[j]) == 0;)
+      j++;
+    if (query->aggregate >= 0) {
+      number += naive_buckets(query, rows + i, j - i, number, out);
+    } else {
+      naive_rows(query, rows + i, j - i, number, out);
+      number += j - i > query->limit_offset;
+    }
+  }
+  free(rows);
+}
+
+/* ---- comparing ---- */
+
+static void compare_texts(const char *name, const char *how, struct str expected,
+                          struct str actual) {
+  if (str_equal(expected, actual)) return;
+  size_t at = 0, line = 0, start = 0;
+  while (at < expected.size && at < actual.size && expected.data[at] == actual.data[at]) {
+    if (expected.data[at] == '\n') {
+      line++;
+      start = at + 1;
+    }
+    at++;
+  }
+  fail_msg("%s (%s): line %zu\nexpected %.160s\nactual   %.160s", name, how, line + 1,
+           start < expected.size ? expected.data + start : "",
+           start < actual.size ? actual.data + start : "");
+}
+
+static void check_query(struct fixture *fixture, const struct query *query, const char *stage) {
+  struct arena arena;
+  struct mem_account plans, running;
+  struct buffer expected, actual;
+  struct err err;
+  mem_account_init(&plans, "plans", NULL, 0);
+  mem_account_init(&running, "running", NULL, 0);
+  arena_init(&arena, &plans, 4096);
+  buffer_init(&expected, &plans);
+  buffer_init(&actual, &plans);
+  naive_query(fixture, query, &expected);
+  const struct plan_node *plan = query_plan(fixture, &arena, query);
+  const struct plan_node *better = plan_optimize(&arena, plan, &err);
+  assert_non_null(better);
+  bool has_rows = query->time_min <= query->time_max && query->time_min < 900000;
+  assert_true((expected.size > 0) == has_rows);
+  for (int way = 0; way < 8; way++) {
+    fixture->small = way & 4;
+    char how[64];
+    snprintf(how, sizeof how, "%s, %s, %s, %s", stage, way & 1 ? "threads" : "one thread",
+             way & 2 ? "optimized" : "as is", way & 4 ? "small" : "large");
+    buffer_reset(&actual);
+    expect_ok(run_plan(fixture, way & 2 ? better : plan, way & 1 ? fixture->pool : NULL, &running,
+                       &actual, NULL, &err),
+              &err);
+    compare_texts(query->name, how, buffer_str(&expected), buffer_str(&actual));
+  }
+  buffer_deinit(&expected);
+  buffer_deinit(&actual);
+  arena_deinit(&arena);
+  mem_account_deinit(&running);
+  mem_account_deinit(&plans);
+}
+
+static void check_all(struct fixture *fixture, const char *stage) {
+  for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+    check_query(fixture, &queries[i], stage);
+}
+
+/* ---- rows ---- */
+
+static void random_row(struct fixture *fixture, struct model_row *row, int64_t times) {
+  *row = (struct model_row){.host = (int)random_below(fixture, 6),
+                            .region = (int)random_below(fixture, 3),
+                            .time = (int64_t)random_below(fixture, (uint64_t)times) * 7 - 500};
+  do {
+    for (int f = 0; f < FIELD_COUNT; f++)
+      row->has[f] = random_below(fixture, 10) < 7;
+  } while (!row->has[0] && !row->has[1] && !row->has[2] && !row->has[3] && !row->has[4]);
+  row->f = (double)random_below(fixture, 4000) / 100 - 5;
+  if (random_below(fixture, 400) == 0) row->f = NAN;
+  row->i = (int64_t)random_below(fixture, 50) - 25;
+  row->u = random_below(fixture, 1000);
+  row->b = random_below(fixture, 2);
+  row->s = (int)random_below(fixture, 9);
+}
+
+static void write_random(struct fixture *fixture, size_t count, int64_t times) {
+  struct model_row *rows = malloc(count * sizeof *rows);
+  for (size_t i = 0; i < count; i++)
+    random_row(fixture, &rows[i], times);
+  fixture_write(fixture, rows, count);
+  free(rows);
+}
+
+static void test_random_rows(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  uint64_t seed = 20;
+  print_message("seed %llu\n", (unsigned long long)seed);
+  fixture_open(&fixture, seed);
+  write_random(&fixture, 500, 9000);
+  write_random(&fixture, 20, 9000);
+  check_all(&fixture, "in memory");
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  check_all(&fixture, "flushed");
+  write_random(&fixture, 700, 9000);
+  write_random(&fixture, 3, 9000);
+  check_all(&fixture, "half in memory");
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  write_random(&fixture, 300, 12000);
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  check_all(&fixture, "three parts");
+  expect_ok(store_merge(table_engine_shard(fixture.engine), 0, &err), &err);
+  check_all(&fixture, "merged");
+  fixture_close(&fixture);
+}
+
+/* Series long enough for whole blocks: statistics answer, windows of time and many batches come. */
+static void test_long_series(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  fixture_open(&fixture, 5);
+  size_t count = 40000;
+  struct model_row *rows = malloc(count * sizeof *rows);
+  for (size_t i = 0; i < count; i++) {
+    random_row(&fixture, &rows[i], 1000);
+    rows[i].host = (int)(i % 2);
+    rows[i].region = 1;
+    rows[i].time = (int64_t)i * 10;
+    for (int f = 0; f < FIELD_COUNT; f++)
+      rows[i].has[f] = f == FIELD_S ? i % 3 == 0 : f != FIELD_B || i % 97 == 0;
+    if (isnan(rows[i].f)) rows[i].f = 1;
+  }
+  fixture_write(&fixture, rows, count);
+  free(rows);
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+    if (queries[i].aggregate >= 0 || queries[i].limit || i < 3)
+      check_query(&fixture, &queries[i], "long");
+  fixture_close(&fixture);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_random_rows),
+      cmocka_unit_test(test_long_series),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
