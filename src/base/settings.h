@@ -73,10 +73,10 @@ void settings_destroy(struct settings *settings);
 /* The text of a file; `file` is only its name for messages. */
 int settings_load_file(struct settings *settings, const char *file, struct str text,
                        struct err *err);
-/* All NILO_… variables of an environment (NULL-terminated, "NAME=value"). Names that are no setting
- * are an error unless listed in `ignored` (NULL-terminated, whole names; may be NULL). */
-int settings_load_environment(struct settings *settings, char *const *environment,
-                              const char *const *ignored, struct err *err);
+/* The variables of an environment (NULL-terminated, "NAME=value") that name a setting's section:
+ * NILO_WAL_… where there is a section wal. Of those, a name that is no setting is an error; other
+ * NILO_… variables are somebody else's. */
+int settings_load_environment(struct settings *settings, char *const *environment, struct err *err);
 /* One flag's name and value, without dashes. */
 int settings_load_flag(struct settings *settings, struct str name, struct str value,
                        struct err *err);

@@ -168,24 +168,32 @@ static bool is_variable_of(struct str variable, const char *name) {
   return i == variable.size && !name[i];
 }
 
-static bool is_listed(struct str name, const char *const *list) {
-  for (; list && *list; list++)
-    if (str_equal(name, str_from(*list))) return true;
+/* True when the name begins with a section that some setting stands in: what is left of NILO_… is
+ * ours then. Others may use the prefix for what they like. */
+static bool in_a_section(const struct settings *settings, struct str name) {
+  size_t size = text_find(name, '_');
+  for (size_t i = 0; i < settings->count && size < name.size; i++) {
+    struct str setting = str_from(settings->values[i].setting->name);
+    if (text_find(setting, '.') == size &&
+        str_equal_ignoring_case(str_of(setting.data, size), str_of(name.data, size)))
+      return true;
+  }
   return false;
 }
 
 int settings_load_environment(struct settings *settings, char *const *environment,
-                              const char *const *ignored, struct err *err) {
+                              struct err *err) {
   static const struct str prefix = {"NILO_", 5};
   settings->loads++;
   for (; *environment; environment++) {
     struct str text = str_from(*environment);
     struct str variable = text_split(&text, '=');
-    if (!text.data || !str_starts_with(variable, prefix) || is_listed(variable, ignored)) continue;
+    if (!text.data || !str_starts_with(variable, prefix)) continue;
     struct str place = arena_format(&settings->arena, "environment %.*s", STR_ARG(variable));
     if (!place.data) return mem_refused(settings->account, variable.size, err);
     struct source source = {SETTING_ENVIRONMENT, place.data, 0};
     struct str rest = str_of(variable.data + prefix.size, variable.size - prefix.size);
+    if (!in_a_section(settings, rest)) continue;
     struct str name = {NULL, 0};
     for (size_t i = 0; i < settings->count && !name.data; i++)
       if (is_variable_of(rest, settings->values[i].setting->name))

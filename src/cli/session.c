@@ -29,7 +29,6 @@ static int take_text(void *context, struct str bytes, bool last, struct err *err
 }
 
 int cli_load_settings(struct cli *cli, const char *file, struct err *err) {
-  static const char *const ignored[] = {"NILO_DATA", "NILO_HTTP", "NILO_SERVER", NULL};
   int code = ERR_OK;
   if (file) {
     struct buffer text;
@@ -38,7 +37,7 @@ int cli_load_settings(struct cli *cli, const char *file, struct err *err) {
     if (!code) code = settings_load_file(cli->settings, file, buffer_str(&text), err);
     buffer_deinit(&text);
   }
-  return code ? code : settings_load_environment(cli->settings, environ, ignored, err);
+  return code ? code : settings_load_environment(cli->settings, environ, err);
 }
 
 /* ---- the engine ---- */

@@ -103,12 +103,11 @@ static void stronger_sources_win_in_any_order(void **state) {
                                      "NILO_WAL_SYNC=off",
                                      "NILO_HTTP_WORKERS=7",
                                      "NILO_TEST_MODE=1",
+                                     "NILO_HTTP=127.0.0.1:1",
                                      NULL};
-  const char *const ignored[] = {"NILO_TEST_MODE", NULL};
   assert_int_equal(settings_load_flag(f.settings, STR("wal.sync"), STR("interval"), NULL), ERR_OK);
   assert_int_equal(
-      settings_load_environment(f.settings, (char *const *)(uintptr_t)environment, ignored, &f.err),
-      ERR_OK);
+      settings_load_environment(f.settings, (char *const *)(uintptr_t)environment, &f.err), ERR_OK);
   assert_int_equal(settings_load_file(f.settings, "f",
                                       STR("[wal]\nsync=always\nsync_interval=9s\n"
                                           "segment_size=2MB"),
@@ -195,7 +194,7 @@ static void faults_name_their_place_and_a_way_out(void **state) {
   fixture_init(&f);
   const char *const environment[] = {"NILO_WAL_SNYC=off", NULL};
   assert_int_equal(
-      settings_load_environment(f.settings, (char *const *)(uintptr_t)environment, NULL, &f.err),
+      settings_load_environment(f.settings, (char *const *)(uintptr_t)environment, &f.err),
       ERR_NOT_FOUND);
   assert_string_equal(f.err.detail, "environment NILO_WAL_SNYC");
   assert_string_equal(f.err.hint, "did you mean wal.sync?");
