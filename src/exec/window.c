@@ -122,6 +122,7 @@ static struct window_result apply(const struct window *self, uint32_t index,
   const struct plan_window_call *call = &self->op.node->window.calls[index];
   struct window_state *state = &self->states[index];
   if (!column_is_valid(column, row)) return (struct window_result){false, 0};
+  if (call->function == WINDOW_COPY) return (struct window_result){true, 0};
   bool numeric = type_width(column->type) == 8;
   uint64_t value = numeric ? column->u64[row] : 0;
   if (call->function == WINDOW_MOVING_AVERAGE)
@@ -162,7 +163,9 @@ static int take_piece(struct window *self, const struct exec_group *piece, struc
       builder_append_column(&self->rows.builders[i], &input->batch.columns[i], row, 1);
     for (uint32_t i = 0; i < plan->call_count; i++) {
       struct builder *builder = &self->rows.builders[schema->group_count + 1 + i];
-      if (results[i].present)
+      if (results[i].present && plan->calls[i].function == WINDOW_COPY)
+        builder_append_column(builder, &input->batch.columns[plan->calls[i].column], row, 1);
+      else if (results[i].present)
         exec__append_bits(builder, results[i].bits);
       else
         builder_append_null(builder);
