@@ -194,8 +194,7 @@ static void run_group(struct store_shard *shard, struct store_commit *group, uin
   wal_sizes(&shard->wal, &needed, &all, &segments);
   if (atomic_load_explicit(&shard->unflushed_bytes, memory_order_relaxed) >
           shard->options.memory_parts_bytes_max / 2 ||
-      needed > shard->options.log_bytes_max || atomic_load(&shard->wal.sync_lost) ||
-      shard->attention_count)
+      needed > shard->options.log_bytes_max || atomic_load(&shard->wal.sync_lost))
     shard__want_flush(shard);
 }
 

@@ -111,7 +111,8 @@ static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, boo
 
 /* ---- merges of memory parts ---- */
 
-enum { MEMORY_RUN_MIN = 16, MEMORY_RUN_ANY = 64 };
+enum { MEMORY_RUN_MIN = 8, MEMORY_RUN_ANY = 48 };
+#define MEMORY_MERGE_INTERVAL_NS (INT64_C(1) * 1000000000)
 
 static uint64_t part_bytes(const struct store_part *part) {
   struct store_part_facts facts;
@@ -194,8 +195,12 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
   return code;
 }
 
-/* Stores that were noted since the last time. */
+/* Stores that were noted since the last time. While much is written, the next flush merges them
+ * anyway, so this waits for its turn once in a while. */
 static int merge_memory_due(struct store_shard *shard, bool *did, struct err *err) {
+  int64_t now = os_monotonic_ns(shard->os);
+  if (shard->options.background && now < shard->memory_merge_next) return ERR_OK;
+  shard->memory_merge_next = now + MEMORY_MERGE_INTERVAL_NS;
   for (;;) {
     uint64_t store = 0;
     os_mutex_lock(&shard->publish_lock);

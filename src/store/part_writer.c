@@ -203,6 +203,11 @@ static int wait_for_more(struct part_writer *writer, uint32_t from, uint32_t cou
 
 /* Moves rows [from, …) of a builder to its front. */
 static int builder_drop(struct builder *builder, int64_t from, struct err *err) {
+  if (!builder->validity && type_width(builder->type) == 8) {
+    builder->length -= from;
+    memmove(builder->u64, builder->u64 + from, (size_t)builder->length * 8);
+    return ERR_OK;
+  }
   struct builder rest;
   builder_init(&rest, builder->type, builder->account);
   struct column view = builder_view(builder);

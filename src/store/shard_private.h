@@ -38,7 +38,7 @@ enum { WASTEFUL_BYTES_MIN = 1 << 20 };
 enum {
   OPEN_ROWS_SEAL = 16384,      /* an open part of so many rows is sealed */
   OPEN_BYTES_SEAL = 4 << 20,   /* or so many bytes */
-  MEMORY_PARTS_MAX = 32,       /* of one store, before they are merged in memory */
+  MEMORY_PARTS_MAX = 16,       /* of one store, before they are merged in memory */
   GROUP_BYTES_MAX = 8 << 20,   /* of the payload of one record, unless one commit is larger */
   GROUP_BUFFER_KEPT = 1 << 20, /* a larger buffer is given back after its group */
 };
@@ -106,6 +106,7 @@ struct store_shard {
   struct os_thread *committer;
 
   struct os_mutex flush_lock, merge_lock;
+  int64_t memory_merge_next; /* monotonic ns; of who holds flush_lock */
   struct os_mutex work_lock;
   struct os_cond flush_cond, merge_cond;
   bool flush_wanted, merge_wanted, stopping;
