@@ -34,9 +34,6 @@ enum { SERIES_STORE_FIRST = 16 };
 int series_registry_create(struct os *os, struct mem_account *account, uint64_t cache_bytes_max,
                            struct series_registry **registry, struct err *err);
 void series_registry_destroy(struct series_registry *registry);
-/* Called once, before lookups: where the parts are. (Recovery replays notes before there is a
- * shard.) */
-void series_registry_attach(struct series_registry *registry, struct store_shard *shard);
 /* The hooks of the store (store_hooks): context is the registry. */
 extern const struct store_hooks series_store_hooks;
 

@@ -46,10 +46,6 @@ void series_registry_destroy(struct series_registry *registry) {
   mem_free(parent, registry, sizeof *registry);
 }
 
-void series_registry_attach(struct series_registry *registry, struct store_shard *shard) {
-  registry->shard = shard;
-}
-
 struct series_index *series_index_of(struct series_registry *registry, uint64_t store) {
   struct series_index *index = NULL;
   os_mutex_lock(&registry->lock);
@@ -304,6 +300,10 @@ void series_confirm(struct series_index *index, struct str note, uint64_t commit
 
 /* ---- hooks of the store ---- */
 
+static void attach(void *context, struct store_shard *shard) {
+  ((struct series_registry *)context)->shard = shard;
+}
+
 static int replay(void *context, uint64_t store, uint64_t commit, struct str note,
                   struct err *err) {
   struct series_index *index = series_index_of(context, store);
@@ -370,7 +370,7 @@ static void flushed(void *context, uint64_t store, uint64_t commit) {
 }
 
 const struct store_hooks series_store_hooks = {
-    .replay = replay, .describe = describe, .flushed = flushed};
+    .attach = attach, .replay = replay, .describe = describe, .flushed = flushed};
 
 void series_registry_figures(struct series_registry *registry, struct series_figures *figures) {
   *figures = (struct series_figures){

@@ -366,6 +366,8 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
   if (manifest_exists && !shard->options.read_only) code = manifest_renew(&shard->manifest, err);
   if (code == ERR_OK) code = recover_files(shard, err);
   if (code == ERR_OK) code = recover_parts(shard, err);
+  const struct store_hooks *hooks = shard->options.hooks;
+  if (code == ERR_OK && hooks && hooks->attach) hooks->attach(shard->options.hooks_context, shard);
   if (code == ERR_OK) code = replay_log(shard, err);
   return code;
 }

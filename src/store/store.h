@@ -49,6 +49,9 @@ enum store_sync { STORE_SYNC_ALWAYS, STORE_SYNC_INTERVAL, STORE_SYNC_OFF };
 
 /* What the store needs from the layer above. All may be NULL. Called from any thread. */
 struct store_hooks {
+  /* First of all, before any other: the shard that the others are about. Snapshots of it may be
+   * taken from then on, also while recovery still goes on. */
+  void (*attach)(void *context, struct store_shard *shard);
   /* Recovery, in commit order, before store_shard_open returns: the note that a commit carried for
    * a store (its new series), for rows that are not flushed yet. */
   int (*replay)(void *context, uint64_t store, uint64_t commit, struct str note, struct err *err);

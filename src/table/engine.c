@@ -19,6 +19,8 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
   engine->options = *options;
   engine->os = options->store.os;
   mem_account_init(&engine->account, "engine", parent, 0);
+  os_mutex_init(&engine->gate.lock, engine->os);
+  os_cond_init(&engine->gate.changed, engine->os);
   uint64_t cache =
       options->series_cache_bytes_max ? options->series_cache_bytes_max : SERIES_CACHE_DEFAULT;
   struct store_snapshot *snapshot = NULL;
@@ -32,7 +34,6 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
     store.hooks_context = engine->series;
     code = store_shard_open(&store, &engine->shard, err);
   }
-  if (!code) series_registry_attach(engine->series, engine->shard);
   if (!code) code = store_snapshot_acquire(engine->shard, &snapshot, err);
   if (!code) code = catalog_load(engine->catalog, snapshot, &engine->account, err);
   if (snapshot) store_snapshot_release(snapshot);
@@ -49,6 +50,8 @@ void table_engine_close(struct table_engine *engine) {
   if (engine->shard) store_shard_close(engine->shard);
   catalog_destroy(engine->catalog);
   series_registry_destroy(engine->series);
+  os_cond_deinit(&engine->gate.changed);
+  os_mutex_deinit(&engine->gate.lock);
   mem_account_deinit(&engine->account);
   mem_free(parent, engine, sizeof *engine);
 }
@@ -86,7 +89,44 @@ struct series_index *table__index(struct table_engine *engine, struct catalog_ta
   return index;
 }
 
-/* ---- definitions ---- */
+/* ---- the gate ---- */
+
+void table__gate_enter(struct table_engine *engine) {
+  struct table_gate *gate = &engine->gate;
+  os_mutex_lock(&gate->lock);
+  while (gate->closed)
+    os_cond_wait(&gate->changed, &gate->lock);
+  gate->writes++;
+  os_mutex_unlock(&gate->lock);
+}
+
+void table__gate_leave(struct table_engine *engine) {
+  struct table_gate *gate = &engine->gate;
+  os_mutex_lock(&gate->lock);
+  if (--gate->writes == 0 && gate->closed) os_cond_broadcast(&gate->changed);
+  os_mutex_unlock(&gate->lock);
+}
+
+void table__gate_close(struct table_engine *engine) {
+  struct table_gate *gate = &engine->gate;
+  os_mutex_lock(&gate->lock);
+  while (gate->closed)
+    os_cond_wait(&gate->changed, &gate->lock);
+  gate->closed = true;
+  while (gate->writes)
+    os_cond_wait(&gate->changed, &gate->lock);
+  os_mutex_unlock(&gate->lock);
+}
+
+void table__gate_open(struct table_engine *engine) {
+  struct table_gate *gate = &engine->gate;
+  os_mutex_lock(&gate->lock);
+  gate->closed = false;
+  os_cond_broadcast(&gate->changed);
+  os_mutex_unlock(&gate->lock);
+}
+
+/* ---- definitions: all of them behind a closed gate ---- */
 
 /* Writes catalog rows and the ends of stores as one commit, and confirms them. */
 static int write_changes(struct table_engine *engine, struct catalog_changes *changes,
@@ -104,70 +144,84 @@ static int write_changes(struct table_engine *engine, struct catalog_changes *ch
 
 int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
                           struct err *err) {
-  int code = catalog_database_create(engine->catalog, name, unit, err);
-  if (code) return code;
   struct arena arena;
   arena_init(&arena, &engine->account, 1024);
   struct catalog_changes changes;
   catalog_changes_init(&changes, &arena);
-  catalog_changes_database(&changes, engine->catalog, name);
-  if (!catalog_changes_empty(&changes)) code = write_changes(engine, &changes, NULL, 0, err);
+  table__gate_close(engine);
+  int code = catalog_database_create(engine->catalog, name, unit, err);
+  if (!code) {
+    catalog_changes_database(&changes, engine->catalog, name);
+    if (!catalog_changes_empty(&changes)) {
+      code = write_changes(engine, &changes, NULL, 0, err);
+      /* It was new, and nobody but parsers can have seen it. */
+      if (code) catalog_database_drop(engine->catalog, name);
+    }
+  }
+  table__gate_open(engine);
   arena_deinit(&arena);
   return code;
 }
 
-/* Ids of those stores that exist: a table that never had a durable row has none to end. */
-static size_t existing_stores(struct table_engine *engine, uint64_t *ids, size_t count,
-                              struct err *err) {
+/* Keeps the ids of those stores that exist: a table that never had a durable row has none to end. */
+static int existing_stores(struct table_engine *engine, uint64_t *ids, size_t *count,
+                           struct err *err) {
   struct store_snapshot *snapshot;
-  if (store_snapshot_acquire(engine->shard, &snapshot, err)) return 0;
+  int code = store_snapshot_acquire(engine->shard, &snapshot, err);
+  if (code) return code;
   size_t kept = 0;
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < *count; i++)
     if (store_snapshot_series_high(snapshot, ids[i])) ids[kept++] = ids[i];
   store_snapshot_release(snapshot);
-  return kept;
+  *count = kept;
+  return ERR_OK;
+}
+
+/* One commit that ends tables, and their database if there is one. `ids` is rewritten. */
+static int commit_drop(struct table_engine *engine, const struct catalog_database *database,
+                       uint64_t *ids, size_t count, struct err *err) {
+  struct arena arena;
+  arena_init(&arena, &engine->account, 1024);
+  struct catalog_changes changes;
+  catalog_changes_init(&changes, &arena);
+  if (database) catalog_changes_database_drop(&changes, database);
+  for (size_t i = 0; i < count; i++)
+    catalog_changes_table_drop(&changes, ids[i]);
+  int code = existing_stores(engine, ids, &count, err);
+  if (!code) code = write_changes(engine, &changes, ids, count, err);
+  arena_deinit(&arena);
+  return code;
 }
 
 int table_drop_database(struct table_engine *engine, struct str name, struct err *err) {
   struct catalog_database database;
-  int code = catalog_database_find(engine->catalog, name, &database, err);
-  if (code) return code;
-  struct arena arena;
-  arena_init(&arena, &engine->account, 4096);
   struct buffer tables;
   buffer_init(&tables, &engine->account);
-  struct catalog_changes changes;
-  catalog_changes_init(&changes, &arena);
-  code = catalog_database_drop(engine->catalog, name, &tables, err);
-  uint64_t *ids = (uint64_t *)(void *)tables.data;
-  size_t count = code ? 0 : tables.size / sizeof *ids;
-  if (!code) catalog_changes_database_drop(&changes, &database);
-  for (size_t i = 0; i < count; i++)
-    catalog_changes_table_drop(&changes, ids[i]);
+  table__gate_close(engine);
+  int code = catalog_database_find(engine->catalog, name, &database, err);
+  if (!code) code = catalog_database_tables(engine->catalog, name, &tables, err);
   if (!code)
-    code = write_changes(engine, &changes, ids, existing_stores(engine, ids, count, err), err);
+    code = commit_drop(engine, &database, (uint64_t *)(void *)tables.data,
+                       tables.size / sizeof(uint64_t), err);
+  if (!code) catalog_database_drop(engine->catalog, name);
+  table__gate_open(engine);
   buffer_deinit(&tables);
-  arena_deinit(&arena);
   return code;
 }
 
 int table_drop(struct table_engine *engine, struct str database, struct str schema, struct str name,
                struct err *err) {
+  table__gate_close(engine);
   struct catalog_table *table = catalog_table_find(engine->catalog, database, schema, name);
-  if (!table) {
-    int code = catalog_database_find(engine->catalog, database, NULL, err);
-    return code ? code
-                : err_set(err, ERR_UNKNOWN_TABLE, "measurement not found: \"%.*s\"", STR_ARG(name));
+  int code = table ? ERR_OK : catalog_database_find(engine->catalog, database, NULL, err);
+  if (!code && !table)
+    code = err_set(err, ERR_UNKNOWN_TABLE, "measurement not found: \"%.*s\"", STR_ARG(name));
+  if (!code) {
+    uint64_t id = table->id;
+    code = commit_drop(engine, NULL, &id, 1, err);
   }
-  struct arena arena;
-  arena_init(&arena, &engine->account, 1024);
-  struct catalog_changes changes;
-  catalog_changes_init(&changes, &arena);
-  uint64_t id = table->id;
-  int code = catalog_table_drop(engine->catalog, table, err);
-  if (!code) catalog_changes_table_drop(&changes, id);
-  if (!code) code = write_changes(engine, &changes, &id, existing_stores(engine, &id, 1, err), err);
-  arena_deinit(&arena);
+  if (!code) catalog_table_drop(engine->catalog, table);
+  table__gate_open(engine);
   catalog_table_release(table);
   return code;
 }

@@ -519,7 +519,8 @@ static void put_note(struct fixture *fixture, uint64_t store, uint64_t series, c
 
 static void test_hooks(void **state) {
   (void)state;
-  static const struct store_hooks hooks = {see_replay, see_describe, see_flushed};
+  static const struct store_hooks hooks = {
+      .replay = see_replay, .describe = see_describe, .flushed = see_flushed};
   struct fixture fixture;
   struct seen seen = {0};
   fixture_init(&fixture, 18);
