@@ -20,7 +20,8 @@ tools/build.sh "$preset"
 # (Not detect_stack_use_after_return: gcc 12 aligns its false stack frames to 32 bytes, AVX-512 wants 64.)
 export ASAN_OPTIONS="strict_string_checks=1:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}"
+tsan_options="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/support/tsan.supp"
+export TSAN_OPTIONS="$tsan_options:${TSAN_OPTIONS:-}"
 
 status=0
 python3 tools/run_tests.py "build/$preset" || status=$?
