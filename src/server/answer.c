@@ -33,28 +33,21 @@ bool answer_epoch_parse(struct str text, enum answer_epoch *epoch) {
   return false;
 }
 
-int64_t answer__epoch_time(enum answer_epoch epoch, int64_t value, enum time_unit unit) {
+char *answer__put_epoch(enum answer_epoch epoch, int64_t value, enum time_unit unit, char *to) {
+  static const enum time_unit units[] = {
+      [ANSWER_RFC3339] = TIME_NS, [ANSWER_NS] = TIME_NS, [ANSWER_US] = TIME_US,
+      [ANSWER_MS] = TIME_MS,      [ANSWER_S] = TIME_S,   [ANSWER_M] = TIME_S,
+      [ANSWER_H] = TIME_S};
   int64_t out;
-  switch (epoch) {
-  case ANSWER_US:
-    time_convert_floor(value, unit, TIME_US, &out);
-    return out;
-  case ANSWER_MS:
-    time_convert_floor(value, unit, TIME_MS, &out);
-    return out;
-  case ANSWER_S:
-    time_convert_floor(value, unit, TIME_S, &out);
-    return out;
-  case ANSWER_M:
-  case ANSWER_H: {
-    int64_t width = epoch == ANSWER_M ? 60 : 3600;
-    time_convert_floor(value, unit, TIME_S, &out);
-    return out / width - (out % width < 0);
+  if (!time_convert_floor(value, unit, units[epoch], &out)) {
+    /* A finer count that 64 bits do not hold: the digits still say it. */
+    to = number_print_i64(value, to);
+    for (int zeros = time_unit_digits(units[epoch]) - time_unit_digits(unit); zeros > 0; zeros--)
+      *to++ = '0';
+    return to;
   }
-  default:
-    time_convert_floor(value, unit, TIME_NS, &out);
-    return out;
-  }
+  int64_t width = epoch == ANSWER_M ? 60 : epoch == ANSWER_H ? 3600 : 1;
+  return number_print_i64(out / width - (out % width < 0), to);
 }
 
 struct str answer__text(const struct column *column, int64_t row) {
@@ -155,7 +148,7 @@ static char *put_cell(struct answer *answer, const struct column *column, int64_
     if (column->type.logical == LOGICAL_TIMESTAMP) {
       enum time_unit unit = (enum time_unit)column->type.parameter;
       if (answer->epoch == ANSWER_RFC3339) return put_time(answer, column->i64[row], unit, to);
-      return number_print_i64(answer__epoch_time(answer->epoch, column->i64[row], unit), to);
+      return answer__put_epoch(answer->epoch, column->i64[row], unit, to);
     }
     return number_print_i64(column->i64[row], to);
   case PHYSICAL_UINT64:

@@ -56,11 +56,10 @@ static void write_number(struct buffer *out, const struct answer *answer,
   char *end = to;
   switch (column->type.physical) {
   case PHYSICAL_INT64:
-    end = number_print_i64(column->type.logical == LOGICAL_TIMESTAMP
-                               ? answer__epoch_time(answer->epoch, column->i64[row],
-                                                    (enum time_unit)column->type.parameter)
-                               : column->i64[row],
-                           to);
+    end = column->type.logical == LOGICAL_TIMESTAMP
+              ? answer__put_epoch(answer->epoch, column->i64[row],
+                                  (enum time_unit)column->type.parameter, to)
+              : number_print_i64(column->i64[row], to);
     break;
   case PHYSICAL_UINT64:
     end = number_print_u64(column->u64[row], to);

@@ -4,8 +4,9 @@
 
 #include "server/answer.h"
 
-/* A time as a count of the epoch's unit, rounded down. */
-int64_t answer__epoch_time(enum answer_epoch epoch, int64_t value, enum time_unit unit);
+/* Writes a time as a count of the epoch's unit, rounded down, in up to NUMBER_TEXT_MAX bytes;
+ * returns the byte behind it. */
+char *answer__put_epoch(enum answer_epoch epoch, int64_t value, enum time_unit unit, char *to);
 /* The value of a dictionary or plain string column. */
 struct str answer__text(const struct column *column, int64_t row);
 /* Copies name, tags and column names of a series: they must outlive the event. */

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/text.h"
 #include "server/server_private.h"
+#include "wire/csv.h"
 #include "wire/gzip.h"
 #include "wire/json.h"
 
@@ -184,6 +185,12 @@ struct str request_header(const struct request *request, const char *name) {
   return http_header(&request->connection->parser, str_from(name));
 }
 
+bool request_wants_csv(const struct request *request) {
+  struct str accept = request_header(request, "Accept");
+  return http_value_has_token(accept, STR("application/csv")) ||
+         http_value_has_token(accept, STR("text/csv"));
+}
+
 struct api *request_api(const struct request *request) {
   return request->server->api;
 }
@@ -294,13 +301,11 @@ static const char *v2_code(int status) {
   }
 }
 
-void reply_error_status(struct request *request, int status, const struct err *err) {
-  struct buffer text;
-  buffer_init(&text, &request->server->account);
-  reply_error_text(&text, err);
-  buffer_reset(&request->out);
+/* {"error":…} or {"code":…,"message":…}, with the hint if there is one. */
+static void write_json_error(struct request *request, int status, struct str text, struct str hint,
+                             bool pretty) {
   struct json_writer json;
-  json_writer_init(&json, &request->out, false);
+  json_writer_init(&json, &request->out, pretty);
   json_begin_object(&json);
   if (request->route && request->route->error_style == ERROR_STYLE_V2) {
     json_key(&json, STR("code"));
@@ -308,19 +313,37 @@ void reply_error_status(struct request *request, int status, const struct err *e
     json_key(&json, STR("message"));
   } else {
     json_key(&json, STR("error"));
-    http_write_header(&request->headers, "X-Influxdb-Error", buffer_str(&text));
   }
-  json_string(&json, buffer_str(&text));
-  if (err->hint[0]) {
+  json_string(&json, text);
+  if (hint.size) {
     json_key(&json, STR("hint"));
-    json_string(&json, str_from(err->hint));
+    json_string(&json, hint);
   }
   json_end_object(&json);
   buffer_append_byte(&request->out, '\n');
+}
+
+void reply_error_status(struct request *request, int status, const struct err *err) {
+  bool is_query = request->route && request->route->is_query;
+  bool is_v2 = request->route && request->route->error_style == ERROR_STYLE_V2;
+  struct buffer text;
+  buffer_init(&text, &request->server->account);
+  reply_error_text(&text, err);
+  buffer_reset(&request->out);
+  request->content_type = "application/json";
+  if (is_query && request_wants_csv(request)) {
+    request->content_type = "text/csv";
+    buffer_append_text(&request->out, "error\n");
+    csv_write_field(&request->out, buffer_str(&text), true);
+    csv_write_row_end(&request->out);
+  } else {
+    bool pretty = is_query && str_equal(request_param(request, "pretty"), STR("true"));
+    write_json_error(request, status, buffer_str(&text), str_from(err->hint), pretty);
+  }
+  if (!is_v2) http_write_header(&request->headers, "X-Influxdb-Error", buffer_str(&text));
   buffer_deinit(&text);
   if (status == 503) reply_header(request, "Retry-After", STR("1"));
   request->status = status;
-  request->content_type = "application/json";
   reply_finish(request);
 }
 

@@ -98,6 +98,9 @@ struct request {
 struct str request_param(const struct request *request, const char *name);
 /* A header; data is NULL when it is absent. */
 struct str request_header(const struct request *request, const char *name);
+/* True when Accept asks for CSV. */
+bool request_wants_csv(const struct request *request);
+/* The engine. */
 struct api *request_api(const struct request *request);
 /* Parses the body where its Content-Type says that it is a form. ERR_PARSE, ERR_LIMIT_EXCEEDED;
  * ERR_UNSUPPORTED for multipart forms. */
@@ -121,7 +124,8 @@ void reply_finish(struct request *request);
 /* The reply cannot go on though its head is sent: the connection is cut, so that the client sees
  * that something is missing. */
 void reply_break(struct request *request);
-/* An error in the route's style; what was in out is dropped. Only before the first reply_flush. */
+/* An error in the route's style (for queries as CSV or indented where the client wants that); what
+ * was in out is dropped. Only before the first reply_flush. */
 void reply_error(struct request *request, const struct err *err);
 /* The same with the status chosen. */
 void reply_error_status(struct request *request, int status, const struct err *err);

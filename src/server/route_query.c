@@ -22,12 +22,6 @@ enum { CHUNK_SIZE_DEFAULT = 10000 };
 
 static bool is_true(struct str value) { return str_equal(value, STR("true")); }
 
-static bool wants_csv(const struct request *request) {
-  struct str accept = request_header(request, "Accept");
-  return http_value_has_token(accept, STR("application/csv")) ||
-         http_value_has_token(accept, STR("text/csv"));
-}
-
 /* chunked=true and chunk_size=n; a size that is no positive number means the default. */
 static int64_t chunk_size(const struct request *request) {
   if (!is_true(request_param(request, "chunked"))) return 0;
@@ -144,7 +138,7 @@ static void start(struct request *request) {
   state->query = query;
   answer_init(&state->answer, &request->out, &request->server->account);
   state->answer.epoch = epoch;
-  state->answer.csv = wants_csv(request);
+  state->answer.csv = request_wants_csv(request);
   state->answer.pretty = is_true(request_param(request, "pretty"));
   state->answer.chunk_size = chunk_size(request);
   request->status = 200;

@@ -627,6 +627,8 @@ static const struct shape {
     {"parameters", "/query?q=rows+1&params=%7B%7D", 400,
      "{\"error\":\"bound parameters (params) are not supported\",\"hint\":\"write the values "
      "into the statement\"}\n"},
+    {"pretty error", "/query?q=syntax&pretty=true", 400,
+     "{\n    \"error\": \"error parsing query: found syntax, expected SELECT\"\n}\n"},
     {"read only", "/query?q=CREATE+x", 400, "{\"error\":\"read only\"}\n"},
 };
 
@@ -656,6 +658,9 @@ static void test_query_shapes(void **state) {
       "name,tags,time,i,u,b,f,s,d\n"
       "cpu,,0,-9223372036854775808,,true,1000000000000000000000,\"a\"\"b\",\"<,>\"\n"
       "cpu,,1500,7,8,false,0.1,\"<,>\",\"a\"\"b\"\n");
+  assert_int_equal(call(&f, "GET", "/query?q=syntax", STR(""), &csv, 1, &out), 400);
+  assert_string_equal((char *)out.data,
+                      "error\n\"error parsing query: found syntax, expected SELECT\"\n");
   struct http_client_header form = {"Content-Type", STR("application/x-www-form-urlencoded")};
   assert_int_equal(call(&f, "POST", "/query?q=syntax&epoch=s", STR("q=rows+1"), &form, 1, &out),
                    200);
