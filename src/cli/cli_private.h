@@ -86,9 +86,9 @@ struct cli_door {
 /* By --server or --data; exactly one must be given. ERR_INVALID_ARGUMENT else. */
 int cli_door_open(struct cli *cli, struct cli_door *door, bool read_only, struct err *err);
 void cli_door_close(struct cli_door *door);
-/* Runs statements; the answer as InfluxDB's JSON (or CSV) in `out`. */
-int cli_door_query(struct cli_door *door, struct str database, struct str text, bool csv,
-                   bool pretty, struct buffer *out, struct err *err);
+/* Runs statements; the answer as InfluxDB's JSON in `out`. */
+int cli_door_query(struct cli_door *door, struct str database, struct str text, bool pretty,
+                   struct buffer *out, struct err *err);
 /* Writes a body of line protocol. *answer: what became of it. */
 int cli_door_write(struct cli_door *door, struct str database, const char *precision,
                    struct str body, struct api_write_answer *answer, struct err *err);
@@ -96,8 +96,10 @@ int cli_door_write(struct cli_door *door, struct str database, const char *preci
 int cli_door_database(struct cli_door *door, struct str database, const char *unit,
                       struct err *err);
 
-/* Prints InfluxDB's JSON as aligned tables; *failed: a statement had an error (printed to the error
- * stream). */
-int cli_print_tables(struct cli *cli, struct str json, bool *failed, struct err *err);
+enum cli_format { CLI_TABLE, CLI_CSV, CLI_JSON };
+/* Prints InfluxDB's JSON as aligned tables, as CSV, or as it is; *failed: a statement had an error
+ * (printed to the error stream, too). */
+int cli_print_answer(struct cli *cli, struct str json, enum cli_format format, bool *failed,
+                     struct err *err);
 
 #endif

@@ -27,12 +27,12 @@ static int query(struct cli *cli, struct str text, const char *format, bool *fai
   buffer_init(&out, &cli->account);
   int code = cli_door_open(cli, &door, false, err);
   if (!code)
-    code = cli_door_query(&door, str_from(database ? database : ""), text, !strcmp(format, "csv"),
+    code = cli_door_query(&door, str_from(database ? database : ""), text,
                           !strcmp(format, "pretty"), &out, err);
-  if (!code && !strcmp(format, "table"))
-    code = cli_print_tables(cli, buffer_str(&out), failed, err);
-  else if (!code)
-    fwrite(out.data, 1, out.size, stdout);
+  enum cli_format as = !strcmp(format, "table") ? CLI_TABLE
+                       : !strcmp(format, "csv") ? CLI_CSV
+                                                : CLI_JSON;
+  if (!code) code = cli_print_answer(cli, buffer_str(&out), as, failed, err);
   buffer_deinit(&out);
   cli_door_close(&door);
   return code;

@@ -65,6 +65,7 @@ struct writing {
   uint64_t lines_before; /* of the file that is being read, before the body at hand */
   uint64_t rejected;
   uint32_t shown;
+  bool rows_only; /* all of it was CSV */
   struct api_csv_import *csv;
   struct api_write_answer total;
 };
@@ -219,6 +220,7 @@ static bool is_csv(struct cli *cli, const char *file) {
 static int write_file(struct writing *writing, const char *file, bool csv, struct err *err) {
   writing->file = strcmp(file, "-") ? file : "standard input";
   writing->lines_before = 0;
+  writing->rows_only &= csv;
   int code = csv ? csv_begin(writing, err) : ERR_OK;
   if (!code) code = cli_read_file(writing->cli, file, csv ? take_csv : take_lines, writing, err);
   if (csv) {
@@ -248,6 +250,7 @@ static int write_all(struct cli *cli, bool import, uint64_t *rejected, struct er
   for (int i = 0; i < cli->arguments.operand_count; i++)
     total += cli_file_size(cli, cli->arguments.operands[i]);
   progress_begin(&writing.progress, cli, total);
+  writing.rows_only = true;
   for (int i = 0; i < cli->arguments.operand_count && !code; i++)
     code = write_file(&writing, cli->arguments.operands[i],
                       import && is_csv(cli, cli->arguments.operands[i]), err);
@@ -256,12 +259,11 @@ static int write_all(struct cli *cli, bool import, uint64_t *rejected, struct er
     fprintf(stderr, "nilo: … and %u more pieces with rejected lines\n",
             writing.shown - SHOWN_ERRORS);
   *rejected = writing.rejected;
-  if (!code && writing.rejected)
-    printf("%llu lines written to \"%s\", %llu rejected\n",
-           (unsigned long long)(writing.lines - writing.rejected), database,
-           (unsigned long long)writing.rejected);
-  else if (!code)
-    printf("%llu lines written to \"%s\"\n", (unsigned long long)writing.lines, database);
+  if (!code)
+    printf("%llu %s written to \"%s\"", (unsigned long long)(writing.lines - writing.rejected),
+           writing.rows_only ? "rows" : "lines", database);
+  if (!code && writing.rejected) printf(", %llu rejected", (unsigned long long)writing.rejected);
+  if (!code) putchar('\n');
   buffer_deinit(&writing.body);
   cli_door_close(&writing.door);
   return code;

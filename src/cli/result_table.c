@@ -1,11 +1,12 @@
 /* InfluxDB's JSON as aligned tables: numbers to the right, everything else to the left; a series'
- * tags above its table. */
+ * tags above its table. Or as CSV, with times as JSON has them. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/text.h"
 #include "cli/cli_private.h"
+#include "wire/csv.h"
 #include "wire/json.h"
 
 struct cell {
@@ -15,9 +16,11 @@ struct cell {
 struct table {
   struct arena arena;
   struct json_reader reader;
-  struct buffer cells; /* struct cell, row by row, the header first */
-  struct buffer title;
+  struct buffer cells;      /* struct cell, row by row, the header first */
+  struct buffer name, tags; /* tags: "host=a, region=b" */
+  struct buffer header;     /* CSV: the last header line */
   size_t columns;
+  enum cli_format format;
   bool failed, printed;
   struct cli *cli;
 };
@@ -50,7 +53,7 @@ static struct str printable(struct table *table, struct str text) {
 }
 
 static void add_cell(struct table *table, struct str text, bool number) {
-  struct cell cell = {printable(table, text), number};
+  struct cell cell = {table->format == CLI_TABLE ? printable(table, text) : text, number};
   buffer_append(&table->cells, &cell, sizeof cell);
 }
 
@@ -65,12 +68,44 @@ static void print_cell(struct cell cell, size_t width, bool right, bool last) {
   fputs(last ? "\n" : "  ", stdout);
 }
 
+/* One row behind the texts in front of it. */
+static void csv_row(struct buffer *out, const struct cell *cells, size_t columns) {
+  for (size_t c = 0; c < columns; c++)
+    csv_write_field(out, cells[c].text, false);
+  csv_write_row_end(out);
+}
+
+static int print_csv(struct table *table, const struct cell *cells, size_t rows, struct err *err) {
+  struct buffer out;
+  buffer_init(&out, &table->cli->account);
+  buffer_append_text(&out, "name,tags");
+  csv_row(&out, cells, table->columns);
+  if (str_equal(buffer_str(&out), buffer_str(&table->header))) {
+    buffer_reset(&out);
+  } else {
+    buffer_reset(&table->header);
+    buffer_append_str(&table->header, buffer_str(&out));
+    if (table->printed) putchar('\n');
+  }
+  table->printed = true;
+  for (size_t r = 1; r < rows; r++) {
+    csv_write_field(&out, buffer_str(&table->name), true);
+    csv_write_field(&out, buffer_str(&table->tags), false);
+    csv_row(&out, cells + r * table->columns, table->columns);
+  }
+  int code = buffer_check(&out, err);
+  if (!code) fwrite(out.data, 1, out.size, stdout);
+  buffer_deinit(&out);
+  return code;
+}
+
 static int print(struct table *table, struct err *err) {
   int code = buffer_check(&table->cells, err);
   size_t columns = table->columns,
          rows = columns ? table->cells.size / sizeof(struct cell) / columns : 0;
-  if (code || rows == 0) return code;
+  if (code || rows == 0 || table->format == CLI_JSON) return code;
   const struct cell *cells = (const struct cell *)(const void *)table->cells.data;
+  if (table->format == CLI_CSV) return print_csv(table, cells, rows, err);
   size_t *widths = ARENA_ARRAY(&table->arena, size_t, columns);
   bool *numbers = ARENA_ARRAY(&table->arena, bool, columns);
   if (!widths || !numbers) return mem_refused(&table->cli->account, columns * sizeof *widths, err);
@@ -85,7 +120,9 @@ static int print(struct table *table, struct err *err) {
   }
   if (table->printed) putchar('\n');
   table->printed = true;
-  if (table->title.size) printf("%.*s\n", (int)table->title.size, (const char *)table->title.data);
+  if (table->name.size + table->tags.size)
+    printf("%.*s%s%.*s\n", (int)table->name.size, (const char *)table->name.data,
+           table->tags.size ? ": " : "", (int)table->tags.size, (const char *)table->tags.data);
   for (size_t r = 0; r < rows; r++) {
     for (size_t c = 0; c < columns; c++)
       print_cell(cells[r * columns + c], widths[c], numbers[c], c + 1 == columns);
@@ -119,15 +156,16 @@ static int read_cells(struct table *table, size_t *count, struct err *err) {
 
 static int read_tags(struct table *table, struct err *err) {
   struct json_token token;
-  for (const char *between = ": ";; between = ", ") {
+  const char *between = table->format == CLI_CSV ? "," : ", ";
+  for (;;) {
     int code = next(table, &token, err);
     if (code || token.kind == JSON_END_OBJECT) return code;
-    buffer_append_text(&table->title, table->title.size ? between : "");
-    buffer_append_str(&table->title, token.text);
-    buffer_append_byte(&table->title, '=');
+    buffer_append_text(&table->tags, table->tags.size ? between : "");
+    buffer_append_str(&table->tags, token.text);
+    buffer_append_byte(&table->tags, '=');
     code = next(table, &token, err);
     if (code) return code;
-    buffer_append_str(&table->title, printable(table, token.text));
+    buffer_append_str(&table->tags, printable(table, token.text));
   }
 }
 
@@ -147,7 +185,8 @@ static int read_values(struct table *table, struct err *err) {
 static int read_series(struct table *table, struct err *err) {
   struct json_token token;
   buffer_reset(&table->cells);
-  buffer_reset(&table->title);
+  buffer_reset(&table->name);
+  buffer_reset(&table->tags);
   table->columns = 0;
   for (;;) {
     int code = next(table, &token, err);
@@ -156,7 +195,7 @@ static int read_series(struct table *table, struct err *err) {
     struct str key = token.text;
     code = next(table, &token, err);
     if (!code && str_equal(key, STR("name")))
-      buffer_append_str(&table->title, token.text);
+      buffer_append_str(&table->name, printable(table, token.text));
     else if (!code && str_equal(key, STR("tags")))
       code = read_tags(table, err);
     else if (!code && str_equal(key, STR("columns")))
@@ -169,11 +208,15 @@ static int read_series(struct table *table, struct err *err) {
   }
 }
 
-int cli_print_tables(struct cli *cli, struct str json, bool *failed, struct err *err) {
-  struct table table = {.cli = cli};
+int cli_print_answer(struct cli *cli, struct str json, enum cli_format format, bool *failed,
+                     struct err *err) {
+  struct table table = {.cli = cli, .format = format};
+  if (format == CLI_JSON) fwrite(json.data, 1, json.size, stdout);
   arena_init(&table.arena, &cli->account, 64 << 10);
   buffer_init(&table.cells, &cli->account);
-  buffer_init(&table.title, &cli->account);
+  buffer_init(&table.name, &cli->account);
+  buffer_init(&table.tags, &cli->account);
+  buffer_init(&table.header, &cli->account);
   json_reader_init(&table.reader, json, &table.arena, 0);
   int code = ERR_OK;
   bool in_series = false;
@@ -194,7 +237,9 @@ int cli_print_tables(struct cli *cli, struct str json, bool *failed, struct err 
     }
   }
   *failed = table.failed;
-  buffer_deinit(&table.title);
+  buffer_deinit(&table.header);
+  buffer_deinit(&table.tags);
+  buffer_deinit(&table.name);
   buffer_deinit(&table.cells);
   arena_deinit(&table.arena);
   return code;

@@ -198,8 +198,8 @@ static int call_server(struct cli_door *door, const char *method, struct str tar
   return code;
 }
 
-static int query_server(struct cli_door *door, struct str database, struct str text, bool csv,
-                        bool pretty, struct buffer *out, struct err *err) {
+static int query_server(struct cli_door *door, struct str database, struct str text, bool pretty,
+                        struct buffer *out, struct err *err) {
   struct buffer target, form;
   buffer_init(&target, &door->cli->account);
   buffer_init(&form, &door->cli->account);
@@ -210,22 +210,21 @@ static int query_server(struct cli_door *door, struct str database, struct str t
   int code = buffer_check(&target, err);
   if (!code) code = buffer_check(&form, err);
   if (!code)
-    code = call_server(door, "POST", buffer_str(&target),
-                       csv ? "application/csv" : "application/json", buffer_str(&form), out, err);
+    code = call_server(door, "POST", buffer_str(&target), "application/json", buffer_str(&form),
+                       out, err);
   buffer_deinit(&form);
   buffer_deinit(&target);
   return code;
 }
 
-static int query_directory(struct cli_door *door, struct str database, struct str text, bool csv,
-                           bool pretty, struct buffer *out, struct err *err) {
+static int query_directory(struct cli_door *door, struct str database, struct str text, bool pretty,
+                           struct buffer *out, struct err *err) {
   struct query_options options = {.language = QUERY_INFLUXQL, .text = text, .database = database};
   struct query *query;
   int code = api_query_open(door->cli->api, &options, &query, err);
   if (code) return code;
   struct answer answer;
   answer_init(&answer, out, &door->cli->account);
-  answer.csv = csv;
   answer.pretty = pretty;
   answer_begin(&answer);
   for (;;) {
@@ -245,10 +244,10 @@ static int query_directory(struct cli_door *door, struct str database, struct st
   return code;
 }
 
-int cli_door_query(struct cli_door *door, struct str database, struct str text, bool csv,
-                   bool pretty, struct buffer *out, struct err *err) {
-  return door->client ? query_server(door, database, text, csv, pretty, out, err)
-                      : query_directory(door, database, text, csv, pretty, out, err);
+int cli_door_query(struct cli_door *door, struct str database, struct str text, bool pretty,
+                   struct buffer *out, struct err *err) {
+  return door->client ? query_server(door, database, text, pretty, out, err)
+                      : query_directory(door, database, text, pretty, out, err);
 }
 
 static int write_server(struct cli_door *door, struct str database, const char *precision,
@@ -314,8 +313,7 @@ int cli_door_database(struct cli_door *door, struct str database, const char *un
   append_identifier(&text, database);
   if (unit) buffer_printf(&text, " WITH PRECISION %s", unit);
   int code = buffer_check(&text, err);
-  if (!code)
-    code = query_server(door, (struct str){"", 0}, buffer_str(&text), false, false, &out, err);
+  if (!code) code = query_server(door, (struct str){"", 0}, buffer_str(&text), false, &out, err);
   buffer_deinit(&out);
   buffer_deinit(&text);
   return code;

@@ -36,7 +36,8 @@ size_t ingest_line_protocol_cut(struct str text, size_t target);
 
 /* CSV with a header row. Columns: the time column by name (else "time", else the first), tags by
  * name, all others are fields, whose type is given or inferred from the first rows: integer, float,
- * boolean or string, the first that fits them all. An empty cell is an absent value. */
+ * boolean or string, the first that fits them all. An empty cell is an absent value, and so is
+ * NA in a column that is not text; a row without any value is passed over. */
 struct ingest_csv_field {
   struct str name;
   struct type type;

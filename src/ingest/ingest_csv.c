@@ -2,7 +2,8 @@
  *
  * Types are inferred from the first bytes of the file (SAMPLE of them, or all): the narrowest that
  * fits every value seen. A later value that does not fit is that row's error, with its line and
- * column and what to do. */
+ * column and what to do. An empty cell is an absent value, and so is NA (the missing value of R and
+ * of published tables) where the column holds no text; a row without any value is no row. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,8 @@ static bool parse_cell(struct str text, struct type type, uint64_t *cell) {
   }
 }
 
+static bool is_missing(struct str text) { return text.size == 0 || str_equal(text, STR("NA")); }
+
 /* Widens a column's type until the text fits. */
 static void widen(struct csv_column *column, struct str text) {
   static const struct type order[] = {{PHYSICAL_INT64, 0, 0},
@@ -218,7 +221,7 @@ static int infer_types(struct ingest_csv *csv, struct err *err) {
     for (size_t c = 0; !fault && c < csv->column_count && c < row.count; c++) {
       struct csv_column *column = &csv->columns[c];
       struct str text = text_trim(row.fields[c].text);
-      if (column->role == ROLE_FIELD && !column->given && text.size) widen(column, text);
+      if (column->role == ROLE_FIELD && !column->given && !is_missing(text)) widen(column, text);
     }
   }
   csv_reader_deinit(&reader);
@@ -328,17 +331,15 @@ static int put_row(struct ingest_csv *csv, struct table_piece *piece, const stru
       code = parse_time(csv, field, rows->unit, &time, err);
     } else if (column->role == ROLE_TAG) {
       csv->tags[tags++] = (struct table_tag){column->name, field->text};
-    } else if (field->text.size) {
+    } else if (type_is_string(column->type) ? field->text.size != 0
+                                            : !is_missing(text_trim(field->text))) {
       code = parse_field(csv, piece, column, field, &csv->cells[fields], err);
       if (!code)
         code = table_rows_field(rows, column->name, column->type, &csv->fields[fields], err);
       fields++;
     }
   }
-  if (!code && fields == 0) {
-    code = err_set(err, ERR_PARSE, "the row has no value");
-    err_position(err, row->line, 1, -1);
-  }
+  if (!code && fields == 0) return ERR_OK;
   if (!code) code = table_rows_series(rows, csv->tags, tags, &series, err);
   if (!code) code = table_rows_shape(rows, csv->fields, fields, &shape, err);
   struct table_row *out =
