@@ -272,12 +272,29 @@ void shard__stop_committer(struct store_shard *shard) {
 
 /* ---- handing over ---- */
 
+/* A store keeps the policy of its first commit: parts are written on its terms. */
+static int check_policies(struct store_shard *shard, const struct store_rows *rows, size_t count,
+                          struct err *err) {
+  int code = ERR_OK;
+  struct store_snapshot *root = shard__pin(shard);
+  for (size_t i = 0; i < count && code == ERR_OK; i++) {
+    const struct store_version *version = root_map_find(&root->map, rows[i].store);
+    if (version && !version->dropped && !rows[i].drop && version->policy != rows[i].policy)
+      code = err_set(err, ERR_INVALID_ARGUMENT, "store %llu has policy %d, not %d",
+                     (unsigned long long)rows[i].store, (int)version->policy, (int)rows[i].policy);
+  }
+  store_snapshot_release(root);
+  return code;
+}
+
 int store_commit_create(struct store_shard *shard, const struct store_rows *rows, size_t count,
                         struct store_commit **commit, struct err *err) {
   *commit = NULL;
   if (shard->options.read_only)
     return err_set(err, ERR_UNSUPPORTED, "%s is open for reading only", shard->options.path);
-  int code =
+  int code = check_policies(shard, rows, count, err);
+  if (code) return code;
+  code =
       commit_pack(rows, count, &shard->rows, shard->id, wal_payload_max(&shard->wal), commit, err);
   if (code == ERR_OK) (*commit)->shard = shard;
   return code;

@@ -63,6 +63,8 @@ static int take_lock(struct store_shard *shard, struct err *err) {
   snprintf(path, sizeof path, "%s/LOCK", shard->options.path);
   unsigned flags = shard->options.read_only ? OS_READ : OS_READ | OS_WRITE | OS_CREATE;
   int code = os_file_open(os, path, flags, &shard->lock_file, err);
+  /* A copy that was never opened for writing has none; nobody can be writing to it. */
+  if (code == ERR_NO_FILE && shard->options.read_only) return ERR_OK;
   if (code) return code;
   code = os_file_lock(shard->lock_file, err);
   if (code == ERR_OK)

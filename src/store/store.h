@@ -95,7 +95,7 @@ void store_options_default(struct store_options *options);
 int store_shard_open(const struct store_options *options, struct store_shard **shard,
                      struct err *err);
 /* Stops background work, syncs, closes. Unflushed rows stay in the log. Waits for submitted
- * commits. */
+ * commits. Every snapshot and scan must have been released before. NULL is allowed. */
 void store_shard_close(struct store_shard *shard);
 void store_shard_id(const struct store_shard *shard, uint8_t id[16]);
 /* Tells others who find the directory in use where to turn: `address` stands in their ERR_LOCKED.
@@ -132,8 +132,9 @@ struct store_rows {
 };
 
 /* Packs a commit over `count` stores (distinct ids). Buffers of `rows` are copied.
- * ERR_INVALID_ARGUMENT for rows out of order (names store and row), ERR_LIMIT_EXCEEDED when the
- * record would pass the segment. */
+ * ERR_INVALID_ARGUMENT for rows out of order (names store and row) and for another policy than the
+ * store has, ERR_LIMIT_EXCEEDED when the record would pass the segment, ERR_UNSUPPORTED when the
+ * shard is open for reading only. */
 int store_commit_create(struct store_shard *shard, const struct store_rows *rows, size_t count,
                         struct store_commit **commit, struct err *err);
 /* Hands it over; the commit belongs to the shard from now on. `done` (may be NULL) is called once,
@@ -173,6 +174,7 @@ struct store_part_facts {
   uint64_t commit_min, commit_max;
   uint64_t bytes;       /* encoded */
   uint64_t bytes_plain; /* uncompressed */
+  uint32_t tombstones;  /* that it carries */
   bool in_memory;
 };
 /* Parts of a store in commit order (the open part excluded); borrowed from the snapshot. */

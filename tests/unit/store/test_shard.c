@@ -341,6 +341,34 @@ static void test_due_merges(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* A synced record in the middle of the log is damaged: what follows it is lost to the shard but not
+ * thrown away, what is written from then on is found again, and numbers are not given twice. */
+static void test_damaged_log(void **state) {
+  (void)state;
+  struct fixture fixture;
+  fixture_init(&fixture, 22);
+  fixture_open(&fixture);
+  for (int i = 0; i < 10; i++)
+    put(&fixture, 5, 1, i, i, 1);
+  fixture_close(&fixture);
+  assert_int_equal(os_sim_flip_bit(fixture.os, "/shard/log/0000000000000001.log",
+                                   8 * (5 * UINT64_C(4096) + 100), NULL),
+                   ERR_OK);
+  fixture_open(&fixture);
+  assert_int_equal(figures(&fixture).damaged_records, 1);
+  expect_rows(&fixture, 5, 1, 0, 0, 4);
+  assert_int_equal(put(&fixture, 5, 1, 4, 4, 2), 11);
+  for (int round = 0; round < 3; round++) {
+    fixture_reopen(&fixture);
+    assert_int_equal(figures(&fixture).damaged_records, 0);
+    expect_rows(&fixture, 5, 1, 0, 0, 6);
+    if (round == 0) flush(&fixture, 0);
+    if (round == 1) put(&fixture, 6, 1, 0, 0, 1);
+  }
+  assert_true(os_path_exists(fixture.os, "/shard/quarantine/0000000000000001.log"));
+  fixture_deinit(&fixture);
+}
+
 /* A bundle most of whose parts are gone: what is left moves out of it. */
 static void test_wasteful_bundle(void **state) {
   (void)state;
@@ -462,6 +490,10 @@ static void test_bad_rows_are_named(void **state) {
   struct store_rows twice[2] = {rows.rows, rows.rows};
   assert_int_equal(store_write(fixture.shard, twice, 2, NULL, &err), ERR_INVALID_ARGUMENT);
   char *note = calloc(1, 100 << 10);
+  rows.rows.policy = STORE_KEEP_ALL; /* store 6 has another */
+  rows.rows.store = 6;
+  assert_int_equal(store_write(fixture.shard, &rows.rows, 1, NULL, &err), ERR_INVALID_ARGUMENT);
+  rows.rows.store = 8;
   rows.rows.note = (struct str){note, 100 << 10};
   assert_int_equal(store_write(fixture.shard, &rows.rows, 1, NULL, &err), ERR_LIMIT_EXCEEDED);
   free(note);
@@ -623,6 +655,7 @@ int main(void) {
       cmocka_unit_test(test_memory_pressure_flushes),
       cmocka_unit_test(test_memory_parts_are_merged),
       cmocka_unit_test(test_due_merges),
+      cmocka_unit_test(test_damaged_log),
       cmocka_unit_test(test_wasteful_bundle),
       cmocka_unit_test(test_locked),
       cmocka_unit_test(test_read_only),

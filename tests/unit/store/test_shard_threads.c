@@ -256,6 +256,35 @@ static void test_sync_modes(void **state) {
   }
 }
 
+/* A sync of the interval mode fails: what the log may have lost is flushed to parts instead. */
+static void test_failed_sync(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    struct fixture fixture;
+    prepare(&fixture, seed);
+    fixture.options.sync = STORE_SYNC_INTERVAL;
+    fixture.options.sync_interval_ns = 1000000;
+    fixture.options.memory_parts_bytes_max = 1 << 20;
+    fixture_open(&fixture);
+    for (int i = 0; i < 20; i++)
+      put(&fixture, 5, 1, i, i, 1);
+    os_sleep_ns(fixture.os, 10000000);
+    put(&fixture, 5, 1, 20, 20, 1);
+    os_sim_fail_at(fixture.os, os_sim_operations(fixture.os) + 1, ERR_IO);
+    os_sleep_ns(fixture.os, INT64_C(3) * 1000000000);
+    assert_int_equal(figures(&fixture).memory_bytes, 0);
+    os_sim_crash(fixture.os);
+    fixture_close(&fixture);
+    os_sim_reboot(fixture.os, OS_SIM_LOSS_ALL);
+    fixture_open(&fixture);
+    expect_rows(&fixture, 5, 1, 0, 0, 21);
+    put(&fixture, 5, 1, 21, 21, 1);
+    fixture_reopen(&fixture);
+    expect_rows(&fixture, 5, 1, 0, 0, 22);
+    fixture_deinit(&fixture);
+  }
+}
+
 /* The disk is full while everybody writes; later there is room again. */
 static void test_full_disk_under_load(void **state) {
   (void)state;
@@ -296,6 +325,7 @@ int main(void) {
       cmocka_unit_test(test_failing_disk_under_load),
       cmocka_unit_test(test_close_under_load),
       cmocka_unit_test(test_sync_modes),
+      cmocka_unit_test(test_failed_sync),
       cmocka_unit_test(test_full_disk_under_load),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
