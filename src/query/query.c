@@ -22,6 +22,18 @@ int query__check(struct query *query, struct err *err) {
   return ERR_OK;
 }
 
+/* What was refused is rarely told by its full size (arenas take chunks), so "no memory" near the
+ * query's limit is the limit. */
+static int name_refusal(const struct query *query, int code, struct err *err) {
+  int64_t limit = query->account.limit;
+  if (code != ERR_NO_MEMORY || mem_account_used(&query->account) < limit - LIMIT_MIB(2))
+    return code;
+  err_set(err, ERR_MEMORY_LIMIT, "query needs more than its %lld bytes of memory",
+          (long long)limit);
+  err_hint(err, "narrow the range of time or group by fewer tags");
+  return ERR_MEMORY_LIMIT;
+}
+
 int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,
                struct err *err) {
   struct mem_account *parent = table_engine_account(engine);
@@ -43,6 +55,7 @@ int query_open(struct table_engine *engine, const struct query_options *options,
     code = mem_refused(&query->account, options->database.size, err);
   if (!code) code = influxql_parse(options->text, &query->arena, &query->syntax, err);
   if (code) {
+    code = name_refusal(query, code, err);
     query_close(query);
     return code;
   }
@@ -111,6 +124,7 @@ static int run_statement(struct query *query, struct query_event *event, bool *d
 
 static void fail_statement(struct query *query, const struct err *error, int code) {
   query->error = *error;
+  code = name_refusal(query, code, &query->error);
   if (!query->error.code) err_set(&query->error, code, "%s", err_info(code)->text);
   query->state = QUERY_FAILED;
 }

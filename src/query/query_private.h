@@ -99,7 +99,9 @@ int query__show_tag_keys(struct query *query, struct err *err);
 int query__show_tag_values(struct query *query, struct err *err);
 int query__show_series_keys(struct query *query, struct err *err);
 int query__show_cardinality(struct query *query, struct err *err);
-/* The series of a table that the statement's condition names. */
+/* True when rows were deleted whose series may still stand in the index. */
+bool query__has_deletes(const struct statement *statement, const struct catalog_table *table);
+/* The series of a table that the statement's condition names and that have rows in its range. */
 int query__matching_series(struct query *query, struct catalog_table *table,
                            struct table_series *series, struct err *err);
 

@@ -85,7 +85,7 @@ static int show_measurements(struct query *query, struct err *err) {
     bool is_meant;
     code = with_names(s, s->tables[i]->name, &is_meant, err);
     if (code || !is_meant) continue;
-    if (s->syntax->condition) {
+    if (s->syntax->condition || query__has_deletes(s, s->tables[i])) {
       struct table_series matching;
       code = query__matching_series(query, s->tables[i], &matching, err);
       if (code || !matching.count) continue;

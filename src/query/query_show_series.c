@@ -6,6 +6,44 @@
 
 static const struct type text_types[] = {{PHYSICAL_STRING, 0, 0}, {PHYSICAL_STRING, 0, 0}};
 
+bool query__has_deletes(const struct statement *statement, const struct catalog_table *table) {
+  struct store_part *const *parts;
+  size_t count = store_snapshot_parts(table_snapshot_store(statement->snapshot), table->id, &parts);
+  for (size_t i = 0; i < count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[i], &facts);
+    if (facts.tombstones) return true;
+  }
+  return false;
+}
+
+/* Keeps the series that have a row in the range: the index knows only that they had one once. */
+static int keep_living(struct query *query, const struct catalog_table *table, int64_t min,
+                       int64_t max, struct table_series *series, struct err *err) {
+  struct statement *s = &query->statement;
+  uint64_t *living = ARENA_ARRAY(&s->arena, uint64_t, series->count + 1);
+  if (!living) return mem_refused(&query->account, series->count * sizeof *living, err);
+  struct store_scan_spec spec = {.store = table->id,
+                                 .series = series->ids,
+                                 .series_count = series->count,
+                                 .key_min = min,
+                                 .key_max = max,
+                                 .head = 1,
+                                 .account = &query->account};
+  struct store_scan *scan;
+  struct store_chunk chunk;
+  size_t count = 0;
+  int code = store_scan_open(table_snapshot_store(s->snapshot), &spec, &scan, err);
+  if (code) return code;
+  while (!(code = store_scan_next(scan, &chunk, err)) && chunk.rows > 0)
+    for (uint32_t i = 0; i < chunk.run_count; i++)
+      if (count < series->count && (count == 0 || living[count - 1] != chunk.runs[i].series))
+        living[count++] = chunk.runs[i].series;
+  store_scan_close(scan);
+  *series = (struct table_series){living, count};
+  return code;
+}
+
 int query__matching_series(struct query *query, struct catalog_table *table,
                            struct table_series *series, struct err *err) {
   struct statement *s = &query->statement;
@@ -17,7 +55,11 @@ int query__matching_series(struct query *query, struct catalog_table *table,
   int code = influxql_split_time(&s->context, s->syntax->condition, &range, &rest, err);
   if (!code) code = influxql_lower_tags(&s->context, rest, table, &filter, err);
   if (code || !influxql_bind_range(&range, table->unit, &min, &max)) return code;
-  return table_select_series(s->snapshot, table, filter, min, max, &s->arena, series, err);
+  code = table_select_series(s->snapshot, table, filter, min, max, &s->arena, series, err);
+  bool bounded = min != INT64_MIN || max != INT64_MAX;
+  if (!code && series->count && (bounded || query__has_deletes(s, table)))
+    code = keep_living(query, table, min, max, series, err);
+  return code;
 }
 
 /* The tags of a table, ascending by name. */

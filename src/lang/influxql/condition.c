@@ -54,14 +54,16 @@ static int imply_tag(struct splitter *splitter, const struct influxql_expr *expr
                      struct err *err) {
   struct series_filter filter = {.kind = SERIES_FILTER_FALSE, .column_id = column_id};
   bool negative = expr->op == INFLUXQL_NOT_EQUAL || expr->op == INFLUXQL_NOT_MATCH;
-  if (expr->op > INFLUXQL_NOT_MATCH) {
+  if (expr->op > INFLUXQL_NOT_MATCH && column_id) {
     err_set(err, ERR_INVALID_ARGUMENT, "invalid tag comparison operator %s",
             influxql__operator_text(expr->op));
     err_hint(err, "tags are compared with =, !=, =~ and !~");
     err_position(err, 0, 0, expr->offset);
     return ERR_INVALID_ARGUMENT;
   }
-  if (value->kind == INFLUXQL_REGEX) {
+  if (expr->op > INFLUXQL_NOT_MATCH) {
+    negative = false; /* neither a tag nor a field: nothing is less than what is not there */
+  } else if (value->kind == INFLUXQL_REGEX) {
     struct influxql_regex *regex;
     int code = influxql_regex_compile(splitter->context, value->text, &regex, err);
     if (code) return code;

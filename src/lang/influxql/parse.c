@@ -61,9 +61,9 @@ static const char *spelling(int kind) {
   case INFLUXQL_TOKEN_RPAREN:
     return ")";
   case INFLUXQL_TOKEN_COMMA:
-    return ",";
+    return "comma";
   case INFLUXQL_TOKEN_SEMICOLON:
-    return ";";
+    return "semicolon";
   case INFLUXQL_TOKEN_EQ:
     return "=";
   case INFLUXQL_TOKEN_NEQ:
@@ -112,6 +112,22 @@ static const char *spelling(int kind) {
   }
 }
 
+/* What "operator" says already, where one may stand. */
+static bool is_operator(int kind) {
+  switch (kind) {
+  case INFLUXQL_TOKEN_AND:
+  case INFLUXQL_TOKEN_OR:
+  case INFLUXQL_TOKEN_EQ:
+  case INFLUXQL_TOKEN_NEQ:
+  case INFLUXQL_TOKEN_EQREGEX:
+  case INFLUXQL_TOKEN_NEQREGEX:
+  case INFLUXQL_TOKEN_LPAREN:
+    return true;
+  default:
+    return false;
+  }
+}
+
 /* "found FOO, expected A, B, C" and a hint when the word is nearly a keyword that fits. */
 static void fail_syntax(struct parser *parser, int kind, const struct token *token,
                         const uint16_t *states, int count) {
@@ -119,6 +135,7 @@ static void fail_syntax(struct parser *parser, int kind, const struct token *tok
   struct str found = text_cut(kind ? token->text : STR("EOF"), 40);
   int used = snprintf(message, sizeof message, "found %.*s", STR_ARG(found));
   bool ident = influxql__parser_takes(states, count, INFLUXQL_TOKEN_IDENT);
+  bool after_operand = influxql__parser_takes(states, count, INFLUXQL_TOKEN_PLUS);
   struct text_nearest nearest = text_nearest_of(found);
   const char *glue = ", expected ";
   if (influxql__parser_takes(states, count, 0) && kind) {
@@ -127,6 +144,7 @@ static void fail_syntax(struct parser *parser, int kind, const struct token *tok
   }
   for (int k = 1; k < influxql__token_kinds(); k++) {
     if (ident && influxql__token_falls_back(k)) continue;
+    if (after_operand && is_operator(k)) continue;
     const char *text = spelling(k);
     if (!*text || !influxql__parser_takes(states, count, k)) continue;
     if (kind == INFLUXQL_TOKEN_IDENT) text_nearest_offer(&nearest, str_from(text));
