@@ -15,6 +15,7 @@ C_LIKE_SUFFIXES = C_SUFFIXES | {".def", ".inc", ".y", ".re"}
 SCRIPT_SUFFIXES = {".py", ".sh"}
 TEXT_SUFFIXES = C_LIKE_SUFFIXES | SCRIPT_SUFFIXES | {".md", ".txt", ".cmake", ".json", ".toml", ""}
 DATA_FOLDERS = ("tests/golden/", "tests/fuzz/corpus/", "samples/")
+DATA_SUFFIXES_OF_TESTS = (".txt", ".csv", ".lp", ".json")
 
 COMMENT_OR_STRING = re.compile(
     r'//(?:[^\n\\]|\\.)*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'', re.DOTALL)
@@ -158,6 +159,8 @@ class Tree:
             if pathlib.PurePosixPath(path).suffix not in suffixes:
                 continue
             if path.startswith(DATA_FOLDERS):
+                continue
+            if path.startswith("tests/") and path.endswith(DATA_SUFFIXES_OF_TESTS):
                 continue
             if not folders or path.startswith(tuple(folder + "/" for folder in folders)):
                 yield self.source(path)
