@@ -135,6 +135,7 @@ static void plan_rows(struct store_scan *scan, uint32_t count, int64_t lo, int64
   if (lo < plan->key_min) plan->key_min = lo;
   if (hi > plan->key_max) plan->key_max = hi;
   plan->rows += count;
+  scan->planned = scan->current;
   scan->figures.rows_returned += count;
 }
 
@@ -220,6 +221,7 @@ int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err
   plan->direct_runs = slot->runs;
   plan->run_count = block->runs;
   plan->rows = block->rows;
+  scan->planned = block->series_last;
   plan->key_min = block->key_min;
   plan->key_max = block->key_max;
   scan->figures.rows_returned += block->rows;

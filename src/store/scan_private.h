@@ -167,6 +167,7 @@ struct store_scan {
   bool ended;       /* the last possible series is done */
   bool in_series;   /* members and hits are those of `current` */
   uint64_t current; /* the series being read */
+  uint64_t planned; /* the series of the last planned row; 0: none yet */
   bool bounded;     /* head or tail cut the key range of bound_series */
   uint64_t bound_series;
   int64_t bound_min, bound_max;

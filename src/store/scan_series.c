@@ -258,6 +258,64 @@ static int prefix_rows(struct store_scan *scan, struct scan_source *first,
   return ERR_OK;
 }
 
+/* True when the input has no rows of the current series behind [from, to). */
+static bool ends_series(const struct store_scan *scan, const struct scan_source *source) {
+  if (source->to < source->stop) return false;
+  if (source->opened && source->run + 1 < source->blocks[source->at].runs) return true;
+  return source->at + 1 >= source->end ||
+         source->blocks[source->at + 1].series_first != scan->current;
+}
+
+/* Head and tail of more than one row: the only member left gives its first or last rows alone, so
+ * that one vector is decoded and not the block. (For one row, the statistics of the whole block say
+ * more.) *count: the rows to take; *last: nothing of the series is needed after them. */
+static int trim_rows(struct store_scan *scan, struct scan_source *source, uint32_t *count,
+                     bool *last, struct err *err) {
+  uint32_t head = scan->spec.head, tail = scan->spec.tail;
+  *count = source->to - source->from;
+  *last = false;
+  if (scan->member_count > 1 || (head && tail) || scan->current == UINT64_MAX) return ERR_OK;
+  bool cuts_tail = tail > 1 && *count > tail && ends_series(scan, source) &&
+                   scan->planned != scan->current; /* no holes: all of the end or nothing else */
+  bool cuts_head = head > 1 && *count > head;
+  if (!cuts_tail && !cuts_head) return ERR_OK;
+  bool ready;
+  int code = scan__slot(scan, source, &ready, err);
+  if (code) return code;
+  scan->plan.full = !ready;
+  if (!ready) return ERR_OK;
+  uint32_t from = cuts_tail ? source->to - tail : source->from;
+  *count = cuts_tail ? tail : head;
+  *last = cuts_head;
+  code = scan__slot_keys(scan, source->slot, from, from + *count, err);
+  if (code) return code;
+  source->from = from;
+  source->lo = source->slot->keys[from];
+  return ERR_OK;
+}
+
+/* Takes the rows of a member that come before all others'. */
+static int take_run(struct store_scan *scan, struct scan_source *source, struct err *err) {
+  uint32_t count;
+  bool took, last;
+  int code = trim_rows(scan, source, &count, &last, err);
+  if (code || scan->plan.full) return code;
+  if (!last) return take_slice(scan, source, count, &took, err);
+  uint32_t to = source->to, stop = source->stop;
+  int64_t hi = source->hi;
+  source->to = source->stop = source->from + count; /* what is behind is not needed */
+  source->hi = source->slot->keys[source->to - 1];
+  scan->floor = scan->current + 1;
+  code = take_slice(scan, source, count, &took, err);
+  if (!code && !took) { /* again with the next chunk */
+    source->to = to;
+    source->stop = stop;
+    source->hi = hi;
+    scan->floor = scan->current;
+  }
+  return code;
+}
+
 static int series_step(struct store_scan *scan, struct err *err) {
   int code = clip_members(scan, err);
   if (code || scan->plan.full) return code;
@@ -267,8 +325,7 @@ static int series_step(struct store_scan *scan, struct err *err) {
   }
   struct scan_source *second, *first = first_member(scan, &second);
   bool took;
-  if (ends_before(scan, first, second))
-    return take_slice(scan, first, first->to - first->from, &took, err);
+  if (ends_before(scan, first, second)) return take_run(scan, first, err);
   uint32_t prefix;
   code = prefix_rows(scan, first, second, &prefix, err);
   if (code || scan->plan.full) return code;

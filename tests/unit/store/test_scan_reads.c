@@ -206,6 +206,23 @@ static void test_tail_of_long_series(void **state) {
   assert_int_equal(outcome.figures.blocks_skipped, 38);
 }
 
+static void test_ends_of_long_series_are_cut(void **state) {
+  (void)state;
+  for (int64_t p = 0; p < 4; p++)
+    add_grid(1, 2, p * 8192 * 5, 1, 8192 * 5);
+  struct store_scan_spec spec = all_rows();
+  spec.tail = 10;
+  struct outcome outcome = run(&spec, true);
+  assert_int_equal(outcome.rows, 2 * 10);
+  assert_int_equal(outcome.figures.blocks_read, 2);
+  spec.tail = 0;
+  spec.head = 10;
+  outcome = run(&spec, true);
+  assert_int_equal(outcome.rows, 2 * 10);
+  assert_int_equal(outcome.figures.blocks_read, 2);
+  assert_int_equal(outcome.figures.blocks_considered, 40);
+}
+
 static void test_deleted_blocks_are_not_read(void **state) {
   (void)state;
   static const uint64_t one[] = {1};
@@ -557,6 +574,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_key_range_skips_blocks, clean),
       cmocka_unit_test_teardown(test_tail_does_not_read_history, clean),
       cmocka_unit_test_teardown(test_tail_of_long_series, clean),
+      cmocka_unit_test_teardown(test_ends_of_long_series_are_cut, clean),
       cmocka_unit_test_teardown(test_deleted_blocks_are_not_read, clean),
       cmocka_unit_test_teardown(test_bad_questions, clean),
       cmocka_unit_test_teardown(test_empty_inputs, clean),
