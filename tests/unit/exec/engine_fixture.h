@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "columnar/builder.h"
 #include "exec/exec.h"
 #include "os/os.h"
 #include "os/pool.h"
