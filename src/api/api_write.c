@@ -78,16 +78,18 @@ void api__answer(const struct table_write_result *result, const struct err *erro
   *answer = (struct api_write_answer){.rows_written = result->rows_written,
                                       .rows_rejected = result->rows_rejected,
                                       .error = *error};
-  if (error->code != ERR_PARTIAL_WRITE) return;
   struct err *text = &answer->error;
-  char place[48] = "";
+  if (!error->code || (error->code != ERR_PARTIAL_WRITE && !error->line)) return;
+  char place[48] = "", dropped[40] = "";
   if (text->line && text->column)
     snprintf(place, sizeof place, " (line %d, column %d)", text->line, text->column);
   else if (text->line)
     snprintf(place, sizeof place, " (line %d)", text->line);
+  if (error->code == ERR_PARTIAL_WRITE)
+    snprintf(dropped, sizeof dropped, " dropped=%llu", (unsigned long long)result->rows_rejected);
   char message[sizeof text->message];
-  snprintf(message, sizeof message, "partial write: %.180s%s dropped=%llu", text->message, place,
-           (unsigned long long)result->rows_rejected);
+  snprintf(message, sizeof message, "%s%.180s%s%s", *dropped ? "partial write: " : "",
+           text->message, place, dropped);
   memcpy(text->message, message, sizeof message);
 }
 

@@ -157,7 +157,9 @@ class Writes(Case):
 
     def test_atomic_write(self):
         db = self.database()
-        self.assertEqual(self.write(db, "m v=1 1\nbad\nm v=2 2\n", atomic="true").status, 400)
+        refused = self.write(db, "m v=1 1\nbad\nm v=2 2\n", atomic="true")
+        self.assertEqual(refused.status, 400)
+        self.assertIn("missing fields (line 2, column 4)", refused.json()["error"])
         self.assertEqual(self.count(db), 0)
         self.assertEqual(self.write(db, "m v=1 1\nm v=2 2\n", atomic="true").status, 204)
         self.assertEqual(self.count(db), 2)
