@@ -11,20 +11,23 @@ http=${NILO_HTTP:-127.0.0.1:8086}
 
 if [ ! -e "$data" ]; then
   echo "New data directory $data: loading the Nile's levels, 622 to 1921 (samples/nile.csv)"
-  if ! "$nilo" import --data "$data" --db nile --measurement nilometer --unit s samples/nile.csv; then
+  if ! "$nilo" import --data "$data" --db nile --measurement nilometer --unit s samples/nile.csv ||
+    ! "$nilo" query --data "$data" "CREATE DATABASE home"; then
     echo "The sample could not be loaded; what was begun of $data is removed." >&2
     rm -rf -- "$data"
     exit 1
   fi
 fi
 
+server=
+[ "$http" = 127.0.0.1:8086 ] || server=" --server http://$http"
 cat <<TEXT
 
-Nilo listens on http://$http and keeps its data in $data. Three commands to try in another terminal:
+Three commands to try in another terminal, once it listens:
 
-  $nilo query --server http://$http --db nile "SELECT max(max_level) FROM nilometer GROUP BY time(36500d) LIMIT 5"
-  curl -sS 'http://$http/write?db=home' --data-binary 'temperature,room=kitchen celsius=21.5'
-  $nilo query --server http://$http --db _nilo "SELECT last(*) FROM cpu"
+  $nilo query$server --db nile "SELECT max(max_level) FROM nilometer GROUP BY time(36500d) LIMIT 5"
+  echo 'temperature,room=kitchen celsius=21.5' | $nilo write$server --db home
+  $nilo query$server --db _nilo "SELECT load1, load5, load15 FROM system ORDER BY time DESC LIMIT 3"
 
 Ctrl-C stops it.
 
