@@ -55,7 +55,9 @@ static void committed(void *context, const struct table_write_result *result,
   os_mutex_lock(&import->lock);
   import->total.rows_written += answer.rows_written;
   import->total.rows_rejected += answer.rows_rejected;
-  if (!import->total.error.code) import->total.error = *error;
+  /* The first rejected row is told; a failure, which ends the import, above it. */
+  if (!import->total.error.code || (error->code && error->code != ERR_PARTIAL_WRITE))
+    import->total.error = *error;
   import->waiting = false;
   os_cond_signal(&import->cond);
   os_mutex_unlock(&import->lock);

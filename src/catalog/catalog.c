@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -59,6 +59,10 @@ uint64_t catalog_drop_generation(const struct catalog *catalog) {
   return atomic_load_explicit(&catalog->drop_generation, memory_order_acquire);
 }
 
+void catalog_caches_expire(struct catalog *catalog) {
+  atomic_fetch_add_explicit(&catalog->drop_generation, 1, memory_order_acq_rel);
+}
+
 /* ---- databases ---- */
 
 static struct database *database_by_name(struct catalog *catalog, struct str name) {
@@ -101,9 +105,13 @@ int catalog__database_add(struct catalog *catalog, struct str name, enum time_un
   struct str copy = arena_copy(&catalog->strings, name);
   if (!database || (!copy.data && name.size))
     return mem_refused(catalog->account, sizeof *database, err);
-  uint64_t *by_id = u64_table_insert(&catalog->database_ids, id ? id : catalog->next_id, NULL);
+  uint64_t new_id = id ? id : catalog->next_id;
+  uint64_t *by_id = u64_table_insert(&catalog->database_ids, new_id, NULL);
   uint64_t *slot = by_id ? str_table_insert(&catalog->databases, copy, NULL) : NULL;
-  if (!slot) return mem_refused(catalog->account, sizeof *database, err);
+  if (!slot) {
+    if (by_id) u64_table_remove(&catalog->database_ids, new_id, NULL);
+    return mem_refused(catalog->account, sizeof *database, err);
+  }
   database->public = (struct catalog_database){.id = id ? id : catalog->next_id++,
                                                .name = copy,
                                                .default_schema = STR("autogen"),
@@ -172,35 +180,43 @@ int catalog_database_list(struct catalog *catalog,
   return result;
 }
 
-int catalog_database_drop(struct catalog *catalog, struct str name, struct buffer *tables,
-                          struct err *err) {
-  struct buffer gone;
-  buffer_init(&gone, catalog->account);
+int catalog_database_tables(struct catalog *catalog, struct str name, struct buffer *tables,
+                            struct err *err) {
   os_mutex_lock(&catalog->lock);
   struct database *database = database_by_name(catalog, name);
   int code = database ? ERR_OK : unknown_database(catalog, name, err);
   size_t cursor = 0;
   for (const struct str_table_slot *slot;
        !code && (slot = str_table_next(&catalog->tables, &cursor));) {
-    struct table *table = (struct table *)(uintptr_t)slot->value;
-    if (table->database != database) continue;
-    buffer_append(&gone, &table, sizeof table);
-    buffer_append(tables, &table->public.id, sizeof table->public.id);
-  }
-  if (!code) code = buffer_check(&gone, err);
-  if (!code) code = buffer_check(tables, err);
-  struct table **list = (struct table **)gone.data;
-  size_t count = code ? 0 : gone.size / sizeof *list;
-  for (size_t i = 0; i < count; i++)
-    catalog__table_unlink(list[i]);
-  if (!code) {
-    str_table_remove(&catalog->databases, name, NULL);
-    u64_table_remove(&catalog->database_ids, database->public.id, NULL);
-    atomic_fetch_add_explicit(&catalog->drop_generation, 1, memory_order_acq_rel);
+    const struct table *table = (const struct table *)(uintptr_t)slot->value;
+    if (table->database == database) buffer_append_u64(tables, table->public.id);
   }
   os_mutex_unlock(&catalog->lock);
-  for (size_t i = 0; i < count; i++)
-    catalog_table_release(&list[i]->public);
-  buffer_deinit(&gone);
-  return code;
+  return code ? code : buffer_check(tables, err);
+}
+
+void catalog_database_drop(struct catalog *catalog, struct str name) {
+  struct table *gone = NULL;
+  os_mutex_lock(&catalog->lock);
+  struct database *database = database_by_name(catalog, name);
+  size_t cursor = 0;
+  for (const struct str_table_slot *slot;
+       database && (slot = str_table_next(&catalog->tables, &cursor));) {
+    struct table *table = (struct table *)(uintptr_t)slot->value;
+    if (table->database != database) continue;
+    table->next = gone;
+    gone = table;
+  }
+  for (struct table *table = gone; table; table = table->next)
+    catalog__table_unlink(table);
+  if (database) {
+    str_table_remove(&catalog->databases, name, NULL);
+    u64_table_remove(&catalog->database_ids, database->public.id, NULL);
+    catalog_caches_expire(catalog);
+  }
+  os_mutex_unlock(&catalog->lock);
+  for (struct table *table = gone, *next; table; table = next) {
+    next = table->next;
+    catalog_table_release(&table->public);
+  }
 }

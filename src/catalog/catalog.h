@@ -76,10 +76,13 @@ int catalog_database_find(struct catalog *catalog, struct str name,
 int catalog_database_list(struct catalog *catalog,
                           int (*visit)(void *context, const struct catalog_database *database),
                           void *context);
-/* Removes it and its tables from view at once; appends the dropped tables' ids (uint64) to
- * `tables`. The caller commits catalog_database_drop_row and the drops of the stores. */
-int catalog_database_drop(struct catalog *catalog, struct str name, struct buffer *tables,
-                          struct err *err);
+/* Appends the ids (uint64) of its tables, pending ones too, in no order: what a drop has to end.
+ * ERR_UNKNOWN_DATABASE. */
+int catalog_database_tables(struct catalog *catalog, struct str name, struct buffer *tables,
+                            struct err *err);
+/* Removes it and its tables from view, after the commit that says so: a drop that could not be
+ * logged has changed nothing. Allocates nothing; a name that is not there is passed over. */
+void catalog_database_drop(struct catalog *catalog, struct str name);
 
 /* ---- tables ---- */
 /* schema empty: the database's default. NULL when there is none. Retained for the caller. */
@@ -92,13 +95,19 @@ int catalog_table_ensure(struct catalog *catalog, struct str database, struct st
 struct catalog_table *catalog_table_by_id(struct catalog *catalog, uint64_t id);
 void catalog_table_retain(struct catalog_table *table);
 void catalog_table_release(struct catalog_table *table);
-/* In bytewise order of names, of one schema. The table is borrowed for the call. */
+/* In bytewise order of names, of one schema; pending ones are left out: nobody was told yet that
+ * they exist. The table is borrowed for the call. */
 int catalog_table_list(struct catalog *catalog, struct str database, struct str schema,
                        int (*visit)(void *context, struct catalog_table *table), void *context,
                        struct err *err);
-int catalog_table_drop(struct catalog *catalog, struct catalog_table *table, struct err *err);
-/* Counts tables and drops; caches keyed by names are stale when it has changed by a drop. */
+/* Removes it from view, after the commit that says so; a table that is gone already is passed over.
+ * Allocates nothing. */
+void catalog_table_drop(struct catalog *catalog, struct catalog_table *table);
+/* Counts drops and deletes: caches that lead from names to tables and series are stale when it has
+ * changed. */
 uint64_t catalog_drop_generation(const struct catalog *catalog);
+/* Rows were deleted: what caches know of series is no longer good. */
+void catalog_caches_expire(struct catalog *catalog);
 
 /* ---- columns ---- */
 /* Borrowed, valid as long as the table is retained; ordered by id. */

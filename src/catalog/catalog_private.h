@@ -36,6 +36,8 @@ struct table_columns {
 struct table {
   struct catalog_table public;
   struct database *database;
+  struct str key;                /* in catalog->tables: schema id (8 bytes), then the name */
+  struct table *next;            /* while a database is dropped: the next of its tables */
   struct str_table column_names; /* kind byte + name -> struct catalog_column *; under the lock */
   uint32_t column_high;
   struct arena names; /* columns and their names */
@@ -47,7 +49,7 @@ struct catalog {
   struct os_mutex lock;
   struct str_table databases;    /* name -> struct database * */
   struct u64_table database_ids; /* id -> struct database * */
-  struct str_table tables;       /* schema id (8 bytes) + name -> struct table * */
+  struct str_table tables;       /* table->key -> struct table * */
   struct u64_table table_ids;    /* id -> struct table *, live ones */
   struct arena strings;          /* databases */
   uint64_t next_id;
@@ -60,8 +62,10 @@ int catalog__database_add(struct catalog *catalog, struct str name, enum time_un
                           uint64_t id, struct database **database, struct err *err);
 int catalog__table_add(struct catalog *catalog, struct database *database, struct str name,
                        enum time_unit unit, uint64_t id, struct table **table, struct err *err);
+/* `pending` is set before the column can be seen: who finds it must know that a commit has to carry
+ * it. */
 int catalog__column_add(struct table *table, enum column_kind kind, struct str name,
-                        struct type type, uint32_t id, struct catalog_column **column,
+                        struct type type, uint32_t id, bool pending, struct catalog_column **column,
                         struct err *err);
 
 /* NULL and ERR_UNKNOWN_DATABASE with the nearest name. Under the lock. */

@@ -177,6 +177,8 @@ int catalog_changes_rows(struct catalog_changes *changes, struct store_rows *row
   struct store_column *column = ARENA_NEW(arena, struct store_column);
   if (changes->failed || !series || !keys || !offsets || !data || !column)
     return mem_refused(arena->account, bytes, err);
+  if (bytes > INT32_MAX)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "the new names of one commit pass 2 GiB");
   size_t at = 0;
   for (uint32_t i = 0; i < count; i++) {
     const struct catalog_change *change = &changes->list[i];
@@ -213,6 +215,9 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
                     struct err *err) {
   struct reader reader = reader_of(record.data, record.size);
   uint64_t id = (uint64_t)key;
+  /* Ids are positive, and a column's key has room for its table's. */
+  if (id == 0 || id >> (63 - COLUMN_ID_BITS) >> (kind == KIND_COLUMN ? COLUMN_ID_BITS : 0))
+    goto bad;
   if (reader_u8(&reader) != RECORD_VERSION) goto bad;
   bool dropped = reader_u8(&reader) & FLAG_DROPPED;
   if (kind != KIND_COLUMN && catalog->next_id <= id) catalog->next_id = id + 1;
@@ -224,7 +229,7 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
     uint64_t schema = reader_varint(&reader);
     struct str name = reader_sized(&reader);
     struct database *database;
-    if (!reader_done(&reader) || unit > TIME_S || schema != id + 1) goto bad;
+    if (!reader_done(&reader) || unit > TIME_S || schema != id + 1 || name.size == 0) goto bad;
     return catalog__database_add(catalog, name, (enum time_unit)unit, id, &database, err);
   }
   case KIND_SCHEMA:
@@ -235,7 +240,7 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
     uint8_t unit = reader_u8(&reader);
     struct str name = reader_sized(&reader);
     struct table *table;
-    if (!reader_done(&reader) || unit > TIME_S) goto bad;
+    if (!reader_done(&reader) || unit > TIME_S || name.size == 0) goto bad;
     uint64_t *database = u64_table_find(&catalog->database_ids, database_id);
     if (!database) return ERR_OK; /* dropped with its database */
     return catalog__table_add(catalog, (struct database *)(uintptr_t)*database, name,
@@ -247,14 +252,16 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
     const uint8_t *bytes = reader_bytes(&reader, sizeof type);
     if (bytes) memcpy(&type, bytes, sizeof type);
     struct str name = reader_sized(&reader);
-    if (!reader_done(&reader) || (column_kind != COLUMN_TAG && column_kind != COLUMN_FIELD))
+    uint32_t column_id = (uint32_t)(id & ((1u << COLUMN_ID_BITS) - 1));
+    if (!reader_done(&reader) || (column_kind != COLUMN_TAG && column_kind != COLUMN_FIELD) ||
+        column_id == 0 || name.size == 0 || type.physical < PHYSICAL_BOOL ||
+        type.physical > PHYSICAL_BYTES)
       goto bad;
     uint64_t *table = u64_table_find(&catalog->table_ids, id >> COLUMN_ID_BITS);
     struct catalog_column *column;
     if (!table) return ERR_OK; /* of a dropped table */
     return catalog__column_add((struct table *)(uintptr_t)*table, (enum column_kind)column_kind,
-                               name, type, (uint32_t)(id & ((1u << COLUMN_ID_BITS) - 1)), &column,
-                               err);
+                               name, type, column_id, false, &column, err);
   }
   default:
     break;
@@ -294,7 +301,7 @@ int catalog_load(struct catalog *catalog, struct store_snapshot *snapshot,
     code = store_scan_next(scan, &chunk, err);
     if (code || chunk.rows == 0) break;
     code = store_scan_load(scan, &chunk, true, 1, err);
-    if (!code && chunk.columns[0].null_count)
+    if (!code && (chunk.columns[0].null_count || !type_is_string(chunk.columns[0].type)))
       code = err_set(err, ERR_CORRUPTION, "a row of the catalog has no record");
     if (!code) code = load_chunk(catalog, &chunk, err);
   }

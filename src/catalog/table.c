@@ -72,20 +72,24 @@ static struct database *schema_find(struct catalog *catalog, struct str database
   return database;
 }
 
-static struct table *table_find(struct catalog *catalog, struct database *database,
-                                struct str name) {
+/* NULL when there is none; false when memory for the key is refused. Under the lock. */
+static bool table_find(struct catalog *catalog, struct database *database, struct str name,
+                       struct table **table) {
   struct key key;
-  if (!key_make(&key, catalog->account, &database->schema.id, 8, name)) return NULL;
+  *table = NULL;
+  if (!key_make(&key, catalog->account, &database->schema.id, 8, name)) return false;
   uint64_t *found = str_table_find(&catalog->tables, key_str(&key));
   key_free(&key, catalog->account);
-  return found ? (struct table *)(uintptr_t)*found : NULL;
+  if (found) *table = (struct table *)(uintptr_t)*found;
+  return true;
 }
 
 struct catalog_table *catalog_table_find(struct catalog *catalog, struct str database_name,
                                          struct str schema, struct str name) {
   os_mutex_lock(&catalog->lock);
   struct database *database = schema_find(catalog, database_name, schema, NULL);
-  struct table *table = database ? table_find(catalog, database, name) : NULL;
+  struct table *table = NULL;
+  if (database) table_find(catalog, database, name, &table);
   if (table) catalog_table_retain(&table->public);
   os_mutex_unlock(&catalog->lock);
   return table ? &table->public : NULL;
@@ -110,20 +114,20 @@ int catalog__table_add(struct catalog *catalog, struct database *database, struc
   table->public.catalog = catalog;
   arena_init(&table->names, catalog->account, NAMES_CHUNK);
   str_table_init(&table->column_names, catalog->account, false, catalog->tables.seed);
-  table->public.name = arena_copy(&table->names, name);
-  struct key key = {.bytes = NULL};
-  bool made =
-      table->public.name.data && key_make(&key, catalog->account, &database->schema.id, 8, name);
+  char *key = arena_alloc(&table->names, 8 + name.size);
   uint64_t table_id = id ? id : catalog->next_id;
-  uint64_t *by_id = made ? u64_table_insert(&catalog->table_ids, table_id, NULL) : NULL;
-  uint64_t *slot = by_id ? str_table_insert(&catalog->tables, key_str(&key), NULL) : NULL;
-  if (made) key_free(&key, catalog->account);
+  uint64_t *by_id = key ? u64_table_insert(&catalog->table_ids, table_id, NULL) : NULL;
+  if (key) memcpy(key, &database->schema.id, 8);
+  if (key) memcpy(key + 8, name.data, name.size);
+  table->key = str_of(key, 8 + name.size);
+  uint64_t *slot = by_id ? str_table_insert(&catalog->tables, table->key, NULL) : NULL;
   if (!slot) {
     if (by_id) u64_table_remove(&catalog->table_ids, table_id, NULL);
     catalog__table_free(table);
     return mem_refused(catalog->account, sizeof *table, err);
   }
   table->public.id = table_id;
+  table->public.name = str_of(key + 8, name.size);
   table->public.database_id = database->public.id;
   table->public.schema_id = database->schema.id;
   table->public.database = database->public.name;
@@ -145,7 +149,9 @@ int catalog_table_ensure(struct catalog *catalog, struct str database_name, stru
   struct table *table = NULL;
   if (!database) {
     code = err ? err->code : ERR_UNKNOWN_DATABASE;
-  } else if (!(table = table_find(catalog, database, name))) {
+  } else if (!table_find(catalog, database, name, &table)) {
+    code = mem_refused(catalog->account, name.size, err);
+  } else if (!table) {
     code = catalog__table_add(catalog, database, name, database->public.unit, 0, &table, err);
     if (!code) atomic_store(&table->public.pending, true);
   }
@@ -157,25 +163,18 @@ int catalog_table_ensure(struct catalog *catalog, struct str database_name, stru
 
 void catalog__table_unlink(struct table *table) {
   struct catalog *catalog = table->public.catalog;
-  struct key key;
-  bool made = key_make(&key, catalog->account, &table->public.schema_id, 8, table->public.name);
-  if (made) str_table_remove(&catalog->tables, key_str(&key), NULL);
-  if (made) key_free(&key, catalog->account);
+  str_table_remove(&catalog->tables, table->key, NULL);
   u64_table_remove(&catalog->table_ids, table->public.id, NULL);
   atomic_store(&table->public.dropped, true);
-  atomic_fetch_add_explicit(&catalog->drop_generation, 1, memory_order_acq_rel);
+  catalog_caches_expire(catalog);
 }
 
-int catalog_table_drop(struct catalog *catalog, struct catalog_table *public, struct err *err) {
+void catalog_table_drop(struct catalog *catalog, struct catalog_table *public) {
   os_mutex_lock(&catalog->lock);
   bool there = !atomic_load(&public->dropped);
   if (there) catalog__table_unlink(table_of(public));
   os_mutex_unlock(&catalog->lock);
-  if (!there)
-    return err_set(err, ERR_UNKNOWN_TABLE, "measurement not found: \"%.*s\"",
-                   STR_ARG(public->name));
-  catalog_table_release(public); /* the catalog's own reference */
-  return ERR_OK;
+  if (there) catalog_table_release(public); /* the catalog's own reference */
 }
 
 static int table_order(const void *a, const void *b) {
@@ -195,7 +194,7 @@ int catalog_table_list(struct catalog *catalog, struct str database_name, struct
   for (const struct str_table_slot *slot;
        database && (slot = str_table_next(&catalog->tables, &cursor));) {
     struct catalog_table *table = (struct catalog_table *)(uintptr_t)slot->value;
-    if (table->schema_id != database->schema.id) continue;
+    if (table->schema_id != database->schema.id || atomic_load(&table->pending)) continue;
     if (buffer_append(&list, &table, sizeof table)) catalog_table_retain(table);
   }
   os_mutex_unlock(&catalog->lock);
@@ -220,16 +219,19 @@ size_t catalog_table_columns(const struct catalog_table *table,
   return list ? atomic_load_explicit(&list->count, memory_order_acquire) : 0;
 }
 
-/* By the hash, under the lock. */
-static struct catalog_column *column_lookup(struct table *table, enum column_kind kind,
-                                            struct str name) {
+/* By the hash, under the lock: NULL when there is none; false when memory for the key is refused.
+ */
+static bool column_lookup(struct table *table, enum column_kind kind, struct str name,
+                          struct catalog_column **column) {
   struct key key;
   uint8_t prefix = (uint8_t)kind;
   struct mem_account *account = table->public.catalog->account;
-  if (!key_make(&key, account, &prefix, 1, name)) return NULL;
+  *column = NULL;
+  if (!key_make(&key, account, &prefix, 1, name)) return false;
   uint64_t *found = str_table_find(&table->column_names, key_str(&key));
   key_free(&key, account);
-  return found ? (struct catalog_column *)(uintptr_t)*found : NULL;
+  if (found) *column = (struct catalog_column *)(uintptr_t)*found;
+  return true;
 }
 
 const struct catalog_column *catalog_column_find(const struct catalog_table *public,
@@ -238,7 +240,8 @@ const struct catalog_column *catalog_column_find(const struct catalog_table *pub
   size_t count = catalog_table_columns(public, &columns);
   if (count > LINEAR_COLUMNS) {
     os_mutex_lock(&public->catalog->lock);
-    const struct catalog_column *found = column_lookup((struct table *)public, kind, name);
+    struct catalog_column *found;
+    column_lookup((struct table *)public, kind, name, &found);
     os_mutex_unlock(&public->catalog->lock);
     return found;
   }
@@ -280,7 +283,7 @@ static struct table_columns *columns_room(struct table *table) {
 }
 
 int catalog__column_add(struct table *table, enum column_kind kind, struct str name,
-                        struct type type, uint32_t id, struct catalog_column **out,
+                        struct type type, uint32_t id, bool pending, struct catalog_column **out,
                         struct err *err) {
   struct mem_account *account = table->public.catalog->account;
   struct table_columns *list = columns_room(table);
@@ -293,6 +296,7 @@ int catalog__column_add(struct table *table, enum column_kind kind, struct str n
   column->kind = kind;
   column->type = type;
   column->name = str_of(key + 1, name.size);
+  atomic_init(&column->pending, pending);
   uint64_t *slot = str_table_insert(&table->column_names, str_of(key, name.size + 1), NULL);
   if (!slot) return mem_refused(account, sizeof *column, err);
   *slot = (uint64_t)(uintptr_t)column;
@@ -323,11 +327,13 @@ int catalog_column_ensure(struct catalog_table *public, enum column_kind kind, s
   struct table *table = table_of(public);
   struct catalog *catalog = public->catalog;
   os_mutex_lock(&catalog->lock);
-  struct catalog_column *column = column_lookup(table, kind, name);
-  int code = column ? ERR_OK : column_check(table, name, err);
+  struct catalog_column *column;
+  int code = column_lookup(table, kind, name, &column)
+                 ? ERR_OK
+                 : mem_refused(catalog->account, name.size, err);
+  if (!code && !column) code = column_check(table, name, err);
   if (!code && !column) {
-    code = catalog__column_add(table, kind, name, type, 0, &column, err);
-    if (!code) atomic_store(&column->pending, true);
+    code = catalog__column_add(table, kind, name, type, 0, true, &column, err);
   } else if (!code && kind == COLUMN_FIELD && !type_equal(column->type, type)) {
     code = err_set(err, ERR_TYPE_CONFLICT,
                    "field type conflict: input field \"%.*s\" on measurement \"%.*s\" is type %s, "

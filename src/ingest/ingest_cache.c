@@ -16,6 +16,7 @@ enum {
   KEYS_MAX = 128 << 10,
   SLOTS_FIRST = 1024,
   BYTES_MAX = 16 << 20,
+  SHAPES_MAX = 64, /* of one table: they are searched one by one */
   PAUSE = 200000
 };
 
@@ -43,6 +44,8 @@ static void empty(struct ingest_cache *cache) {
   str_table_init(cache->table_names, cache->account, false, 0);
   cache->slots = NULL;
   cache->slot_count = cache->key_count = 0;
+  cache->bytes = 0;
+  cache->starved = false;
   cache->tables = NULL;
   cache->last = NULL;
   cache->hits = cache->misses = 0;
@@ -61,7 +64,7 @@ void ingest_cache_destroy(struct ingest_cache *cache) {
 void ingest__cache_begin(struct ingest_cache *cache, struct table_piece *piece) {
   cache->serial++;
   uint64_t generation = catalog_drop_generation(table_engine_catalog(table_piece_engine(piece)));
-  bool full = cache->key_count >= KEYS_MAX || cache->key_count * (uint64_t)64 > BYTES_MAX;
+  bool full = cache->key_count >= KEYS_MAX || cache->bytes >= BYTES_MAX || cache->starved;
   if (full && cache->hits < cache->misses) cache->pause = PAUSE;
   if (full || generation != cache->generation) empty(cache);
   cache->generation = generation;
@@ -85,6 +88,7 @@ static bool slots_room(struct ingest_cache *cache) {
   if (cache->key_count * 2 < cache->slot_count) return true;
   uint32_t count = cache->slot_count ? cache->slot_count * 2 : SLOTS_FIRST;
   struct cached_key **slots = mem_alloc_zero(cache->account, count * sizeof *slots);
+  if (!slots) cache->starved = true;
   if (!slots) return false;
   for (uint32_t s = 0; s < cache->slot_count; s++) {
     if (!cache->slots[s]) continue;
@@ -105,9 +109,11 @@ struct cached_key *ingest__cache_add(struct ingest_cache *cache, struct str raw,
     cache->pause--;
     return NULL;
   }
-  if (cache->key_count >= KEYS_MAX || !slots_room(cache)) return NULL;
+  if (cache->key_count >= KEYS_MAX || cache->bytes >= BYTES_MAX || !slots_room(cache)) return NULL;
   struct cached_key *key = arena_alloc(&cache->arena, sizeof *key + raw.size);
+  if (!key) cache->starved = true;
   if (!key) return NULL;
+  cache->bytes += sizeof *key + raw.size;
   *key = (struct cached_key){.hash = hash, .table = table, .size = (uint32_t)raw.size};
   memcpy(key->bytes, raw.data, raw.size);
   uint32_t mask = cache->slot_count - 1, i = (uint32_t)hash & mask;
@@ -123,7 +129,9 @@ struct cached_table *ingest__cache_table(struct ingest_cache *cache, struct str 
   if (known) return (struct cached_table *)(uintptr_t)*known;
   struct cached_table *table = ARENA_NEW(&cache->arena, struct cached_table);
   struct str copy = arena_copy(&cache->arena, name);
+  cache->bytes += sizeof *table + name.size;
   uint64_t *slot = table && copy.data ? str_table_insert(cache->table_names, copy, NULL) : NULL;
+  if (!slot) cache->starved = true;
   if (!slot) return NULL;
   table->name = copy;
   *slot = (uint64_t)(uintptr_t)table;
@@ -140,18 +148,24 @@ struct line_shape *ingest__cache_shape(struct ingest_cache *cache, struct cached
              memcmp(shape->fields[f].key, fields[f].key, fields[f].key_size) == 0;
     if (same) return shape;
   }
+  if (table->shape_count >= SHAPES_MAX || cache->bytes >= BYTES_MAX) return NULL;
   struct line_shape *shape =
       arena_alloc(&cache->arena, sizeof *shape + count * sizeof shape->fields[0]);
+  if (!shape) cache->starved = true;
   if (!shape) return NULL;
+  cache->bytes += sizeof *shape + count * sizeof shape->fields[0];
   *shape = (struct line_shape){.next = table->shapes, .table = table, .count = count};
   for (uint32_t f = 0; f < count; f++) {
     shape->fields[f] = fields[f];
     /* Room behind, so that keys are compared eight bytes at a time. */
     char *copy = arena_alloc_zero(&cache->arena, fields[f].key_size + 8);
+    if (!copy) cache->starved = true;
     if (!copy) return NULL;
+    cache->bytes += fields[f].key_size + 8;
     memcpy(copy, fields[f].key, fields[f].key_size);
     shape->fields[f].key = copy;
   }
   table->shapes = shape;
+  table->shape_count++;
   return shape;
 }

@@ -141,6 +141,7 @@ static int read_header(struct ingest_csv *csv, const struct csv_row *row, struct
   csv->cells = ARENA_ARRAY(&csv->arena, uint64_t, row->count);
   if (!csv->columns || !csv->tags || !csv->fields || !csv->cells)
     return refused(csv, row->count * 64, err);
+  csv->column_count = 0;
   for (size_t c = 0; c < row->count; c++) {
     struct str name = text_trim(row->fields[c].text);
     if (name.size == 0) {
@@ -358,7 +359,7 @@ int ingest_csv_rows(struct ingest_csv *csv, struct table_piece *piece, uint32_t 
     if (code) return code;
   }
   while (*count < rows_max) {
-    struct csv_row row;
+    struct csv_row row = {.count = 0};
     bool found;
     struct err fault;
     err_reset(&fault);
@@ -369,6 +370,7 @@ int ingest_csv_rows(struct ingest_csv *csv, struct table_piece *piece, uint32_t 
       if (err) *err = fault;
       return code;
     }
+    if (code && fault.line == 0) err_position(&fault, row.line, fault.column, -1);
     if (code) table_piece_reject(piece, (uint32_t)(fault.line ? fault.line : 1), &fault);
     ++*count;
   }

@@ -29,6 +29,7 @@ struct cached_table {
   struct table_rows *rows;
   uint64_t id; /* of the table that cached series belong to; 0: it was new */
   struct line_shape *shapes;
+  uint32_t shape_count;
 };
 /* Raw "measurement,tags" bytes and what they mean. */
 struct cached_key {
@@ -47,6 +48,8 @@ struct ingest_cache {
   struct arena arena;
   struct cached_key **slots; /* open addressing */
   uint32_t slot_count, key_count;
+  uint64_t bytes; /* of the arena, about */
+  bool starved;   /* memory was refused: emptied before the next piece */
   struct cached_table *tables;
   struct str_table *table_names;
   uint64_t serial;     /* of the piece at hand; counts up */

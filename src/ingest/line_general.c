@@ -10,12 +10,13 @@
 
 #include "base/checksum.h"
 #include "base/err.h"
+#include "base/hash_table.h"
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "ingest/ingest_private.h"
 
-enum { SHOWN_LINE = 120, SHOWN_VALUE = 40 };
+enum { SHOWN_LINE = 120, SHOWN_VALUE = 40, LINEAR_FIELDS = 32 };
 
 struct parsed_field {
   struct str name; /* unescaped */
@@ -318,7 +319,8 @@ int ingest__line_time(const struct line_context *context, struct str text, enum 
         unit > context->options->precision ? unit : context->options->precision;
     uint32_t factor = context->options->precision_factor;
     int64_t floored = time_from_ns_floor(now, coarser);
-    if (factor > 1) floored -= floored % factor; /* minutes or hours: TIME_S is the coarser */
+    /* Minutes or hours: TIME_S is the coarser then. */
+    if (factor > 1) floored -= (floored % factor + factor) % factor;
     return time_convert_exact(floored, coarser, unit, time)
                ? ERR_OK
                : err_set(err, ERR_OUT_OF_RANGE, "the server's clock is out of the table's range");
@@ -358,26 +360,47 @@ static int of_line(const struct parser *parser, int code, struct err *err) {
   return code;
 }
 
+/* The place of a field of this name among the first `kept` of the line; `kept`: none. Long lines
+ * have a table of their names; false when memory is refused. */
+static bool field_place(const struct parser *parser, struct str_table *names, struct str name,
+                        size_t kept, size_t *place) {
+  *place = kept;
+  if (parser->field_count <= LINEAR_FIELDS) {
+    for (size_t f = 0; f < kept && *place == kept; f++)
+      if (str_equal(parser->fields[f].name, name)) *place = f;
+    return true;
+  }
+  bool is_new;
+  uint64_t *slot = str_table_insert(names, name, &is_new);
+  if (slot && is_new) *slot = kept;
+  if (slot) *place = (size_t)*slot;
+  return slot != NULL;
+}
+
 /* Fields to indexes; of a field that stands twice the last one counts, as in InfluxDB. */
 static int field_indexes(struct parser *parser, struct table_rows *rows, uint32_t *indexes,
                          size_t *count, struct err *err) {
+  struct str_table names; /* borrows the names */
+  str_table_init(&names, parser->context->arena.account, false, 0);
   size_t kept = 0;
-  for (size_t f = 0; f < parser->field_count; f++) {
+  int code = ERR_OK;
+  for (size_t f = 0; f < parser->field_count && !code; f++) {
     uint32_t index;
-    int code = table_rows_field(rows, parser->fields[f].name, parser->fields[f].type, &index, err);
-    if (code) return of_line(parser, code, err);
-    size_t same = 0;
-    while (same < kept && !str_equal(rows->fields[indexes[same]].name, parser->fields[f].name))
-      same++;
-    parser->fields[same] = parser->fields[f];
-    indexes[same] = index;
-    if (same == kept)
+    size_t place;
+    code = table_rows_field(rows, parser->fields[f].name, parser->fields[f].type, &index, err);
+    if (!code && !field_place(parser, &names, parser->fields[f].name, kept, &place))
+      code = refused(parser, parser->fields[f].name.size, err);
+    if (code) break;
+    parser->fields[place] = parser->fields[f];
+    indexes[place] = index;
+    if (place == kept)
       kept++;
     else
       parser->plain = false;
   }
+  str_table_deinit(&names);
   *count = kept;
-  return ERR_OK;
+  return code ? of_line(parser, code, err) : ERR_OK;
 }
 
 /* Remembers key, series and shape for lines to come. */
@@ -422,9 +445,9 @@ static int store_line(struct parser *parser, struct str time_text, struct err *e
   if (!code) code = table_rows_series(rows, parser->tags, parser->tag_count, &series, err);
   uint32_t *indexes = ARENA_ARRAY(&context->arena, uint32_t, parser->field_count);
   if (!code && !indexes) code = refused(parser, parser->field_count * 4, err);
-  size_t given = parser->field_count;
-  if (!code) code = field_indexes(parser, rows, indexes, &parser->field_count, err);
-  if (given != parser->field_count) parser->plain = false;
+  size_t fields = parser->field_count;
+  if (!code) code = field_indexes(parser, rows, indexes, &fields, err);
+  parser->field_count = fields;
   if (!code) code = table_rows_shape(rows, indexes, (uint32_t)parser->field_count, &number, err);
   struct table_row *row =
       code ? NULL : table_rows_append(rows, number, series, time, context->line);

@@ -171,7 +171,8 @@ int ingest_line_protocol(struct table_piece *piece, struct ingest_cache *cache, 
                          const struct ingest_options *options, uint32_t *lines, struct err *err) {
   ingest__cache_begin(cache, piece);
   struct line_context context = {.piece = piece, .cache = cache, .options = options};
-  arena_init(&context.arena, cache->account, LINE_ARENA);
+  /* Not the cache's account: a cache that is full must not refuse lines. */
+  arena_init(&context.arena, table_engine_account(table_piece_engine(piece)), LINE_ARENA);
   const char *at = text.data, *end = text.data + text.size;
   uint32_t line_max = options->line_bytes_max ? options->line_bytes_max : (uint32_t)LIMIT_LINE_SIZE;
   int code = ERR_OK;

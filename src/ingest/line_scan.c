@@ -7,7 +7,11 @@ const char *ingest__key_end(const char *at, const char *end) {
   for (const char *from = at;;) {
     const char *blank = memchr(from, ' ', (size_t)(end - from));
     if (!blank) return end;
-    if (blank == at || blank[-1] != '\\') return blank;
+    /* An odd number of backslashes before it: the last one escapes it. */
+    const char *run = blank;
+    while (run > at && run[-1] == '\\')
+      run--;
+    if ((blank - run) % 2 == 0) return blank;
     from = blank + 1;
   }
 }
@@ -18,11 +22,15 @@ const char *ingest__line_end(const char *at, const char *end) {
   const char *newline = memchr(at, '\n', (size_t)(end - at));
   const char *line_end = newline ? newline : end;
   if (!memchr(at, '"', (size_t)(line_end - at))) return line_end;
+  while (at < line_end && (*at == ' ' || *at == '\t'))
+    at++;
   if (at < line_end && *at == '#') return line_end;
   const char *p = ingest__key_end(at, line_end);
-  while (p < end) {
+  for (bool equals = false; p < end;) {
     if (*p == '\n') return p;
-    if (*p == '"' && p > at && p[-1] == '=') {
+    bool opened = *p == '"' && equals;
+    equals = *p == '=';
+    if (opened) {
       for (p++; p < end && *p != '"'; p++)
         if (*p == '\\' && p + 1 < end) p++;
       /* A quote that nothing closes takes its line with it, not the rest of the body. */

@@ -47,10 +47,17 @@ void series_index_forget(struct series_index *index);
 int series_find(struct series_index *index, struct str tags, uint64_t *id, struct err *err);
 /* The same, giving a new (pinned, not yet durable) id when it is not known. */
 int series_ensure(struct series_index *index, struct str tags, uint64_t *id, struct err *err);
+/* Rows of the store were deleted, by a commit that is durable while no other commit was between its
+ * series and its end. What the cache knows is asked for again: a flush or merge may leave series
+ * out that have no rows any more, so whoever uses one after this says its tag set again. */
+void series_expire(struct series_index *index);
+/* Ids (ascending) that were found before a series_expire and are used after it: makes sure that
+ * they can be described and are announced. ERR_CONFLICT when one has been given up meanwhile. */
+int series_recall(struct series_index *index, const uint64_t *ids, size_t count, struct err *err);
 /* True when some pinned series has not been in an acknowledged commit yet. */
 bool series_has_undurable(const struct series_index *index);
-/* Appends to `note` those of the given ascending ids that are not durable, with their tag sets:
- * what the commit that uses them must carry. */
+/* Appends to `note` those of the given ascending ids that are not durable (or must be said again),
+ * with their tag sets: what the commit that uses them must carry. */
 int series_note(struct series_index *index, const uint64_t *ids, size_t count, struct buffer *note,
                 struct err *err);
 /* The commit that carried this note is durable. */

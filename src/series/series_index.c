@@ -2,9 +2,13 @@
  *
  * Life of an entry: added by series_ensure (pinned, not durable) · durable when the commit that
  * carried its note is acknowledged (series_confirm) or replayed · flushed when a part on disk
- * carries it: then it is merely cached. Entries that are pinned live in `current`; when the
- * registry is over its budget a large index turns its generations: what was looked up since the
- * last turn was moved to `current`, the rest goes with `previous`. */
+ * carries it: then it is merely cached. A delete may take the last row of a series, and with it the
+ * tag set from flushes and merges to come; so after one every entry is doubted: pinned ones are
+ * announced again by the next commit that uses them, flushed ones are looked up again, and
+ * announced too as long as the delete is not merged away. Entries that are pinned live in
+ * `current`; when the registry is over its budget a large index turns its generations: what was
+ * looked up since the last turn was moved to `current`, the rest goes with `previous`. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -103,13 +107,25 @@ int series__parts_pin(struct series__parts *parts, struct series_index *index,
   return ERR_OK;
 }
 
+bool series__parts_deletes(const struct series__parts *parts, uint64_t store) {
+  struct store_part *const *list;
+  size_t count = store_snapshot_parts(parts->newest, store, &list);
+  for (size_t i = 0; i < count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(list[i], &facts);
+    if (facts.tombstones) return true;
+  }
+  return false;
+}
+
 void series__parts_unpin(struct series__parts *parts) {
   if (parts->newest) store_snapshot_release(parts->newest);
 }
 
 /* ---- the cache, under the index's lock ---- */
 
-static bool pin(struct series_index *index, uint32_t entry) {
+/* Room for one more pinned entry; false when refused. */
+static bool pin_room(struct series_index *index) {
   if (index->pinned_count == index->pinned_capacity) {
     uint32_t capacity = index->pinned_capacity ? index->pinned_capacity * 2 : 4;
     uint32_t *grown = mem_resize(&index->registry->account, index->pinned,
@@ -118,8 +134,41 @@ static bool pin(struct series_index *index, uint32_t entry) {
     index->pinned = grown;
     index->pinned_capacity = capacity;
   }
-  index->pinned[index->pinned_count++] = entry;
   return true;
+}
+
+/* An entry that was not flushed is pinned from now on; room was made. */
+static void pin(struct series_index *index, uint32_t entry) {
+  index->pinned[index->pinned_count++] = entry;
+  if (series__announces(index->current->entries[entry].commit))
+    atomic_fetch_add(&index->undurable, 1);
+}
+
+/* Under the lock: what is known of parts is doubted; and, after a delete (`announce`), that a flush
+ * to come will carry what is pinned. */
+static void expire(struct series_index *index, bool announce) {
+  struct series_memory *memory = index->current;
+  series__memory_destroy(index->previous);
+  index->previous = NULL;
+  for (uint32_t i = 0; memory && i < memory->entry_count; i++)
+    if (memory->entries[i].commit == SERIES_FLUSHED) memory->entries[i].commit = SERIES_STALE;
+  for (uint32_t i = 0; i < index->pinned_count && announce; i++) {
+    struct series_entry *entry = &memory->entries[index->pinned[i]];
+    if (series__announces(entry->commit)) continue;
+    entry->commit |= SERIES_ANNOUNCE;
+    atomic_fetch_add(&index->undurable, 1);
+  }
+}
+
+void series_expire(struct series_index *index) {
+  os_mutex_lock(&index->lock);
+  expire(index, true);
+  os_mutex_unlock(&index->lock);
+}
+
+/* Pinned because of a delete, but its rows are in parts or gone: any part that has it is asked. */
+static bool is_idle(const struct series_index *index, const struct series_entry *entry) {
+  return (entry->commit & SERIES_ANNOUNCE) && (entry->commit & ~SERIES_ANNOUNCE) <= index->flushed;
 }
 
 /* Starts a new generation: pinned entries move along, the one before the current one goes. */
@@ -128,8 +177,11 @@ static void turn(struct series_index *index) {
   struct buffer tags;
   buffer_init(&tags, &index->registry->account);
   bool moved = fresh != NULL;
+  uint32_t undurable = 0;
   for (uint32_t i = 0; i < index->pinned_count && moved; i++) {
     const struct series_entry *entry = &index->current->entries[index->pinned[i]];
+    if (is_idle(index, entry)) continue;
+    undurable += series__announces(entry->commit);
     buffer_reset(&tags);
     moved = series__memory_tags(index->current, index->pinned[i], &tags) &&
             series__memory_add(fresh, buffer_str(&tags), series__hash(buffer_str(&tags)), entry->id,
@@ -140,8 +192,10 @@ static void turn(struct series_index *index) {
     series__memory_destroy(fresh);
     return;
   }
+  index->pinned_count = fresh->entry_count;
   for (uint32_t i = 0; i < index->pinned_count; i++)
     index->pinned[i] = i;
+  atomic_store(&index->undurable, undurable);
   series__memory_destroy(index->previous);
   index->previous = index->current;
   index->current = fresh;
@@ -160,29 +214,41 @@ static int64_t cached(struct series_index *index, struct str tags, uint64_t hash
   int64_t entry = series__memory_find(index->current, tags, hash);
   if (entry >= 0 || !index->previous) return entry;
   entry = series__memory_find(index->previous, tags, hash);
-  if (entry < 0) return -1;
+  if (entry < 0 || index->previous->entries[entry].commit != SERIES_FLUSHED) return -1;
   return series__memory_add(index->current, tags, hash, index->previous->entries[entry].id,
                             SERIES_FLUSHED);
 }
 
-/* The id by the sections of the newest parts; 0: nowhere. */
+/* What is on disk that the index must know before it gives an id. Under the lock. */
+static int prepare(struct series_index *index, struct err *err) {
+  if (index->prepared || !index->registry->shard) return ERR_OK;
+  struct series__parts parts = {.newest = NULL};
+  int code = store_snapshot_acquire(index->registry->shard, &parts.newest, err);
+  if (code) return code;
+  uint64_t high = store_snapshot_series_high(parts.newest, index->store);
+  if (index->next_id <= high) index->next_id = high + 1;
+  /* A flush during recovery may have applied deletes already. */
+  expire(index, series__parts_deletes(&parts, index->store));
+  index->prepared = true;
+  series__parts_unpin(&parts);
+  return ERR_OK;
+}
+
+/* The id by the sections of the newest parts; 0: nowhere. *deletes: a merge may yet leave the
+ * series out. */
 static int find_in_parts(struct series_index *index, struct str tags, uint64_t hash, uint64_t *id,
-                         struct err *err) {
+                         bool *deletes, struct err *err) {
   struct arena arena;
   arena_init(&arena, &index->registry->account, 1024);
   struct series__parts parts = {.newest = NULL};
   int code = index->registry->shard ? series__parts_pin(&parts, index, NULL, &arena, err) : ERR_OK;
   *id = 0;
+  *deletes = !code && parts.newest && series__parts_deletes(&parts, index->store);
   for (size_t p = 0; p < parts.count && !code && !*id; p++) {
     struct section *section;
     code = series__section_of(index->registry, parts.list[p], &section, err);
     atomic_fetch_add_explicit(&index->registry->section_lookups, 1, memory_order_relaxed);
     if (!code && section) code = series__section_find(section, parts.list[p], tags, hash, id, err);
-  }
-  if (!code && !index->high_known && parts.newest) {
-    uint64_t high = store_snapshot_series_high(parts.newest, index->store);
-    if (index->next_id <= high) index->next_id = high + 1;
-    index->high_known = true;
   }
   series__parts_unpin(&parts);
   arena_deinit(&arena);
@@ -195,10 +261,32 @@ static int add_entry(struct series_index *index, struct str tags, uint64_t hash,
   if (!index->current && !(index->current = series__memory_create(account)))
     return mem_refused(account, sizeof *index->current, err);
   keep_within_budget(index);
+  /* Room first: an entry that is not durable and not pinned would never be announced. */
+  if (!pin_room(index)) return mem_refused(account, sizeof *index->pinned, err);
   int64_t entry = series__memory_add(index->current, tags, hash, id, commit);
-  if (entry < 0 || (commit != SERIES_FLUSHED && !pin(index, (uint32_t)entry)))
-    return mem_refused(account, tags.size, err);
-  if (commit == SERIES_UNDURABLE) atomic_fetch_add(&index->undurable, 1);
+  if (entry < 0) return mem_refused(account, tags.size, err);
+  if (commit != SERIES_FLUSHED) pin(index, (uint32_t)entry);
+  return ERR_OK;
+}
+
+/* An entry that is not cached, or stale, by the parts; else a new one, if wanted. */
+static int find_or_make(struct series_index *index, int64_t stale, struct str tags, uint64_t hash,
+                        bool make, uint64_t *id, struct err *err) {
+  bool deletes;
+  int code = find_in_parts(index, tags, hash, id, &deletes, err);
+  if (code || (!*id && !make)) return code;
+  uint64_t commit = *id && !deletes ? SERIES_FLUSHED : SERIES_UNDURABLE;
+  if (!*id && stale >= 0) {
+    *id = index->current->entries[stale].id; /* it was this tag set's and still is */
+  } else if (!*id) {
+    *id = index->next_id++;
+    atomic_fetch_add_explicit(&index->registry->created, 1, memory_order_relaxed);
+  }
+  if (stale < 0) return add_entry(index, tags, hash, *id, commit, err);
+  if (!pin_room(index)) return mem_refused(&index->registry->account, 4, err);
+  index->current->entries[stale].id = *id;
+  index->current->entries[stale].commit = commit;
+  if (commit == SERIES_UNDURABLE) pin(index, (uint32_t)stale);
   return ERR_OK;
 }
 
@@ -207,21 +295,15 @@ static int lookup(struct series_index *index, struct str tags, bool make, uint64
   struct series_registry *registry = index->registry;
   uint64_t hash = series__hash(tags);
   atomic_fetch_add_explicit(&registry->lookups, 1, memory_order_relaxed);
+  *id = 0;
   os_mutex_lock(&index->lock);
-  int64_t entry = cached(index, tags, hash);
-  int code = ERR_OK;
-  if (entry >= 0) {
+  int code = prepare(index, err);
+  int64_t entry = code ? -1 : cached(index, tags, hash);
+  if (entry >= 0 && index->current->entries[entry].commit != SERIES_STALE) {
     *id = index->current->entries[entry].id;
     atomic_fetch_add_explicit(&registry->hits, 1, memory_order_relaxed);
-  } else {
-    code = find_in_parts(index, tags, hash, id, err);
-    uint64_t commit = SERIES_FLUSHED;
-    if (!code && !*id && make) {
-      *id = index->next_id++;
-      commit = SERIES_UNDURABLE;
-      atomic_fetch_add_explicit(&registry->created, 1, memory_order_relaxed);
-    }
-    if (!code && *id) code = add_entry(index, tags, hash, *id, commit, err);
+  } else if (!code) {
+    code = find_or_make(index, entry, tags, hash, make, id, err);
   }
   os_mutex_unlock(&index->lock);
   return code;
@@ -262,7 +344,7 @@ int series_note(struct series_index *index, const uint64_t *ids, size_t count, s
   /* The newest are at the end. */
   for (uint32_t i = index->pinned_count; i-- > 0 && left;) {
     const struct series_entry *entry = &index->current->entries[index->pinned[i]];
-    if (entry->commit != SERIES_UNDURABLE) continue;
+    if (!series__announces(entry->commit)) continue;
     left--;
     if (!has_id(ids, count, entry->id)) continue;
     buffer_reset(&tags);
@@ -274,6 +356,51 @@ int series_note(struct series_index *index, const uint64_t *ids, size_t count, s
   os_mutex_unlock(&index->lock);
   buffer_deinit(&tags);
   return buffer_check(note, err);
+}
+
+/* The canonical tag set of the i-th of gathered series. */
+static void gathered_tags(const struct section_source_column *columns, uint32_t column_count,
+                          size_t i, struct buffer *tags) {
+  buffer_reset(tags);
+  for (uint32_t c = 0; c < column_count; c++) {
+    if (!columns[c].codes[i]) continue;
+    buffer_append_varint(tags, columns[c].id);
+    buffer_append_sized(tags, columns[c].values[columns[c].codes[i] - 1]);
+  }
+}
+
+static int gathered_order(const void *a, const void *b) {
+  const struct section_source_column *x = a, *y = b;
+  return (x->id > y->id) - (x->id < y->id);
+}
+
+int series_recall(struct series_index *index, const uint64_t *ids, size_t count, struct err *err) {
+  struct arena arena;
+  arena_init(&arena, &index->registry->account, DESCRIBE_CHUNK);
+  struct buffer tags;
+  buffer_init(&tags, &index->registry->account);
+  struct series__wanted wanted = {ids, count, NULL, 0};
+  struct section_source_column *columns = NULL;
+  uint32_t column_count = 0;
+  size_t missing = 0;
+  int code =
+      series__gather(index, NULL, 0, NULL, &wanted, &arena, &columns, &column_count, &missing, err);
+  bool gone = missing != 0;
+  if (!code && column_count) qsort(columns, column_count, sizeof *columns, gathered_order);
+  for (size_t i = 0; i < count && !code && !gone; i++) {
+    uint64_t id;
+    gathered_tags(columns, column_count, i, &tags);
+    code = buffer_check(&tags, err);
+    if (!code) code = series_ensure(index, buffer_str(&tags), &id, err);
+    gone = !code && id != ids[i];
+  }
+  if (!code && gone) {
+    code = err_set(err, ERR_CONFLICT, "series were deleted while the request was under way");
+    err_hint(err, "send it again");
+  }
+  buffer_deinit(&tags);
+  arena_deinit(&arena);
+  return code;
 }
 
 /* Walks a note; false when it does not parse. */
@@ -291,7 +418,9 @@ void series_confirm(struct series_index *index, struct str note, uint64_t commit
   os_mutex_lock(&index->lock);
   while (note_next(&reader, &id, &tags)) {
     int64_t entry = series__memory_find(index->current, tags, series__hash(tags));
-    if (entry < 0 || index->current->entries[entry].commit != SERIES_UNDURABLE) continue;
+    if (entry < 0 || !series__announces(index->current->entries[entry].commit) ||
+        index->current->entries[entry].commit == SERIES_STALE)
+      continue;
     index->current->entries[entry].commit = commit;
     atomic_fetch_sub(&index->undurable, 1);
   }
@@ -302,6 +431,23 @@ void series_confirm(struct series_index *index, struct str note, uint64_t commit
 
 static void attach(void *context, struct store_shard *shard) {
   ((struct series_registry *)context)->shard = shard;
+}
+
+/* One series of a note. Under the lock. */
+static int replay_series(struct series_index *index, uint64_t id, struct str tags, uint64_t commit,
+                         struct err *err) {
+  uint64_t hash = series__hash(tags);
+  if (id >= index->next_id) index->next_id = id + 1;
+  int64_t known = series__memory_find(index->current, tags, hash);
+  if (known < 0) return add_entry(index, tags, hash, id, commit, err);
+  /* Said again after a delete: pinned once more if a flush during recovery let it go. */
+  struct series_entry *entry = &index->current->entries[known];
+  bool loose = entry->commit == SERIES_FLUSHED || entry->commit == SERIES_STALE;
+  if (loose && !pin_room(index)) return mem_refused(&index->registry->account, 4, err);
+  entry->id = id;
+  entry->commit = commit;
+  if (loose) pin(index, (uint32_t)known);
+  return ERR_OK;
 }
 
 static int replay(void *context, uint64_t store, uint64_t commit, struct str note,
@@ -315,10 +461,7 @@ static int replay(void *context, uint64_t store, uint64_t commit, struct str not
   os_mutex_lock(&index->lock);
   while (!code && note_next(&reader, &id, &tags)) {
     if (id == 0 || !series__tags_valid(tags)) break;
-    uint64_t hash = series__hash(tags);
-    if (id >= index->next_id) index->next_id = id + 1;
-    if (series__memory_find(index->current, tags, hash) < 0)
-      code = add_entry(index, tags, hash, id, commit, err);
+    code = replay_series(index, id, tags, commit, err);
   }
   os_mutex_unlock(&index->lock);
   if (!code && !reader_done(&reader))
@@ -357,9 +500,10 @@ static void flushed(void *context, uint64_t store, uint64_t commit) {
   if (!index) return;
   os_mutex_lock(&index->lock);
   uint32_t kept = 0;
+  if (commit > index->flushed) index->flushed = commit;
   for (uint32_t i = 0; i < index->pinned_count; i++) {
     struct series_entry *entry = &index->current->entries[index->pinned[i]];
-    if (entry->commit != SERIES_UNDURABLE && entry->commit <= commit)
+    if (!series__announces(entry->commit) && entry->commit <= commit)
       entry->commit = SERIES_FLUSHED;
     else
       index->pinned[kept++] = index->pinned[i];

@@ -27,12 +27,24 @@ struct series_values { /* the values of one tag */
 };
 struct series_entry {
   uint64_t id;
-  uint64_t commit; /* SERIES_UNDURABLE, the commit that made it durable, or SERIES_FLUSHED */
+  uint64_t commit; /* see below */
   uint32_t hash;   /* upper half */
   uint32_t word;   /* its record: words[word] tags, then (index into tags, code) pairs */
 };
-#define SERIES_UNDURABLE 0
-#define SERIES_FLUSHED   UINT64_MAX
+/* Where an entry's tag set is known from:
+ * SERIES_UNDURABLE  pinned; the next commit that uses it carries it
+ * a commit          pinned; that commit carried it
+ * … | ANNOUNCE      the same, but rows were deleted since: a flush may leave it out, so the next
+ *                   commit that uses it carries it again
+ * SERIES_FLUSHED    a part carries it
+ * SERIES_STALE      a part carried it before rows were deleted: to be asked for again */
+#define SERIES_UNDURABLE UINT64_C(0)
+#define SERIES_ANNOUNCE  (UINT64_C(1) << 63)
+#define SERIES_FLUSHED   (UINT64_MAX >> 1)
+#define SERIES_STALE     (SERIES_FLUSHED | SERIES_ANNOUNCE)
+static inline bool series__announces(uint64_t commit) {
+  return commit == SERIES_UNDURABLE || (commit & SERIES_ANNOUNCE);
+}
 struct series_memory {
   struct mem_account *account;
   struct arena strings;
@@ -73,7 +85,8 @@ struct series_index {
   uint32_t pinned_count, pinned_capacity;
   _Atomic uint32_t undurable;
   uint64_t next_id;
-  bool high_known; /* next_id is above every id on disk */
+  uint64_t flushed; /* the highest commit that a flush told */
+  bool prepared;    /* next_id is above every id on disk, deletes of before are known */
 };
 struct series_registry {
   struct os *os;
@@ -162,6 +175,8 @@ struct series__parts {
   struct store_part **list;
   size_t count;
 };
+/* Whether the newest snapshot has deletes that are not merged away yet. */
+bool series__parts_deletes(const struct series__parts *parts, uint64_t store);
 int series__parts_pin(struct series__parts *parts, struct series_index *index,
                       struct store_snapshot *snapshot, struct arena *arena, struct err *err);
 void series__parts_unpin(struct series__parts *parts);

@@ -52,13 +52,20 @@ static uint32_t chunks(uint64_t count, uint32_t size) {
   return (uint32_t)((count + size - 1) / size);
 }
 
+/* A directory cannot be kept: memory was refused, or (*refused false) it is damaged. */
+static bool kept(const void *memory, bool *refused) {
+  if (!memory) *refused = true;
+  return memory != NULL;
+}
+
 /* `count` places, each followed by a number when `numbers` is wanted. */
 static bool read_places(struct section *section, struct reader *reader, uint64_t size,
-                        uint32_t count, struct section_place **places, uint64_t **numbers) {
+                        uint32_t count, struct section_place **places, uint64_t **numbers,
+                        bool *refused) {
   if (count > reader_left(reader) / 24) return false;
   *places = ARENA_ARRAY(&section->arena, struct section_place, count);
   if (numbers) *numbers = ARENA_ARRAY(&section->arena, uint64_t, count);
-  if (!*places || (numbers && !*numbers)) return false;
+  if (!kept(*places, refused) || (numbers && !kept(*numbers, refused))) return false;
   for (uint32_t i = 0; i < count; i++) {
     struct section_place *place = &(*places)[i];
     place->offset = reader_u64(reader);
@@ -70,7 +77,8 @@ static bool read_places(struct section *section, struct reader *reader, uint64_t
   return !reader->failed;
 }
 
-static bool read_directory(struct section *section, struct reader *reader, uint64_t size) {
+static bool read_directory(struct section *section, struct reader *reader, uint64_t size,
+                           bool *refused) {
   section->count = reader_u64(reader);
   section->column_count = reader_u32(reader);
   reader_u32(reader);
@@ -79,22 +87,23 @@ static bool read_directory(struct section *section, struct reader *reader, uint6
     return false;
   section->id_chunks = chunks(section->count, SECTION_CHUNK);
   section->hash_chunks = chunks(section->count, SECTION_HASHES);
-  if (!read_places(section, reader, size, section->id_chunks, &section->ids, &section->first_ids))
+  if (!read_places(section, reader, size, section->id_chunks, &section->ids, &section->first_ids,
+                   refused))
     return false;
   section->columns = ARENA_ARRAY(&section->arena, struct section_column, section->column_count);
-  if (!section->columns) return false;
+  if (!kept(section->columns, refused)) return false;
   for (uint32_t c = 0; c < section->column_count; c++) {
     struct section_column *column = &section->columns[c];
     column->id = reader_u32(reader);
     column->distinct = reader_u32(reader);
     if (reader->failed || column->distinct > section->count ||
         !read_places(section, reader, size, chunks(column->distinct, SECTION_VALUES),
-                     &column->values, NULL) ||
-        !read_places(section, reader, size, section->id_chunks, &column->codes, NULL))
+                     &column->values, NULL, refused) ||
+        !read_places(section, reader, size, section->id_chunks, &column->codes, NULL, refused))
       return false;
   }
   return read_places(section, reader, size, section->hash_chunks, &section->hashes,
-                     &section->first_hashes) &&
+                     &section->first_hashes, refused) &&
          reader_done(reader);
 }
 
@@ -121,8 +130,10 @@ static int section_parse(struct section *section, struct store_part *part, uint6
   arena_init(&arena, section->account, 4096);
   struct reader reader;
   code = read_unit(section, part, &place, "the directory", &arena, &reader, err);
-  if (!code && !read_directory(section, &reader, size))
-    code = damaged(section, "the directory", place.offset, err);
+  bool no_memory = false;
+  if (!code && !read_directory(section, &reader, size, &no_memory))
+    code = no_memory ? mem_refused(section->account, place.size, err)
+                     : damaged(section, "the directory", place.offset, err);
   arena_deinit(&arena);
   return code;
 }

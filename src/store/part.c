@@ -439,6 +439,7 @@ void store_part_facts(const struct store_part *part, struct store_part_facts *fa
       .commit_max = meta->commit_max,
       .bytes = part->size,
       .bytes_plain = meta->bytes_plain,
+      .tombstones = part->tombstone_count,
       .in_memory = part->memory != NULL,
   };
 }

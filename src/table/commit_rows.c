@@ -87,10 +87,13 @@ static int add_table(struct table_write *write, struct gathering *gathering,
     if (atomic_load_explicit(&columns[i]->pending, memory_order_relaxed))
       catalog_changes_column(&write->changes, joined->table, columns[i]);
   int code = ERR_OK;
-  if (series_has_undurable(joined->index)) {
+  if (joined->recall || series_has_undurable(joined->index)) {
     uint64_t *ids = arena_alloc(&gathering->arena, joined->rows * sizeof *ids);
     if (!ids) return refused(write, joined->rows * 8, err);
-    code = series_note(joined->index, ids, distinct_series(joined, ids), &written->note, err);
+    size_t distinct = distinct_series(joined, ids);
+    if (joined->recall) code = series_recall(joined->index, ids, distinct, err);
+    if (!code) code = series_note(joined->index, ids, distinct, &written->note, err);
+    if (code) return code;
   }
   gathering->rows[gathering->row_sets++] = (struct store_rows){.store = joined->table->id,
                                                                .policy = STORE_NEWEST_COLUMN,
@@ -175,6 +178,7 @@ static void answer(struct table_write *write, const struct err *failure) {
     error = &partial;
   }
   if (failure && failure->code) write->result.rows_written = 0;
+  table__gate_leave(write->engine);
   write->done(write->context, &write->result, error);
   table_write_abort(write); /* gives everything back */
 }
@@ -206,6 +210,7 @@ void table_write_commit(struct table_write *write,
   catalog_changes_init(&write->changes, &write->arena);
   if (write->piece_count)
     qsort(write->pieces, write->piece_count, sizeof *write->pieces, piece_order);
+  table__gate_enter(write->engine);
   int code = gather(write, &gathering, &err);
   sum_up(write);
   if (!code && write->options.atomic && write->result.rows_rejected) {

@@ -163,7 +163,8 @@ int table_create_database(struct table_engine *engine, struct str name, enum tim
   return code;
 }
 
-/* Keeps the ids of those stores that exist: a table that never had a durable row has none to end. */
+/* Keeps the ids of those stores that exist: a table that never had a durable row has none to end.
+ */
 static int existing_stores(struct table_engine *engine, uint64_t *ids, size_t *count,
                            struct err *err) {
   struct store_snapshot *snapshot;

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "table/table_private.h"
 
+#define UNRESOLVED UINT32_MAX
+
 /* What one piece's shape becomes: the answer's column per cell, or the error that rejects its rows.
  */
 struct shape_plan {
@@ -38,6 +40,7 @@ struct join {
   struct u64_table target_of; /* column id -> index + 1 */
   struct shape_plan **plans;  /* per input, per shape */
   uint32_t rows;
+  uint32_t ended;               /* rows of a table that was dropped meanwhile */
   const struct table_row **row; /* in line order */
   const uint32_t **row_columns;
   uint32_t *row_cells;
@@ -72,52 +75,77 @@ static int target_of(struct join *join, const struct catalog_column *column, uin
   return ERR_OK;
 }
 
-/* Resolves the fields of one input: per field its column in the answer or a conflict. */
-static int plan_fields(struct join *join, const struct rows *rows, uint32_t *columns,
-                       const struct err **conflicts, struct err *err) {
-  for (uint32_t f = 0; f < rows->public.field_count; f++) {
-    const struct table_field *field = &rows->public.fields[f];
-    const struct catalog_column *column;
-    struct err conflict;
-    err_reset(&conflict);
-    column = field->column_id ? catalog_column_by_id(join->table, field->column_id) : NULL;
-    int code = column ? ERR_OK
-                      : catalog_column_ensure(join->table, COLUMN_FIELD, field->name, field->type,
-                                              &column, &conflict);
-    conflicts[f] = NULL;
-    if (code && err_info(code)->class == ERR_CLASS_VALIDATION) {
-      struct err *copy = ARENA_NEW(join->arena, struct err);
-      if (!copy) return refused(join, sizeof *copy, err);
-      *copy = conflict;
-      conflicts[f] = copy;
-      continue;
-    }
-    if (code && err) *err = conflict;
-    if (!code) code = target_of(join, column, &columns[f], err);
-    if (code) return code;
+/* The answer's column of an input's field, made (`make`) or left for later if it is new; a conflict
+ * becomes the error that rejects the shape's rows. */
+static int resolve_field(struct join *join, const struct rows *rows, uint32_t f, bool make,
+                         uint32_t *columns, const struct err **conflict, struct err *err) {
+  const struct table_field *field = &rows->public.fields[f];
+  if (columns[f] != UNRESOLVED) return ERR_OK;
+  const struct catalog_column *column =
+      field->column_id ? catalog_column_by_id(join->table, field->column_id) : NULL;
+  if (!column && !make && !catalog_column_find(join->table, COLUMN_FIELD, field->name))
+    return ERR_OK;
+  struct err fault;
+  err_reset(&fault);
+  int code = column ? ERR_OK
+                    : catalog_column_ensure(join->table, COLUMN_FIELD, field->name, field->type,
+                                            &column, &fault);
+  if (code && err_info(code)->class == ERR_CLASS_VALIDATION) {
+    struct err *copy = ARENA_NEW(join->arena, struct err);
+    if (!copy) return refused(join, sizeof *copy, err);
+    *copy = fault;
+    *conflict = copy;
+    return ERR_OK;
   }
+  if (code && err) *err = fault;
+  return code ? code : target_of(join, column, &columns[f], err);
+}
+
+/* What its rows become. A shape with a conflict makes no column: its rows are not there. */
+static int plan_shape(struct join *join, const struct rows *rows, const struct shape *shape,
+                      uint32_t *columns, struct shape_plan *plan, struct err *err) {
+  for (int make = 0; make < 2; make++)
+    for (uint32_t c = 0; c < shape->count; c++) {
+      int code = resolve_field(join, rows, shape->fields[c], make, columns, &plan->conflict, err);
+      if (code || plan->conflict) return code;
+    }
+  uint32_t *to = ARENA_ARRAY(join->arena, uint32_t, shape->count + 1);
+  if (!to) return refused(join, shape->count * 4, err);
+  for (uint32_t c = 0; c < shape->count; c++)
+    to[c] = columns[shape->fields[c]];
+  plan->columns = to;
   return ERR_OK;
 }
 
+struct shape_line {
+  uint32_t line, shape;
+};
+static int shape_line_order(const void *a, const void *b) {
+  const struct shape_line *x = a, *y = b;
+  return (x->line > y->line) - (x->line < y->line);
+}
+
+/* Shapes in the order of their first rows, so that the first line that stays fixes a type. */
 static int plan_shapes(struct join *join, uint32_t input, struct err *err) {
   const struct rows *rows = join->inputs[input].rows;
-  uint32_t *columns = ARENA_ARRAY(join->arena, uint32_t, rows->public.field_count + 1);
-  const struct err **conflicts =
-      ARENA_ARRAY(join->arena, const struct err *, rows->public.field_count + 1);
+  uint32_t *columns = arena_alloc(join->arena, (rows->public.field_count + 1) * sizeof *columns);
   struct shape_plan *plans = ARENA_ARRAY(join->arena, struct shape_plan, rows->shape_count + 1);
-  if (!columns || !conflicts || !plans)
-    return refused(join, rows->shape_count * sizeof *plans, err);
-  int code = plan_fields(join, rows, columns, conflicts, err);
-  for (uint32_t s = 0; s < rows->shape_count && !code; s++) {
-    const struct shape *shape = &rows->shapes[s];
-    uint32_t *to = ARENA_ARRAY(join->arena, uint32_t, shape->count + 1);
-    if (!to) return refused(join, shape->count * 4, err);
-    for (uint32_t c = 0; c < shape->count; c++) {
-      to[c] = columns[shape->fields[c]];
-      if (!plans[s].conflict) plans[s].conflict = conflicts[shape->fields[c]];
-    }
-    plans[s].columns = to;
+  struct shape_line *lines = ARENA_ARRAY(join->arena, struct shape_line, rows->shape_count + 1);
+  if (!columns || !plans || !lines) return refused(join, rows->shape_count * sizeof *plans, err);
+  for (uint32_t f = 0; f < rows->public.field_count; f++)
+    columns[f] = UNRESOLVED;
+  uint32_t count = 0;
+  bool sorted = true;
+  for (uint32_t s = 0; s < rows->shape_count; s++) {
+    if (rows->shapes[s].rows == 0) continue;
+    lines[count++] = (struct shape_line){rows->shapes[s].first_line, s};
+    sorted = sorted && (count == 1 || lines[count - 2].line <= lines[count - 1].line);
   }
+  if (!sorted) qsort(lines, count, sizeof *lines, shape_line_order);
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < count && !code; i++)
+    code =
+        plan_shape(join, rows, &rows->shapes[lines[i].shape], columns, &plans[lines[i].shape], err);
   join->plans[input] = plans;
   return code;
 }
@@ -345,29 +373,58 @@ static int make_columns(struct join *join, struct joined *joined, struct err *er
   return code;
 }
 
-/* The table, made if it is new. */
+static bool is_dropped(const struct rows *rows) {
+  return rows->public.table && atomic_load(&rows->public.table->dropped);
+}
+
+/* The table, made if it is new. NULL when every piece means one that was dropped meanwhile. */
 static int find_table(struct join *join, struct err *err) {
-  for (uint32_t i = 0; i < join->input_count; i++)
-    if (join->inputs[i].rows->public.table) {
-      join->table = join->inputs[i].rows->public.table;
-      join->index = join->inputs[i].rows->index;
-      catalog_table_retain(join->table);
-      return ERR_OK;
-    }
-  const struct table_write_options *options = &join->write->options;
-  int code = catalog_table_ensure(join->write->engine->catalog, options->database, options->schema,
-                                  join->inputs[0].rows->public.name, &join->table, err);
-  if (code) return code;
-  join->index = table__index(join->write->engine, join->table);
+  struct table_engine *engine = join->write->engine;
+  const struct rows *use = NULL;
+  for (uint32_t i = 0; i < join->input_count; i++) {
+    const struct rows *rows = join->inputs[i].rows;
+    if (!is_dropped(rows) && (!use || (rows->public.table && !use->public.table))) use = rows;
+  }
+  if (!use) return ERR_OK;
+  if (use->public.table) {
+    join->table = use->public.table;
+    catalog_table_retain(join->table);
+  } else {
+    const struct table_write_options *options = &join->write->options;
+    int code = catalog_table_ensure(engine->catalog, options->database, options->schema,
+                                    use->public.name, &join->table, err);
+    if (code) return code;
+  }
+  join->index = table__index(engine, join->table);
   return join->index ? ERR_OK : refused(join, 0, err);
+}
+
+static int join_input(struct join *join, uint32_t input, struct err *err) {
+  const struct rows *rows = join->inputs[input].rows;
+  if (is_dropped(rows)) { /* as if they had been written just before the drop */
+    join->ended += rows->public.row_count;
+    return ERR_OK;
+  }
+  if (rows->public.unit != join->table->unit) {
+    err_set(err, ERR_CONFLICT,
+            "the database was made anew with another precision while the request was under way");
+    err_hint(err, "send it again");
+    return ERR_CONFLICT;
+  }
+  int code = plan_shapes(join, input, err);
+  return code ? code : take_rows(join, input, err);
 }
 
 int table__join(struct table_write *write, const struct join_input *inputs, uint32_t count,
                 struct arena *arena, struct joined *joined, struct err *err) {
   struct join join = {.write = write, .arena = arena, .inputs = inputs, .input_count = count};
+  uint64_t generation = catalog_drop_generation(write->engine->catalog);
   size_t most = 0;
-  for (uint32_t i = 0; i < count; i++)
+  bool recall = false;
+  for (uint32_t i = 0; i < count; i++) {
     most += inputs[i].rows->public.row_count;
+    recall |= inputs[i].piece->generation != generation;
+  }
   u64_table_init(&join.target_of, &write->account);
   join.plans = ARENA_ARRAY(arena, struct shape_plan *, count);
   join.row = arena_alloc(arena, most * sizeof *join.row);
@@ -379,11 +436,10 @@ int table__join(struct table_write *write, const struct join_input *inputs, uint
                      !join.times
                  ? refused(&join, most * 36, err)
                  : find_table(&join, err);
-  for (uint32_t i = 0; i < count && !code; i++) {
-    code = plan_shapes(&join, i, err);
-    if (!code) code = take_rows(&join, i, err);
-  }
-  *joined = (struct joined){.table = join.table, .index = join.index, .lines = join.rows};
+  for (uint32_t i = 0; i < count && !code; i++)
+    code = join_input(&join, i, err);
+  *joined = (struct joined){
+      .table = join.table, .index = join.index, .lines = join.rows + join.ended, .recall = recall};
   if (!code && join.rows) code = make_columns(&join, joined, err);
   u64_table_deinit(&join.target_of);
   return code;

@@ -13,7 +13,13 @@
 #include "base/limits.h"
 #include "table/table_private.h"
 
-enum { PIECE_CHUNK = 64 << 10, ROWS_FIRST = 256, ROWS_CHUNK = 64 << 10, LINEAR_FIELDS = 24 };
+enum {
+  PIECE_CHUNK = 64 << 10,
+  ROWS_FIRST = 256,
+  ROWS_CHUNK = 64 << 10,
+  LINEAR_FIELDS = 24,
+  LINEAR_SHAPES = 16
+};
 
 int table_write_begin(struct table_engine *engine, const struct table_write_options *options,
                       struct table_write **out, struct err *err) {
@@ -34,6 +40,10 @@ int table_write_begin(struct table_engine *engine, const struct table_write_opti
   write->options =
       (struct table_write_options){arena_copy(&write->arena, options->database),
                                    arena_copy(&write->arena, options->schema), options->atomic};
+  if (!write->options.database.data || (options->schema.size && !write->options.schema.data)) {
+    table_write_abort(write);
+    return mem_refused(&engine->account, options->database.size, err);
+  }
   *out = write;
   return ERR_OK;
 }
@@ -44,6 +54,7 @@ int table_write_piece(struct table_write *write, uint32_t index, struct table_pi
   if (!piece) return mem_refused(&write->account, sizeof *piece, err);
   piece->write = write;
   piece->index = index;
+  piece->generation = catalog_drop_generation(write->engine->catalog);
   arena_init(&piece->arena, &write->account, PIECE_CHUNK);
   str_table_init(&piece->tables, &write->account, false, 0);
   os_mutex_lock(&write->lock);
@@ -70,6 +81,7 @@ void table__piece_destroy(struct table_piece *piece) {
   for (struct rows *rows = piece->first; rows; rows = rows->next) {
     str_table_deinit(&rows->new_known);
     str_table_deinit(&rows->field_names);
+    str_table_deinit(&rows->shape_names);
     catalog_table_release(rows->public.table);
   }
   str_table_deinit(&piece->tables);
@@ -134,6 +146,7 @@ int table_piece_rows(struct table_piece *piece, struct str measurement, struct t
   rows->public.unit = database.unit;
   str_table_init(&rows->new_known, &write->account, false, 0);
   str_table_init(&rows->field_names, &write->account, false, 0);
+  str_table_init(&rows->shape_names, &write->account, false, 0);
   rows->public.table = catalog_table_find(write->engine->catalog, write->options.database,
                                           write->options.schema, measurement);
   if (rows->public.table) {
@@ -222,16 +235,29 @@ int table_rows_field(struct table_rows *public, struct str name, struct type typ
   return ERR_OK;
 }
 
+static struct str shape_key(const uint32_t *fields, uint32_t count) {
+  return str_of(fields, count * sizeof *fields);
+}
+
+/* The number of a shape that the rows have already; UINT32_MAX: none. */
+static uint32_t shape_known(const struct rows *rows, const uint32_t *fields, uint32_t count) {
+  if (rows->shape_count > LINEAR_SHAPES) {
+    uint64_t *found = str_table_find(&rows->shape_names, shape_key(fields, count));
+    return found ? (uint32_t)*found : UINT32_MAX;
+  }
+  for (uint32_t s = rows->shape_count; s-- > 0;) {
+    const struct shape *shape = &rows->shapes[s];
+    if (shape->count == count && memcmp(shape->fields, fields, count * sizeof *fields) == 0)
+      return s;
+  }
+  return UINT32_MAX;
+}
+
 int table_rows_shape(struct table_rows *public, const uint32_t *fields, uint32_t count,
                      uint32_t *number, struct err *err) {
   struct rows *rows = (struct rows *)public;
-  for (uint32_t s = rows->shape_count; s-- > 0;) {
-    const struct shape *shape = &rows->shapes[s];
-    if (shape->count == count && memcmp(shape->fields, fields, count * sizeof *fields) == 0) {
-      *number = s;
-      return ERR_OK;
-    }
-  }
+  *number = shape_known(rows, fields, count);
+  if (*number != UINT32_MAX) return ERR_OK;
   if (rows->shape_count == rows->shape_capacity) {
     uint32_t capacity = rows->shape_capacity ? rows->shape_capacity * 2 : 2;
     struct shape *grown =
@@ -242,9 +268,20 @@ int table_rows_shape(struct table_rows *public, const uint32_t *fields, uint32_t
   }
   struct str copy = arena_copy(&public->piece->arena, str_of(fields, count * sizeof *fields));
   if (!copy.data) return refused(public->piece, count * sizeof *fields, err);
-  rows->shapes[rows->shape_count] = (struct shape){
-      count, (uint32_t)(sizeof(struct table_row) + 8 * (size_t)count), (const uint32_t *)copy.data};
+  rows->shapes[rows->shape_count] =
+      (struct shape){.count = count,
+                     .row_size = (uint32_t)(sizeof(struct table_row) + 8 * (size_t)count),
+                     .fields = (const uint32_t *)copy.data};
   *number = rows->shape_count++;
+  /* The hash of shapes is made when the list grows long, then kept. */
+  uint32_t from = rows->shape_count > LINEAR_SHAPES + 1 ? *number : 0;
+  for (uint32_t s = from; rows->shape_count > LINEAR_SHAPES && s <= *number; s++) {
+    const struct shape *shape = &rows->shapes[s];
+    uint64_t *slot =
+        str_table_insert(&rows->shape_names, shape_key(shape->fields, shape->count), NULL);
+    if (!slot) return refused(public->piece, shape->count * sizeof *fields, err);
+    *slot = s;
+  }
   return ERR_OK;
 }
 
@@ -277,6 +314,7 @@ struct table_row *table_rows_append(struct table_rows *public, uint32_t shape_nu
   row->time = time;
   row->line = line;
   row->shape = shape_number;
+  if (rows->shapes[shape_number].rows++ == 0) rows->shapes[shape_number].first_line = line;
   public->row_count++;
   return row;
 }
@@ -285,6 +323,9 @@ void table_rows_undo(struct table_rows *public) {
   struct rows *rows = (struct rows *)public;
   assert(public->row_count > 0 && rows->last->used > rows->last_row);
   rows->last->used = rows->last_row;
+  const struct table_row *row =
+      (const struct table_row *)(const void *)(rows->last->bytes + rows->last_row);
+  rows->shapes[row->shape].rows--;
   public->row_count--;
 }
 

@@ -84,9 +84,15 @@ int table_series_cardinality(struct table_snapshot *snapshot, struct catalog_tab
 int table_delete(struct table_engine *engine, struct catalog_table *table,
                  const struct series_filter *filter, int64_t time_min, int64_t time_max,
                  struct err *err) {
+  struct series_index *index = table__index(engine, table);
+  if (!index) return mem_refused(&engine->account, 0, err);
+  table__gate_close(engine);
   struct table_snapshot *snapshot;
   int code = table_snapshot_acquire(engine, &snapshot, err);
-  if (code) return code;
+  if (code) {
+    table__gate_open(engine);
+    return code;
+  }
   struct arena arena;
   arena_init(&arena, &engine->account, 4096);
   struct table_series series = {NULL, 0};
@@ -97,7 +103,15 @@ int table_delete(struct table_engine *engine, struct catalog_table *table,
                             .policy = STORE_NEWEST_COLUMN,
                             .tombstones = &tombstone,
                             .tombstone_count = 1};
-  if (!code && (!filter || series.count)) code = store_write(engine->shard, &rows, 1, NULL, err);
+  /* A table without a row has no store, and should not get one. */
+  bool something = !atomic_load(&table->dropped) && (!filter || series.count) &&
+                   store_snapshot_series_high(snapshot->store, table->id) != 0;
+  if (!code && something) {
+    code = store_write(engine->shard, &rows, 1, NULL, err);
+    series_expire(index);
+    catalog_caches_expire(engine->catalog);
+  }
+  table__gate_open(engine);
   arena_deinit(&arena);
   table_snapshot_release(snapshot);
   return code;

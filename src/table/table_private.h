@@ -11,6 +11,17 @@
 #include "table/read.h"
 #include "table/write.h"
 
+/* Bodies on their way from the join to the acknowledgement pass side by side; a definition or a
+ * delete waits for them and goes alone. So what a join finds in the catalog and knows of its series
+ * is still so when its commit is logged, and no commit that is under way brings back what was
+ * dropped. */
+struct table_gate {
+  struct os_mutex lock;
+  struct os_cond changed;
+  uint32_t writes; /* under way */
+  bool closed;     /* somebody goes alone, or waits for it */
+};
+
 struct table_engine {
   struct table_engine_options options;
   struct mem_account account;
@@ -18,7 +29,15 @@ struct table_engine {
   struct catalog *catalog;
   struct series_registry *series;
   struct store_shard *shard;
+  struct table_gate gate;
 };
+
+/* A write enters before its join and leaves when its commit is confirmed or has failed. */
+void table__gate_enter(struct table_engine *engine);
+void table__gate_leave(struct table_engine *engine);
+/* Waits until no write is under way and keeps others out until table__gate_open. */
+void table__gate_close(struct table_engine *engine);
+void table__gate_open(struct table_engine *engine);
 
 /* The series index of a table, kept with it; NULL when memory is refused. Borrowed as long as the
  * table is retained. */
@@ -36,6 +55,8 @@ struct shape {
   uint32_t count;
   uint32_t row_size; /* bytes */
   const uint32_t *fields;
+  uint32_t rows;       /* that have it */
+  uint32_t first_line; /* of the first of them */
 };
 struct rows {
   struct table_rows public;
@@ -49,11 +70,13 @@ struct rows {
   uint32_t new_count, new_capacity;
   struct str_table new_known;   /* raw tag set -> index */
   struct str_table field_names; /* used beyond a few fields: name -> first index + 1 */
+  struct str_table shape_names; /* used beyond a few shapes: bytes of the fields -> number */
 };
 struct table_piece {
   struct table_write *write;
   uint32_t index;
   uint32_t lines_before;
+  uint64_t generation; /* the catalog's, when the piece was begun */
   struct arena arena;
   struct str_table tables; /* name -> struct rows * */
   struct rows *first, *last;
@@ -90,7 +113,8 @@ void table__piece_destroy(struct table_piece *piece);
 struct joined {
   struct catalog_table *table; /* retained; given over to written_table */
   struct series_index *index;
-  uint32_t lines; /* rows before folding */
+  uint32_t lines; /* rows before folding, and those of a table that was dropped meanwhile */
+  bool recall;    /* some series were found before rows were deleted */
   uint32_t rows;
   uint64_t *series;
   int64_t *times;
