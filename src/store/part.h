@@ -118,8 +118,8 @@ int part_read_keys_rows(struct store_part *part, uint32_t block, uint32_t from, 
                         struct arena *arena, const int64_t **keys, uint64_t *bytes_read,
                         struct err *err);
 int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t column_id,
-                          uint32_t from, uint32_t count, struct arena *arena,
-                          struct column *column, uint64_t *bytes_read, struct err *err);
+                          uint32_t from, uint32_t count, struct arena *arena, struct column *column,
+                          uint64_t *bytes_read, struct err *err);
 /* Statistics of a column in a block; count 0 when the part lacks it. Needs part_load_blocks. */
 int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
                     struct column_statistics *statistics, struct err *err);
