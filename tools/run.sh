@@ -21,15 +21,13 @@ fi
 
 server=
 [ "$http" = 127.0.0.1:8086 ] || server=" --server http://$http"
-server=
-[ "$http" = 127.0.0.1:8086 ] || server="--server http://$http "
 cat <<TEXT
 
 Three commands to try in another terminal, once the line "nilo … listens" has come:
 
-  $nilo query ${server}--db nile "SELECT max(max_level), min(min_level) FROM nilometer WHERE time < '1122-01-01' GROUP BY time(36500d)"
-  $nilo query ${server}"CREATE DATABASE home" && echo 'temperature,room=kitchen celsius=21.5' | $nilo write ${server}--db home
-  $nilo query ${server}--db _nilo "SELECT load1, load5, load15 FROM system ORDER BY time DESC LIMIT 3"
+  $nilo query$server --db nile "SELECT max(max_level), min(min_level) FROM nilometer WHERE time < '1122-01-01' GROUP BY time(36500d)"
+  echo 'temperature,room=kitchen celsius=21.5' | $nilo write$server --db home
+  $nilo query$server --db _nilo "SELECT load1, load5, load15 FROM system ORDER BY time DESC LIMIT 3"
 
 Ctrl-C stops the server.
 
