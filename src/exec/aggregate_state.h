@@ -58,7 +58,9 @@ struct aggregate_table {
   uint32_t hash_capacity;
   struct aggregate_page *last;
 };
+/* An empty table; deinit frees all of it, values that records point to included. */
 void aggregate_table_init(struct aggregate_table *table, const struct aggregator *aggregator);
+/* May be called twice. */
 void aggregate_table_deinit(struct aggregate_table *table);
 /* Forgets everything. */
 void aggregate_table_reset(struct aggregate_table *table);

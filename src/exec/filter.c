@@ -1,7 +1,7 @@
 /* Rows for which an expression is true. Over a scan the scan does it itself. */
 #include "base/err.h"
 #include "exec/exec_private.h"
-#include "exec/expression.h"
+#include "exec/program.h"
 
 struct filter {
   struct exec_op op;

@@ -11,7 +11,9 @@ struct group_buffer {
   struct exec_group piece;
   bool have_piece;
 };
+/* Reads from the operator's input. */
 int group_buffer_init(struct group_buffer *buffer, struct exec_op *op, struct err *err);
+/* May be called after a failed or missing init. */
 void group_buffer_deinit(struct group_buffer *buffer);
 /* Reads the next group into `held`. */
 int group_buffer_next(struct group_buffer *buffer, struct err *err);

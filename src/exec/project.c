@@ -2,7 +2,7 @@
  * of their programs until the next batch. */
 #include "base/err.h"
 #include "exec/exec_private.h"
-#include "exec/expression.h"
+#include "exec/program.h"
 
 struct project {
   struct exec_op op;

@@ -8,7 +8,7 @@
 #define NILO_EXEC_SOURCE_H
 
 #include "exec/exec_private.h"
-#include "exec/expression.h"
+#include "exec/program.h"
 #include "store/store.h"
 #include "table/read.h"
 
@@ -67,6 +67,7 @@ struct reader {
   void *zeros;         /* values and validity of columns that do not exist */
   int32_t **tag_codes; /* per column: scratch for codes of a chunk */
 };
+/* Opens the store's scan; exec__reader_close must follow, also after a failure. */
 int exec__reader_open(struct reader *reader, const struct source *source,
                       const struct morsel *morsel, struct err *err);
 /* The next chunk with its run_positions; chunk.rows 0: the end. Checks deadline and cancelling. */

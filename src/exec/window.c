@@ -186,6 +186,10 @@ static int window_next(struct exec_op *op, struct exec_batch *batch, struct err 
     const struct exec_batch *input = &self->groups.batch;
     for (uint32_t i = 0; i < op->node->schema.group_count; i++)
       exec__rows_dictionary(&self->rows, i, input->batch.columns[i].dictionary);
+    for (uint32_t i = 0; i < op->node->window.call_count; i++)
+      if (op->node->window.calls[i].function == WINDOW_COPY)
+        exec__rows_dictionary(&self->rows, op->node->schema.group_count + 1 + i,
+                              input->batch.columns[op->node->window.calls[i].column].dictionary);
     code = take_piece(self, &piece, err);
     if (code) return code;
     if (self->groups.at == input->group_count && exec__rows_count(&self->rows) > 0) break;

@@ -18,6 +18,7 @@ static const char *const windows[] = {
     [WINDOW_MOVING_AVERAGE] = "moving_average",
     [WINDOW_CUMULATIVE_SUM] = "cumulative_sum",
     [WINDOW_ELAPSED] = "elapsed",
+    [WINDOW_COPY] = "copy",
 };
 static const char *const fills[] = {
     [FILL_NULL] = "null",

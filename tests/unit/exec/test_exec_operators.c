@@ -1,5 +1,5 @@
 /* Operators above literal rows: small tables with the answers written out. */
-#include "engine_fixture.h"
+#include "exec_fixture.h"
 
 #include <math.h>
 

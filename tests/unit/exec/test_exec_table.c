@@ -1,7 +1,7 @@
 /* Scans and aggregations on a real engine against plain loops over the same rows: random rows with
  * nulls, NaN, duplicates, several series per group; with one thread and several, unflushed, flushed
  * and merged; with the plan as it is and optimized. */
-#include "engine_fixture.h"
+#include "exec_fixture.h"
 
 #include <math.h>
 
@@ -406,112 +406,144 @@ static int by_value(const void *a, const void *b) {
   return (x->region > y->region) - (x->region < y->region);
 }
 
-/* The value of an aggregate over rows in order, as text; *chosen: the row it chose. */
-static bool naive_aggregate(const struct query *query, const struct model_row **rows, size_t count,
-                            const struct model_row **chosen, struct buffer *out) {
-  int field = aggregated_field = query->field;
-  double sum = 0, total = 0, least = INFINITY, most = -INFINITY;
-  int64_t sum_i = 0;
-  const struct model_row *low = NULL, *high = NULL;
-  *chosen = NULL;
-  if (count == 0) return false;
-  for (size_t i = 0; i < count; i++) {
-    double value = number_of(rows[i], field);
-    sum += value;
-    total += value;
-    sum_i += field == FIELD_I ? rows[i]->i : (int64_t)rows[i]->u;
-    if (!low || (isnan(number_of(low, field)) && !isnan(value)) || value < number_of(low, field))
-      low = rows[i];
-    if (!high || (isnan(number_of(high, field)) && !isnan(value)) || value > number_of(high, field))
-      high = rows[i];
-    least = value < least ? value : least;
-    most = value > most ? value : most;
-  }
-  double mean = total / (double)count, squares = 0;
-  for (size_t i = 0; i < count; i++)
-    squares += (number_of(rows[i], field) - mean) * (number_of(rows[i], field) - mean);
-  const struct model_row **sorted = malloc(count * sizeof *sorted);
-  memcpy(sorted, rows, count * sizeof *sorted);
-  qsort(sorted, count, sizeof *sorted, by_value);
-  size_t best = 0, best_count = 0, distinct = 0;
-  for (size_t i = 0, j; i < count; i = j) {
+/* What plain loops find in rows that all have the field, in order. */
+struct naive {
+  size_t count, distinct, best, best_count;
+  double sum, mean, squares, least, most;
+  int64_t sum_i;
+  const struct model_row *low, *high;
+  const struct model_row **sorted; /* by value */
+};
+
+static void naive_extremes(struct naive *naive, const struct model_row *row, int field) {
+  double value = number_of(row, field);
+  const struct model_row *low = naive->low, *high = naive->high;
+  if (!low || (isnan(number_of(low, field)) && !isnan(value)) || value < number_of(low, field))
+    naive->low = row;
+  if (!high || (isnan(number_of(high, field)) && !isnan(value)) || value > number_of(high, field))
+    naive->high = row;
+  naive->least = value < naive->least ? value : naive->least;
+  naive->most = value > naive->most ? value : naive->most;
+}
+
+/* Counts equal values; the earliest of those that come most often is the mode. */
+static void naive_mode(struct naive *naive, int field) {
+  const struct model_row **sorted = naive->sorted;
+  for (size_t i = 0, j; i < naive->count; i = j) {
     double value = number_of(sorted[i], field);
-    for (j = i + 1; j < count && (number_of(sorted[j], field) == value ||
-                                  (isnan(value) && isnan(number_of(sorted[j], field))));)
-      j++;
-    bool is_earlier =
-        best_count == j - i &&
-        (sorted[i]->time < sorted[best]->time ||
-         (sorted[i]->time == sorted[best]->time && compare_model(sorted[i], sorted[best]) < 0));
-    if (j - i > best_count || is_earlier) {
-      best = i;
-      best_count = j - i;
+    for (j = i + 1; j < naive->count; j++) {
+      double other = number_of(sorted[j], field);
+      if (other != value && !(isnan(value) && isnan(other))) break;
     }
-    distinct++;
+    const struct model_row *best = sorted[naive->best];
+    bool is_earlier = naive->best_count == j - i &&
+                      (sorted[i]->time < best->time ||
+                       (sorted[i]->time == best->time && compare_model(sorted[i], best) < 0));
+    if (j - i > naive->best_count || is_earlier) {
+      naive->best = i;
+      naive->best_count = j - i;
+    }
+    naive->distinct++;
   }
-  bool given = true;
+}
+
+static void naive_init(struct naive *naive, int field, const struct model_row **rows,
+                       size_t count) {
+  *naive = (struct naive){.count = count, .least = INFINITY, .most = -INFINITY};
+  for (size_t i = 0; i < count; i++) {
+    naive->sum += number_of(rows[i], field);
+    naive->sum_i += field == FIELD_I ? rows[i]->i : (int64_t)rows[i]->u;
+    naive_extremes(naive, rows[i], field);
+  }
+  naive->mean = naive->sum / (double)count;
+  for (size_t i = 0; i < count; i++) {
+    double distance = number_of(rows[i], field) - naive->mean;
+    naive->squares += distance * distance;
+  }
+  naive->sorted = malloc(count * sizeof *naive->sorted);
+  memcpy(naive->sorted, rows, count * sizeof *naive->sorted);
+  aggregated_field = field;
+  qsort(naive->sorted, count, sizeof *naive->sorted, by_value);
+  naive_mode(naive, field);
+}
+
+/* The row that a selector chooses; NULL: none. */
+static const struct model_row *naive_choice(const struct naive *naive, const struct query *query,
+                                            const struct model_row **rows) {
+  double place = floor((double)naive->count * query->parameter / 100 + 0.5) - 1;
+  switch ((enum plan_aggregate)query->aggregate) {
+  case AGGREGATE_MIN:
+    return naive->low;
+  case AGGREGATE_MAX:
+    return naive->high;
+  case AGGREGATE_FIRST:
+    return rows[0];
+  case AGGREGATE_LAST:
+    return rows[naive->count - 1];
+  case AGGREGATE_PERCENTILE:
+    return place >= 0 && place < (double)naive->count ? naive->sorted[(size_t)place] : NULL;
+  default:
+    return NULL;
+  }
+}
+
+/* The value of an aggregate that is no selector, as text. */
+static void naive_print(const struct naive *naive, const struct query *query, struct buffer *out) {
+  int field = query->field;
+  size_t half = naive->count / 2;
+  double upper = number_of(naive->sorted[half], field), lower = upper;
+  if (naive->count % 2 == 0) lower = number_of(naive->sorted[half - 1], field);
   switch ((enum plan_aggregate)query->aggregate) {
   case AGGREGATE_COUNT:
-    buffer_printf(out, " %zu", count);
+    buffer_printf(out, " %zu", naive->count);
     break;
   case AGGREGATE_SUM:
     if (field == FIELD_F)
-      buffer_printf(out, " %.9g", sum);
+      buffer_printf(out, " %.9g", naive->sum);
     else
-      buffer_printf(out, field == FIELD_I ? " %lld" : " %lldu", (long long)sum_i);
+      buffer_printf(out, " %lld%s", (long long)naive->sum_i, field == FIELD_I ? "" : "u");
     break;
   case AGGREGATE_MEAN:
-    buffer_printf(out, " %.9g", mean);
-    break;
-  case AGGREGATE_MIN:
-    *chosen = low;
-    break;
-  case AGGREGATE_MAX:
-    *chosen = high;
-    break;
-  case AGGREGATE_FIRST:
-    *chosen = rows[0];
-    break;
-  case AGGREGATE_LAST:
-    *chosen = rows[count - 1];
+    buffer_printf(out, " %.9g", naive->mean);
     break;
   case AGGREGATE_SPREAD:
     if (field == FIELD_F)
-      buffer_printf(out, " %.9g", least <= most ? most - least : (double)NAN);
+      buffer_printf(out, " %.9g",
+                    naive->least <= naive->most ? naive->most - naive->least : (double)NAN);
     else
-      buffer_printf(out, " %lld", (long long)(most - least));
+      buffer_printf(out, " %lld", (long long)(naive->most - naive->least));
     break;
   case AGGREGATE_STDDEV:
-    if (count < 2)
+    if (naive->count < 2)
       buffer_append_text(out, " -");
     else
-      buffer_printf(out, " %.9g", sqrt(squares / (double)(count - 1)));
+      buffer_printf(out, " %.9g", sqrt(naive->squares / (double)(naive->count - 1)));
     break;
   case AGGREGATE_MEDIAN:
-    buffer_printf(
-        out, " %.9g",
-        count % 2
-            ? number_of(sorted[count / 2], field)
-            : (number_of(sorted[count / 2 - 1], field) + number_of(sorted[count / 2], field)) / 2);
+    buffer_printf(out, " %.9g", (lower + upper) / 2);
     break;
-  case AGGREGATE_PERCENTILE: {
-    double place = floor((double)count * query->parameter / 100 + 0.5) - 1;
-    if (place >= 0 && place < (double)count)
-      *chosen = sorted[(size_t)place];
-    else
-      buffer_append_text(out, " -");
-    break;
-  }
   case AGGREGATE_MODE:
-    print_field(sorted[best], field, out);
+    print_field(naive->sorted[naive->best], field, out);
     break;
   case AGGREGATE_COUNT_DISTINCT:
-    buffer_printf(out, " %zu", distinct);
+    buffer_printf(out, " %zu", naive->distinct);
     break;
+  default:
+    buffer_append_text(out, " -"); /* a percentile below the first value */
   }
-  if (*chosen) print_field(*chosen, field, out);
-  free(sorted);
-  return given;
+}
+
+/* The value of an aggregate over rows in order, as text; *chosen: the row it chose. */
+static void naive_aggregate(const struct query *query, const struct model_row **rows, size_t count,
+                            const struct model_row **chosen, struct buffer *out) {
+  struct naive naive;
+  naive_init(&naive, query->field, rows, count);
+  *chosen = naive_choice(&naive, query, rows);
+  if (*chosen)
+    print_field(*chosen, query->field, out);
+  else
+    naive_print(&naive, query, out);
+  free(naive.sorted);
 }
 
 static int64_t floor_bucket(const struct query *query, int64_t time) {
@@ -524,7 +556,6 @@ static bool naive_buckets(const struct query *query, const struct model_row **ro
                           unsigned number, struct buffer *out) {
   const struct model_row **with = malloc((count + 1) * sizeof *with);
   size_t have = 0;
-  bool any = false;
   for (size_t i = 0; i < count; i++)
     if (rows[i]->has[query->field]) with[have++] = rows[i];
   size_t step = 0;
@@ -546,25 +577,23 @@ static bool naive_buckets(const struct query *query, const struct model_row **ro
     struct buffer value;
     buffer_init(&value, out->account);
     const struct model_row *chosen;
-    if (naive_aggregate(query, with + from, step, &chosen, &value)) {
-      int64_t time =
-          query->width ? floor_bucket(query, with[from]->time) * query->width + query->offset : 77;
-      if (query->selected && chosen) time = chosen->time;
-      print_group(query, with[from], number, out);
-      buffer_printf(out, " %lld%.*s", (long long)time, STR_ARG(buffer_str(&value)));
-      if (query->carried && chosen) {
-        print_field(chosen, FIELD_I, out);
-        buffer_printf(out, " h%03d", chosen->host);
-      } else if (query->carried) {
-        buffer_append_text(out, " - -");
-      }
-      buffer_append_text(out, "\n");
-      any = true;
+    naive_aggregate(query, with + from, step, &chosen, &value);
+    int64_t time =
+        query->width ? floor_bucket(query, with[from]->time) * query->width + query->offset : 77;
+    if (query->selected && chosen) time = chosen->time;
+    print_group(query, with[from], number, out);
+    buffer_printf(out, " %lld%.*s", (long long)time, STR_ARG(buffer_str(&value)));
+    if (query->carried && chosen) {
+      print_field(chosen, FIELD_I, out);
+      buffer_printf(out, " h%03d", chosen->host);
+    } else if (query->carried) {
+      buffer_append_text(out, " - -");
     }
+    buffer_append_text(out, "\n");
     buffer_deinit(&value);
   }
   free(with);
-  return any;
+  return have > 0;
 }
 
 static void naive_rows(const struct query *query, const struct model_row **rows, size_t count,

@@ -1,8 +1,8 @@
-/* One step over one vector: numbers and booleans here, strings in expression_text.c. */
+/* One step over one vector: numbers and booleans here, strings in program_text.c. */
 #include <string.h>
 
 #include "base/err.h"
-#include "exec/expression_private.h"
+#include "exec/program_private.h"
 
 /* The rows where both arguments are present; NULL: all of them. */
 static const uint64_t *both_present(const struct vector *a, const struct vector *b, uint64_t *own) {

@@ -1,8 +1,8 @@
 /* A table on a real engine in a temporary directory, and the same rows in plain arrays. Table "m":
  * tags host, region (absent where empty), fields f (float), i (integer), u (unsigned), b (boolean),
  * s (string). */
-#ifndef TESTS_UNIT_EXEC_ENGINE_FIXTURE_H
-#define TESTS_UNIT_EXEC_ENGINE_FIXTURE_H
+#ifndef TESTS_UNIT_EXEC_EXEC_FIXTURE_H
+#define TESTS_UNIT_EXEC_EXEC_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Compiling and running: see expression.h. Each node of the expression has a register; columns are
+/* Compiling and running: see program.h. Each node of the expression has a register; columns are
  * windows into the input, literals are spread over their register once, calls write theirs. */
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "columnar/bits.h"
-#include "exec/expression_private.h"
+#include "exec/program_private.h"
 
 /* ---- compiling ---- */
 
@@ -67,7 +67,7 @@ static void spread_literal(struct vector *vector, const struct plan_value *liter
     return;
   }
   uint64_t *values = vector->own_values;
-  for (int i = 0; i < EXPRESSION_VECTOR; i++)
+  for (int i = 0; i < PROGRAM_VECTOR; i++)
     values[i] = literal->u64;
 }
 
@@ -75,7 +75,7 @@ static bool vector_init(struct arena *arena, struct vector *vector,
                         const struct register_plan *plan) {
   vector->type = plan->type;
   if (plan->kind == EXPR_COLUMN) return true;
-  size_t bytes = plan->type.physical == PHYSICAL_BOOL ? VECTOR_WORDS * 8 : EXPRESSION_VECTOR * 8;
+  size_t bytes = plan->type.physical == PHYSICAL_BOOL ? VECTOR_WORDS * 8 : PROGRAM_VECTOR * 8;
   vector->own_values = arena_alloc_zero(arena, bytes);
   vector->own_validity = arena_alloc(arena, VECTOR_WORDS * 8);
   if (!vector->own_values || !vector->own_validity) return false;
@@ -176,8 +176,8 @@ int exec__program_run(struct program_state *state, const struct column *columns,
   bool strings = type_is_string(last->type);
   if (strings && last->kind != EXPR_LITERAL)
     return err_set(err, ERR_UNSUPPORTED, "an expression that gives strings");
-  for (int64_t at = 0; at < length && !strings; at += EXPRESSION_VECTOR) {
-    uint32_t count = (uint32_t)(length - at < EXPRESSION_VECTOR ? length - at : EXPRESSION_VECTOR);
+  for (int64_t at = 0; at < length && !strings; at += PROGRAM_VECTOR) {
+    uint32_t count = (uint32_t)(length - at < PROGRAM_VECTOR ? length - at : PROGRAM_VECTOR);
     for (uint32_t i = 0; i < program->register_count; i++)
       if (program->registers[i].kind == EXPR_COLUMN)
         point(&state->vectors[i], &columns[program->registers[i].column], at);

@@ -1,11 +1,11 @@
-/* Private to expression*.c: programs, steps and registers. */
-#ifndef NILO_EXEC_EXPRESSION_PRIVATE_H
-#define NILO_EXEC_EXPRESSION_PRIVATE_H
+/* Private to program*.c: programs, steps and registers. */
+#ifndef NILO_EXEC_PROGRAM_PRIVATE_H
+#define NILO_EXEC_PROGRAM_PRIVATE_H
 
-#include "exec/expression.h"
+#include "exec/program.h"
 #include "kernel/loops.h"
 
-enum { VECTOR_WORDS = EXPRESSION_VECTOR / 64 };
+enum { VECTOR_WORDS = PROGRAM_VECTOR / 64 };
 
 /* The place of one value: what an instruction reads or writes. */
 struct register_plan {
@@ -34,7 +34,7 @@ struct vector {
   const char *data;
   const struct column *dictionary;
   const struct plan_value *literal; /* not NULL: every row is this */
-  void *own_values;                 /* EXPRESSION_VECTOR values */
+  void *own_values;                 /* PROGRAM_VECTOR values */
   uint64_t *own_validity;
 };
 /* Of a step over dictionary codes and a literal or pattern: the answer per code. */

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "exec/expression_private.h"
+#include "exec/program_private.h"
 
 static struct str text_at(const struct vector *vector, uint32_t row) {
   if (vector->literal) return vector->literal->text;

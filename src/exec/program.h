@@ -3,12 +3,12 @@
  * A program is immutable and shared by threads; each thread runs it with a state of its own. Null
  * is "not known": a call with a null argument is null, but for AND, OR (decided by one side where
  * it can be) and the test for presence. */
-#ifndef NILO_EXEC_EXPRESSION_H
-#define NILO_EXEC_EXPRESSION_H
+#ifndef NILO_EXEC_PROGRAM_H
+#define NILO_EXEC_PROGRAM_H
 
 #include "plan/plan.h"
 
-enum { EXPRESSION_VECTOR = 1024 };
+enum { PROGRAM_VECTOR = 1024 };
 
 struct program;
 struct program_state;
