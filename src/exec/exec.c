@@ -5,7 +5,7 @@
 #include "os/os.h"
 #include "table/read.h"
 
-enum { WAVE_ROWS = 1 << 18, MORSEL_ROWS = 1 << 15 };
+enum { WAVE_ROWS = 1 << 18, MORSEL_ROWS = 1 << 15, ARENA_STEP = 16384 };
 
 int exec__check(const struct exec *exec, struct err *err) {
   if (exec->options.cancelled &&
@@ -18,6 +18,7 @@ int exec__check(const struct exec *exec, struct err *err) {
 }
 
 int exec__refused(const struct exec *exec, size_t size, struct err *err) {
+  if (size < ARENA_STEP) size = ARENA_STEP; /* arenas ask for more than is asked of them */
   return mem_refused(exec->options.account, size, err);
 }
 

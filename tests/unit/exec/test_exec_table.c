@@ -767,9 +767,127 @@ static void test_long_series(void **state) {
   fixture_close(&fixture);
 }
 
+/* ---- refusals ---- */
+
+static int run_query(struct fixture *fixture, const struct query *query, bool threads,
+                     struct mem_account *running, struct err *err) {
+  struct arena arena;
+  struct mem_account plans;
+  mem_account_init(&plans, "plans", NULL, 0);
+  arena_init(&arena, &plans, 4096);
+  const struct plan_node *plan = plan_optimize(&arena, query_plan(fixture, &arena, query), err);
+  int code = run_plan(fixture, plan, threads ? fixture->pool : NULL, running, NULL, NULL, err);
+  arena_deinit(&arena);
+  mem_account_deinit(&plans);
+  return code;
+}
+
+/* Each allocation fails once; whatever was held is given back. */
+static void test_refused_memory(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  fixture_open(&fixture, 7);
+  fixture.small = true;
+  write_random(&fixture, 300, 2000);
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  write_random(&fixture, 100, 2000);
+  for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+    struct mem_account running;
+    mem_account_init(&running, "running", NULL, 0);
+    for (int threads = 0; threads < 2; threads++) {
+      int code = ERR_NO_MEMORY;
+      for (int64_t n = 1; code; n += threads ? 7 : 1) {
+        atomic_store(&running.fail_countdown, n);
+        code = run_query(&fixture, &queries[i], threads, &running, &err);
+        bool struck = atomic_load(&running.fail_countdown) <= 0;
+        atomic_store(&running.fail_countdown, 0);
+        if (code && code != ERR_NO_MEMORY && code != ERR_MEMORY_LIMIT)
+          fail_msg("%s: %s", queries[i].name, err.message);
+        assert_true(code || !struck || threads || queries[i].limit);
+        assert_true(n < 20000);
+      }
+    }
+    running.limit = 3000; /* bytes: too few for any */
+    int refused = run_query(&fixture, &queries[i], false, &running, &err);
+    assert_true(refused == ERR_MEMORY_LIMIT || refused == ERR_NO_MEMORY);
+    mem_account_deinit(&running);
+  }
+  fixture_close(&fixture);
+}
+
+static void test_deadline(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  struct arena arena;
+  struct mem_account running;
+  fixture_open(&fixture, 8);
+  write_random(&fixture, 300, 2000);
+  mem_account_init(&running, "running", NULL, 0);
+  arena_init(&arena, &running, 4096);
+  struct table_snapshot *snapshot;
+  expect_ok(table_snapshot_acquire(fixture.engine, &snapshot, &err), &err);
+  struct exec_options options = {.snapshot = snapshot,
+                                 .account = &running,
+                                 .deadline_ns = os_monotonic_ns(fixture.os) + NS_PER_HOUR};
+  const struct plan_node *plan = query_plan(&fixture, &arena, &queries[0]);
+  struct exec *exec;
+  struct exec_batch batch;
+  expect_ok(exec_open(plan, &options, &exec, &err), &err);
+  expect_ok(exec_next(exec, &batch, &err), &err);
+  assert_true(batch.batch.length > 0);
+  exec_close(exec);
+  options.deadline_ns = os_monotonic_ns(fixture.os) - 1;
+  assert_int_equal(exec_open(plan, &options, &exec, &err), ERR_DEADLINE);
+  table_snapshot_release(snapshot);
+  arena_deinit(&arena);
+  mem_account_deinit(&running);
+  fixture_close(&fixture);
+}
+
+/* What the last row of each series costs does not grow with what lies before it. */
+static void test_last_row_is_not_read(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  struct arena arena;
+  struct mem_account running, plans;
+  fixture_open(&fixture, 9);
+  struct model_row *rows = malloc(30000 * sizeof *rows);
+  for (size_t i = 0; i < 30000; i++)
+    rows[i] = (struct model_row){.host = (int)(i % 3),
+                                 .time = (int64_t)i,
+                                 .has = {true, true, true, true, false},
+                                 .f = 1,
+                                 .i = (int64_t)i};
+  fixture_write(&fixture, rows, 30000);
+  free(rows);
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  mem_account_init(&running, "running", NULL, 0);
+  mem_account_init(&plans, "plans", NULL, 0);
+  arena_init(&arena, &plans, 4096);
+  static const struct query last = {
+      .name = "last", .by_host = true, ALL, ROWS, .descending = true, .limit = 1};
+  const struct plan_node *plan = query_plan(&fixture, &arena, &last);
+  plan = plan_optimize(&arena, plan, &err);
+  struct exec_figures figures;
+  expect_ok(run_plan(&fixture, plan, NULL, &running, NULL, &figures, &err), &err);
+  assert_int_equal(figures.rows_returned, 3);
+  assert_int_equal(figures.series, 3);
+  assert_int_equal(figures.blocks_read, 0);
+  assert_int_equal(figures.blocks_by_statistics, 3);
+  check_query(&fixture, &last, "last row");
+  arena_deinit(&arena);
+  mem_account_deinit(&running);
+  mem_account_deinit(&plans);
+  fixture_close(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_rows),
+      cmocka_unit_test(test_random_rows), cmocka_unit_test(test_refused_memory),
+      cmocka_unit_test(test_deadline),    cmocka_unit_test(test_last_row_is_not_read),
       cmocka_unit_test(test_long_series),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
