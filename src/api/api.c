@@ -131,10 +131,6 @@ int api_query_open(struct api *api, const struct query_options *options, struct 
 
 /* ---- state ---- */
 
-int api_announce(struct api *api, const char *address, struct err *err) {
-  return store_shard_announce(table_engine_shard(api->engine), address, err);
-}
-
 bool api_ready(struct api *api) { return api->engine != NULL; }
 
 int api_health(struct api *api, struct err *why) {

@@ -85,8 +85,6 @@ struct table_engine *api_engine(struct api *api);
 int api_create_database(struct api *api, struct str name, enum time_unit unit, struct err *err);
 
 /* ---- state ---- */
-/* Where this process can be reached: told to others that try to open the directory. */
-int api_announce(struct api *api, const char *address, struct err *err);
 /* Whether recovery is over and statements and writes are taken. */
 bool api_ready(struct api *api);
 /* Health: ERR_OK or why it is degraded. */

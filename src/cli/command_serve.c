@@ -30,11 +30,6 @@ static int serve(struct cli *cli, const char *data, const char *http, struct err
                                           .handle_signals = true};
   code = server_start(&server_options, &server, err);
   if (code) return code;
-  code = api_announce(cli->api, server_address(server), err);
-  if (code) {
-    server_stop(server);
-    return code;
-  }
   char url[128];
   snprintf(url, sizeof url, "http://%s", server_address(server));
   if (api_announce(cli->api, str_from(url), err))

@@ -259,9 +259,10 @@ static int write_all(struct cli *cli, bool import, uint64_t *rejected, struct er
     fprintf(stderr, "nilo: … and %u more pieces with rejected lines\n",
             writing.shown - SHOWN_ERRORS);
   *rejected = writing.rejected;
+  uint64_t good = writing.lines - writing.rejected;
   if (!code)
-    printf("%llu %s written to \"%s\"", (unsigned long long)(writing.lines - writing.rejected),
-           writing.rows_only ? "rows" : "lines", database);
+    printf("%llu %s%s written to \"%s\"", (unsigned long long)good,
+           writing.rows_only ? "row" : "line", good == 1 ? "" : "s", database);
   if (!code && writing.rejected) printf(", %llu rejected", (unsigned long long)writing.rejected);
   if (!code) putchar('\n');
   buffer_deinit(&writing.body);
