@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -215,6 +216,38 @@ class Config(Case):
         self.assertFalse(os.path.exists(self.data))
 
 
+class Documentation(Case):
+    """What the program has, the documents tell."""
+
+    def page(self, name):
+        return (TOP / "docs" / name).read_text()
+
+    def test_settings(self):
+        text = self.page("operating/configuration.md")
+        names = re.findall(r"(?m)^([a-z_.]+) +=", self.nilo("config")[0])
+        self.assertEqual(re.findall(r"(?m)^\| `([a-z_.]+)`", text), names)
+        for name, value in re.findall(r'(?m)^([a-z_.]+) += "?([^"\n ]*)"? +#', self.nilo("config")[0]):
+            row = re.search(rf"(?m)^\| `{name}` \| `?([^`|]*)`? \|", text)[1].strip()
+            self.assertEqual(row, value or "empty", name)
+
+    def test_metrics(self):
+        with nilo_server.Server() as server:
+            with urllib.request.urlopen(server.url + "/metrics") as answer:
+                names = set(re.findall(r"(?m)^# TYPE (\S+) ", answer.read().decode()))
+        told = set(re.findall(r"`((?:nilo|process)_[a-z0-9_]+)(?:\{[a-z, ]+\})?`",
+                              self.page("operating/metrics.md")))
+        self.assertEqual(told, names)
+
+    def test_routes(self):
+        with nilo_server.Server() as server:
+            with self.assertRaises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(server.url + "/nothing")
+            hint = json.loads(raised.exception.read())["hint"]
+            raised.exception.close()
+        for route in re.findall(r"/[a-z0-9/]+", hint):
+            self.assertIn(f"`{route}`", self.page("http.md"))
+
+
 class Import(Case):
     def test_nile(self):
         self.load_nile()
@@ -357,7 +390,7 @@ class Write(Case):
         self.assertIn('database not found: "d"; create it first: CREATE DATABASE "d"', err)
         self.nilo("query", "--data", self.data, "CREATE DATABASE d")
         out, _ = self.nilo("write", "--data", self.data, "--db", "d", stdin="m v=1 1")
-        self.assertEqual(out, '1 lines written to "d"\n')
+        self.assertEqual(out, '1 line written to "d"\n')
         path = self.file("two.lp", "m v=2 2\nm v=3 3\n")
         for precision in ("ns", "us", "ms", "s"):
             self.nilo("write", "--data", self.data, "--db", "d", "--precision", precision, path)
