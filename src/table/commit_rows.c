@@ -106,6 +106,14 @@ static int add_table(struct table_write *write, struct gathering *gathering,
   return code;
 }
 
+/* One line that could not be parsed is enough to refuse an atomic body, before anything is made. */
+static bool refused_already(const struct table_write *write) {
+  uint64_t rejected = 0;
+  for (uint32_t p = 0; p < write->piece_count; p++)
+    rejected += write->pieces[p]->rejected;
+  return write->options.atomic && rejected;
+}
+
 /* Totals of what was rejected, and the first of it by line. */
 static void sum_up(struct table_write *write) {
   struct table_write_result *result = &write->result;
@@ -211,7 +219,7 @@ void table_write_commit(struct table_write *write,
   if (write->piece_count)
     qsort(write->pieces, write->piece_count, sizeof *write->pieces, piece_order);
   table__gate_enter(write->engine);
-  int code = gather(write, &gathering, &err);
+  int code = refused_already(write) ? ERR_OK : gather(write, &gathering, &err);
   sum_up(write);
   if (!code && write->options.atomic && write->result.rows_rejected) {
     code = err.code = write->result.first.code;
