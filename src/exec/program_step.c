@@ -5,26 +5,27 @@
 #include "exec/program_private.h"
 
 /* The rows where both arguments are present; NULL: all of them. */
-static const uint64_t *both_present(const struct vector *a, const struct vector *b, uint64_t *own) {
+static const uint64_t *both_present(const struct vector *a, const struct vector *b, size_t words,
+                                    uint64_t *own) {
   if (!a->validity) return b->validity;
   if (!b->validity || a->validity == b->validity) return a->validity;
-  for (int w = 0; w < VECTOR_WORDS; w++)
+  for (size_t w = 0; w < words; w++)
     own[w] = a->validity[w] & b->validity[w];
   return own;
 }
 
 /* ---- logic ---- */
 
-static uint64_t valid_word(const struct vector *vector, int word) {
+static uint64_t valid_word(const struct vector *vector, size_t word) {
   return vector->validity ? vector->validity[word] : ~UINT64_C(0);
 }
 
 /* What is true and what is false are known apart; the rest is null. */
 static void run_logic(enum plan_function function, const struct vector *a, const struct vector *b,
-                      struct vector *result) {
+                      size_t words, struct vector *result) {
   const uint64_t *x = a->values, *y = b->values;
   uint64_t *out = result->own_values;
-  for (int w = 0; w < VECTOR_WORDS; w++) {
+  for (size_t w = 0; w < words; w++) {
     uint64_t x_valid = valid_word(a, w), y_valid = valid_word(b, w);
     uint64_t x_true = x[w] & x_valid, y_true = y[w] & y_valid;
     uint64_t x_false = ~x[w] & x_valid, y_false = ~y[w] & y_valid;
@@ -38,9 +39,9 @@ static void run_logic(enum plan_function function, const struct vector *a, const
 
 /* Booleans compared or combined bit by bit. */
 static void run_bits(enum plan_function function, const struct vector *a, const struct vector *b,
-                     uint64_t *out) {
+                     size_t words, uint64_t *out) {
   const uint64_t *x = a->values, *y = b->values;
-  for (int w = 0; w < VECTOR_WORDS; w++) {
+  for (size_t w = 0; w < words; w++) {
     switch (function) {
     case FUNCTION_EQUAL:
       out[w] = ~(x[w] ^ y[w]);
@@ -113,7 +114,7 @@ static void run_compare(const struct program_state *state, enum plan_function fu
   else if (a->type.physical == PHYSICAL_UINT64)
     state->loops->compare_u64[op](a->values, b->values, count, out);
   else
-    run_bits(function, a, b, out);
+    run_bits(function, a, b, bit_words(count), out);
 }
 
 static int run_arithmetic(const struct program_state *state, enum plan_function function,
@@ -121,7 +122,7 @@ static int run_arithmetic(const struct program_state *state, enum plan_function 
                           struct vector *result, struct err *err) {
   enum arithmetic_op op = (enum arithmetic_op)(function - FUNCTION_ADD);
   if (result->type.physical == PHYSICAL_BOOL) {
-    run_bits(function, a, b, result->own_values);
+    run_bits(function, a, b, bit_words(count), result->own_values);
   } else if (result->type.physical == PHYSICAL_FLOAT64 && state->loops->arithmetic_f64[op]) {
     state->loops->arithmetic_f64[op](a->values, b->values, count, result->own_values);
   } else if (result->type.physical == PHYSICAL_INT64 && state->loops->arithmetic_i64[op]) {
@@ -181,21 +182,22 @@ int exec__step_run(struct program_state *state, uint32_t index, uint32_t count, 
   const struct step *step = &state->program->steps[index];
   const struct vector *a = &state->vectors[step->a], *b = &state->vectors[step->b];
   struct vector *result = &state->vectors[step->result];
+  size_t words = bit_words(count);
   if (step->function == FUNCTION_AND || step->function == FUNCTION_OR) {
-    run_logic(step->function, a, b, result);
+    run_logic(step->function, a, b, words, result);
     return ERR_OK;
   }
   if (step->function == FUNCTION_IS_PRESENT) {
     result->validity = NULL;
-    for (int w = 0; w < VECTOR_WORDS; w++)
+    for (size_t w = 0; w < words; w++)
       ((uint64_t *)result->own_values)[w] = valid_word(a, w);
     return ERR_OK;
   }
-  result->validity = both_present(a, b, result->own_validity);
+  result->validity = both_present(a, b, words, result->own_validity);
   bool text = a->dictionary || type_is_string(a->type);
   if (text) return exec__step_text(state, index, count, err);
   if (step->function == FUNCTION_NOT)
-    run_bits(FUNCTION_NOT, a, a, result->own_values);
+    run_bits(FUNCTION_NOT, a, a, words, result->own_values);
   else if (step->function == FUNCTION_NEGATE)
     run_negate(a, count, result);
   else if (step->function == FUNCTION_CAST)
