@@ -377,30 +377,28 @@ static bool field_place(const struct parser *parser, struct str_table *names, st
   return slot != NULL;
 }
 
-/* Fields to indexes; of a field that stands twice the last one counts, as in InfluxDB. */
-static int field_indexes(struct parser *parser, struct table_rows *rows, uint32_t *indexes,
-                         size_t *count, struct err *err) {
+/* Of a field that stands twice the last one counts, as in InfluxDB: the one before it is as if it
+ * were not there, whatever its type. */
+static int fold_fields(struct parser *parser, struct err *err) {
   struct str_table names; /* borrows the names */
   str_table_init(&names, parser->context->arena.account, false, 0);
   size_t kept = 0;
   int code = ERR_OK;
   for (size_t f = 0; f < parser->field_count && !code; f++) {
-    uint32_t index;
     size_t place;
-    code = table_rows_field(rows, parser->fields[f].name, parser->fields[f].type, &index, err);
-    if (!code && !field_place(parser, &names, parser->fields[f].name, kept, &place))
+    if (!field_place(parser, &names, parser->fields[f].name, kept, &place)) {
       code = refused(parser, parser->fields[f].name.size, err);
-    if (code) break;
-    parser->fields[place] = parser->fields[f];
-    indexes[place] = index;
-    if (place == kept)
-      kept++;
-    else
-      parser->plain = false;
+    } else {
+      parser->fields[place] = parser->fields[f];
+      if (place == kept)
+        kept++;
+      else
+        parser->plain = false;
+    }
   }
   str_table_deinit(&names);
-  *count = kept;
-  return code ? of_line(parser, code, err) : ERR_OK;
+  parser->field_count = kept;
+  return code;
 }
 
 /* Remembers key, series and shape for lines to come. */
@@ -445,9 +443,9 @@ static int store_line(struct parser *parser, struct str time_text, struct err *e
   if (!code) code = table_rows_series(rows, parser->tags, parser->tag_count, &series, err);
   uint32_t *indexes = ARENA_ARRAY(&context->arena, uint32_t, parser->field_count);
   if (!code && !indexes) code = refused(parser, parser->field_count * 4, err);
-  size_t fields = parser->field_count;
-  if (!code) code = field_indexes(parser, rows, indexes, &fields, err);
-  parser->field_count = fields;
+  if (!code) code = fold_fields(parser, err);
+  for (size_t f = 0; f < parser->field_count && !code; f++)
+    code = table_rows_field(rows, parser->fields[f].name, parser->fields[f].type, &indexes[f], err);
   if (!code) code = table_rows_shape(rows, indexes, (uint32_t)parser->field_count, &number, err);
   struct table_row *row =
       code ? NULL : table_rows_append(rows, number, series, time, context->line);
