@@ -62,7 +62,7 @@ static size_t width_of(struct str text) { return text_utf8_length(text); }
 
 static void print_cell(struct cell cell, size_t width, bool right, bool last) {
   size_t pad = width - width_of(cell.text);
-  if (right) printf("%*s", (int)pad, "");
+  if (right && !(last && cell.text.size == 0)) printf("%*s", (int)pad, "");
   printf("%.*s", STR_ARG(cell.text));
   if (!right && !last) printf("%*s", (int)pad, "");
   fputs(last ? "\n" : "  ", stdout);
