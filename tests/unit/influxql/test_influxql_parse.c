@@ -116,63 +116,80 @@ static const struct {
     {"DELETE WHERE time < 5", "DELETE WHERE \"time\" < 5"},
 };
 
-static const struct {
-  const char *text;
-  int code, line, column;
-  const char *message, *hint;
-} good[] = {
-    {"", ERR_PARSE, 1, 1, "found EOF, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
-    {";", ERR_PARSE, 1, 1, "found ;, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
-    {"SELEC a FROM m", ERR_PARSE, 1, 1, "found SELEC, expected SELECT, SHOW, CREATE, DROP, DELETE",
-     "did you mean SELECT?"},
-    {"SELECT a\nFROM m\nWERE b = 1", ERR_PARSE, 3, 1,
-     "found WERE, expected EOF, semicolon, comma, WHERE, GROUP, ORDER, LIMIT, OFFSET, SLIMIT, "
-     "SOFFSET",
-     "did you mean WHERE?"},
-    {"SELECT a FROM m WHERE", ERR_PARSE, 1, 22, "found EOF, expected identifier", ""},
-    {"SELECT a FROM m WHERE b =", ERR_PARSE, 1, 26, "found EOF, expected identifier", ""},
-    {"SELECT a FROM m WHERE b =~ 'x'", ERR_PARSE, 1, 28, "found 'x', expected regex", ""},
-    {"SELECT a FROM m WHERE (b = 1", ERR_PARSE, 1, 29, "found EOF, expected operator, )", ""},
-    {"SELECT from FROM m", ERR_PARSE, 1, 8, "found from, expected identifier",
-     "from is a keyword: a name that is one stands in double quotes"},
-    {"SELECT a FROM m LIMIT 1.5", ERR_PARSE, 1, 23, "found 1.5, expected integer", ""},
-    {"SELECT a FROM m LIMIT 99999999999999999999", ERR_OUT_OF_RANGE, 1, 23, "too large", ""},
-    {"SELECT a FROM m WHERE a = 1e999", ERR_OUT_OF_RANGE, 1, 27, "too large", ""},
-    {"SELECT a FROM m WHERE a = -9223372036854775809", ERR_OUT_OF_RANGE, 1, 28, "too small", ""},
-    {"SELECT a FROM m WHERE time > 99999999999w", ERR_OUT_OF_RANGE, 1, 30, "invalid duration", ""},
-    {"SELECT 'a FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
-    {"SELECT \"a FROM m", ERR_PARSE, 1, 8, "quoted identifier without its closing \"", ""},
-    {"SELECT 'a\nb' FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
-    {"SELECT \"a\\x\" FROM m", ERR_PARSE, 1, 10, "bad escape \\x", ""},
-    {"SELECT /a FROM m", ERR_PARSE, 1, 8, "regular expression without its closing /", ""},
-    {"SELECT a /* FROM m", ERR_PARSE, 1, 10, "comment without its closing */", ""},
-    {"SELECT a FROM m WHERE a ? 1", ERR_PARSE, 1, 25, "found illegal character ?", ""},
-    {"SELECT é FROM m", ERR_PARSE, 1, 8, "found illegal character é", ""},
-    {"SELECT \x01 FROM m", ERR_PARSE, 1, 8, "found illegal byte 0x01", ""},
-    {"SELECT \xff FROM m", ERR_PARSE, 1, 8, "found illegal byte 0xff", ""},
-    {"SELECT a::foo FROM m", ERR_PARSE, 1, 11, "found foo, expected float", ""},
-    {"SELECT *::float FROM m", ERR_PARSE, 1, 11, "found float, expected field, tag", ""},
-    {"SELECT a FROM m GROUP BY b fill(x)", ERR_PARSE, 1, 33, "found x, expected null", ""},
-    {"SELECT a FROM m ORDER BY a", ERR_PARSE, 1, 26, "only ORDER BY time supported", ""},
-    {"SELECT a INTO b FROM m", ERR_UNSUPPORTED, 1, 10, "INTO is not supported yet", ""},
-    {"SELECT a FROM (SELECT", ERR_UNSUPPORTED, 1, 15, "a subquery in FROM", ""},
-    {"SELECT a FROM m WHERE b = $c", ERR_UNSUPPORTED, 1, 27, "bound parameters", ""},
-    {"SHOW TAG VALUES WITH KEY = 'a'", ERR_PARSE, 1, 28, "found 'a', expected identifier", ""},
-    {"CREATE DATABASE", ERR_PARSE, 1, 16, "found EOF, expected identifier", ""},
-    {"CREATE DATABASE d WITH PRECISION h", ERR_PARSE, 1, 34, "found h, expected ns, us, ms, s", ""},
-    {"DELETE", ERR_PARSE, 1, 7, "found EOF, expected FROM, WHERE", ""},
-};
-
 static void test_good(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-    struct parsed parsed;
+    struct parsed parsed, again;
     parse(&parsed, str_from(good[i].text));
+    if (parsed.code) fail_msg("%s: %s", good[i].text, parsed.err.message);
+    if (!str_equal(buffer_str(&parsed.text), str_from(good[i].printed)))
+      fail_msg("%s: %.*s", good[i].text, STR_ARG(buffer_str(&parsed.text)));
+    parse(&again, buffer_str(&parsed.text));
+    if (again.code) fail_msg("%s: %s", good[i].printed, again.err.message);
+    assert_true(str_equal(buffer_str(&again.text), buffer_str(&parsed.text)));
+    parsed_deinit(&again);
+    parsed_deinit(&parsed);
+  }
+}
+
+static void test_bad(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int code, line, column;
+    const char *message, *hint;
+  } rows[] = {
+      {"", ERR_PARSE, 1, 1, "found EOF, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
+      {";", ERR_PARSE, 1, 1, "found ;, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
+      {"SELEC a FROM m", ERR_PARSE, 1, 1,
+       "found SELEC, expected SELECT, SHOW, CREATE, DROP, DELETE", "did you mean SELECT?"},
+      {"SELECT a\nFROM m\nWERE b = 1", ERR_PARSE, 3, 1,
+       "found WERE, expected EOF, semicolon, comma, WHERE, GROUP, ORDER, LIMIT, OFFSET, SLIMIT, "
+       "SOFFSET",
+       "did you mean WHERE?"},
+      {"SELECT a FROM m WHERE", ERR_PARSE, 1, 22, "found EOF, expected identifier", ""},
+      {"SELECT a FROM m WHERE b =", ERR_PARSE, 1, 26, "found EOF, expected identifier", ""},
+      {"SELECT a FROM m WHERE b =~ 'x'", ERR_PARSE, 1, 28, "found 'x', expected regex", ""},
+      {"SELECT a FROM m WHERE (b = 1", ERR_PARSE, 1, 29, "found EOF, expected operator, )", ""},
+      {"SELECT from FROM m", ERR_PARSE, 1, 8, "found from, expected identifier",
+       "from is a keyword: a name that is one stands in double quotes"},
+      {"SELECT a FROM m LIMIT 1.5", ERR_PARSE, 1, 23, "found 1.5, expected integer", ""},
+      {"SELECT a FROM m LIMIT 99999999999999999999", ERR_OUT_OF_RANGE, 1, 23, "too large", ""},
+      {"SELECT a FROM m WHERE a = 1e999", ERR_OUT_OF_RANGE, 1, 27, "too large", ""},
+      {"SELECT a FROM m WHERE a = -9223372036854775809", ERR_OUT_OF_RANGE, 1, 28, "too small", ""},
+      {"SELECT a FROM m WHERE time > 99999999999w", ERR_OUT_OF_RANGE, 1, 30, "invalid duration",
+       ""},
+      {"SELECT 'a FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
+      {"SELECT \"a FROM m", ERR_PARSE, 1, 8, "quoted identifier without its closing \"", ""},
+      {"SELECT 'a\nb' FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
+      {"SELECT \"a\\x\" FROM m", ERR_PARSE, 1, 10, "bad escape \\x", ""},
+      {"SELECT /a FROM m", ERR_PARSE, 1, 8, "regular expression without its closing /", ""},
+      {"SELECT a /* FROM m", ERR_PARSE, 1, 10, "comment without its closing */", ""},
+      {"SELECT a FROM m WHERE a ? 1", ERR_PARSE, 1, 25, "found illegal character ?", ""},
+      {"SELECT é FROM m", ERR_PARSE, 1, 8, "found illegal character é", ""},
+      {"SELECT \x01 FROM m", ERR_PARSE, 1, 8, "found illegal byte 0x01", ""},
+      {"SELECT \xff FROM m", ERR_PARSE, 1, 8, "found illegal byte 0xff", ""},
+      {"SELECT a::foo FROM m", ERR_PARSE, 1, 11, "found foo, expected float", ""},
+      {"SELECT *::float FROM m", ERR_PARSE, 1, 11, "found float, expected field, tag", ""},
+      {"SELECT a FROM m GROUP BY b fill(x)", ERR_PARSE, 1, 33, "found x, expected null", ""},
+      {"SELECT a FROM m ORDER BY a", ERR_PARSE, 1, 26, "only ORDER BY time supported", ""},
+      {"SELECT a INTO b FROM m", ERR_UNSUPPORTED, 1, 10, "INTO is not supported yet", ""},
+      {"SELECT a FROM (SELECT", ERR_UNSUPPORTED, 1, 15, "a subquery in FROM", ""},
+      {"SELECT a FROM m WHERE b = $c", ERR_UNSUPPORTED, 1, 27, "bound parameters", ""},
+      {"SHOW TAG VALUES WITH KEY = 'a'", ERR_PARSE, 1, 28, "found 'a', expected identifier", ""},
+      {"CREATE DATABASE", ERR_PARSE, 1, 16, "found EOF, expected identifier", ""},
+      {"CREATE DATABASE d WITH PRECISION h", ERR_PARSE, 1, 34, "found h, expected ns, us, ms, s",
+       ""},
+      {"DELETE", ERR_PARSE, 1, 7, "found EOF, expected FROM, WHERE", ""},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct parsed parsed;
+    parse(&parsed, str_from(rows[i].text));
     const struct err *err = &parsed.err;
-    if (parsed.code != good[i].code || err->code != good[i].code || err->line != good[i].line ||
-        err->column != good[i].column || !strstr(err->message, good[i].message) ||
-        strcmp(err->hint, good[i].hint) != 0)
-      fail_msg("%s: %d at %d:%d %s; %s", good[i].text, parsed.code, err->line, err->column,
+    if (parsed.code != rows[i].code || err->code != rows[i].code || err->line != rows[i].line ||
+        err->column != rows[i].column || !strstr(err->message, rows[i].message) ||
+        strcmp(err->hint, rows[i].hint) != 0)
+      fail_msg("%s: %d at %d:%d %s; %s", rows[i].text, parsed.code, err->line, err->column,
                err->message, err->hint);
     assert_memory_equal(err->message, "error parsing query: ", 21);
     parsed_deinit(&parsed);
