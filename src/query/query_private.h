@@ -81,14 +81,12 @@ int query__snapshot(struct query *query, struct err *err);
 
 /* ---- query_select.c ---- */
 /* Finds the tables, takes the snapshot, lowers. */
-/* Lowers and begins a SELECT over all its tables. */
 int query__select_open(struct query *query, struct err *err);
 /* *done: no event is left. */
 int query__select_next(struct query *query, struct query_event *event, bool *done, struct err *err);
 
 /* ---- query_show.c: results are gathered whole, then told ---- */
 /* Gathers the result series of a SHOW; gives its next event. */
-/* Gathers the result of a SHOW; then tells it, an event a call. */
 int query__show_open(struct query *query, struct err *err);
 int query__show_next(struct query *query, struct query_event *event, bool *done, struct err *err);
 /* Appends a result series. */
@@ -101,7 +99,6 @@ void query__show_close(struct statement *statement);
 
 /* ---- query_show_series.c: what is asked of the series ---- */
 /* Each gathers the result series of its statement. */
-/* Each gathers the result of one SHOW into statement's series. */
 int query__show_tag_keys(struct query *query, struct err *err);
 int query__show_tag_values(struct query *query, struct err *err);
 int query__show_series_keys(struct query *query, struct err *err);
@@ -114,7 +111,6 @@ int query__matching_series(struct query *query, struct catalog_table *table,
 
 /* ---- query_change.c ---- */
 /* Does what the statement says, durably. */
-/* Runs CREATE, DROP or DELETE: one durable commit each. */
 int query__change(struct query *query, struct err *err);
 
 #endif

@@ -40,8 +40,6 @@ struct parser {
 struct yyParser;
 /* The machine that lemon makes: its size; made ready in memory of that size; ended; fed one token
  * (kind 0: the end), which may run actions that fail the parser or set parser->syntax_error. */
-/* The machine that lemon makes of grammar.y, in the caller's storage of influxql__parser_size
- * bytes: begin, feed token by token (kind 0 at the end), end. */
 size_t influxql__parser_size(void);
 void influxql__parserInit(void *machine);
 void influxql__parserFinalize(void *machine);
@@ -59,14 +57,11 @@ bool influxql__token_falls_back(int kind);
 /* ---- build.c: what the grammar's actions call; NULL or empty after a failure ---- */
 /* Records the first failure: "error parsing query: … at line l, char c". at NULL: the text's start.
  */
-/* Keeps the first failure, with the position of `at` in the text. */
 void influxql__fail(struct parser *parser, int code, const char *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Fails with "what is not supported yet" at the token. */
-/* Fails with what Nilo does not do (yet), at the token. */
 void influxql__unsupported(struct parser *parser, const struct token *token, const char *what);
 /* Appends a copy of an item of `size` bytes. */
-/* Appends a copy of an item of `size` bytes to a list in the arena. */
 void influxql__push(struct parser *parser, struct list *list, const void *item, size_t size);
 /* Without quotes and escapes, in the arena. */
 struct str influxql__text(struct parser *parser, const struct token *token);
@@ -115,13 +110,10 @@ bool influxql__function_takes(const struct function *function, struct type type)
 
 /* ---- expressions.c ---- */
 /* As it is written. */
-/* The operator as it is written; static. */
 const char *influxql__operator_text(enum influxql_operator op);
 /* Without parentheses around it. */
-/* The expression inside any parentheses. */
 const struct influxql_expr *influxql__unwrap(const struct influxql_expr *expr);
 /* The name time, in any case, without a cast. */
-/* Whether it is the time column, as `time` or "time". */
 bool influxql__is_time(const struct influxql_expr *expr);
 /* The first call below, or NULL. */
 const struct influxql_expr *influxql__find_call(const struct influxql_expr *expr);
@@ -264,9 +256,6 @@ int influxql__limit_node(struct table_lowering *lowering, struct err *err);
 /* ---- lower_aggregates.c ---- */
 /* The plan of a table for each kind with calls; lowering->plan stays NULL when the table has none
  * of the fields. */
-/* Put the nodes of the select list on top of the plan, where it has aggregates or selectors, window
- * functions over them or over rows, or distinct(). `names` are the output columns'. Errors name the
- * call. */
 int influxql__lower_aggregates(struct table_lowering *lowering, const struct str *names,
                                struct err *err);
 int influxql__lower_windows(struct table_lowering *lowering, const struct str *names,
