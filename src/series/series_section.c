@@ -212,11 +212,27 @@ int series__section_codes_chunk(const struct section *section, struct store_part
   return ERR_OK;
 }
 
+/* The code of one ordinal: only the vector that it lies in is decoded. */
+static int code_at(const struct section *section, struct store_part *part, uint32_t column,
+                   uint32_t ordinal, struct arena *arena, uint32_t *code_out, struct err *err) {
+  uint64_t chunk = ordinal / SECTION_CHUNK, value = 0;
+  const struct section_place *place = &section->columns[column].codes[chunk];
+  struct codec_image image;
+  int code = read_image(section, part, place, chunk_rows(section, chunk), "a chunk of codes", arena,
+                        &image, err);
+  if (!code) code = codec_decode_into(&image, ordinal % SECTION_CHUNK, 1, &value, NULL, NULL, err);
+  if (!code && value > section->columns[column].distinct)
+    code = damaged(section, "a chunk of codes", place->offset, err);
+  *code_out = (uint32_t)value;
+  return code;
+}
+
 int series__section_codes(const struct section *section, struct store_part *part, uint32_t column,
                           const uint32_t *ordinals, size_t count, struct arena *arena,
                           uint32_t *codes, struct err *err) {
   const int64_t *chunk_codes = NULL;
   uint64_t loaded = UINT64_MAX;
+  if (count == 1) return code_at(section, part, column, ordinals[0], arena, codes, err);
   for (size_t i = 0; i < count; i++) {
     uint64_t chunk = ordinals[i] / SECTION_CHUNK;
     if (chunk != loaded) {
