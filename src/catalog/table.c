@@ -252,7 +252,10 @@ const struct catalog_column *catalog_column_find(const struct catalog_table *pub
 
 const struct catalog_column *catalog_column_by_id(const struct catalog_table *table, uint32_t id) {
   const struct catalog_column *const *columns;
-  size_t low = 0, high = catalog_table_columns(table, &columns);
+  size_t count = catalog_table_columns(table, &columns);
+  /* Ids ascend from 1 and columns only grow: the id is the place, but for ids that were lost. */
+  if (id - 1 < count && columns[id - 1]->id == id) return columns[id - 1];
+  size_t low = 0, high = count;
   while (low < high) {
     size_t middle = (low + high) / 2;
     if (columns[middle]->id < id)
@@ -260,7 +263,6 @@ const struct catalog_column *catalog_column_by_id(const struct catalog_table *ta
     else
       high = middle;
   }
-  size_t count = catalog_table_columns(table, &columns);
   return low < count && columns[low]->id == id ? columns[low] : NULL;
 }
 

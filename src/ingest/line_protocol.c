@@ -70,6 +70,11 @@ static inline const char *read_cell(const char *at, const char *end, uint8_t typ
 static bool shape_ready(struct ingest_cache *cache, struct line_shape *shape,
                         struct table_rows *rows, struct arena *arena) {
   if (shape->serial == cache->serial) return true;
+  bool known = rows->table && rows->table->id == shape->table_id;
+  if (known && table_rows_shape_known(rows, shape->columns, shape->count, &shape->number)) {
+    shape->serial = cache->serial;
+    return true;
+  }
   uint32_t *indexes = ARENA_ARRAY(arena, uint32_t, shape->count);
   if (!indexes) return false;
   for (uint32_t f = 0; f < shape->count; f++) {
@@ -79,6 +84,8 @@ static bool shape_ready(struct ingest_cache *cache, struct line_shape *shape,
   }
   if (table_rows_shape(rows, indexes, shape->count, &shape->number, NULL)) return false;
   shape->serial = cache->serial;
+  if (rows->table && table_rows_shape_columns(rows, shape->number, shape->columns))
+    shape->table_id = rows->table->id;
   return true;
 }
 

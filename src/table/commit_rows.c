@@ -43,6 +43,11 @@ static int group_inputs(struct table_write *write, struct gathering *gathering, 
     for (uint32_t p = 0; p < write->piece_count && !code; p++)
       for (struct rows *rows = write->pieces[p]->first; rows && !code; rows = rows->next) {
         if (rows->public.row_count == 0) continue;
+        if (pass == 1) {
+          gathering->inputs[gathering->starts[rows->group + 1]++] =
+              (struct join_input){write->pieces[p], rows};
+          continue;
+        }
         bool is_new;
         uint64_t *slot = str_table_insert(&tables, rows->public.name, &is_new);
         if (!slot) {
@@ -50,11 +55,8 @@ static int group_inputs(struct table_write *write, struct gathering *gathering, 
           break;
         }
         if (is_new) *slot = gathering->table_count++;
-        if (pass == 0)
-          gathering->starts[*slot + 2]++;
-        else
-          gathering->inputs[gathering->starts[*slot + 1]++] =
-              (struct join_input){write->pieces[p], rows};
+        rows->group = (uint32_t)*slot;
+        gathering->starts[*slot + 2]++;
       }
     if (pass == 0)
       for (uint32_t t = 2; t <= inputs + 1; t++)

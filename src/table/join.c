@@ -425,6 +425,7 @@ int table__join(struct table_write *write, const struct join_input *inputs, uint
     most += inputs[i].rows->public.row_count;
     recall |= inputs[i].piece->generation != generation;
   }
+  if (count == 1 && !recall && table__join_row(inputs, arena, joined)) return ERR_OK;
   u64_table_init(&join.target_of, &write->account);
   join.plans = ARENA_ARRAY(arena, struct shape_plan *, count);
   join.row = arena_alloc(arena, most * sizeof *join.row);

@@ -34,6 +34,7 @@ int table_write_begin(struct table_engine *engine, const struct table_write_opti
   struct table_write *write = mem_alloc_zero(&engine->account, sizeof *write);
   if (!write) return mem_refused(&engine->account, sizeof *write, err);
   write->engine = engine;
+  write->unit = database.unit;
   mem_account_init(&write->account, "write", &engine->account, 0);
   arena_init(&write->arena, &write->account, 4096);
   os_mutex_init(&write->lock, engine->os);
@@ -130,9 +131,6 @@ int table_piece_rows(struct table_piece *piece, struct str measurement, struct t
     return ERR_OK;
   }
   struct table_write *write = piece->write;
-  struct catalog_database database;
-  int code = catalog_database_find(write->engine->catalog, write->options.database, &database, err);
-  if (code) return code;
   if (measurement.size == 0 || measurement.size > LIMIT_NAME_SIZE)
     return err_set(err, ERR_LIMIT_EXCEEDED, "a measurement name of %zu bytes; allowed are 1 to %d",
                    measurement.size, LIMIT_NAME_SIZE);
@@ -143,7 +141,7 @@ int table_piece_rows(struct table_piece *piece, struct str measurement, struct t
   *slot = (uint64_t)(uintptr_t)rows;
   rows->public.piece = piece;
   rows->public.name = name;
-  rows->public.unit = database.unit;
+  rows->public.unit = write->unit;
   str_table_init(&rows->new_known, &write->account, false, 0);
   str_table_init(&rows->field_names, &write->account, false, 0);
   str_table_init(&rows->shape_names, &write->account, false, 0);
@@ -283,6 +281,32 @@ int table_rows_shape(struct table_rows *public, const uint32_t *fields, uint32_t
     *slot = s;
   }
   return ERR_OK;
+}
+
+bool table_rows_shape_columns(const struct table_rows *public, uint32_t number, uint32_t *columns) {
+  const struct shape *shape = &((const struct rows *)public)->shapes[number];
+  for (uint32_t f = 0; f < shape->count; f++)
+    if (!(columns[f] = public->fields[shape->fields[f]].column_id)) return false;
+  return true;
+}
+
+bool table_rows_shape_known(struct table_rows *public, const uint32_t *columns, uint32_t count,
+                            uint32_t *number) {
+  if (public->field_count || !public->table)
+    return false; /* the first shape only: fields are its own */
+  struct table_field *fields = arena_alloc(&public->piece->arena, count * sizeof *fields);
+  uint32_t *identity = arena_alloc(&public->piece->arena, count * sizeof *identity);
+  if (!fields || !identity) return false;
+  for (uint32_t f = 0; f < count; f++) {
+    const struct catalog_column *column = catalog_column_by_id(public->table, columns[f]);
+    if (!column) return false;
+    fields[f] = (struct table_field){column->name, column->id, column->type};
+    identity[f] = f;
+  }
+  if (count > LINEAR_FIELDS) return false;
+  public->fields = fields;
+  public->field_count = public->field_capacity = count;
+  return table_rows_shape(public, identity, count, number, NULL) == ERR_OK;
 }
 
 /* ---- rows ---- */

@@ -64,6 +64,7 @@ struct rows {
   struct series_index *index; /* NULL: new table */
   struct row_chunk *first, *last;
   uint32_t last_row; /* offset of the newest row in `last` */
+  uint32_t group;    /* while joining: the number of its table in the write */
   struct shape *shapes;
   uint32_t shape_count, shape_capacity;
   struct str *new_tags; /* raw tag sets: sized name, sized value, ascending by name */
@@ -87,6 +88,7 @@ struct table_piece {
 struct table_write {
   struct table_engine *engine;
   struct table_write_options options; /* strings in `arena` */
+  enum time_unit unit;                /* of new tables */
   struct mem_account account;
   struct arena arena; /* lives until done */
   struct os_mutex lock;
@@ -126,6 +128,9 @@ struct join_input {
   struct table_piece *piece;
   struct rows *rows;
 };
+/* The same for one plain row that needs nothing made or changed (join_row.c); its columns are the
+ * row's own cells, in the piece. False: it is not that simple. */
+bool table__join_row(const struct join_input *input, struct arena *arena, struct joined *joined);
 int table__join(struct table_write *write, const struct join_input *inputs, uint32_t count,
                 struct arena *arena, struct joined *joined, struct err *err);
 /* Orders (series, time, row) triples: order[i] is the input position of the i-th. Stable. *ordered:

@@ -96,6 +96,12 @@ int table_rows_field(struct table_rows *rows, struct str name, struct type type,
 /* The number of the shape with these fields (each once) in this order; made on first use. */
 int table_rows_shape(struct table_rows *rows, const uint32_t *fields, uint32_t count,
                      uint32_t *shape, struct err *err);
+/* A shape by what an earlier piece learnt (table_rows_shape_columns): column ids of this very
+ * table. False: ask by names. */
+bool table_rows_shape_known(struct table_rows *rows, const uint32_t *columns, uint32_t count,
+                            uint32_t *shape);
+/* The column ids of a shape's fields, in its order; false when one is new. */
+bool table_rows_shape_columns(const struct table_rows *rows, uint32_t shape, uint32_t *columns);
 /* Appends a row; the caller fills its cells, one per field of the shape. NULL when memory is
  * refused. */
 struct table_row *table_rows_append(struct table_rows *rows, uint32_t shape, uint64_t series,
