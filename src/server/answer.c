@@ -2,6 +2,7 @@
 #include "server/answer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -354,9 +355,21 @@ static void write_rows(struct answer *answer, const struct batch *batch, int64_t
   }
 }
 
+bool answer_is_fault(const struct err *error) {
+  enum err_class class = err_info(error->code)->class;
+  return class == ERR_CLASS_CORRUPTION || class == ERR_CLASS_IO || class == ERR_CLASS_INTERNAL;
+}
+
+struct str answer__error_text(const struct err *error, char *out, size_t size) {
+  if (!error->detail[0] || !answer_is_fault(error)) return str_from(error->message);
+  snprintf(out, size, "%s (%s)", error->message, error->detail);
+  return str_from(out);
+}
+
 static void write_error(struct answer *answer, const struct err *error) {
+  char text[ANSWER_ERROR_TEXT_MAX];
   json_key(&answer->json, STR("error"));
-  json_string(&answer->json, str_from(error->message));
+  json_string(&answer->json, answer__error_text(error, text, sizeof text));
 }
 
 static void end_statement(struct answer *answer, const struct err *error) {

@@ -64,6 +64,9 @@ void answer_begin(struct answer *answer);
  * batch ends; *row says how far it came. ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int answer_event(struct answer *answer, const struct query_event *event, int64_t *row,
                  size_t size_max, struct err *err);
+/* Whether a statement's error is a fault of the engine (damage, disk), not of the statement: such
+ * ones are told with their place, and belong in the log. */
+bool answer_is_fault(const struct err *error);
 /* What stands behind the last event. */
 void answer_end(struct answer *answer);
 

@@ -110,7 +110,8 @@ static void write_error(struct answer *answer, const struct err *error) {
   if (answer->headed) csv_write_row_end(answer->out);
   answer->headed = true;
   buffer_append_text(answer->out, "error\n");
-  csv_write_field(answer->out, str_from(error->message), true);
+  char text[ANSWER_ERROR_TEXT_MAX];
+  csv_write_field(answer->out, answer__error_text(error, text, sizeof text), true);
   csv_write_row_end(answer->out);
 }
 

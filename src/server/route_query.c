@@ -80,6 +80,11 @@ static void run(struct request *request) {
       state->row = 0;
     }
     if (state->event.kind == QUERY_END) break;
+    if (state->event.kind == QUERY_DONE && answer_is_fault(&state->event.error)) {
+      char text[1024];
+      err_format(&state->event.error, text, sizeof text);
+      log_error(request->server->logger, "http", "a statement met a fault: %s", text);
+    }
     if (answer_event(&state->answer, &state->event, &state->row, REPLY_PIECE_SIZE, &err)) {
       fail(request, &err);
       return;
