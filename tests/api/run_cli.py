@@ -75,6 +75,18 @@ class Case(unittest.TestCase):
                            "nilometer", "--unit", "s", NILE)
         self.assertEqual(out, f'{READINGS} rows written to "nile"\n')
 
+    def flush(self):
+        """Runs a server that flushes by age until the catalog's and a table's rows are in parts."""
+        with nilo_server.Server(["--storage.flush_age=1ms"], folder=str(self.folder)) as server:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                with urllib.request.urlopen(server.url + "/metrics") as answer:
+                    text = answer.read().decode()
+                if int(re.search(r"(?m)^nilo_store_parts (\d+)$", text)[1]) >= 2:
+                    break
+                time.sleep(0.05)
+            self.assertEqual(server.stop(), 0)
+
     def inspect(self):
         return json.loads(self.nilo("inspect", "--data", self.data, "--json")[0])
 
@@ -454,6 +466,53 @@ class Directories(Case):
         err = self.nilo("query", "--data", "a/b", "SHOW DATABASES", status=1)[1]
         self.assertIn("a/b", err)
 
+    def damage(self, place):
+        """Loads and flushes the Nile, then damages the part file at place(size)."""
+        self.load_nile()
+        self.flush()
+        part = max((self.folder / "data" / "parts").iterdir(), key=lambda path: path.stat().st_size)
+        content = bytearray(part.read_bytes())
+        at = place(len(content))
+        content[at] ^= 0xff
+        part.write_bytes(content)
+        return part
+
+    def test_damaged_block(self):
+        """The query says where; what does not touch the block is answered."""
+        part = self.damage(lambda size: size // 3)
+        with nilo_server.Server(folder=str(self.folder)) as server:
+            err = self.nilo("query", "--server", server.url, "--db", "nile",
+                            "SELECT * FROM nilometer; SHOW FIELD KEYS", status=1)[1]
+            self.assertIn("damaged", err)
+            self.assertIn(part.name, err)
+            self.assertEqual(server.stop(), 0)
+            self.assertIn(part.name, server.log_text())
+
+    def test_damaged_part(self):
+        """The part is left out and kept; the server says that it is not well."""
+        part = self.damage(lambda size: size - 40)
+        with nilo_server.Server(folder=str(self.folder)) as server:
+            with self.assertRaises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(server.url + "/health")
+            self.assertEqual(raised.exception.code, 503)
+            self.assertIn("1 parts are quarantined", json.loads(raised.exception.read())["message"])
+            raised.exception.close()
+            self.assertIn(part.name, server.log_text())
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual([path.name for path in (self.folder / "data" / "quarantine").iterdir()],
+                         [part.name])
+
+    def test_missing_part(self):
+        self.load_nile()
+        self.flush()
+        part = next((self.folder / "data" / "parts").iterdir())
+        aside = self.folder / "aside"
+        part.rename(aside)
+        self.refused(self.data, f"is missing ({part}); put it back")
+        aside.rename(part)
+        self.assertEqual(self.query("SELECT count(max_level) FROM nilometer", db="nile")[1][-1],
+                         str(MAXIMA))
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
     def test_no_permission(self):
         self.load_nile()
@@ -490,16 +549,7 @@ class Inspect(Case):
     def test_flushed(self):
         """A server flushes by age; then the rows are in parts on disk."""
         self.load_nile()
-        settings = ["--storage.flush_age=1ms"]
-        with nilo_server.Server(settings, folder=str(self.folder)) as server:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                with urllib.request.urlopen(server.url + "/metrics") as answer:
-                    text = answer.read().decode()
-                if int(re.search(r"(?m)^nilo_store_parts (\d+)$", text)[1]) >= 2:
-                    break  # the catalog's and the table's
-                time.sleep(0.05)
-            self.assertEqual(server.stop(), 0)
+        self.flush()
         report = self.inspect()
         self.assertGreater(report["parts"], 0)
         self.assertGreater(report["part_bytes"], 0)
