@@ -109,7 +109,7 @@ static int end_group(struct aggregate *self, struct err *err) {
   int code = ERR_OK;
   for (uint32_t i = 0; i < self->table.page_count && !code; i++)
     code = aggregate_emit_page(&self->emit, self->table.pages[i], err);
-  if (!code) code = aggregate_emit_finish(&self->emit, err);
+  if (!code) aggregate_emit_finish(&self->emit);
   self->open = false;
   self->emitting = true;
   return code;

@@ -57,9 +57,16 @@ int aggregate_emit_page(struct aggregate_emit *emit, const struct aggregate_page
   return ERR_OK;
 }
 
-int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err) {
-  (void)err;
-  if (emit->count == 0) return ERR_OK;
+size_t aggregate_emit_count(struct aggregate_emit *emit) {
+  size_t distinct = emit->count > 0;
+  if (emit->count) sort_rows(emit->records, emit->records + emit->capacity, emit->count);
+  for (size_t i = 1; i < emit->count; i++)
+    distinct += emit->records[i].key != emit->records[i - 1].key;
+  return distinct;
+}
+
+void aggregate_emit_finish(struct aggregate_emit *emit) {
+  if (emit->count == 0) return;
   sort_rows(emit->records, emit->records + emit->capacity, emit->count);
   size_t kept = 0;
   for (size_t i = 1; i < emit->count; i++) {
@@ -70,7 +77,6 @@ int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err) {
       emit->records[++kept] = emit->records[i];
   }
   emit->count = kept + 1;
-  return ERR_OK;
 }
 
 static void append_carried(struct aggregate_emit *emit, const uint64_t *carried, uint32_t column) {

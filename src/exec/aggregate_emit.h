@@ -22,7 +22,9 @@ void aggregate_emit_deinit(struct aggregate_emit *emit);
 void aggregate_emit_begin(struct aggregate_emit *emit);
 int aggregate_emit_page(struct aggregate_emit *emit, const struct aggregate_page *page,
                         struct err *err);
-int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err);
+void aggregate_emit_finish(struct aggregate_emit *emit);
+/* How many buckets the pages since begin have; instead of finish. */
+size_t aggregate_emit_count(struct aggregate_emit *emit);
 /* Appends rows of the group to `rows` until it is full or *done. */
 int aggregate_emit_rows(struct aggregate_emit *emit, bool *done, struct err *err);
 

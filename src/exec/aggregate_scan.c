@@ -5,13 +5,18 @@
  * call goes over all slices in tight loops. A whole block that falls into one record is answered
  * from its statistics. A filter is a bitmap that is joined with the validity of the columns, so no
  * row is moved. At the end the records of a group are merged in the order of the morsels, which
- * depends on the data only. */
+ * depends on the data only.
+ *
+ * When only the first few buckets of each group are needed, ranges of time are read one after
+ * another from that end, each much longer than the one before, until every group has enough. */
 #include <string.h>
 
 #include "base/err.h"
 #include "exec/aggregate_emit.h"
 #include "exec/source.h"
 #include "kernel/bucket.h"
+
+enum { ROUNDS_MAX = 24, ROUND_GROWTH = 8 };
 
 struct scan_task {
   struct aggregate_table table;
@@ -27,9 +32,12 @@ struct scan_aggregate {
   const struct plan_schema *input; /* the aggregate's input */
   const struct program **programs; /* per column of it; NULL: none is projected */
   bool **needs;                    /* per column of the input: columns of the scan */
-  struct morsel *morsels;
-  struct scan_task *tasks;
-  uint32_t morsel_count;
+  struct scan_round {
+    struct morsel *morsels;
+    struct scan_task *tasks;
+    uint32_t count;
+  } rounds[ROUNDS_MAX];
+  uint32_t round_count;
   struct sort_row *pages; /* by group */
   size_t page_count, page_at;
   bool ran, emitting;
@@ -342,7 +350,8 @@ static int work_init(struct scan_work *work, struct err *err) {
 
 static int run_morsel(void *context, size_t i, struct exec_figures *figures, struct err *err) {
   struct scan_aggregate *self = context;
-  struct scan_work work = {.self = self, .task = &self->tasks[i], .morsel = &self->morsels[i]};
+  const struct scan_round *round = &self->rounds[self->round_count - 1];
+  struct scan_work work = {.self = self, .task = &round->tasks[i], .morsel = &round->morsels[i]};
   int code = exec__reader_open(&work.reader, &self->source, work.morsel, err);
   if (!code) code = work_init(&work, err);
   if (!code) code = run_chunks(&work, err);
@@ -355,11 +364,19 @@ static int run_morsel(void *context, size_t i, struct exec_figures *figures, str
 
 /* ---- the whole ---- */
 
+static void drop_pages(struct scan_aggregate *self) {
+  mem_free(self->op.exec->options.account, self->pages, self->page_count * 2 * sizeof *self->pages);
+  self->pages = NULL;
+  self->page_count = 0;
+}
+
 /* Orders all pages by group; those of a group stay in the order of morsels. */
 static int order_pages(struct scan_aggregate *self, struct err *err) {
   size_t count = 0;
-  for (uint32_t i = 0; i < self->morsel_count; i++)
-    count += self->tasks[i].table.page_count;
+  drop_pages(self);
+  for (uint32_t r = 0; r < self->round_count; r++)
+    for (uint32_t i = 0; i < self->rounds[r].count; i++)
+      count += self->rounds[r].tasks[i].table.page_count;
   struct mem_account *account = self->op.exec->options.account;
   size_t size = count * 2 * sizeof *self->pages;
   if (count == 0) return ERR_OK;
@@ -367,45 +384,112 @@ static int order_pages(struct scan_aggregate *self, struct err *err) {
   if (!self->pages) return mem_refused(account, size, err);
   self->page_count = count;
   struct sort_row *at = self->pages;
-  for (uint32_t i = 0; i < self->morsel_count; i++) {
-    const struct scan_task *task = &self->tasks[i];
-    for (uint32_t p = 0; p < task->table.page_count; p++) {
-      struct aggregate_page *page = task->table.pages[p];
-      *at++ =
-          (struct sort_row){task->groups ? task->groups[page->slot] : 0, (uint64_t)(uintptr_t)page};
+  for (uint32_t r = 0; r < self->round_count; r++) {
+    for (uint32_t i = 0; i < self->rounds[r].count; i++) {
+      const struct scan_task *task = &self->rounds[r].tasks[i];
+      for (uint32_t p = 0; p < task->table.page_count; p++) {
+        struct aggregate_page *page = task->table.pages[p];
+        *at++ = (struct sort_row){task->groups ? task->groups[page->slot] : 0,
+                                  (uint64_t)(uintptr_t)page};
+      }
     }
   }
   sort_rows(self->pages, self->pages + count, count);
   return ERR_OK;
 }
 
-static int run_all(struct scan_aggregate *self, struct err *err) {
+/* Aggregates the rows with keys in [min, max]. */
+static int run_round(struct scan_aggregate *self, int64_t min, int64_t max, struct err *err) {
   struct exec *exec = self->op.exec;
-  int code = exec__source_cut(&self->source, exec->options.morsel_rows, &self->morsels,
-                              &self->morsel_count, err);
+  struct scan_round *round = &self->rounds[self->round_count];
+  int code = exec__source_cut(&self->source, min, max, exec->options.morsel_rows, &round->morsels,
+                              &round->count, err);
   if (code) return code;
-  self->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, self->morsel_count + 1);
-  if (!self->tasks) return exec__refused(exec, self->morsel_count * sizeof *self->tasks, err);
-  for (uint32_t i = 0; i < self->morsel_count; i++)
-    aggregate_table_init(&self->tasks[i].table, &self->aggregator);
-  code = exec__parallel(exec, self->morsel_count, run_morsel, self, err);
+  round->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, round->count + 1);
+  if (!round->tasks) return exec__refused(exec, round->count * sizeof *round->tasks, err);
+  for (uint32_t i = 0; i < round->count; i++)
+    aggregate_table_init(&round->tasks[i].table, &self->aggregator);
+  self->round_count++;
+  code = exec__parallel(exec, round->count, run_morsel, self, err);
   return code ? code : order_pages(self, err);
 }
 
-/* Begins the next group that has rows; false: there is none. */
+/* Gathers the pages of the next group. */
+static int gather_group(struct scan_aggregate *self, size_t *at, struct err *err) {
+  uint64_t group = self->pages[*at].key;
+  int code = ERR_OK;
+  aggregate_emit_begin(&self->emit);
+  for (; *at < self->page_count && self->pages[*at].key == group && !code; ++*at)
+    code = aggregate_emit_page(&self->emit,
+                               (const struct aggregate_page *)(uintptr_t)self->pages[*at].row, err);
+  return code;
+}
+
+/* True when every group has as many buckets as are needed. */
+static int has_enough(struct scan_aggregate *self, bool *enough, struct err *err) {
+  uint64_t groups = 0;
+  *enough = true;
+  for (size_t at = 0; at < self->page_count && *enough; groups++) {
+    int code = gather_group(self, &at, err);
+    if (code) return code;
+    *enough = aggregate_emit_count(&self->emit) >= self->aggregator.plan->limit;
+  }
+  *enough &= groups == self->source.group_count;
+  return ERR_OK;
+}
+
+/* Buckets are read from the end that is wanted. Ranges meet between two buckets. */
+static int run_rounds(struct scan_aggregate *self, struct err *err) {
+  const struct plan_aggregation *plan = self->aggregator.plan;
+  const struct source *source = &self->source;
+  int64_t width = plan->bucket.width, offset = plan->bucket.offset;
+  int64_t min = source->scan->scan.time_min, max = source->scan->scan.time_max;
+  int64_t edge = bucket_index(plan->descending ? source->key_max : source->key_min, width, offset);
+  __int128 step = (__int128)plan->limit;
+  for (;;) {
+    __int128 next = plan->descending ? edge - step + 1 : edge + step - 1;
+    int64_t low = min, high = max;
+    bool last = self->round_count + 1 == ROUNDS_MAX || next < INT64_MIN || next > INT64_MAX;
+    if (!last && plan->descending) {
+      low = bucket_first((int64_t)next, width, offset);
+      last = low <= source->key_min || low <= min;
+      if (last) low = min;
+    } else if (!last) {
+      high = bucket_last((int64_t)next, width, offset);
+      last = high >= source->key_max || high >= max;
+      if (last) high = max;
+    }
+    bool enough = false;
+    int code = run_round(self, low, high, err);
+    if (!code && !last) code = has_enough(self, &enough, err);
+    if (code || last || enough) return code;
+    if (plan->descending)
+      max = low - 1;
+    else
+      min = high + 1;
+    step *= ROUND_GROWTH;
+  }
+}
+
+static int run_all(struct scan_aggregate *self, struct err *err) {
+  const struct source *source = &self->source;
+  const struct plan_aggregation *plan = self->aggregator.plan;
+  bool few = plan->limit && plan->bucket.width && source->key_min < source->key_max &&
+             source->rows_estimate > self->op.exec->options.morsel_rows;
+  if (few) return run_rounds(self, err);
+  return run_round(self, source->scan->scan.time_min, source->scan->scan.time_max, err);
+}
+
+/* Begins the next group. */
 static int begin_group(struct scan_aggregate *self, struct err *err) {
-  struct aggregate_emit *emit = &self->emit;
   uint32_t tags = self->op.node->schema.group_count;
   uint64_t group = self->pages[self->page_at].key;
-  aggregate_emit_begin(emit);
-  int code = ERR_OK;
-  for (; self->page_at < self->page_count && self->pages[self->page_at].key == group && !code;
-       self->page_at++)
-    code = aggregate_emit_page(
-        emit, (const struct aggregate_page *)(uintptr_t)self->pages[self->page_at].row, err);
+  int code = gather_group(self, &self->page_at, err);
+  if (code) return code;
   for (uint32_t t = 0; t < tags; t++)
-    emit->codes[t] = self->source.group_codes[group * tags + t];
-  return code ? code : aggregate_emit_finish(emit, err);
+    self->emit.codes[t] = self->source.group_codes[group * tags + t];
+  aggregate_emit_finish(&self->emit);
+  return ERR_OK;
 }
 
 /* The scan's column that a column of the input is, or UINT32_MAX: something computed. */
@@ -462,9 +546,10 @@ static int scan_aggregate_next(struct exec_op *op, struct exec_batch *batch, str
 
 static void scan_aggregate_close(struct exec_op *op) {
   struct scan_aggregate *self = (struct scan_aggregate *)op;
-  for (uint32_t i = 0; self->tasks && i < self->morsel_count; i++)
-    aggregate_table_deinit(&self->tasks[i].table);
-  mem_free(op->exec->options.account, self->pages, self->page_count * 2 * sizeof *self->pages);
+  for (uint32_t r = 0; r < ROUNDS_MAX; r++)
+    for (uint32_t i = 0; self->rounds[r].tasks && i < self->rounds[r].count; i++)
+      aggregate_table_deinit(&self->rounds[r].tasks[i].table);
+  drop_pages(self);
   aggregate_emit_deinit(&self->emit);
 }
 

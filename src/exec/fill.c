@@ -70,6 +70,7 @@ static int find_range(struct fill *self, struct err *err) {
     if (last > self->last) self->last = last;
   }
   __int128 total = (__int128)self->last - self->first + 1;
+  if (fill->limit && total > fill->limit) total = fill->limit;
   if (total > LIMIT_BUCKETS_DEFAULT) {
     err_set(err, ERR_LIMIT_EXCEEDED, "the range of time has more than %d buckets to fill",
             LIMIT_BUCKETS_DEFAULT);

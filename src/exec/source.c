@@ -272,27 +272,38 @@ int exec__source_open(struct source *source, struct exec *exec, const struct pla
 
 enum { MORSELS_MAX = 1024 };
 
+/* What is cut: a range of keys, and the part of it where parts have rows (low above high: none). */
+struct cut {
+  int64_t min, max, low, high;
+};
+
 /* Range `i` of `count` equal ones of the keys that parts have; the outer ones reach to the ends of
  * what is asked for, because unflushed rows may lie there. */
-static void cut_keys(const struct source *source, uint32_t i, uint32_t count,
-                     struct morsel *morsel) {
-  const struct plan_scan *scan = &source->scan->scan;
-  morsel->key_min = scan->time_min;
-  morsel->key_max = scan->time_max;
-  __int128 span = (__int128)source->key_max - source->key_min + 1;
-  if (i > 0) morsel->key_min = (int64_t)(source->key_min + span * i / count);
-  if (i + 1 < count) morsel->key_max = (int64_t)(source->key_min + span * (i + 1) / count) - 1;
+static void cut_keys(const struct cut *cut, uint32_t i, uint32_t count, struct morsel *morsel) {
+  morsel->key_min = cut->min;
+  morsel->key_max = cut->max;
+  __int128 span = (__int128)cut->high - cut->low + 1;
+  if (i > 0) morsel->key_min = (int64_t)(cut->low + span * i / count);
+  if (i + 1 < count) morsel->key_max = (int64_t)(cut->low + span * (i + 1) / count) - 1;
 }
 
-int exec__source_cut(const struct source *source, uint64_t rows, struct morsel **out,
-                     uint32_t *count, struct err *err) {
+static uint64_t pieces_of(const struct source *source, const struct cut *cut, uint64_t rows) {
+  if (cut->low > cut->high) return 1;
+  double share = ((double)cut->high - (double)cut->low + 1) /
+                 ((double)source->key_max - (double)source->key_min + 1);
+  uint64_t pieces = (uint64_t)((double)source->rows_estimate * share) / rows + 1;
+  return pieces > MORSELS_MAX ? MORSELS_MAX : pieces;
+}
+
+int exec__source_cut(const struct source *source, int64_t key_min, int64_t key_max, uint64_t rows,
+                     struct morsel **out, uint32_t *count, struct err *err) {
+  struct cut cut = {key_min, key_max, key_min > source->key_min ? key_min : source->key_min,
+                    key_max < source->key_max ? key_max : source->key_max};
   size_t series = source->series.count;
-  uint64_t pieces = source->rows_estimate / rows + 1;
-  if (pieces > MORSELS_MAX) pieces = MORSELS_MAX;
+  uint64_t pieces = pieces_of(source, &cut, rows);
   uint32_t by_series = (uint32_t)(pieces < series ? pieces : series), by_keys = 1;
-  if (series && by_series < pieces && source->key_min < source->key_max)
-    by_keys = (uint32_t)((pieces + by_series - 1) / by_series);
-  if ((__int128)source->key_max - source->key_min < by_keys) by_keys = 1;
+  if (series && by_series < pieces) by_keys = (uint32_t)((pieces + by_series - 1) / by_series);
+  if (cut.low > cut.high || (__int128)cut.high - cut.low < by_keys) by_keys = 1;
   struct morsel *morsels =
       ARENA_ARRAY(&source->exec->memory, struct morsel, (size_t)by_series * by_keys + 1);
   if (!morsels) return exec__refused(source->exec, by_series * sizeof *morsels, err);
@@ -304,7 +315,7 @@ int exec__source_cut(const struct source *source, uint64_t rows, struct morsel *
       *morsel = (struct morsel){.ids = source->series.ids + first,
                                 .first = (uint32_t)first,
                                 .count = (uint32_t)(end - first)};
-      cut_keys(source, k, by_keys, morsel);
+      cut_keys(&cut, k, by_keys, morsel);
     }
   }
   *out = morsels;

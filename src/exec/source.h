@@ -81,10 +81,11 @@ int exec__reader_keys(struct reader *reader, struct err *err);
 /* Adds what was read to `figures`. */
 void exec__reader_close(struct reader *reader, struct exec_figures *figures);
 
-/* Cuts the source into morsels of about `rows` rows, in the order of series and then of keys. The
- * cut depends on the data only, never on the number of threads. From the execution's memory. */
-int exec__source_cut(const struct source *source, uint64_t rows, struct morsel **morsels,
-                     uint32_t *count, struct err *err);
+/* Cuts the source's rows with keys in [key_min, key_max] into morsels of about `rows` rows, in the
+ * order of series and then of keys. The cut depends on the data only, never on the number of
+ * threads. From the execution's memory. */
+int exec__source_cut(const struct source *source, int64_t key_min, int64_t key_max, uint64_t rows,
+                     struct morsel **morsels, uint32_t *count, struct err *err);
 
 /* Runs count calls on the pool, or here when there is none or only one; each gets an err of its
  * own; gives back the first failure in order. */

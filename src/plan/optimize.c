@@ -6,6 +6,7 @@
  *   filters           two filters in a row are one with AND
  *   reverse           reverse over a scan (through projections and filters) turns the scan
  *   limit             a limit over a scan (through projections) tells it how many rows are needed
+ *   buckets           a limit over fills and aggregates by time tells them, too
  *   any present       a scan of all fields of its table, or below an aggregate that ignores nulls,
  *                     need not look for rows without values
  *   unordered         rows below an aggregate need no order
@@ -94,11 +95,32 @@ static const struct plan_node *rewrite_reverse(struct rewriting *rewriting,
   return replace_scan(rewriting, node->input, turned);
 }
 
+/* Tells fills and aggregates by time that only the first rows of each group are needed. A fill that
+ * looks at neighbours needs all of its input. */
+static const struct plan_node *limit_buckets(struct rewriting *rewriting,
+                                             const struct plan_node *node, uint64_t needed) {
+  struct plan_node *copy = copy_of(rewriting, node);
+  if (!copy) return node;
+  if (node->kind == PLAN_PROJECT) {
+    copy->input = limit_buckets(rewriting, node->input, needed);
+  } else if (node->kind == PLAN_FILL) {
+    copy->fill.limit = needed;
+    if (node->fill.mode == FILL_NULL || node->fill.mode == FILL_VALUE)
+      copy->input = limit_buckets(rewriting, node->input, needed);
+  } else if (node->kind == PLAN_AGGREGATE && node->aggregate.bucket.width) {
+    copy->aggregate.limit = needed;
+  } else {
+    return node;
+  }
+  return copy;
+}
+
 static const struct plan_node *rewrite_limit(struct rewriting *rewriting,
                                              const struct plan_node *node) {
   const struct plan_node *scan = scan_below(node->input, false);
   uint64_t needed = node->limit.limit + node->limit.offset;
-  if (!scan || node->limit.limit == 0 || needed < node->limit.limit) return node;
+  if (node->limit.limit == 0 || needed < node->limit.limit) return node;
+  if (!scan) return with_input(rewriting, node, limit_buckets(rewriting, node->input, needed));
   if (scan->scan.limit && scan->scan.limit <= needed) return node;
   struct plan_node *limited = copy_of(rewriting, scan);
   if (!limited) return node;

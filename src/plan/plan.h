@@ -165,6 +165,7 @@ struct plan_aggregation {
   const uint32_t *carried;
   uint32_t carried_count;
   bool descending; /* buckets */
+  uint64_t limit;  /* not 0: nobody needs more than the first `limit` rows of each group */
 };
 
 enum plan_fill_mode { FILL_NULL, FILL_VALUE, FILL_PREVIOUS, FILL_LINEAR };
@@ -181,6 +182,7 @@ struct plan_fill {
   const bool *zero_count; /* per value column: count() is filled with 0 when mode is FILL_NULL… as
                              InfluxQL */
   bool descending;
+  uint64_t limit; /* as the aggregate's */
 };
 
 enum plan_window {

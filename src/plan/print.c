@@ -122,6 +122,7 @@ static void print_aggregate(const struct plan_node *node, struct buffer *out) {
   print_bucket(&aggregate->bucket, out);
   if (aggregate->selected_time) buffer_append_text(out, " selected time");
   if (aggregate->descending) buffer_append_text(out, " descending");
+  if (aggregate->limit) buffer_printf(out, " limit %" PRIu64, aggregate->limit);
 }
 
 static void print_limit(const struct plan_limit *limit, struct buffer *out) {
@@ -154,6 +155,7 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
     print_bucket(&node->fill.bucket, out);
     print_range(node->fill.time_min, node->fill.time_max, out);
     if (node->fill.descending) buffer_append_text(out, " descending");
+    if (node->fill.limit) buffer_printf(out, " limit %" PRIu64, node->fill.limit);
     break;
   case PLAN_WINDOW:
     for (uint32_t i = 0; i < node->window.call_count; i++) {

@@ -239,6 +239,39 @@ static const struct query queries[] = {
      .field = FIELD_S,
      .width = 5000},
     {.name = "distinct i", ALL, .aggregate = AGGREGATE_COUNT_DISTINCT, .field = FIELD_I},
+    {.name = "last buckets",
+     ALL,
+     .aggregate = AGGREGATE_MAX,
+     .field = FIELD_F,
+     .width = 100,
+     .descending = true,
+     .limit = 5},
+    {.name = "last buckets by host",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_COUNT,
+     .field = FIELD_I,
+     .width = 50,
+     .descending = true,
+     .limit = 3,
+     .limit_offset = 1},
+    {.name = "first buckets by both",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_SUM,
+     .field = FIELD_I,
+     .width = 700,
+     .offset = 3,
+     .limit = 2},
+    {.name = "first filtered buckets",
+     .filter = FILTER_F,
+     .time_min = 3000,
+     .time_max = 40000,
+     .aggregate = AGGREGATE_MEAN,
+     .field = FIELD_F,
+     .width = 10,
+     .limit = 4},
     {.name = "nothing",
      .time_min = 900000,
      .time_max = 900001,
@@ -558,8 +591,8 @@ static bool naive_buckets(const struct query *query, const struct model_row **ro
   size_t have = 0;
   for (size_t i = 0; i < count; i++)
     if (rows[i]->has[query->field]) with[have++] = rows[i];
-  size_t step = 0;
-  for (size_t done = 0; done < have; done += step) {
+  size_t step = 0, printed = 0, line = 0;
+  for (size_t done = 0; done < have; done += step, line++) {
     size_t from = done, to = done;
     if (query->descending) {
       to = have - done;
@@ -574,6 +607,9 @@ static bool naive_buckets(const struct query *query, const struct model_row **ro
         to++;
     }
     step = to - from;
+    if (line < query->limit_offset) continue;
+    if (query->limit && line >= query->limit_offset + query->limit) break;
+    printed++;
     struct buffer value;
     buffer_init(&value, out->account);
     const struct model_row *chosen;
@@ -593,7 +629,7 @@ static bool naive_buckets(const struct query *query, const struct model_row **ro
     buffer_deinit(&value);
   }
   free(with);
-  return have > 0;
+  return printed > 0;
 }
 
 static void naive_rows(const struct query *query, const struct model_row **rows, size_t count,

@@ -350,6 +350,34 @@ static void test_rules_about_columns(void **state) {
          "  project by \"host\" float((present \"g\"))\n    " SCAN " any present unordered\n");
 }
 
+static struct plan_node *fill(const struct plan_node *input, enum plan_fill_mode mode) {
+  struct plan_node *node = over(PLAN_FILL, input);
+  node->fill = (struct plan_fill){
+      .mode = mode, .bucket = {60, 0}, .time_min = INT64_MIN, .time_max = INT64_MAX};
+  return node;
+}
+
+static void test_rules_about_buckets(void **state) {
+  (void)state;
+  const char *below = "    scan by \"host\" columns \"f\" time [, ] unordered\n";
+  char expected[512];
+  snprintf(expected, sizeof expected,
+           "limit by \"host\" 5 offset 1\n"
+           "  aggregate by \"host\" mean(\"f\") every 60 limit 6\n%s",
+           below);
+  EXPECT(limit(mean(scan(), 2), 5, 1), expected);
+  snprintf(expected, sizeof expected,
+           "limit by \"host\" 5\n  fill by \"host\" null every 60 time [, ] limit 5\n"
+           "    aggregate by \"host\" mean(\"f\") every 60 limit 5\n  %s",
+           below);
+  EXPECT(limit(fill(mean(scan(), 2), FILL_NULL), 5, 0), expected);
+  snprintf(expected, sizeof expected,
+           "limit by \"host\" 5\n  fill by \"host\" linear every 60 time [, ] limit 5\n"
+           "    aggregate by \"host\" mean(\"f\") every 60\n  %s",
+           below);
+  EXPECT(limit(fill(mean(scan(), 2), FILL_LINEAR), 5, 0), expected);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_types, set_up, tear_down),
@@ -357,6 +385,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_aggregates, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_rules_about_rows, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_rules_about_columns, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_rules_about_buckets, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
