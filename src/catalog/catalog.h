@@ -44,6 +44,7 @@ struct catalog_table {
   struct str database, schema, name;
   enum time_unit unit;
   _Atomic bool pending, dropped;
+  _Atomic uint32_t pending_columns; /* how many of its columns are pending */
   _Atomic(struct table_columns *) columns;
   struct catalog *catalog;
   _Atomic(void *) attachment; /* the layer above keeps its per-table state here (series index) */

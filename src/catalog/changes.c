@@ -19,7 +19,8 @@ struct catalog_change {
   uint64_t kind;
   int64_t key;
   struct str record;
-  _Atomic bool *pending; /* cleared when durable; may be NULL */
+  _Atomic bool *pending;           /* cleared when durable; may be NULL */
+  _Atomic uint32_t *pending_count; /* counts such flags; may be NULL */
 };
 
 void catalog_changes_init(struct catalog_changes *changes, struct arena *arena) {
@@ -104,6 +105,7 @@ static uint64_t column_key(uint64_t table, uint32_t column) {
 void catalog_changes_column(struct catalog_changes *changes, struct catalog_table *table,
                             const struct catalog_column *column) {
   if (!atomic_load(&column->pending)) return;
+  uint32_t before = changes->count;
   struct buffer record;
   record_begin(&record, changes->arena->account, 0);
   buffer_append_byte(&record, (uint8_t)column->kind);
@@ -111,6 +113,7 @@ void catalog_changes_column(struct catalog_changes *changes, struct catalog_tabl
   buffer_append_sized(&record, column->name);
   add(changes, KIND_COLUMN, column_key(table->id, column->id), (_Atomic bool *)&column->pending,
       &record);
+  if (changes->count > before) changes->list[before].pending_count = &table->pending_columns;
   buffer_deinit(&record);
 }
 
@@ -205,7 +208,9 @@ int catalog_changes_rows(struct catalog_changes *changes, struct store_rows *row
 
 void catalog_changes_confirm(struct catalog_changes *changes) {
   for (uint32_t i = 0; i < changes->count; i++)
-    if (changes->list[i].pending) atomic_store(changes->list[i].pending, false);
+    if (changes->list[i].pending && atomic_exchange(changes->list[i].pending, false) &&
+        changes->list[i].pending_count)
+      atomic_fetch_sub(changes->list[i].pending_count, 1);
 }
 
 /* ---- loading ---- */

@@ -302,6 +302,7 @@ int catalog__column_add(struct table *table, enum column_kind kind, struct str n
   uint64_t *slot = str_table_insert(&table->column_names, str_of(key, name.size + 1), NULL);
   if (!slot) return mem_refused(account, sizeof *column, err);
   *slot = (uint64_t)(uintptr_t)column;
+  if (pending) atomic_fetch_add(&table->public.pending_columns, 1);
   if (column->id > table->column_high) table->column_high = column->id;
   uint32_t count = atomic_load(&list->count);
   assert(count == 0 || list->list[count - 1]->id < column->id);

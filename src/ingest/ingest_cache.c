@@ -155,8 +155,8 @@ struct line_shape *ingest__cache_shape(struct ingest_cache *cache, struct cached
   if (!shape) return NULL;
   cache->bytes += sizeof *shape + count * sizeof shape->fields[0];
   *shape = (struct line_shape){.next = table->shapes, .table = table, .count = count};
-  shape->columns = ARENA_ARRAY(&cache->arena, uint32_t, count);
-  if (!shape->columns) return NULL;
+  shape->known = ARENA_ARRAY(&cache->arena, struct table_field, count);
+  if (!shape->known) return NULL;
   for (uint32_t f = 0; f < count; f++) {
     shape->fields[f] = fields[f];
     /* Room behind, so that keys are compared eight bytes at a time. */

@@ -20,8 +20,8 @@ struct line_shape {
   uint64_t serial; /* of the piece that `number` belongs to */
   uint32_t number; /* table_rows_shape */
   uint32_t count;
-  uint64_t table_id; /* not 0: `columns` are its column ids */
-  uint32_t *columns;
+  uint64_t table_id; /* not 0: `known` are its fields of that table */
+  struct table_field *known;
   struct shape_field fields[];
 };
 struct cached_table {

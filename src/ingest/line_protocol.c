@@ -71,7 +71,7 @@ static bool shape_ready(struct ingest_cache *cache, struct line_shape *shape,
                         struct table_rows *rows, struct arena *arena) {
   if (shape->serial == cache->serial) return true;
   bool known = rows->table && rows->table->id == shape->table_id;
-  if (known && table_rows_shape_known(rows, shape->columns, shape->count, &shape->number)) {
+  if (known && table_rows_shape_known(rows, shape->known, shape->count, &shape->number)) {
     shape->serial = cache->serial;
     return true;
   }
@@ -84,7 +84,7 @@ static bool shape_ready(struct ingest_cache *cache, struct line_shape *shape,
   }
   if (table_rows_shape(rows, indexes, shape->count, &shape->number, NULL)) return false;
   shape->serial = cache->serial;
-  if (rows->table && table_rows_shape_columns(rows, shape->number, shape->columns))
+  if (rows->table && table_rows_shape_fields(rows, shape->number, shape->known))
     shape->table_id = rows->table->id;
   return true;
 }

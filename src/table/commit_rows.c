@@ -84,7 +84,8 @@ static int add_table(struct table_write *write, struct gathering *gathering,
   if (joined->rows == 0) return ERR_OK;
   catalog_changes_table(&write->changes, joined->table);
   const struct catalog_column *const *columns;
-  size_t count = catalog_table_columns(joined->table, &columns);
+  bool pending = atomic_load_explicit(&joined->table->pending_columns, memory_order_acquire) != 0;
+  size_t count = pending ? catalog_table_columns(joined->table, &columns) : 0;
   for (size_t i = 0; i < count; i++)
     if (atomic_load_explicit(&columns[i]->pending, memory_order_relaxed))
       catalog_changes_column(&write->changes, joined->table, columns[i]);

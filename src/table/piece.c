@@ -283,29 +283,29 @@ int table_rows_shape(struct table_rows *public, const uint32_t *fields, uint32_t
   return ERR_OK;
 }
 
-bool table_rows_shape_columns(const struct table_rows *public, uint32_t number, uint32_t *columns) {
+bool table_rows_shape_fields(const struct table_rows *public, uint32_t number,
+                             struct table_field *fields) {
   const struct shape *shape = &((const struct rows *)public)->shapes[number];
-  for (uint32_t f = 0; f < shape->count; f++)
-    if (!(columns[f] = public->fields[shape->fields[f]].column_id)) return false;
+  for (uint32_t f = 0; f < shape->count; f++) {
+    const struct table_field *field = &public->fields[shape->fields[f]];
+    const struct catalog_column *column =
+        field->column_id ? catalog_column_by_id(public->table, field->column_id) : NULL;
+    if (!column) return false;
+    fields[f] = (struct table_field){column->name, column->id, column->type};
+  }
   return true;
 }
 
-bool table_rows_shape_known(struct table_rows *public, const uint32_t *columns, uint32_t count,
-                            uint32_t *number) {
-  if (public->field_count || !public->table)
-    return false; /* the first shape only: fields are its own */
-  struct table_field *fields = arena_alloc(&public->piece->arena, count * sizeof *fields);
-  uint32_t *identity = arena_alloc(&public->piece->arena, count * sizeof *identity);
-  if (!fields || !identity) return false;
-  for (uint32_t f = 0; f < count; f++) {
-    const struct catalog_column *column = catalog_column_by_id(public->table, columns[f]);
-    if (!column) return false;
-    fields[f] = (struct table_field){column->name, column->id, column->type};
-    identity[f] = f;
-  }
-  if (count > LINEAR_FIELDS) return false;
-  public->fields = fields;
+bool table_rows_shape_known(struct table_rows *public, const struct table_field *fields,
+                            uint32_t count, uint32_t *number) {
+  if (public->field_count || count > LINEAR_FIELDS) return false; /* the fields are this shape's */
+  struct table_piece *piece = public->piece;
+  uint32_t *identity = arena_alloc(&piece->arena, count * sizeof *identity);
+  public->fields = grown_copy(piece, fields, count, count, sizeof *fields);
+  if (!public->fields || !identity) return false;
   public->field_count = public->field_capacity = count;
+  for (uint32_t f = 0; f < count; f++)
+    identity[f] = f;
   return table_rows_shape(public, identity, count, number, NULL) == ERR_OK;
 }
 

@@ -96,12 +96,13 @@ int table_rows_field(struct table_rows *rows, struct str name, struct type type,
 /* The number of the shape with these fields (each once) in this order; made on first use. */
 int table_rows_shape(struct table_rows *rows, const uint32_t *fields, uint32_t count,
                      uint32_t *shape, struct err *err);
-/* A shape by what an earlier piece learnt (table_rows_shape_columns): column ids of this very
- * table. False: ask by names. */
-bool table_rows_shape_known(struct table_rows *rows, const uint32_t *columns, uint32_t count,
-                            uint32_t *shape);
-/* The column ids of a shape's fields, in its order; false when one is new. */
-bool table_rows_shape_columns(const struct table_rows *rows, uint32_t shape, uint32_t *columns);
+/* The fields of a shape, in its order, if all are known to the catalog: what table_rows_shape_known
+ * takes in later pieces. Names live as long as the table is retained. */
+bool table_rows_shape_fields(const struct table_rows *rows, uint32_t shape,
+                             struct table_field *fields);
+/* A shape by what an earlier piece learnt of this very table (the same id). False: ask by names. */
+bool table_rows_shape_known(struct table_rows *rows, const struct table_field *fields,
+                            uint32_t count, uint32_t *shape);
 /* Appends a row; the caller fills its cells, one per field of the shape. NULL when memory is
  * refused. */
 struct table_row *table_rows_append(struct table_rows *rows, uint32_t shape, uint64_t series,
