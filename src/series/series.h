@@ -37,7 +37,8 @@ void series_registry_destroy(struct series_registry *registry);
 /* The hooks of the store (store_hooks): context is the registry. */
 extern const struct store_hooks series_store_hooks;
 
-/* The index of a store, made on first use; NULL when memory is refused. Retained for the caller. */
+/* The index of a store, made on first use; NULL when memory is refused or the store was forgotten.
+ * Retained for the caller. */
 struct series_index *series_index_of(struct series_registry *registry, uint64_t store);
 void series_index_release(struct series_index *index);
 /* The store was dropped: the registry gives its index up; it goes with its last holder. */

@@ -14,6 +14,10 @@
 #include "base/err.h"
 #include "series/series_private.h"
 
+/* Stands for the index of a store that was dropped: its id is never used again, but a flush or
+ * merge of it may still be under way. */
+#define FORGOTTEN UINT64_C(1)
+
 enum { TURN_BYTES_MIN = 64 << 10, DESCRIBE_CHUNK = 64 << 10 };
 
 int series_registry_create(struct os *os, struct mem_account *account, uint64_t cache_bytes_max,
@@ -42,7 +46,7 @@ void series_registry_destroy(struct series_registry *registry) {
   if (!registry) return;
   size_t cursor = 0;
   for (const struct u64_table_slot *slot; (slot = u64_table_next(&registry->indexes, &cursor));)
-    index_destroy((struct series_index *)(uintptr_t)slot->value);
+    if (slot->value != FORGOTTEN) index_destroy((struct series_index *)(uintptr_t)slot->value);
   u64_table_deinit(&registry->indexes);
   os_mutex_deinit(&registry->lock);
   struct mem_account *parent = registry->account.parent;
@@ -54,8 +58,9 @@ struct series_index *series_index_of(struct series_registry *registry, uint64_t 
   struct series_index *index = NULL;
   os_mutex_lock(&registry->lock);
   uint64_t *slot = u64_table_insert(&registry->indexes, store, NULL);
-  if (slot && *slot) index = (struct series_index *)(uintptr_t)*slot;
-  if (slot && !index && (index = mem_alloc_zero(&registry->account, sizeof *index))) {
+  bool forgotten = slot && *slot == FORGOTTEN;
+  if (slot && *slot && !forgotten) index = (struct series_index *)(uintptr_t)*slot;
+  if (slot && !index && !forgotten && (index = mem_alloc_zero(&registry->account, sizeof *index))) {
     index->registry = registry;
     index->store = store;
     index->next_id = 1;
@@ -63,10 +68,18 @@ struct series_index *series_index_of(struct series_registry *registry, uint64_t 
     os_mutex_init(&index->lock, registry->os);
     *slot = (uint64_t)(uintptr_t)index;
   }
-  if (slot && !index) u64_table_remove(&registry->indexes, store, NULL);
+  if (slot && !index && !forgotten) u64_table_remove(&registry->indexes, store, NULL);
   if (index) atomic_fetch_add(&index->references, 1);
   os_mutex_unlock(&registry->lock);
   return index;
+}
+
+static bool is_forgotten(struct series_registry *registry, uint64_t store) {
+  os_mutex_lock(&registry->lock);
+  const uint64_t *slot = u64_table_find(&registry->indexes, store);
+  bool forgotten = slot && *slot == FORGOTTEN;
+  os_mutex_unlock(&registry->lock);
+  return forgotten;
 }
 
 void series_index_release(struct series_index *index) {
@@ -78,7 +91,7 @@ void series_index_forget(struct series_index *index) {
   os_mutex_lock(&registry->lock);
   uint64_t *held = u64_table_find(&registry->indexes, index->store);
   bool there = held && *held == (uint64_t)(uintptr_t)index;
-  if (there) u64_table_remove(&registry->indexes, index->store, NULL);
+  if (there) *held = FORGOTTEN;
   os_mutex_unlock(&registry->lock);
   if (there) series_index_release(index);
 }
@@ -476,6 +489,8 @@ static int describe(void *context, uint64_t store, const uint64_t *series, size_
                     struct err *err) {
   struct series_registry *registry = context;
   struct series_index *index = series_index_of(registry, store);
+  /* The store was dropped while it was flushed or merged: nobody will see the part. */
+  if (!index && is_forgotten(registry, store)) return ERR_OK;
   if (!index) return mem_refused(&registry->account, sizeof *index, err);
   struct arena arena;
   arena_init(&arena, &registry->account, DESCRIBE_CHUNK);
@@ -527,6 +542,7 @@ void series_registry_figures(struct series_registry *registry, struct series_fig
   os_mutex_lock(&registry->lock);
   size_t cursor = 0;
   for (const struct u64_table_slot *slot; (slot = u64_table_next(&registry->indexes, &cursor));) {
+    if (slot->value == FORGOTTEN) continue;
     struct series_index *index = (struct series_index *)(uintptr_t)slot->value;
     os_mutex_lock(&index->lock);
     figures->active += index->current ? index->current->entry_count : 0;

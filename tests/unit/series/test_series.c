@@ -331,7 +331,7 @@ static void check_filter(const struct series_filter *filter) {
     assert_true(got[i - 1] < got[i]);
   for (uint32_t i = 0; i < world.count; i++) {
     bool wanted = !filter || model_passes(filter, world.values[i]),
-         there = bsearch(&world.ids[i], got, count, sizeof *got, id_order) != NULL;
+         there = count && bsearch(&world.ids[i], got, count, sizeof *got, id_order) != NULL;
     if (wanted != there) fail_msg("series %u is %sselected", i, there ? "" : "not ");
     found += there;
   }
