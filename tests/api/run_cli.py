@@ -42,6 +42,8 @@ SECONDS = 120
 
 def environment(more=None):
     names = {name: value for name, value in os.environ.items() if not name.startswith("NILO_")}
+    suppressions = TOP / "tests" / "support" / "tsan.supp"
+    names["TSAN_OPTIONS"] = names.get("TSAN_OPTIONS", "") + f":suppressions={suppressions}"
     names.update(more or {})
     return names
 
@@ -249,6 +251,15 @@ class Documentation(Case):
         told = set(re.findall(r"`((?:nilo|process)_[a-z0-9_]+)(?:\{[a-z, ]+\})?`",
                               self.page("operating/metrics.md")))
         self.assertEqual(told, names)
+
+    def test_links(self):
+        """Every relative link of a page leads somewhere."""
+        pages = [TOP / "README.md", TOP / "CONTRIBUTING.md", TOP / "samples" / "README.md",
+                 *(TOP / "docs").rglob("*.md")]
+        for page in pages:
+            for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+                if not target.startswith("http"):
+                    self.assertTrue((page.parent / target).exists(), f"{page}: {target}")
 
     def test_routes(self):
         with nilo_server.Server() as server:
