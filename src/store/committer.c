@@ -57,6 +57,9 @@ static int wait_for_room(struct store_shard *shard, struct err *err) {
     int code = shard__flush_due(shard, &did, &cause);
     return code == ERR_OK && has_room(shard) ? ERR_OK : no_room(shard, &cause, err);
   }
+  /* Nobody else syncs what the interval mode owes while this waits. */
+  struct err ignored;
+  if (shard->options.sync == STORE_SYNC_INTERVAL) (void)wal_sync(&shard->wal, &ignored);
   shard__want_flush(shard);
   int64_t deadline = os_monotonic_ns(shard->os) + ROOM_WAIT_NS;
   os_mutex_lock(&shard->queue_lock);
@@ -109,6 +112,25 @@ static int log_group(struct store_shard *shard, struct store_commit *group, uint
   return code;
 }
 
+static void halt(struct store_shard *shard, struct err *err) {
+  err_wrap(err, "a logged commit could not be published; the shard takes no more writes");
+  err_hint(err, "restart: the commit is in the log and will be replayed");
+  os_mutex_lock(&shard->queue_lock);
+  shard->halted = *err;
+  os_mutex_unlock(&shard->queue_lock);
+  char text[1024];
+  err_format(err, text, sizeof text);
+  log_error(shard->logger, "store", "%s", text);
+}
+
+int shard__check_halted(struct store_shard *shard, struct err *err) {
+  os_mutex_lock(&shard->queue_lock);
+  int code = shard->halted.code;
+  if (code && err) *err = shard->halted;
+  os_mutex_unlock(&shard->queue_lock);
+  return code;
+}
+
 static int publish_commit(struct publication *publication, const struct store_commit *commit,
                           struct err *err) {
   for (uint32_t i = 0; i < commit->section_count; i++) {
@@ -136,7 +158,10 @@ static int publish_group(struct store_shard *shard, const struct store_commit *g
     publication_abort(&publication);
   else
     code = publication_prepare(&publication, last, err);
-  if (code == ERR_OK) publication_swap(&publication);
+  if (code == ERR_OK)
+    publication_swap(&publication);
+  else
+    halt(shard, err); /* before anybody can seal what was appended */
   os_mutex_unlock(&shard->publish_lock);
   return code;
 }
@@ -152,26 +177,12 @@ static int reserve_memory(struct store_shard *shard, size_t payload, size_t *res
   return mem_refused(&shard->rows, size, err);
 }
 
-static void halt(struct store_shard *shard, struct err *err) {
-  err_wrap(err, "a logged commit could not be published; the shard takes no more writes");
-  err_hint(err, "restart: the commit is in the log and will be replayed");
-  os_mutex_lock(&shard->queue_lock);
-  shard->halted = *err;
-  os_mutex_unlock(&shard->queue_lock);
-  char text[1024];
-  err_format(err, text, sizeof text);
-  log_error(shard->logger, "store", "%s", text);
-}
-
 static void run_group(struct store_shard *shard, struct store_commit *group, uint32_t count,
                       size_t payload) {
   struct err err;
   err_reset(&err);
-  os_mutex_lock(&shard->queue_lock);
-  err = shard->halted;
-  os_mutex_unlock(&shard->queue_lock);
   uint64_t first = atomic_load_explicit(&shard->commit, memory_order_relaxed) + 1;
-  int code = err.code;
+  int code = shard__check_halted(shard, &err);
   if (code == ERR_OK) code = wait_for_room(shard, &err);
   size_t reserved = 0;
   if (code == ERR_OK) code = reserve_memory(shard, payload, &reserved, &err);
@@ -182,7 +193,6 @@ static void run_group(struct store_shard *shard, struct store_commit *group, uin
     for (struct store_commit *commit = group; commit; commit = commit->next)
       rows += commit->rows;
     code = publish_group(shard, group, first + count - 1, &err);
-    if (code) halt(shard, &err);
     atomic_fetch_add_explicit(&shard->counters.commits, count, memory_order_relaxed);
     atomic_fetch_add_explicit(&shard->counters.rows, rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&shard->counters.groups, 1, memory_order_relaxed);

@@ -59,6 +59,8 @@ static int freeze_one(struct publication *publication, struct flush *flush, uint
   return ERR_OK;
 }
 
+/* After a publication that failed half way, open parts hold rows that nobody may see: nothing is
+ * sealed then. */
 static int freeze(struct flush *flush, const uint64_t *stores, size_t count, struct err *err) {
   struct store_shard *shard = flush->shard;
   int code = ERR_OK;
@@ -66,6 +68,7 @@ static int freeze(struct flush *flush, const uint64_t *stores, size_t count, str
     struct publication publication;
     os_mutex_lock(&shard->publish_lock);
     publication_begin(shard, &publication);
+    code = shard__check_halted(shard, err);
     for (size_t i = from; i < count && i < from + FREEZE_BATCH && code == ERR_OK; i++)
       code = freeze_one(&publication, flush, stores[i], err);
     if (code)
@@ -106,7 +109,7 @@ static int write_item(struct flush *flush, struct flush_item *item, size_t outpu
       .policy = version->policy,
       .parts = version->parts + version->disk_count,
       .part_count = version->part_count - version->disk_count,
-      .oldest = version->disk_count == 0,
+      .oldest = version->disk_count == 0 && !version->live->gap,
       .in_memory = true,
       .level = CODEC_HOT,
   };
@@ -431,14 +434,6 @@ int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_
                         struct err *err) {
   struct flush flush = {.shard = shard, .item_capacity = count};
   if (!count) return ERR_OK;
-  /* After a publication that failed half way, open parts hold rows that nobody may see. */
-  os_mutex_lock(&shard->queue_lock);
-  struct err halted = shard->halted;
-  os_mutex_unlock(&shard->queue_lock);
-  if (halted.code) {
-    if (err) *err = halted;
-    return halted.code;
-  }
   flush.items = mem_alloc_zero(&shard->account, count * sizeof *flush.items);
   if (!flush.items) return mem_refused(&shard->account, count * sizeof *flush.items, err);
   int code = freeze(&flush, stores, count, err);

@@ -73,11 +73,10 @@ static void choose(struct store_shard *shard, struct candidate *list, size_t cou
   wal_sizes(&shard->wal, &needed, &all, &segments);
   if (needed > shard->options.log_bytes_max)
     commit = wal_commit_to_trim(&shard->wal, shard->options.log_bytes_max / 2);
-  bool everything = atomic_load(&shard->wal.sync_lost);
   int64_t now = os_monotonic_ns(shard->os), age = shard->options.flush_age_ns;
   bool aged = false;
   for (size_t i = 0; i < count; i++) {
-    if (list[i].dropped || everything || (commit && list[i].first < commit)) list[i].chosen = true;
+    if (list[i].dropped || (commit && list[i].first < commit)) list[i].chosen = true;
     aged = aged || (age && now - list[i].since >= age);
   }
   /* One old store takes the nearly old ones with it: they share a bundle. */
@@ -85,24 +84,34 @@ static void choose(struct store_shard *shard, struct candidate *list, size_t cou
     if (now - list[i].since >= age - age / 4) list[i].chosen = true;
 }
 
-/* Flushes what `all` (or else choose) says; *did whether there was any. Needs flush_lock. */
+/* The stores that are dropped, or those that are not. */
+static int flush_those(struct store_shard *shard, const struct candidate *list, size_t count,
+                       bool dropped, uint64_t *stores, bool *did, struct err *err) {
+  size_t chosen = 0;
+  for (size_t i = 0; i < count; i++)
+    if (list[i].chosen && list[i].dropped == dropped) stores[chosen++] = list[i].store;
+  *did = *did || chosen > 0;
+  return shard__flush_stores(shard, stores, chosen, err);
+}
+
+/* Flushes what `all` (or else choose) says; *did whether there was any. Needs flush_lock. Dropped
+ * stores go by themselves and first: that frees the disk, which rows may have to wait for. */
 static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, bool *did,
                         struct err *err) {
   struct candidates candidates;
   *did = false;
   int code = list_candidates(shard, &candidates, err);
   struct candidate *list = (struct candidate *)candidates.list.data;
-  size_t count = candidates.list.size / sizeof *list, chosen = 0;
+  size_t count = candidates.list.size / sizeof *list;
   if (code == ERR_OK && count) {
     if (!all) choose(shard, list, count);
     qsort(list, count, sizeof *list, by_store);
     uint64_t *stores = mem_alloc(&shard->account, count * sizeof *stores);
     if (!stores) code = mem_refused(&shard->account, count * sizeof *stores, err);
-    for (size_t i = 0; i < count && stores; i++)
-      if (all ? store == 0 || list[i].store == store : list[i].chosen)
-        stores[chosen++] = list[i].store;
-    *did = chosen > 0;
-    if (code == ERR_OK) code = shard__flush_stores(shard, stores, chosen, err);
+    for (size_t i = 0; i < count && all; i++)
+      list[i].chosen = store == 0 || list[i].store == store;
+    if (code == ERR_OK) code = flush_those(shard, list, count, true, stores, did, err);
+    if (code == ERR_OK) code = flush_those(shard, list, count, false, stores, did, err);
     mem_free(&shard->account, stores, count * sizeof *stores);
   }
   buffer_deinit(&candidates.list);
@@ -180,7 +189,7 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
         .policy = version->policy,
         .parts = version->parts + from,
         .part_count = count,
-        .oldest = from == 0,
+        .oldest = from == 0 && !version->live->gap,
         .in_memory = true,
         .cancelled = &shard->cancelled,
     };
@@ -227,9 +236,10 @@ int shard__flush_due(struct store_shard *shard, bool *did, struct err *err) {
   if (!err) err = &own;
   err_reset(err);
   os_mutex_lock(&shard->flush_lock);
-  bool lost = atomic_load(&shard->wal.sync_lost);
-  int code = flush_chosen(shard, false, 0, did, err);
-  if (code == ERR_OK && lost) atomic_store(&shard->wal.sync_lost, false);
+  /* Taken back before the flush begins: a sync that fails meanwhile asks for another. */
+  bool lost = atomic_exchange(&shard->wal.sync_lost, false);
+  int code = flush_chosen(shard, lost, 0, did, err);
+  if (code && lost) atomic_store(&shard->wal.sync_lost, true);
   if (*did || code) shard__flush_ended(shard, err);
   bool flushed = *did && code == ERR_OK;
   if (code == ERR_OK) code = merge_memory_due(shard, did, err);

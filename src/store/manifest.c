@@ -83,30 +83,31 @@ static int reserve_store(struct manifest *manifest, uint64_t store, struct err *
   return ERR_OK;
 }
 
-/* Room for all that the edits add, so that applying them cannot fail. */
+static int reserve_part(struct manifest *manifest, struct manifest_store *entry, struct err *err) {
+  struct mem_account *account = manifest->options.account;
+  size_t needed = (size_t)entry->part_count + ++entry->coming;
+  if (needed <= entry->part_capacity) return ERR_OK;
+  size_t capacity = needed < 4 ? 4 : needed + needed / 2;
+  struct manifest_part *grown = mem_resize(
+      account, entry->parts, entry->part_capacity * sizeof *grown, capacity * sizeof *grown);
+  if (!grown) return mem_refused(account, capacity * sizeof *grown, err);
+  entry->parts = grown;
+  entry->part_capacity = (uint32_t)capacity;
+  return ERR_OK;
+}
+
+/* Room for all that the edits add, in any order, so that applying them cannot fail. */
 int manifest__reserve(struct manifest *manifest, const struct manifest_edit *edits, size_t count,
                       struct err *err) {
-  struct mem_account *account = manifest->options.account;
   for (size_t i = 0; i < count; i++) {
     int code = reserve_store(manifest, edits[i].store, err);
     if (code) return code;
+    find(manifest, edits[i].store)->coming = 0;
+  }
+  for (size_t i = 0; i < count; i++) {
     if (edits[i].kind != MANIFEST_ADD) continue;
-    struct manifest_store *entry = find(manifest, edits[i].store);
-    /* Adds of one store in a row are few; room for all edits of this record is always enough. */
-    size_t run = 1;
-    while (i + run < count && edits[i + run].kind == MANIFEST_ADD &&
-           edits[i + run].store == edits[i].store)
-      run++;
-    size_t needed = entry->part_count + run;
-    if (needed > entry->part_capacity) {
-      size_t capacity = needed < 4 ? 4 : needed + needed / 2;
-      struct manifest_part *grown = mem_resize(
-          account, entry->parts, entry->part_capacity * sizeof *grown, capacity * sizeof *grown);
-      if (!grown) return mem_refused(account, capacity * sizeof *grown, err);
-      entry->parts = grown;
-      entry->part_capacity = (uint32_t)capacity;
-    }
-    i += run - 1;
+    int code = reserve_part(manifest, find(manifest, edits[i].store), err);
+    if (code) return code;
   }
   return ERR_OK;
 }

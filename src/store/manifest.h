@@ -23,6 +23,7 @@ struct manifest_store {
   uint64_t flushed, series_high;
   struct manifest_part *parts; /* by commit_min */
   uint32_t part_count, part_capacity;
+  uint32_t coming; /* parts that the record which is being applied adds at most */
 };
 
 struct manifest_options {

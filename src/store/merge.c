@@ -57,6 +57,12 @@ static uint64_t id_of(const struct store_part *part) {
   return facts.id;
 }
 
+static uint64_t first_commit_of(const struct store_part *part) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  return facts.commit_min;
+}
+
 /* ---- choosing ---- */
 
 struct window {
@@ -92,12 +98,21 @@ static struct window wasteful_window(struct store_shard *shard,
   return (struct window){0};
 }
 
+/* Parts older than one that could not be opened stay as they are, should it come back. */
+static uint32_t parts_before_gap(const struct store_version *version) {
+  uint32_t count = 0;
+  while (count < version->disk_count &&
+         first_commit_of(version->parts[count]) <= version->live->gap)
+    count++;
+  return count;
+}
+
 /* The window of a store that is due, count 0: none. `full`: whatever can be merged. */
 static struct window due_window(struct store_shard *shard, const struct store_version *version,
                                 bool full) {
   struct window best = {0};
   uint32_t count_min = version->disk_count > STORE_PARTS_MANY ? 2 : MERGE_PARTS_MIN;
-  for (uint32_t from = 0; from < version->disk_count;) {
+  for (uint32_t from = parts_before_gap(version); from < version->disk_count;) {
     uint32_t end = from;
     uint64_t sum = 0;
     while (end < version->disk_count &&
@@ -181,7 +196,7 @@ static int write_all(struct merge *merge, struct err *err) {
         .policy = version->policy,
         .parts = version->parts + items[i].from,
         .part_count = items[i].count,
-        .oldest = items[i].from == 0,
+        .oldest = items[i].from == 0 && !version->live->gap,
         .level = CODEC_COLD,
         .cancelled = &shard->cancelled,
     };

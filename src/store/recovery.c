@@ -26,8 +26,6 @@ struct part_files {
   struct u64_table named; /* epoch -> parts of it */
   struct u64_table bytes; /* epoch -> their bytes */
   struct buffer remove;   /* epochs that are not named */
-  struct err *err;
-  bool strange; /* the folder holds something else */
 };
 
 static bool parse_part_name(const char *name, uint64_t *epoch) {
@@ -43,16 +41,12 @@ static int visit_part_file(void *context, const char *name, bool is_dir) {
   struct part_files *files = context;
   uint64_t epoch;
   if (is_dir || !parse_part_name(name, &epoch)) {
-    files->strange = true;
     log_warn(files->shard->logger, "store", "the folder of parts holds something else name=%s",
              name);
     return 0;
   }
   if (epoch > files->shard->epoch) files->shard->epoch = epoch;
-  if (!u64_table_find(&files->named, epoch)) {
-    buffer_append_u64(&files->remove, epoch);
-    return 0;
-  }
+  if (!u64_table_find(&files->named, epoch)) buffer_append_u64(&files->remove, epoch);
   return 0;
 }
 
@@ -112,7 +106,7 @@ static void remove_unnamed(struct part_files *files) {
 }
 
 static int recover_files(struct store_shard *shard, struct err *err) {
-  struct part_files files = {.shard = shard, .err = err};
+  struct part_files files = {.shard = shard};
   char folder[4096];
   u64_table_init(&files.named, &shard->account);
   u64_table_init(&files.bytes, &shard->account);
@@ -149,6 +143,25 @@ static void quarantine_part(struct store_shard *shard, const struct manifest_par
             text);
 }
 
+/* A whole part that is not the one meant is as bad as a damaged one. */
+static int open_named(struct store_shard *shard, uint64_t store, const struct manifest_part *named,
+                      struct store_part **part, struct err *err) {
+  struct part_file *file = shard__file_find(shard, named->id >> 20);
+  assert(file);
+  int code = part_open_file(file, named->offset, named->size, &shard->parts, part, err);
+  if (code) return code;
+  struct store_part_facts facts;
+  store_part_facts(*part, &facts);
+  if (facts.id == named->id && part_store(*part) == store) return ERR_OK;
+  err_set(err, ERR_CORRUPTION, "a file of parts holds another part than the manifest names");
+  err_detail(err, "%s, part %llx of store %llu in place of part %llx of store %llu", file->path,
+             (unsigned long long)facts.id, (unsigned long long)part_store(*part),
+             (unsigned long long)named->id, (unsigned long long)store);
+  err_hint(err, "restore this file from a backup of this directory");
+  part_release(*part);
+  return ERR_CORRUPTION;
+}
+
 static int recover_store(struct store_shard *shard, struct root_edit *edit,
                          const struct manifest_store *store, struct err *err) {
   struct store_live *live;
@@ -165,15 +178,13 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
   uint32_t count = 0;
   for (uint32_t i = 0; i < store->part_count && code == ERR_OK; i++) {
     const struct manifest_part *part = &store->parts[i];
-    struct part_file *file = shard__file_find(shard, part->id >> 20);
-    assert(file);
-    code =
-        part_open_file(file, part->offset, part->size, &shard->parts, &version->parts[count], err);
+    code = open_named(shard, store->store, part, &version->parts[count], err);
     if (code == ERR_OK) {
       count++;
     } else if (err_info(code)->class == ERR_CLASS_CORRUPTION) {
       quarantine_part(shard, part, err);
       version->parts[count] = NULL;
+      if (part->commit_max > version->live->gap) version->live->gap = part->commit_max;
       code = ERR_OK;
     }
   }
@@ -338,11 +349,36 @@ static int open_wal(struct store_shard *shard, struct err *err) {
   return wal_open(&options, shard->manifest.wal_start, &shard->wal, err);
 }
 
+static int visit_any_file(void *context, const char *name, bool is_dir) {
+  (void)name;
+  if (!is_dir) *(bool *)context = true;
+  return 0;
+}
+
+/* Log and parts come after the first manifest: where there are any and no manifest, it was lost. */
+static int check_new(struct store_shard *shard, struct err *err) {
+  static const char *const folders[] = {"log", "parts"};
+  bool used = false;
+  int code = ERR_OK;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && code == ERR_OK; i++) {
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/%s", shard->options.path, folders[i]);
+    if (os_path_exists(shard->os, folder))
+      code = os_dir_list(shard->os, folder, visit_any_file, &used, err);
+  }
+  if (code == ERR_OK && used)
+    code =
+        fail_missing("the manifest of a directory with a log or parts", shard->options.path, err);
+  return code;
+}
+
 static int begin_shard(struct store_shard *shard, struct err *err) {
+  int code = check_new(shard, err);
+  if (code) return code;
   if (shard->options.read_only)
     return err_set(err, ERR_NO_FILE, "%s is no data directory", shard->options.path);
   /* A start that failed may have left folders whose names are not durable. */
-  int code = shard__sync_directories(shard, err);
+  code = shard__sync_directories(shard, err);
   if (code) return code;
   os_random_bytes(shard->os, shard->manifest.shard, sizeof shard->manifest.shard);
   return manifest_renew(&shard->manifest, err);
@@ -356,8 +392,6 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
   code = open_wal(shard, err);
   if (code) return code;
   shard->wal_open = true;
-  if (!manifest_exists && shard->wal.segment_count)
-    return fail_missing("the manifest of a directory with a log", shard->options.path, err);
   if (!wal_is_complete(&shard->wal, shard->manifest.wal_begun)) {
     char path[4096];
     wal__path(&shard->wal, "log", shard->wal.start, path, sizeof path);

@@ -164,6 +164,8 @@ struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch);
 int shard__start_committer(struct store_shard *shard, struct err *err);
 /* Waits for what is submitted, then ends it. */
 void shard__stop_committer(struct store_shard *shard);
+/* The error that halted the shard, if one did. */
+int shard__check_halted(struct store_shard *shard, struct err *err);
 /* Tells waiting writers that there may be room, or that a flush failed. */
 void shard__flush_ended(struct store_shard *shard, const struct err *err);
 

@@ -115,18 +115,24 @@ static int visit_name(void *context, const char *name, bool is_dir) {
 }
 
 /* Without a valid header a segment was not begun, unless there is a record of this incarnation:
- * then the header was damaged later, and the record tells what it said. */
+ * then the header was damaged later, and the record tells what it said. When it is not the first
+ * one, what was before it is damaged too: replay will miss it. */
 static int restore_header(struct wal *wal, struct wal_segment *segment, struct err *err) {
   struct segment_reader reader;
   struct wal_record_header header;
-  const uint8_t *payload;
+  const uint8_t *payload = NULL;
   int code = reader_open(wal, segment, &reader, err);
   if (code) return code;
-  code = reader_record(&reader, WAL_BLOCK, &header, &payload, err);
+  uint64_t at = WAL_BLOCK;
+  for (; code == ERR_OK && at + WAL_BLOCK <= segment->file_bytes; at += WAL_BLOCK) {
+    code = reader_record(&reader, at, &header, &payload, err);
+    if (payload) break;
+  }
   if (code == ERR_OK && payload) {
+    uint64_t missing = at > WAL_BLOCK && header.sequence > 1;
     segment->begun = true;
-    segment->first_sequence = header.sequence;
-    segment->valid_through = header.sequence - 1;
+    segment->first_sequence = header.sequence - missing;
+    segment->valid_through = segment->first_sequence - 1;
     segment->synced_sequence = header.synced_sequence;
     segment->first_commit = header.first_commit;
     log_warn(wal->options.logger, "store",
@@ -312,6 +318,7 @@ struct replay {
   struct wal *wal;
   size_t last_segment;    /* where the last record replayed is */
   uint64_t last_position; /* 0: none */
+  uint64_t synced;        /* what the last record calls synced */
   int (*visit)(void *context, const struct wal_record_header *header, const uint8_t *payload,
                struct err *err);
   void *context;
@@ -350,6 +357,7 @@ static int replay_segment(struct replay *replay, size_t index, uint64_t valid_th
     figures->last_sequence = replay->due++;
     replay->last_segment = index;
     replay->last_position = reader.position;
+    replay->synced = header.synced_sequence;
     reader.position += wal_record_bytes(header.length);
     if (!header.commit_count) continue;
     code = replay->visit(replay->context, &header, payload, err);
@@ -361,40 +369,79 @@ static int replay_segment(struct replay *replay, size_t index, uint64_t valid_th
   return code;
 }
 
-/* The last record was read, but nothing says that it was synced: its write may have failed in a
- * process that ended then, and what was read may be in memory only. It is written once more, over
- * itself, so that what is built on it now cannot lose it. The records before it are known synced by
- * it, in the default mode; in the others a sync is all that was ever promised. */
-static int write_last_again(const struct replay *replay, struct err *err) {
-  struct wal *wal = replay->wal;
-  bool direct = wal->options.sync == STORE_SYNC_ALWAYS;
-  struct segment_reader reader;
-  struct wal_record_header header;
-  const uint8_t *payload;
-  if (wal->options.read_only || !replay->last_position || replay->figures->closed) return ERR_OK;
-  int code = reader_open(wal, &wal->segments[replay->last_segment], &reader, err);
-  if (code) return code;
-  code = reader_record(&reader, replay->last_position, &header, &payload, err);
-  if (code == ERR_OK && !payload)
-    code = err_set(err, ERR_IO, "a log record reads differently the second time: %s",
-                   os_file_path(reader.file));
-  size_t total = wal_record_bytes(header.length), held = total + WAL_BLOCK;
-  uint8_t *memory = code ? NULL : mem_alloc_zero(wal->options.account, held);
-  if (code == ERR_OK && !memory) code = mem_refused(wal->options.account, held, err);
-  if (code == ERR_OK) {
-    uint8_t *record = memory + (-(uintptr_t)memory & (WAL_BLOCK - 1));
-    struct os_file *file;
-    memcpy(record, payload - sizeof header, sizeof header + header.length);
-    code = os_file_open(wal->options.os, os_file_path(reader.file),
-                        OS_READ | OS_WRITE | (direct ? OS_DIRECT | OS_DSYNC : 0), &file, err);
-    if (code == ERR_OK) {
-      code = os_file_write(file, replay->last_position, record, total, err);
-      if (code == ERR_OK && !direct) code = os_file_sync(file, err);
-      os_file_close(file);
-    }
+/* ---- what may not be on disk ---- */
+
+/* Writes bytes of a segment over themselves. */
+static int write_again(struct wal *wal, struct os_file *file, uint64_t offset, const uint8_t *bytes,
+                       size_t size, struct err *err) {
+  uint8_t *copy = mem_alloc(wal->options.account, size);
+  if (!copy) return mem_refused(wal->options.account, size, err);
+  memcpy(copy, bytes, size);
+  int code = os_file_write(file, offset, copy, size, err);
+  mem_free(wal->options.account, copy, size);
+  return code;
+}
+
+/* The records of the last segment that was replayed above `synced`, to the last replayed one. */
+static int write_records_again(const struct replay *replay, struct segment_reader *reader,
+                               struct os_file *file, struct err *err) {
+  for (uint64_t at = WAL_BLOCK; at <= replay->last_position;) {
+    struct wal_record_header header;
+    const uint8_t *payload;
+    int code = reader_record(reader, at, &header, &payload, err);
+    if (code == ERR_OK && !payload)
+      code = err_set(err, ERR_IO, "a log record reads differently the second time: %s",
+                     os_file_path(file));
+    if (code == ERR_OK && header.sequence > replay->synced)
+      code = write_again(replay->wal, file, at, payload - sizeof header,
+                         sizeof header + header.length, err);
+    if (code) return code;
+    at += wal_record_bytes(header.length);
   }
-  mem_free(wal->options.account, memory, held);
+  return ERR_OK;
+}
+
+static int write_header_again(struct wal *wal, struct segment_reader *reader, struct os_file *file,
+                              struct err *err) {
+  const uint8_t *bytes;
+  size_t available;
+  int code = reader_fill(reader, 0, sizeof(struct wal_segment_header), &bytes, &available, err);
+  return code ? code : write_again(wal, file, 0, bytes, available, err);
+}
+
+static int settle_segment(const struct replay *replay, size_t index, bool header_only,
+                          struct err *err) {
+  struct wal *wal = replay->wal;
+  struct segment_reader reader;
+  struct os_file *file = NULL;
+  int code = reader_open(wal, &wal->segments[index], &reader, err);
+  if (code) return code;
+  code = os_file_open(wal->options.os, os_file_path(reader.file), OS_READ | OS_WRITE, &file, err);
+  if (code == ERR_OK)
+    code = header_only ? write_header_again(wal, &reader, file, err)
+                       : write_records_again(replay, &reader, file, err);
+  if (code == ERR_OK) code = os_file_sync(file, err);
+  os_file_close(file);
   reader_close(&reader);
+  return code;
+}
+
+/* What was read may be in memory only: the process before may have ended without a sync, or after
+ * one that failed, and then no later sync helps. So what nothing says was synced is written once
+ * more, over itself, before anything is built on it: the records above the last sync that the log
+ * records (in the default mode the last one), and the header of a segment without records. */
+static int settle(const struct replay *replay, struct err *err) {
+  struct wal *wal = replay->wal;
+  if (wal->options.read_only) return ERR_OK;
+  int code = ERR_OK;
+  size_t newest = wal->segment_count;
+  while (newest && !wal->segments[newest - 1].begun)
+    newest--;
+  bool replayed = replay->last_position && replay->last_segment + 1 == newest;
+  if (newest && !replayed && !wal->segments[newest - 1].kept)
+    code = settle_segment(replay, newest - 1, true, err);
+  if (code == ERR_OK && replay->last_position && !wal->segments[replay->last_segment].kept)
+    code = settle_segment(replay, replay->last_segment, false, err);
   return code;
 }
 
@@ -430,5 +477,5 @@ int wal_replay(struct wal *wal, uint64_t commit_floor,
   wal->valid_through = first ? figures->highest_sequence : figures->last_sequence;
   wal->next_sequence = figures->highest_sequence + 1;
   wal->synced_sequence = wal->valid_through;
-  return code ? code : write_last_again(&replay, err);
+  return code ? code : settle(&replay, err);
 }

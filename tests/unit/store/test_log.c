@@ -252,6 +252,30 @@ static void test_damaged_header_is_told_by_its_records(void **state) {
   bed_deinit(&bed);
 }
 
+/* Header and first record at once: what follows was synced, so something is missing. */
+static void test_damaged_beginning_is_damage(void **state) {
+  (void)state;
+  for (int records = 2; records <= 5; records++) {
+    struct bed bed;
+    struct replayed replayed;
+    bed_init(&bed, 64 << 10);
+    for (int i = 0; i < 3; i++)
+      assert_int_equal(append(&bed, 100, NULL), ERR_OK);
+    reopen(&bed, 1, &replayed, false);
+    for (int i = 0; i < records; i++)
+      assert_int_equal(append(&bed, 100, NULL), ERR_OK);
+    const char *path = "/d/log/0000000000000002.log";
+    flip(&bed, path, 60);
+    for (int i = 1; i < records; i++)
+      flip(&bed, path, (uint64_t)i * WAL_BLOCK + 100);
+    struct wal_replay_figures figures = reopen(&bed, 1, &replayed, false);
+    expect_commits(&replayed, 1, 3);
+    assert_true(figures.damaged_incarnation != 0);
+    assert_true(os_path_exists(bed.os, "/d/quarantine/0000000000000002.log"));
+    bed_deinit(&bed);
+  }
+}
+
 static void test_foreign_segments_are_refused(void **state) {
   (void)state;
   struct bed bed;
@@ -357,6 +381,7 @@ int main(void) {
       cmocka_unit_test(test_damage_is_kept_and_reported),
       cmocka_unit_test(test_missing_segment_is_damage),
       cmocka_unit_test(test_damaged_header_is_told_by_its_records),
+      cmocka_unit_test(test_damaged_beginning_is_damage),
       cmocka_unit_test(test_foreign_segments_are_refused),
       cmocka_unit_test(test_failed_write_moves_to_a_new_segment),
       cmocka_unit_test(test_failed_sync_is_not_repeated),

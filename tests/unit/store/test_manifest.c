@@ -122,6 +122,29 @@ static int count_name(void *context, const char *name, bool is_dir) {
   return 0;
 }
 
+/* The format allows edits in any order. */
+static void test_adds_in_turns(void **state) {
+  (void)state;
+  struct bed bed;
+  bed_init(&bed);
+  struct manifest_edit edits[40] = {0};
+  for (uint64_t i = 0; i < 40; i++) {
+    edits[i] = (struct manifest_edit){.kind = MANIFEST_ADD, .store = 1 + i % 2};
+    edits[i].id = (i + 1) << 20;
+    edits[i].commit_min = edits[i].commit_max = i + 1;
+  }
+  for (uint64_t i = 0; i < 2; i++)
+    edits[i] = (struct manifest_edit){.kind = MANIFEST_STORE, .policy = 3, .store = 1 + i};
+  struct manifest_facts facts = {.epoch = 50};
+  assert_int_equal(manifest_append(&bed.manifest, &facts, edits, 40, NULL), ERR_OK);
+  for (int round = 0; round < 2; round++) {
+    expect_parts(&bed, 1, 19, 3);
+    expect_parts(&bed, 2, 19, 4);
+    assert_int_equal(bed_reopen(&bed, NULL), ERR_OK);
+  }
+  bed_deinit(&bed);
+}
+
 static void test_it_is_written_anew_when_it_has_grown(void **state) {
   (void)state;
   struct bed bed;
@@ -360,6 +383,7 @@ static void test_damaged_part_goes_to_quarantine(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_state_comes_back),
+      cmocka_unit_test(test_adds_in_turns),
       cmocka_unit_test(test_it_is_written_anew_when_it_has_grown),
       cmocka_unit_test(test_any_torn_end),
       cmocka_unit_test(test_failed_appends),
