@@ -142,8 +142,10 @@ static void sort_lines(char *text, size_t size) {
   static char copy[1 << 17], *lines[1 << 14];
   size_t count = 0, at = 0;
   memcpy(copy, text, strlen(text) + 1);
-  for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n"))
+  for (char *line = copy, *line_end; (line_end = strchr(line, '\n')); line = line_end + 1) {
+    *line_end = 0;
     lines[count++] = line;
+  }
   qsort(lines, count, sizeof *lines, text_order);
   for (size_t i = 0; i < count; i++)
     at += (size_t)snprintf(text + at, size - at, "%s\n", lines[i]);
@@ -289,20 +291,29 @@ static void test_line_ends(void **state) {
 
 /* ---- large lines ---- */
 
+static char text[1 << 18];
+static size_t text_at;
+
+__attribute__((format(printf, 1, 2))) static void append(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  text_at += (size_t)vsnprintf(text + text_at, sizeof text - text_at, format, arguments);
+  va_end(arguments);
+}
+
 static void test_long_lines_and_many_shapes(void **state) {
   (void)state;
   struct fixture fixture;
   fixture_begin(&fixture);
   fixture_database(&fixture, "db");
   enum { FIELDS = 1000 };
-  static char text[1 << 18];
   for (int rounds = 0; rounds < 2; rounds++) { /* two lines of a thousand fields, one field twice */
-    size_t at = 0;
+    text_at = 0;
     for (int line = 1; line <= 2; line++) {
-      at += (size_t)sprintf(text + at, "wide f0=0");
+      append("wide f0=0");
       for (int f = 1; f < FIELDS; f++)
-        at += (size_t)sprintf(text + at, ",f%d=%d", f, f * line);
-      at += (size_t)sprintf(text + at, ",f7=%d %d\n", 70 * line, line);
+        append(",f%d=%d", f, f * line);
+      append(",f7=%d %d\n", 70 * line, line);
     }
     fixture_write(&fixture, "db", text);
   }
@@ -312,12 +323,12 @@ static void test_long_lines_and_many_shapes(void **state) {
   assert_int_equal(catalog_table_columns(table, &columns), FIELDS);
   catalog_table_release(table);
   /* Every line another shape. */
-  size_t at = 0;
+  text_at = 0;
   for (int line = 0; line < 2000; line++) {
-    at += (size_t)sprintf(text + at, "shapes v=%d", line);
+    append("shapes v=%d", line);
     for (int bit = 0; bit < 11; bit++)
-      if (line >> bit & 1) at += (size_t)sprintf(text + at, ",b%d=1i", bit);
-    at += (size_t)sprintf(text + at, " %d\n", line);
+      if (line >> bit & 1) append(",b%d=1i", bit);
+    append(" %d\n", line);
   }
   for (int rounds = 0; rounds < 2; rounds++)
     fixture_write(&fixture, "db", text);
