@@ -23,6 +23,14 @@
 
 enum { TEXT_SIZE = 1 << 16 };
 
+/* Where rows are when they are asked for. */
+enum layout {
+  LAYOUT_MEMORY,
+  LAYOUT_PART,   /* each block of lines in a part on disk */
+  LAYOUT_PARTS,  /* each line in one of its own */
+  LAYOUT_MERGED, /* those, merged */
+};
+
 struct golden {
   struct fixture fixture;
   char database[64];
@@ -31,6 +39,7 @@ struct golden {
   size_t used;
   const char *file;
   int line, failures;
+  enum layout layout;
 };
 
 static void put(struct golden *golden, const char *format, ...) {
@@ -169,11 +178,32 @@ static void read_block(struct golden *golden, FILE *file, char *text) {
     append_line(text, &used, line, "\n");
 }
 
-static void run_file(const char *path) {
+static void flush(struct golden *golden) {
+  assert_int_equal(store_flush(table_engine_shard(golden->fixture.engine), 0, NULL), ERR_OK);
+}
+
+static void write_block(struct golden *golden, char *block) {
+  if (golden->layout < LAYOUT_PARTS) {
+    fixture_write(&golden->fixture, golden->database, block);
+    if (golden->layout == LAYOUT_PART) flush(golden);
+    return;
+  }
+  while (*block) {
+    char *end = strchr(block, '\n');
+    *end = 0;
+    fixture_write(&golden->fixture, golden->database, block);
+    flush(golden);
+    block = end + 1;
+  }
+  if (golden->layout == LAYOUT_MERGED)
+    assert_int_equal(store_merge(table_engine_shard(golden->fixture.engine), 0, NULL), ERR_OK);
+}
+
+static void run_file(const char *path, enum layout layout) {
   static struct golden golden;
   static char statement[TEXT_SIZE], block[TEXT_SIZE];
   char line[4096];
-  golden = (struct golden){.file = path, .now_ns = INT64_C(1500000000000000000)};
+  golden = (struct golden){.file = path, .now_ns = INT64_C(1500000000000000000), .layout = layout};
   fixture_begin(&golden.fixture);
   FILE *file = fopen(path, "r");
   assert_non_null(file);
@@ -181,7 +211,7 @@ static void run_file(const char *path) {
   while (more) {
     if (strcmp(line, "-- write") == 0) {
       read_block(&golden, file, block);
-      fixture_write(&golden.fixture, golden.database, block);
+      write_block(&golden, block);
     } else if (line[0] == '>') {
       size_t used = 0;
       append_line(statement, &used, line + 1 + (line[1] == ' '), "");
@@ -211,8 +241,8 @@ static int is_golden(const struct dirent *entry) {
   return size > 4 && strcmp(entry->d_name + size - 4, ".txt") == 0;
 }
 
-static void test_goldens(void **state) {
-  (void)state;
+/* The answers are the same wherever the rows are. */
+static void run_all(enum layout layout) {
   struct dirent **entries;
   int count = scandir("tests/query/influxql", &entries, is_golden, alphasort);
   assert_true(count > 0);
@@ -221,12 +251,30 @@ static void test_goldens(void **state) {
     snprintf(path, sizeof path, "tests/query/influxql/%s", entries[i]->d_name);
     free(entries[i]);
     const char *only = getenv("NILO_GOLDEN_ONLY");
-    if (!only || strstr(path, only)) run_file(path);
+    if (!only || strstr(path, only)) run_file(path, layout);
   }
   free(entries);
 }
 
+static void test_memory(void **state) {
+  (void)state;
+  run_all(LAYOUT_MEMORY);
+}
+static void test_part(void **state) {
+  (void)state;
+  run_all(LAYOUT_PART);
+}
+static void test_parts(void **state) {
+  (void)state;
+  run_all(LAYOUT_PARTS);
+}
+static void test_merged(void **state) {
+  (void)state;
+  run_all(LAYOUT_MERGED);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory), cmocka_unit_test(test_part),
+                                     cmocka_unit_test(test_parts), cmocka_unit_test(test_merged)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
