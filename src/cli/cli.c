@@ -15,10 +15,35 @@ static const struct cli_command *const commands[] = {
     &cli_serve, &cli_query, &cli_write, &cli_import, &cli_inspect, &cli_config, &cli_version};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
+size_t cli_escape(struct str text, char *out) {
+  static const char digits[] = "0123456789abcdef";
+  size_t size = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    if (c >= 0x20 && c != 0x7f) {
+      out[size++] = (char)c;
+      continue;
+    }
+    out[size++] = '\\';
+    out[size++] = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 'x';
+    if (out[size - 1] != 'x') continue;
+    out[size++] = digits[c >> 4];
+    out[size++] = digits[c & 15];
+  }
+  return size;
+}
+
+void cli_complain(const char *place, struct str text) {
+  char shown[4 * 1024];
+  text = text_cut(text, sizeof shown / 4);
+  size_t size = cli_escape(text, shown);
+  fprintf(stderr, "nilo: %s%.*s\n", place, (int)size, shown);
+}
+
 int cli_fail(const struct err *err) {
   char text[1024];
   err_format(err, text, sizeof text);
-  fprintf(stderr, "nilo: %s\n", text);
+  cli_complain("", str_from(text));
   return 1;
 }
 

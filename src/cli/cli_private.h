@@ -60,6 +60,11 @@ struct cli_command {
 extern const struct cli_command cli_serve, cli_query, cli_write, cli_import, cli_inspect,
     cli_config, cli_version;
 
+/* Writes text with its control characters as \n, \t, \r or \x1b, since they would break a table or
+ * command the terminal. `out` has room for four times the size; returns how much was used. */
+size_t cli_escape(struct str text, char *out);
+/* Prints "nilo: " with place and text to the error stream, on one line. */
+void cli_complain(const char *place, struct str text);
 /* Prints "nilo: message" with detail and hint to the error stream; returns 1. */
 int cli_fail(const struct err *err);
 /* Prints a usage error and where help is; returns 2. */

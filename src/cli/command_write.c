@@ -102,7 +102,9 @@ static void show_rejection(struct writing *writing, const struct err *told) {
     snprintf(where, sizeof where, ":%llu", (unsigned long long)line);
   err_format(&err, text, sizeof text);
   progress_end(&writing->progress);
-  fprintf(stderr, "nilo: %s%s: %s\n", writing->file, where, text);
+  char place[LIMIT_PATH_SIZE + 64];
+  snprintf(place, sizeof place, "%s%s: ", writing->file, where);
+  cli_complain(place, str_from(text));
 }
 
 /* Sends the whole lines that are gathered; all of it when it is the last. */

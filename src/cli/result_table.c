@@ -31,25 +31,12 @@ static int next(struct table *table, struct json_token *token, struct err *err) 
 
 /* Control characters would break the table, or command the terminal: \n, \t, \x1b. */
 static struct str printable(struct table *table, struct str text) {
-  static const char digits[] = "0123456789abcdef";
-  size_t controls = 0, size = 0;
+  size_t controls = 0;
   for (size_t i = 0; i < text.size; i++)
     controls += (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f;
-  char *out = controls ? arena_alloc(&table->arena, text.size + 3 * controls) : NULL;
+  char *out = controls ? arena_alloc(&table->arena, 4 * text.size) : NULL;
   if (!out) return text;
-  for (size_t i = 0; i < text.size; i++) {
-    unsigned char c = (unsigned char)text.data[i];
-    if (c >= 0x20 && c != 0x7f) {
-      out[size++] = (char)c;
-      continue;
-    }
-    out[size++] = '\\';
-    out[size++] = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 'x';
-    if (out[size - 1] != 'x') continue;
-    out[size++] = digits[c >> 4];
-    out[size++] = digits[c & 15];
-  }
-  return str_of(out, size);
+  return str_of(out, cli_escape(text, out));
 }
 
 static void add_cell(struct table *table, struct str text, bool number) {
@@ -225,7 +212,7 @@ int cli_print_answer(struct cli *cli, struct str json, enum cli_format format, b
     if (code || token.kind == JSON_END) break;
     if (token.kind == JSON_KEY && str_equal(token.text, STR("error"))) {
       code = next(&table, &token, err);
-      if (!code) fprintf(stderr, "nilo: %.*s\n", STR_ARG(token.text));
+      if (!code) cli_complain("", token.text);
       table.failed = true;
     } else if (token.kind == JSON_KEY && str_equal(token.text, STR("series"))) {
       code = next(&table, &token, err);

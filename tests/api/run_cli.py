@@ -430,6 +430,11 @@ class Write(Case):
                              stdin="m,t=1 v=1 1\nbad\nm v=2i 2\nm v=3 3")
         self.assertEqual(out, '2 lines written to "d", 2 rejected\n')
         self.assertEqual(err, "nilo: standard input:2:4: unable to parse 'bad': missing fields\n")
+        err = self.nilo("write", "--data", self.data, "--db", "d", status=1,
+                        stdin='bad\x1b[31m\tvalue="a\nb"\n')[1]
+        self.assertNotIn("\x1b", err)
+        self.assertIn("\\x1b[31m\\t", err)
+        self.assertEqual(err.count("\n"), 1)
         err = self.nilo("write", "--data", self.data, "--db", "d", "--precision", "w", status=1,
                         stdin="m v=1 1")[1]
         self.assertIn('unknown precision "w": use ns, us, ms or s', err)
