@@ -114,6 +114,11 @@ static int fail_uv(struct err *err, int status, const char *what, const char *ad
   err_detail(err, "%s", uv_strerror(status));
   if (status == UV_EADDRINUSE) {
     err_hint(err, "another program listens there; choose another address with --http");
+  } else if (status == UV_EADDRNOTAVAIL) {
+    err_hint(err,
+             "this machine has no such address; a port alone is written with its colon, :8086");
+  } else if (status == UV_EACCES) {
+    err_hint(err, "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE");
   }
   return code;
 }

@@ -739,6 +739,11 @@ class Serve(Case):
         self.assertIn(f"cannot listen on {address} (address already in use)", err)
         self.assertIn("choose another address with --http", err)
 
+    def test_port_alone(self):
+        err = self.nilo("serve", "--data", self.data, "--http", "8086", "--log-level", "error",
+                        status=1)[1]
+        self.assertIn("a port alone is written with its colon, :8086", err)
+
     def test_bad_address(self):
         for address in ("127.0.0.1:99999", "127.0.0.1:x", "[::1", "300.0.0.1:1:2"):
             with self.subTest(address=address):
