@@ -470,14 +470,16 @@ static int replay(void *context, uint64_t store, uint64_t commit, struct str not
   struct reader reader = reader_of(note.data, note.size);
   uint64_t id;
   struct str tags;
+  bool readable = true;
   int code = ERR_OK;
   os_mutex_lock(&index->lock);
   while (!code && note_next(&reader, &id, &tags)) {
-    if (id == 0 || !series__tags_valid(tags)) break;
+    readable = id != 0 && series__tags_valid(tags);
+    if (!readable) break;
     code = replay_series(index, id, tags, commit, err);
   }
   os_mutex_unlock(&index->lock);
-  if (!code && !reader_done(&reader))
+  if (!code && (!readable || !reader_done(&reader)))
     code = err_set(err, ERR_CORRUPTION, "the note of commit %llu for store %llu cannot be read",
                    (unsigned long long)commit, (unsigned long long)store);
   series_index_release(index);

@@ -181,7 +181,8 @@ static void compare(const char *what, uint64_t seed, const char *body,
 
 static void test_cuts_and_caches_change_nothing(void **state) {
   (void)state;
-  uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL);
+  uint64_t seed = getenv("NILO_TEST_SEED") ? strtoull(getenv("NILO_TEST_SEED"), NULL, 10)
+                                           : (uint64_t)time(NULL);
   print_message("seed %llu\n", (unsigned long long)seed);
   static char body[1 << 14];
   for (int round = 0; round < 300; round++, seed++) {
@@ -246,7 +247,8 @@ static size_t line_size(const char *text, size_t size) {
 
 static void test_cuts_are_line_ends(void **state) {
   (void)state;
-  uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL);
+  uint64_t seed = getenv("NILO_TEST_SEED") ? strtoull(getenv("NILO_TEST_SEED"), NULL, 10)
+                                           : (uint64_t)time(NULL);
   print_message("seed %llu\n", (unsigned long long)seed);
   static char body[1 << 14];
   for (int round = 0; round < 3000; round++, seed++) {

@@ -30,7 +30,7 @@ static int remove_entry(const char *path, const struct stat *stat, int type, str
 
 static void writer_main(void *context) {
   struct worker *worker = context;
-  struct fixture own = *worker->fixture; /* with a cache of its own */
+  struct fixture own = {.os = worker->fixture->os, .engine = worker->fixture->engine};
   struct err err;
   if (ingest_cache_create(&worker->fixture->account, &own.cache, &err)) fixture_fail("cache", &err);
   for (int i = 0; i < BODIES; i++) {
