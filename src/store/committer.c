@@ -177,6 +177,20 @@ static int reserve_memory(struct store_shard *shard, size_t payload, size_t *res
   return mem_refused(&shard->rows, size, err);
 }
 
+/* Says once in the log that writes fail, and once that they do no more: a full disk fails
+ * thousands.
+ */
+static void note_outcome(struct store_shard *shard, const struct err *err) {
+  if (!err->code == !shard->refusing) return;
+  shard->refusing = err->code != ERR_OK;
+  char text[1024];
+  if (shard->refusing) err_format(err, text, sizeof text);
+  if (shard->refusing)
+    log_error(shard->logger, "store", "writes are refused: %s", text);
+  else
+    log_info(shard->logger, "store", "writes are taken again");
+}
+
 static void run_group(struct store_shard *shard, struct store_commit *group, uint32_t count,
                       size_t payload) {
   struct err err;
@@ -198,6 +212,7 @@ static void run_group(struct store_shard *shard, struct store_commit *group, uin
     atomic_fetch_add_explicit(&shard->counters.groups, 1, memory_order_relaxed);
   }
   if (code == ERR_OK) err_reset(&err);
+  note_outcome(shard, &err);
   answer(group, first, &err);
   if (!shard->options.background) return;
   uint64_t needed, all, segments;

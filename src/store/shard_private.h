@@ -96,6 +96,7 @@ struct store_shard {
   bool queue_closed;
   bool committing;      /* the committer is busy with a group */
   struct err halted;    /* code not 0: publishing failed; nothing is written any more */
+  bool refusing;        /* the last group failed; the committer's own */
   struct err flush_err; /* the last flush's failure; code 0: it went well */
   uint64_t flush_failures;
   struct os_mutex commit_lock;
