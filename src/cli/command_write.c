@@ -267,6 +267,9 @@ static int write_all(struct cli *cli, bool import, uint64_t *rejected, struct er
            writing.rows_only ? "row" : "line", good == 1 ? "" : "s", database);
   if (!code && writing.rejected) printf(", %llu rejected", (unsigned long long)writing.rejected);
   if (!code) putchar('\n');
+  if (code && good)
+    fprintf(stderr, "nilo: stopped in %s, after %llu lines were written\n", writing.file,
+            (unsigned long long)good);
   buffer_deinit(&writing.body);
   cli_door_close(&writing.door);
   return code;

@@ -377,6 +377,14 @@ class Import(Case):
         self.assertEqual(err.count("\n"), 1)
         self.assertEqual(self.query("SELECT count(value) FROM m")[1][-1], str(good + 1))
 
+    def test_stopped(self):
+        """A fault that ends an import: what was written before is told, then the fault."""
+        one = self.file("1.lp", "m v=1 1\nm v=2 2\n")
+        err = self.nilo("import", "--data", self.data, "--db", "d", one, "missing.lp", status=1)[1]
+        told = err.splitlines()
+        self.assertEqual(told[0], "nilo: stopped in missing.lp, after 2 lines were written")
+        self.assertIn("missing.lp", told[1])
+
     def test_several_files(self):
         one, two = self.file("1.lp", "m v=1 1\n"), self.file("2.lp", "m v=2 2\nm\n")
         out, err = self.nilo("import", "--data", self.data, "--db", "d", one, two, status=1)
