@@ -38,6 +38,7 @@ static int make_matcher(struct program_state *state, const void *pattern, struct
   if (!state->match_data || !state->match_context)
     return err_set(err, ERR_NO_MEMORY, "out of memory");
   pcre2_set_match_limit(state->match_context, LIMIT_REGEX_MATCH_STEPS);
+  pcre2_set_heap_limit(state->match_context, 16 << 10); /* KiB, of the interpreter */
   return ERR_OK;
 }
 
@@ -47,6 +48,9 @@ static int match(struct program_state *state, const struct expr *expr, struct st
   if (code) return code;
   int found = pcre2_match(expr->compiled, (PCRE2_SPTR)(text.data ? text.data : ""), text.size, 0, 0,
                           state->match_data, state->match_context);
+  if (found == PCRE2_ERROR_JIT_STACKLIMIT) /* a long text: the interpreter has a heap */
+    found = pcre2_match(expr->compiled, (PCRE2_SPTR)text.data, text.size, 0, PCRE2_NO_JIT,
+                        state->match_data, state->match_context);
   *holds = found >= 0;
   if (found >= 0 || found == PCRE2_ERROR_NOMATCH) return ERR_OK;
   if (found == PCRE2_ERROR_MATCHLIMIT)

@@ -87,7 +87,7 @@ int influxql_regex_compile(struct influxql_context *context, struct str pattern,
     goto done;
   }
   pcre2_set_match_limit(made->limits, LIMIT_REGEX_MATCH_STEPS);
-  pcre2_set_heap_limit(made->limits, 1024); /* KiB: of the interpreter */
+  pcre2_set_heap_limit(made->limits, 16 << 10); /* KiB, of the interpreter */
   made->next = context->regexes;
   context->regexes = made;
   *regex = made;
@@ -100,11 +100,14 @@ done:
 bool influxql_regex_matches(const struct influxql_regex *regex, struct str text) {
   pcre2_general_context *memory = pcre2_general_context_create(allocate, release, regex->account);
   pcre2_match_data *match = memory ? pcre2_match_data_create(1, memory) : NULL;
-  bool matches = match && pcre2_match(regex->code, (PCRE2_SPTR)(text.data ? text.data : ""),
-                                      text.size, 0, 0, match, regex->limits) >= 0;
+  PCRE2_SPTR subject = (PCRE2_SPTR)(text.data ? text.data : "");
+  int result = PCRE2_ERROR_NOMATCH;
+  if (match) result = pcre2_match(regex->code, subject, text.size, 0, 0, match, regex->limits);
+  if (result == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter has a heap */
+    result = pcre2_match(regex->code, subject, text.size, 0, PCRE2_NO_JIT, match, regex->limits);
   pcre2_match_data_free(match);
   pcre2_general_context_free(memory);
-  return matches;
+  return result >= 0;
 }
 
 void *influxql__regex_code(const struct influxql_regex *regex) { return regex->code; }
