@@ -292,7 +292,6 @@ static int begin_file(struct manifest *manifest, struct err *err) {
     manifest->file = file;
     manifest->number = number;
     manifest->size = manifest->checkpoint_size = bytes.size;
-    manifest->was_uncertain = false;
     remove_file(manifest, manifest->older);
     remove_file(manifest, old);
     manifest->older = 0;
@@ -330,7 +329,6 @@ static int append_locked(struct manifest *manifest, const struct manifest_facts 
     if (code) {
       os_file_close(manifest->file);
       manifest->file = NULL;
-      manifest->was_uncertain = true;
     }
   }
   if (code == ERR_OK) {

@@ -48,7 +48,6 @@ struct manifest {
   uint64_t older;         /* a file below it that is still there; 0: none */
   struct os_file *file;   /* NULL: the next append begins a new file */
   uint64_t size, checkpoint_size;
-  bool was_uncertain; /* a failed append may be in the file that was given up */
 };
 
 /* What a publication says beside its edits. */
@@ -65,7 +64,7 @@ int manifest_open(const struct manifest_options *options, struct manifest *manif
                   struct err *err);
 void manifest_close(struct manifest *manifest);
 /* Appends one record and syncs it. edit_count may be 0. After a failure the record may still turn
- * up at the next start, unless a later append succeeds: *uncertain files must stay. */
+ * up at the next start, unless a later append succeeds: files that it names must stay till then. */
 int manifest_append(struct manifest *manifest, const struct manifest_facts *facts,
                     const struct manifest_edit *edits, size_t edit_count, struct err *err);
 /* Writes the state as a new file, synced. Once after every opening: what was read may never have

@@ -83,6 +83,8 @@ static void put_segment(struct wal *wal, const struct wal_segment *segment) {
           (wal->segment_count - at) * sizeof *wal->segments);
   wal->segments[at] = *segment;
   wal->segment_count++;
+  if (segment->incarnation >= wal->next_incarnation)
+    wal->next_incarnation = segment->incarnation + 1;
   os_mutex_unlock(&wal->lock);
 }
 
@@ -120,36 +122,47 @@ static int write_header(struct wal *wal, struct os_file *file, const struct wal_
   return code;
 }
 
-/* Makes the file of the next segment: a spare under its new name, or a new file. */
-static int make_file(struct wal *wal, struct wal_segment *segment, bool *named, bool *created,
-                     struct err *err) {
-  char path[4096], old[4096], folder[4096];
+/* Renames a spare for use, if there is one; one that somebody has removed is forgotten. */
+static int reuse_spare(struct wal *wal, struct wal_segment *segment, bool *reused,
+                       struct err *err) {
+  char path[4096], old[4096];
   struct wal_segment spare;
-  *named = *created = false;
-  segment->incarnation = wal->next_incarnation;
-  if (take_spare(wal, &spare)) {
-    segment->file_bytes = spare.file_bytes & ~(uint64_t)(WAL_BLOCK - 1);
+  *reused = false;
+  while (!*reused && take_spare(wal, &spare)) {
     if (!spare.begun) segment->incarnation = spare.incarnation; /* has its name already */
     wal__path(wal, "log", spare.incarnation, old, sizeof old);
     wal__path(wal, "log", segment->incarnation, path, sizeof path);
     int code = spare.begun ? os_file_rename(wal->options.os, old, path, err) : ERR_OK;
+    if (code == ERR_NO_FILE) continue;
     if (code) {
       put_segment(wal, &spare);
       return code;
     }
-  } else {
+    segment->file_bytes = spare.file_bytes & ~(uint64_t)(WAL_BLOCK - 1);
+    *reused = true;
+  }
+  return ERR_OK;
+}
+
+/* Makes the file of the next segment: a spare under its new name, or a new file. */
+static int make_file(struct wal *wal, struct wal_segment *segment, bool *named, bool *created,
+                     struct err *err) {
+  char path[4096], folder[4096];
+  bool reused;
+  *named = *created = false;
+  segment->incarnation = wal->next_incarnation;
+  int code = reuse_spare(wal, segment, &reused, err);
+  if (code) return code;
+  if (!reused) {
     wal__path(wal, "log", segment->incarnation, path, sizeof path);
     struct os_file *file;
-    int code = os_file_open(wal->options.os, path, OS_READ | OS_WRITE | OS_CREATE, &file, err);
+    code = os_file_open(wal->options.os, path, OS_READ | OS_WRITE | OS_CREATE, &file, err);
     if (code) return code;
     os_file_close(file);
     *created = true;
     segment->file_bytes = 0;
   }
   *named = true;
-  os_mutex_lock(&wal->lock);
-  wal->next_incarnation = segment->incarnation + 1;
-  os_mutex_unlock(&wal->lock);
   snprintf(folder, sizeof folder, "%s/log", wal->options.directory);
   return os_dir_sync(wal->options.os, folder, err);
 }
@@ -282,6 +295,7 @@ static int write_record(struct wal *wal, uint64_t first_commit, uint32_t commits
     set_file_bytes(wal, wal->zeroed);
   }
   wal->valid_through = wal->next_sequence++;
+  if (commits) wal->last_commit = first_commit + commits - 1;
   if (wal->options.sync == STORE_SYNC_ALWAYS) {
     wal->synced_sequence = wal->valid_through;
     atomic_fetch_add_explicit(&wal->syncs, 1, memory_order_relaxed);
@@ -308,6 +322,9 @@ int wal_sync(struct wal *wal, struct err *err) {
     log_error(wal->options.logger, "store",
               "syncing the log failed: acknowledged commits are flushed to parts instead file=%s",
               os_file_path(wal->file));
+    os_mutex_lock(&wal->lock);
+    wal->segments[wal->segment_count - 1].lost_last = wal->last_commit;
+    os_mutex_unlock(&wal->lock);
     atomic_store(&wal->sync_lost, true);
     os_file_close(wal->file);
     wal->file = NULL;
@@ -349,6 +366,8 @@ uint64_t wal_start_for(struct wal *wal, uint64_t commit, bool *begun) {
       start = segment->incarnation;
       continue;
     }
+    /* What it lost is flushed by now. Records behind it must be found without it. */
+    if (segment->lost_last && segment->lost_last < commit) break;
     start = segment->incarnation;
     *begun = true;
     if (segment->first_commit <= commit) break;

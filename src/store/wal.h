@@ -18,8 +18,9 @@ struct wal_segment {
   uint64_t incarnation;
   uint64_t first_sequence, valid_through, synced_sequence, first_commit;
   uint64_t file_bytes;
-  bool begun; /* its header is valid; the rest is 0 otherwise */
-  bool kept;  /* linked into quarantine: never written again */
+  uint64_t lost_last; /* not 0: a sync failed, and this is the last commit that it may not hold */
+  bool begun;         /* its header is valid; the rest is 0 otherwise */
+  bool kept;          /* linked into quarantine: never written again */
 };
 
 struct wal_options {
@@ -43,6 +44,7 @@ struct wal {
   /* the writer's */
   struct os_file *file;               /* NULL: the next append begins a segment */
   uint64_t incarnation, first_commit; /* of its segment */
+  uint64_t last_commit;               /* appended */
   uint64_t position;                  /* where the next record goes */
   uint64_t zeroed;                    /* the file is zeros or written up to here */
   uint64_t next_sequence, valid_through, synced_sequence;

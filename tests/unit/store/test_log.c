@@ -156,6 +156,24 @@ static void test_spare_segments_are_used_again(void **state) {
   bed_deinit(&bed);
 }
 
+/* Somebody removed a spare segment: the next one is a new file. */
+static void test_missing_spare(void **state) {
+  (void)state;
+  struct bed bed;
+  bed_init(&bed, 64 << 10);
+  while (bed.wal.segment_count < 3)
+    assert_int_equal(append(&bed, 9000, NULL), ERR_OK);
+  wal_trim(&bed.wal, 3);
+  assert_int_equal(os_file_remove(bed.os, "/d/log/0000000000000001.log", NULL), ERR_OK);
+  for (int i = 0; i < 40; i++)
+    assert_int_equal(append(&bed, 9000, NULL), ERR_OK);
+  struct replayed replayed;
+  uint64_t last = bed.commit, first = bed.wal.segments[1].first_commit;
+  reopen(&bed, bed.wal.segments[1].incarnation, &replayed, false);
+  expect_commits(&replayed, first, last);
+  bed_deinit(&bed);
+}
+
 static void test_torn_tail(void **state) {
   (void)state;
   struct bed bed;
@@ -377,6 +395,7 @@ int main(void) {
       cmocka_unit_test(test_records_come_back),
       cmocka_unit_test(test_segments_follow_each_other),
       cmocka_unit_test(test_spare_segments_are_used_again),
+      cmocka_unit_test(test_missing_spare),
       cmocka_unit_test(test_torn_tail),
       cmocka_unit_test(test_damage_is_kept_and_reported),
       cmocka_unit_test(test_missing_segment_is_damage),

@@ -1,6 +1,7 @@
 /* Starts after something went wrong that no crash of one run shows: syncs that failed in a process
  * that ended then, directories of which a piece is missing, damaged parts that come back. */
 #include "shard_fixture.h"
+#include "store/shard_private.h"
 
 /* Three flushes of series 1 in store 5: keys 0 to 9, each time with other values. */
 static void three_parts(struct fixture *fixture, uint64_t seed) {
@@ -192,6 +193,37 @@ static void test_killed_without_sync(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* A sync fails and everything is flushed instead. What is written later must not need the segment
+ * that was lost. */
+static void test_written_after_a_lost_segment(void **state) {
+  (void)state;
+  for (int early = 0; early < 2; early++) {
+    struct fixture fixture;
+    struct err err;
+    bool did;
+    fixture_init(&fixture, 10);
+    fixture.options.sync = STORE_SYNC_INTERVAL;
+    fixture_open(&fixture);
+    put(&fixture, 5, 1, 0, 0, 1);
+    os_sim_fail_at(fixture.os, os_sim_operations(fixture.os) + 1, ERR_IO);
+    assert_int_equal(wal_sync(&fixture.shard->wal, &err), ERR_IO);
+    if (early) put(&fixture, 5, 1, 1, 1, 1);
+    assert_int_equal(store_work(fixture.shard, &did, &err), ERR_OK);
+    assert_int_equal(figures(&fixture).memory_bytes, 0);
+    for (int64_t i = 1; i < 4; i++)
+      put(&fixture, 5, 1, i, i, 1);
+    assert_int_equal(wal_sync(&fixture.shard->wal, &err), ERR_OK);
+    os_sim_fail_from(fixture.os, os_sim_operations(fixture.os) + 1, ERR_IO);
+    lose_power(&fixture);
+    fixture_open(&fixture);
+    expect_rows(&fixture, 5, 1, 0, 0, 4);
+    assert_int_equal(figures(&fixture).damaged_records, 0);
+    fixture_reopen(&fixture);
+    expect_rows(&fixture, 5, 1, 0, 0, 4);
+    fixture_deinit(&fixture);
+  }
+}
+
 /* The header of a segment is written but not synced; the next process reads it. */
 static void test_header_that_was_not_synced(void **state) {
   (void)state;
@@ -264,6 +296,7 @@ int main(void) {
       cmocka_unit_test(test_swapped_parts_are_damage),
       cmocka_unit_test(test_closing_sync_fails),
       cmocka_unit_test(test_killed_without_sync),
+      cmocka_unit_test(test_written_after_a_lost_segment),
       cmocka_unit_test(test_header_that_was_not_synced),
       cmocka_unit_test(test_a_drop_frees_a_full_disk),
   };
