@@ -202,6 +202,7 @@ static int make_slices(struct scan_work *work, struct err *err) {
   for (uint32_t i = 0; i < work->reader.chunk.run_count && !code; i++) {
     const struct store_run *run = &work->reader.chunk.runs[i];
     uint32_t position = work->reader.run_positions[i];
+    if (position == POSITION_NONE) continue;
     code = whole ? add_slice(work, position, index, run->row, run->rows, err)
                  : cut_run(work, run, position, err);
   }
@@ -214,8 +215,9 @@ static int make_slices(struct scan_work *work, struct err *err) {
 static bool one_slot(const struct scan_work *work, uint32_t *slot) {
   const struct scan_task *task = work->task;
   *slot = 0;
-  if (!task->slots) return true;
   for (uint32_t i = 0; i < work->reader.chunk.run_count; i++) {
+    if (work->reader.run_positions[i] == POSITION_NONE) return false;
+    if (!task->slots) continue;
     uint32_t of = task->slots[work->reader.run_positions[i] - work->morsel->first];
     if (i && of != *slot) return false;
     *slot = of;

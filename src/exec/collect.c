@@ -124,6 +124,9 @@ static int pick(struct collecting *of, struct err *err) {
     memcpy(of->picked, of->reader.selection, bit_words(rows) * 8);
   else
     bits_fill(of->picked, 0, rows, true);
+  for (uint32_t r = 0; r < of->reader.chunk.run_count; r++)
+    if (of->reader.run_positions[r] == POSITION_NONE)
+      bits_fill(of->picked, of->reader.chunk.runs[r].row, of->reader.chunk.runs[r].rows, false);
   if (of->reader.source->scan->scan.any_present) code = keep_present(of, err);
   if (!code && of->rows_max) keep_few(of);
   return code;
@@ -188,7 +191,8 @@ static int take_end(struct collecting *of, bool *done, struct err *err) {
   uint32_t first = plan_schema_values(schema);
   bool any = false;
   *done = false;
-  if (of->rows_max != 1 || !chunk->statistics || chunk->run_count != 1 || source->filter)
+  if (of->rows_max != 1 || !chunk->statistics || chunk->run_count != 1 || source->filter ||
+      of->reader.run_positions[0] == POSITION_NONE)
     return ERR_OK;
   for (uint32_t i = first; i < schema->count; i++) {
     const struct column_statistics *of_column;

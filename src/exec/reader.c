@@ -23,9 +23,12 @@ int exec__reader_open(struct reader *reader, const struct source *source,
     reader->selection_bits = arena_alloc(&reader->memory, LIMIT_BLOCK_ROWS / 8);
     if (!reader->selection_bits) return exec__refused(exec, LIMIT_BLOCK_ROWS / 8, err);
   }
+  bool range = source->all && morsel->count && !morsel->positions;
   struct store_scan_spec spec = {.store = source->scan->scan.table->id,
-                                 .series = morsel->ids,
-                                 .series_count = morsel->count,
+                                 .series = range ? NULL : morsel->ids,
+                                 .series_count = range ? 0 : morsel->count,
+                                 .series_min = morsel->count ? morsel->ids[0] : 0,
+                                 .series_max = morsel->count ? morsel->ids[morsel->count - 1] : 0,
                                  .key_min = morsel->key_min,
                                  .key_max = morsel->key_max,
                                  .columns = source->store_ids,
@@ -75,10 +78,11 @@ static int find_positions(struct reader *reader, struct err *err) {
     while (reader->cursor < morsel->count && morsel->ids[reader->cursor] < id)
       reader->cursor++;
     if (reader->cursor == morsel->count || morsel->ids[reader->cursor] != id)
-      return err_set(err, ERR_INTERNAL, "the store gave series %llu, which was not asked for",
-                     (unsigned long long)id);
-    reader->run_positions[i] =
-        morsel->positions ? morsel->positions[reader->cursor] : morsel->first + reader->cursor;
+      reader->run_positions[i] = POSITION_NONE;
+    else if (morsel->positions)
+      reader->run_positions[i] = morsel->positions[reader->cursor];
+    else
+      reader->run_positions[i] = morsel->first + reader->cursor;
   }
   return ERR_OK;
 }
@@ -106,7 +110,8 @@ static int spread_tag(struct reader *reader, uint32_t column, struct err *err) {
   }
   for (uint32_t r = 0; r < reader->chunk.run_count; r++) {
     const struct store_run *run = &reader->chunk.runs[r];
-    int32_t code = tag->i32[reader->run_positions[r]];
+    uint32_t position = reader->run_positions[r];
+    int32_t code = position == POSITION_NONE ? 0 : tag->i32[position];
     for (uint32_t i = 0; i < run->rows; i++)
       codes[run->row + i] = code;
   }

@@ -35,6 +35,7 @@ struct scan {
   uint32_t *positions; /* of its series, ascending; from `account` */
   uint64_t *ids;
   size_t position_capacity, id_capacity;
+  bool whole; /* all series of the source */
   struct morsel *morsels;
   struct collection *pieces;
   uint32_t piece_count, piece_capacity;
@@ -123,9 +124,10 @@ static int wave_series(struct scan *self, size_t end, struct err *err) {
   if (!grow(self, &self->positions, &self->position_capacity, count, sizeof *self->positions) ||
       !grow(self, &self->ids, &self->id_capacity, count, sizeof *self->ids))
     return exec__refused(self->op.exec, count * 8, err);
-  bool sorted = true;
+  bool sorted = true, all = count == self->source.series.count;
+  self->whole = all;
   for (size_t i = 0; i < count; i++) {
-    self->positions[i] = self->source.order[self->at + i];
+    self->positions[i] = all ? (uint32_t)i : self->source.order[self->at + i];
     sorted &= i == 0 || self->positions[i] > self->positions[i - 1];
   }
   if (!sorted) qsort(self->positions, count, sizeof *self->positions, compare_u32);
@@ -168,7 +170,8 @@ static int cut_wave(struct scan *self, size_t series, struct err *err) {
   for (uint32_t i = 0; i < pieces; i++) {
     size_t first = series * i / pieces, end = series * (i + 1) / pieces;
     self->morsels[i] = (struct morsel){.ids = self->ids + first,
-                                       .positions = self->positions + first,
+                                       .positions = self->whole ? NULL : self->positions + first,
+                                       .first = (uint32_t)first,
                                        .count = (uint32_t)(end - first),
                                        .key_min = min,
                                        .key_max = max,

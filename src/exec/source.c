@@ -248,6 +248,7 @@ int exec__source_open(struct source *source, struct exec *exec, const struct pla
   }
   source->scan = node;
   const struct plan_scan *scan = &node->scan;
+  source->all = !scan->filter;
   int code = ERR_OK;
   if (source->filter) {
     code = exec__program_compile(&exec->memory, source->filter, &source->filter_program, err);

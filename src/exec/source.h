@@ -19,6 +19,7 @@ struct source {
   const struct program *filter_program;
   bool *filter_columns; /* per column of the scan's schema */
   struct table_series series;
+  bool all; /* no filter on tags: a range of ids is asked for, which keeps blocks whole */
   uint32_t group_count;
   uint32_t *groups;      /* per position; NULL: all of group 0 */
   uint32_t *group_sizes; /* series per group */
@@ -49,6 +50,9 @@ struct morsel {
   int64_t key_min, key_max;
   uint32_t head, tail;
 };
+
+/* A run of a series that the source does not have: its rows are passed over. */
+#define POSITION_NONE UINT32_MAX
 
 struct reader {
   const struct source *source;
