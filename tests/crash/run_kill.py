@@ -45,11 +45,18 @@ class Server:
         log.close()
         line = self.process.stdout.readline().decode()
         if "listens on http://" not in line:
-            raise AssertionError(f"the server did not start: {line!r}; see {self.directory}/server.log: "
-                                 + open(os.path.join(self.directory, "server.log")).read()[-2000:])
+            raise AssertionError(f"the server did not start: {line!r}; see {self.directory}/server.log: {self.log_end()}")
         self.port = int(line.split("http://")[1].split(",")[0].rsplit(":", 1)[1])
 
+    def log_end(self):
+        with open(os.path.join(self.directory, "server.log"), errors="replace") as log:
+            return log.read()[-4000:]
+
     def kill(self):
+        # To the writers a server that died of itself (a signal, a report of a sanitizer) looks the same.
+        code = self.process.poll()
+        if code is not None:
+            raise AssertionError(f"seed {SEED}: the server ended by itself with {code}: {self.log_end()}")
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.process.stdout.close()
