@@ -285,8 +285,7 @@ static int write_record(struct wal *wal, uint64_t first_commit, uint32_t commits
   if (code) {
     log_warn(wal->options.logger, "store", "log segment given up after a failed write file=%s",
              os_file_path(wal->file));
-    os_file_close(wal->file);
-    wal->file = NULL;
+    leave_segment(wal); /* what it owes to the modes that sync later is synced now or flushed */
     return code;
   }
   wal->position += total;

@@ -3,6 +3,7 @@
  * afterwards, no other commit is half there over its stores, nothing is there that nobody wrote,
  * and commit numbers go on. */
 #include "shard_fixture.h"
+#include "store/shard_private.h"
 
 enum {
   STORES = 3, /* that every commit of rows touches, one row each */
@@ -292,6 +293,40 @@ static void test_every_operation_fails_once(void **state) {
   }
 }
 
+/* The same in the mode that syncs later. Once a sync went well, or everything was flushed because
+ * one did not, what was acknowledged before must be there. */
+static void fail_once_unsynced(uint64_t seed, uint64_t operation) {
+  struct fixture fixture;
+  struct history *history = calloc(1, sizeof *history);
+  struct err err;
+  bool did;
+  prepare(&fixture, seed);
+  fixture.options.sync = STORE_SYNC_INTERVAL;
+  os_sim_fail_at(fixture.os, operation, ERR_IO);
+  if (store_shard_open(&fixture.options, &fixture.shard, &err)) fixture_open(&fixture);
+  run(&fixture, history);
+  check(&fixture, history);
+  (void)wal_sync(&fixture.shard->wal, &err);
+  for (int i = 0; fixture.shard->wal.sync_lost && i < 3; i++)
+    (void)store_work(fixture.shard, &did, &err);
+  assert_false(fixture.shard->wal.sync_lost);
+  os_sim_crash(fixture.os);
+  fixture_close(&fixture);
+  os_sim_reboot(fixture.os, OS_SIM_LOSS_ALL);
+  fixture_open(&fixture);
+  check_and_go_on(&fixture, history);
+  assert_int_equal(figures(&fixture).damaged_records, 0);
+  fixture_deinit(&fixture);
+  free(history);
+}
+
+static void test_every_operation_fails_once_unsynced(void **state) {
+  (void)state;
+  uint64_t operations = count_operations(4);
+  for (uint64_t operation = 1; operation <= operations; operation++)
+    fail_once_unsynced(operation, operation);
+}
+
 /* Memory is refused once, somewhere. A shard that had logged a commit but could not show it halts:
  * then it refuses everything until it is opened again, which finds the commit. */
 static bool refuse_once(uint64_t seed, int64_t allocation) {
@@ -330,6 +365,7 @@ int main(void) {
       cmocka_unit_test(test_power_is_lost_at_every_operation),
       cmocka_unit_test(test_power_is_lost_during_recovery),
       cmocka_unit_test(test_every_operation_fails_once),
+      cmocka_unit_test(test_every_operation_fails_once_unsynced),
       cmocka_unit_test(test_memory_is_refused_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

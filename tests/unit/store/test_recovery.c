@@ -193,6 +193,32 @@ static void test_killed_without_sync(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* A write fails in a mode that syncs later: what its segment holds unsynced must not be forgotten
+ * with the segment. */
+static void test_segment_is_left_unsynced(void **state) {
+  (void)state;
+  for (uint64_t operation = 1; operation <= 5; operation++) {
+    struct fixture fixture;
+    struct err err;
+    bool did;
+    fixture_init(&fixture, 11);
+    fixture.options.sync = STORE_SYNC_INTERVAL;
+    fixture_open(&fixture);
+    for (int64_t i = 0; i < 3; i++)
+      put(&fixture, 5, 1, i, i, 1);
+    os_sim_fail_at(fixture.os, os_sim_operations(fixture.os) + operation, ERR_IO);
+    put(&fixture, 5, 1, 3, 3, 1);
+    if (wal_sync(&fixture.shard->wal, &err))
+      assert_int_equal(store_work(fixture.shard, &did, &err), ERR_OK);
+    os_sim_fail_from(fixture.os, os_sim_operations(fixture.os) + 1, ERR_IO);
+    lose_power(&fixture);
+    fixture_open(&fixture);
+    expect_rows(&fixture, 5, 1, 0, 0, 4);
+    assert_int_equal(figures(&fixture).damaged_records, 0);
+    fixture_deinit(&fixture);
+  }
+}
+
 /* A sync fails and everything is flushed instead. What is written later must not need the segment
  * that was lost. */
 static void test_written_after_a_lost_segment(void **state) {
@@ -296,6 +322,7 @@ int main(void) {
       cmocka_unit_test(test_swapped_parts_are_damage),
       cmocka_unit_test(test_closing_sync_fails),
       cmocka_unit_test(test_killed_without_sync),
+      cmocka_unit_test(test_segment_is_left_unsynced),
       cmocka_unit_test(test_written_after_a_lost_segment),
       cmocka_unit_test(test_header_that_was_not_synced),
       cmocka_unit_test(test_a_drop_frees_a_full_disk),
