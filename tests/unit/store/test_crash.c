@@ -2,6 +2,7 @@
  * flushes, merges, deletes and a drop. Whatever happens: every acknowledged commit is wholly there
  * afterwards, no other commit is half there over its stores, nothing is there that nobody wrote,
  * and commit numbers go on. */
+#include "base/checksum.h"
 #include "shard_fixture.h"
 #include "store/shard_private.h"
 
@@ -293,6 +294,39 @@ static void test_every_operation_fails_once(void **state) {
   }
 }
 
+/* A call fails, the process ends and starts again (which may fail as well), and then power is lost:
+ * what the second process read may never have been on disk. */
+static void test_failure_then_power_loss(void **state) {
+  (void)state;
+  uint64_t operations = count_operations(5);
+  for (uint64_t seed = 1; seed <= 200; seed++) {
+    struct fixture fixture;
+    struct history *history = calloc(1, sizeof *history);
+    struct err err;
+    prepare(&fixture, seed);
+    os_sim_fail_at(fixture.os, 1 + hash_mix(seed) % operations, ERR_IO);
+    if (store_shard_open(&fixture.options, &fixture.shard, &err)) fixture_open(&fixture);
+    for (int round = 0; round < 3; round++) {
+      run(&fixture, history);
+      uint64_t now = os_sim_operations(fixture.os);
+      os_sim_fail_at(fixture.os, now + 1 + hash_mix(seed * 3 + (uint64_t)round) % 40, ERR_IO);
+      fixture_close(&fixture);
+      if (store_shard_open(&fixture.options, &fixture.shard, &err)) fixture_open(&fixture);
+      check(&fixture, history);
+    }
+    os_sim_crash_at(fixture.os, os_sim_operations(fixture.os) + 1 + hash_mix(seed * 7) % 300);
+    run(&fixture, history);
+    fixture_close(&fixture);
+    if (!os_sim_crashed(fixture.os)) os_sim_crash(fixture.os);
+    os_sim_reboot(fixture.os, seed % 3 ? OS_SIM_LOSS_DRAWN : OS_SIM_LOSS_ALL);
+    fixture_open(&fixture);
+    check_and_go_on(&fixture, history);
+    assert_int_equal(figures(&fixture).damaged_records, 0);
+    fixture_deinit(&fixture);
+    free(history);
+  }
+}
+
 /* The same in the mode that syncs later. Once a sync went well, or everything was flushed because
  * one did not, what was acknowledged before must be there. */
 static void fail_once_unsynced(uint64_t seed, uint64_t operation) {
@@ -365,6 +399,7 @@ int main(void) {
       cmocka_unit_test(test_power_is_lost_at_every_operation),
       cmocka_unit_test(test_power_is_lost_during_recovery),
       cmocka_unit_test(test_every_operation_fails_once),
+      cmocka_unit_test(test_failure_then_power_loss),
       cmocka_unit_test(test_every_operation_fails_once_unsynced),
       cmocka_unit_test(test_memory_is_refused_once),
   };
