@@ -252,6 +252,18 @@ class Documentation(Case):
                               self.page("operating/metrics.md")))
         self.assertEqual(told, names)
 
+    def test_refused_lines(self):
+        """Every example of a refused line is refused for the reason beside it."""
+        table = self.page("line-protocol.md").split("## Errors")[1].split("\n## ")[0]
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        rows = re.findall(r"(?m)^\| (`.+`) \| (`.+`) \|$", table)
+        self.assertGreater(len(rows), 10)
+        for reasons, examples in rows:
+            reasons = [reason.replace('"…"', "") for reason in re.findall(r"`([^`]+)`", reasons)]
+            for line in re.findall(r"`([^`]+)`", examples):
+                err = self.nilo("write", "--data", self.data, "--db", "d", status=1, stdin=line)[1]
+                self.assertTrue(any(reason in err for reason in reasons), f"{line}: {err}")
+
     def test_links(self):
         """Every relative link of a page leads somewhere."""
         pages = [TOP / "README.md", TOP / "CONTRIBUTING.md", TOP / "samples" / "README.md",
