@@ -351,17 +351,19 @@ void store_commit_submit(struct store_shard *shard, struct store_commit *commit,
   commit->next = NULL;
   os_mutex_lock(&shard->queue_lock);
   bool closed = shard->queue_closed;
+  bool background = shard->options.background;
   if (!closed) {
     *shard->queue_tail = commit;
     shard->queue_tail = &commit->next;
-    if (shard->options.background) os_cond_signal(&shard->queue_cond);
+    if (background) os_cond_signal(&shard->queue_cond);
   }
   os_mutex_unlock(&shard->queue_lock);
+  /* With a committer the answer may be out by now, and with it the shard be closed. */
   if (closed) {
     struct err err;
     err_set(&err, ERR_CLOSED, "the shard is closing");
     answer(commit, 0, &err);
-  } else if (!shard->options.background) {
+  } else if (!background) {
     drain(shard);
   }
 }
