@@ -154,14 +154,8 @@ static int publish_group(struct store_shard *shard, const struct store_commit *g
   int code = ERR_OK;
   for (const struct store_commit *commit = group; commit && code == ERR_OK; commit = commit->next)
     code = publish_commit(&publication, commit, err);
-  if (code)
-    publication_abort(&publication);
-  else
-    code = publication_prepare(&publication, last, err);
-  if (code == ERR_OK)
-    publication_swap(&publication);
-  else
-    halt(shard, err); /* before anybody can seal what was appended */
+  code = publication_end(&publication, code, last, err);
+  if (code) halt(shard, err); /* before anybody can seal what was appended */
   os_mutex_unlock(&shard->publish_lock);
   return code;
 }

@@ -1,9 +1,11 @@
 /* Flushes: unflushed rows of some stores become parts on disk.
  *
- *   freeze   the open part is sealed; from here on the store's memory parts, up to the root's
- * commit write    each store's memory parts are merged into one image; large stores have a file of
- * their own, small ones share a bundle; sync files and folder publish  under the publish lock: one
- * manifest record, synced; then the new root trim     the log gives up what no store needs any more
+ * 1. Freeze: the open part is sealed; from here on it is about the store's memory parts, up to the
+ *    root's commit.
+ * 2. Write: each store's memory parts are merged into one image; large stores have a file of their
+ *    own, small ones share a bundle; files and folder are synced.
+ * 3. Publish, under the publish lock: one manifest record, synced; then the new root.
+ * 4. Trim: the log gives up what no store needs any more.
  *
  * A store that was dropped is "flushed" by telling the manifest; its files go then. Whatever fails
  * before the manifest record leaves everything as it was. */
@@ -71,11 +73,7 @@ static int freeze(struct flush *flush, const uint64_t *stores, size_t count, str
     code = shard__check_halted(shard, err);
     for (size_t i = from; i < count && i < from + FREEZE_BATCH && code == ERR_OK; i++)
       code = freeze_one(&publication, flush, stores[i], err);
-    if (code)
-      publication_abort(&publication);
-    else
-      code = publication_prepare(&publication, shard->root->commit, err);
-    if (code == ERR_OK) publication_swap(&publication);
+    code = publication_end(&publication, code, shard->root->commit, err);
     os_mutex_unlock(&shard->publish_lock);
   }
   return code;
@@ -235,15 +233,8 @@ static void add_edits(const struct flush_item *item, struct buffer *edits) {
   if (version->dropped) {
     edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = item->store};
     buffer_append(edits, &edit, sizeof edit);
-  } else if (item->written.size) {
-    edit = (struct manifest_edit){.kind = MANIFEST_ADD, .store = item->store};
-    edit.id = item->written.id;
-    edit.offset = item->written.offset;
-    edit.size = item->written.size;
-    edit.commit_min = item->written.commit_min;
-    edit.commit_max = item->written.commit_max;
-    edit.rows = item->written.rows;
-    buffer_append(edits, &edit, sizeof edit);
+  } else {
+    output_add_edit(&item->written, item->store, edits);
   }
 }
 

@@ -167,11 +167,7 @@ static int introduce_memory(struct store_shard *shard, const struct output_sourc
     code = store_version_splice(now, at, source->part_count, part, false, &next, err);
     if (code == ERR_OK) code = publication_set(&publication, next, err);
   }
-  if (code)
-    publication_abort(&publication);
-  else
-    code = publication_prepare(&publication, shard->root->commit, err);
-  if (code == ERR_OK) publication_swap(&publication);
+  code = publication_end(&publication, code, shard->root->commit, err);
   os_mutex_unlock(&shard->publish_lock);
   return code;
 }

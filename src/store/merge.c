@@ -135,7 +135,6 @@ struct choosing {
   int64_t now;
   uint64_t bundle_bytes;
   struct merge_item large; /* the smallest of the large ones; count 0: none */
-  struct err *err;
 };
 
 static int visit_due(void *context, struct store_version *version) {
@@ -164,7 +163,7 @@ static int visit_due(void *context, struct store_version *version) {
 static int choose(struct merge *merge, uint64_t store, bool full, struct err *err) {
   struct store_shard *shard = merge->shard;
   struct choosing choosing = {
-      .merge = merge, .store = store, .full = full, .now = os_monotonic_ns(shard->os), .err = err};
+      .merge = merge, .store = store, .full = full, .now = os_monotonic_ns(shard->os)};
   os_mutex_lock(&shard->publish_lock);
   (void)root_map_visit(&shard->root->map, visit_due, &choosing);
   if (!merge->items.size && !merge->items.failed && choosing.large.count)
@@ -223,15 +222,7 @@ static void add_edits(const struct merge_item *item, struct buffer *edits) {
     edit.id = id_of(item->version->parts[item->from + i]);
     buffer_append(edits, &edit, sizeof edit);
   }
-  if (!item->written.size) return;
-  edit = (struct manifest_edit){.kind = MANIFEST_ADD, .store = item->store};
-  edit.id = item->written.id;
-  edit.offset = item->written.offset;
-  edit.size = item->written.size;
-  edit.commit_min = item->written.commit_min;
-  edit.commit_max = item->written.commit_max;
-  edit.rows = item->written.rows;
-  buffer_append(edits, &edit, sizeof edit);
+  output_add_edit(&item->written, item->store, edits);
 }
 
 /* Only flushes add to the parts on disk, at their end, and only merges replace any: the window is

@@ -240,6 +240,18 @@ int output_write(struct output *output, const struct output_source *source,
   return code;
 }
 
+void output_add_edit(const struct output_part *part, uint64_t store, struct buffer *edits) {
+  if (!part->size) return;
+  struct manifest_edit edit = {.kind = MANIFEST_ADD, .store = store};
+  edit.id = part->id;
+  edit.offset = part->offset;
+  edit.size = part->size;
+  edit.commit_min = part->commit_min;
+  edit.commit_max = part->commit_max;
+  edit.rows = part->rows;
+  buffer_append(edits, &edit, sizeof edit);
+}
+
 int output_memory(struct store_shard *shard, const struct output_source *source,
                   struct store_part **part, struct err *err) {
   struct part_writer_options options = {

@@ -184,6 +184,15 @@ void publication_swap(struct publication *publication) {
   store_snapshot_release(old);
 }
 
+int publication_end(struct publication *publication, int code, uint64_t commit, struct err *err) {
+  if (code)
+    publication_abort(publication);
+  else
+    code = publication_prepare(publication, commit, err);
+  if (code == ERR_OK) publication_swap(publication);
+  return code;
+}
+
 /* ---- commits ---- */
 
 /* The store's version in the making; a new one, not yet put, for its first commit (*is_new). */

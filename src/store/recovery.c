@@ -284,11 +284,7 @@ static int replay_record(void *context, const struct wal_record_header *header,
   os_mutex_lock(&shard->publish_lock);
   publication_begin(shard, &publication);
   int code = replay_commits(&publication, header, payload, err);
-  if (code)
-    publication_abort(&publication);
-  else
-    code = publication_prepare(&publication, header->first_commit + header->commit_count - 1, err);
-  if (code == ERR_OK) publication_swap(&publication);
+  code = publication_end(&publication, code, header->first_commit + header->commit_count - 1, err);
   os_mutex_unlock(&shard->publish_lock);
   if (code) {
     char message[64];
@@ -309,8 +305,7 @@ static int set_commit(struct store_shard *shard, uint64_t commit, struct err *er
   struct publication publication;
   os_mutex_lock(&shard->publish_lock);
   publication_begin(shard, &publication);
-  int code = publication_prepare(&publication, commit, err);
-  if (code == ERR_OK) publication_swap(&publication);
+  int code = publication_end(&publication, ERR_OK, commit, err);
   os_mutex_unlock(&shard->publish_lock);
   return code;
 }

@@ -111,27 +111,36 @@ static void init_options(struct store_shard *shard, const struct store_options *
   own->log_segment_bytes &= ~(uint64_t)(WAL_BLOCK - 1);
 }
 
+enum { SHARD_MUTEXES = 7, SHARD_CONDS = 4 };
+
+static void list_locks(struct store_shard *shard, struct os_mutex *mutexes[SHARD_MUTEXES],
+                       struct os_cond *conds[SHARD_CONDS]) {
+  struct os_mutex *all[SHARD_MUTEXES] = {
+      &shard->root_lock,  &shard->publish_lock, &shard->queue_lock, &shard->commit_lock,
+      &shard->flush_lock, &shard->merge_lock,   &shard->work_lock};
+  struct os_cond *all_conds[SHARD_CONDS] = {&shard->queue_cond, &shard->room_cond,
+                                            &shard->flush_cond, &shard->merge_cond};
+  memcpy(mutexes, all, sizeof all);
+  memcpy(conds, all_conds, sizeof all_conds);
+}
+
 static void init_locks(struct store_shard *shard) {
-  struct os_mutex *mutexes[] = {&shard->root_lock,   &shard->publish_lock, &shard->queue_lock,
-                                &shard->commit_lock, &shard->flush_lock,   &shard->merge_lock,
-                                &shard->work_lock};
-  struct os_cond *conds[] = {&shard->queue_cond, &shard->room_cond, &shard->flush_cond,
-                             &shard->merge_cond};
-  for (size_t i = 0; i < sizeof mutexes / sizeof *mutexes; i++)
+  struct os_mutex *mutexes[SHARD_MUTEXES];
+  struct os_cond *conds[SHARD_CONDS];
+  list_locks(shard, mutexes, conds);
+  for (size_t i = 0; i < SHARD_MUTEXES; i++)
     os_mutex_init(mutexes[i], shard->os);
-  for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
+  for (size_t i = 0; i < SHARD_CONDS; i++)
     os_cond_init(conds[i], shard->os);
 }
 
 static void deinit_locks(struct store_shard *shard) {
-  struct os_mutex *mutexes[] = {&shard->root_lock,   &shard->publish_lock, &shard->queue_lock,
-                                &shard->commit_lock, &shard->flush_lock,   &shard->merge_lock,
-                                &shard->work_lock};
-  struct os_cond *conds[] = {&shard->queue_cond, &shard->room_cond, &shard->flush_cond,
-                             &shard->merge_cond};
-  for (size_t i = 0; i < sizeof mutexes / sizeof *mutexes; i++)
+  struct os_mutex *mutexes[SHARD_MUTEXES];
+  struct os_cond *conds[SHARD_CONDS];
+  list_locks(shard, mutexes, conds);
+  for (size_t i = 0; i < SHARD_MUTEXES; i++)
     os_mutex_deinit(mutexes[i]);
-  for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
+  for (size_t i = 0; i < SHARD_CONDS; i++)
     os_cond_deinit(conds[i]);
 }
 

@@ -140,6 +140,9 @@ int publication_prepare(struct publication *publication, uint64_t commit, struct
 void publication_swap(struct publication *publication);
 /* Gives it up, prepared or not. What publication_set told store_live about bytes is set right. */
 void publication_abort(struct publication *publication);
+/* The end where nothing comes between preparing and swapping: gives up when `code` is an error
+ * already, else makes the root and swaps it. Returns the code. */
+int publication_end(struct publication *publication, int code, uint64_t commit, struct err *err);
 /* Seals the open part of a version: *sealed is a new version with it as its last memory part. */
 int publication_seal(struct store_shard *shard, const struct store_version *version,
                      struct store_version **sealed, struct err *err);
@@ -212,6 +215,9 @@ struct output_part {
 int output_begin(struct store_shard *shard, struct output *output, struct err *err);
 int output_write(struct output *output, const struct output_source *source,
                  struct output_part *part, struct err *err);
+/* Appends the manifest's edit that adds what was written; nothing when nothing was left to write.
+ */
+void output_add_edit(const struct output_part *part, uint64_t store, struct buffer *edits);
 /* Merges into memory instead: *part is NULL when nothing was left. */
 int output_memory(struct store_shard *shard, const struct output_source *source,
                   struct store_part **part, struct err *err);

@@ -77,10 +77,11 @@ struct store_options {
   enum store_sync sync;
   int64_t sync_interval_ns;   /* STORE_SYNC_INTERVAL: at most this much acknowledged time is lost */
   uint64_t log_segment_bytes; /* default 64 MiB */
-  uint64_t
-      log_bytes_max; /* stores that pin older segments are flushed beyond this: default 256 MiB */
-  uint64_t memory_parts_bytes_max; /* unflushed rows in memory: flush begins at half of it, writers
-                                      wait at all of it: default 64 MiB */
+  /* Stores that pin older segments are flushed beyond this: default 256 MiB. */
+  uint64_t log_bytes_max;
+  /* Unflushed rows in memory: flush begins at half of it, writers wait at all of it (30 s at most,
+   * then ERR_MEMORY_LIMIT, or ERR_DISK_FULL when that is why flushing fails): default 64 MiB. */
+  uint64_t memory_parts_bytes_max;
   int64_t flush_age_ns; /* a store with unflushed rows older than this is flushed: default 10 min;
                            0: never by age */
   uint64_t part_bytes_max; /* parts at least this large are not merged again: default 512 MiB */
