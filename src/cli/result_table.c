@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/text.h"
 #include "cli/cli_private.h"
 #include "wire/csv.h"
 #include "wire/json.h"
@@ -44,8 +43,38 @@ static void add_cell(struct table *table, struct str text, bool number) {
   buffer_append(&table->cells, &cell, sizeof cell);
 }
 
-/* Columns that a text takes on a terminal: its characters; wide ones are not known here. */
-static size_t width_of(struct str text) { return text_utf8_length(text); }
+/* Where characters take two columns of a terminal, or none: the blocks of Unicode's East Asian
+ * Width (UAX #11) that are wide, and the common combining and invisible ones. */
+static const struct width_range {
+  uint32_t from, to;
+  size_t width;
+} width_ranges[] = {
+    {0x300, 0x36f, 0},     {0x1100, 0x115f, 2},   {0x200b, 0x200f, 0},   {0x20d0, 0x20ff, 0},
+    {0x2e80, 0x303e, 2},   {0x3041, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},
+    {0xfe00, 0xfe0f, 0},   {0xfe30, 0xfe6f, 2},   {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},
+    {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
+};
+
+/* Columns that a text takes on a terminal; ill-formed bytes count as one each. */
+static size_t width_of(struct str text) {
+  size_t width = 0;
+  for (size_t i = 0; i < text.size;) {
+    unsigned char c = (unsigned char)text.data[i++];
+    uint32_t point = c < 0xc0 ? c : c < 0xe0 ? c & 0x1f : c < 0xf0 ? c & 0x0f : c & 0x07;
+    for (int more = c < 0xc0   ? 0
+                    : c < 0xe0 ? 1
+                    : c < 0xf0 ? 2
+                               : 3;
+         more && i < text.size && (text.data[i] & 0xc0) == 0x80; more--)
+      point = point << 6 | (text.data[i++] & 0x3f);
+    size_t columns = 1;
+    for (size_t r = 0; point >= 0x300 && r < sizeof width_ranges / sizeof *width_ranges; r++)
+      if (point >= width_ranges[r].from && point <= width_ranges[r].to)
+        columns = width_ranges[r].width;
+    width += columns;
+  }
+  return width;
+}
 
 static void print_cell(struct cell cell, size_t width, bool right, bool last) {
   size_t pad = width - width_of(cell.text);

@@ -59,7 +59,7 @@ class Case(unittest.TestCase):
     def nilo(self, *arguments, status=0, stdin="", env=None, user=None):
         """Runs a command; its standard output and its error stream."""
         done = subprocess.run([nilo_server.program(), *arguments], input=stdin, cwd=self.folder,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
                               timeout=SECONDS, env=environment(env), user=user)
         self.assertEqual(done.returncode, status,
                          f"nilo {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
@@ -109,7 +109,7 @@ class Help(Case):
             self.assertEqual(self.nilo(same)[0], out)
 
     def test_no_command(self):
-        done = subprocess.run([nilo_server.program()], stdout=subprocess.PIPE, text=True,
+        done = subprocess.run([nilo_server.program()], stdout=subprocess.PIPE, encoding="utf-8",
                               env=environment(), timeout=SECONDS)
         self.assertEqual(done.returncode, 2)
         self.assertIn("usage: nilo COMMAND", done.stdout)
@@ -165,7 +165,7 @@ class Help(Case):
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="ascii") as full:
             done = subprocess.run([nilo_server.program(), "config"], stdout=full,
-                                  stderr=subprocess.PIPE, text=True, env=environment(),
+                                  stderr=subprocess.PIPE, encoding="utf-8", env=environment(),
                                   timeout=SECONDS)
         self.assertEqual(done.returncode, 1)
         self.assertIn("the output could not be written", done.stderr)
@@ -645,6 +645,14 @@ class Query(Case):
                               "──────\n"
                               "place\n")
 
+    def test_wide_and_combining_characters(self):
+        """Columns stay under each other where a character takes two places, or none."""
+        self.nilo("import", "--data", self.data, "--db", "d", "-",
+                  stdin='m,p=東京 v=1 1\nm,p=Cafe\u0301 v=2 2\nm,p=x v=3 3\n')
+        out, _ = self.nilo("query", "--data", self.data, "--db", "d", "SELECT p, v FROM m")
+        self.assertEqual([line.split("Z  ")[-1] for line in out.splitlines()[3:]],
+                         ["東京  1", "Cafe\u0301  2", "x     3"])
+
     def test_formats(self):
         text = "SELECT max_level FROM nilometer WHERE time < '0623-06-01T00:00:00Z'"
         self.assertEqual(self.nile(text, "--format", "csv")[0],
@@ -717,7 +725,7 @@ class Serve(Case):
     def start(self, *arguments, env=None):
         process = subprocess.Popen([nilo_server.program(), "serve", "--data", self.data, *arguments],
                                    stdout=subprocess.PIPE, stderr=open(self.folder / "log", "ab"),
-                                   text=True, cwd=self.folder, env=environment(env))
+                                   encoding="utf-8", cwd=self.folder, env=environment(env))
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
