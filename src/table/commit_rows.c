@@ -190,8 +190,12 @@ static void answer(struct table_write *write, const struct err *failure) {
   }
   if (failure && failure->code) write->result.rows_written = 0;
   table__gate_leave(write->engine);
-  write->done(write->context, &write->result, error);
-  table_write_abort(write); /* gives everything back */
+  struct table_write_result result = write->result;
+  void (*done)(void *, const struct table_write_result *, const struct err *) = write->done;
+  void *context = write->context;
+  /* Everything is given back first: once it is told, another thread may close the engine. */
+  table_write_abort(write);
+  done(context, &result, error);
 }
 
 /* On the committer's thread. */

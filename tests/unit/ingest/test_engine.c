@@ -115,6 +115,26 @@ static void body_commit(struct fixture *fixture, struct body *body) {
   os_mutex_deinit(&body->answer.lock);
 }
 
+/* ---- answers ---- */
+
+static void close_and_open(void *context, const struct table_write_result *result,
+                           const struct err *error) {
+  assert_int_equal(error->code, ERR_PARTIAL_WRITE);
+  assert_int_equal(result->rows_rejected, 1);
+  fixture_reopen(context);
+}
+
+/* Whoever is told the answer may close the engine: nothing of the body is left in it by then. Here
+ * the body has nothing to log, so that the answer comes on the thread that commits. */
+static void test_an_answered_body_is_gone(void **state) {
+  struct fixture *fixture = *state;
+  struct body body;
+  body_parse(fixture, &body, "m v=", false);
+  table_write_commit(body.write, close_and_open, fixture);
+  fixture_write(fixture, "db", "m v=1 1");
+  assert_true(has_table(fixture, "m"));
+}
+
 /* ---- deletes ---- */
 
 /* A series whose rows are all deleted leaves the parts with them; who writes it again must be able
@@ -546,6 +566,7 @@ static void test_crashes_at_every_operation(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_an_answered_body_is_gone, begin, end),
       cmocka_unit_test_setup_teardown(test_written_again_after_a_delete, begin, end),
       cmocka_unit_test_setup_teardown(test_a_delete_between_parsing_and_joining, begin, end),
       cmocka_unit_test_setup_teardown(test_a_snapshot_outlives_a_delete, begin, end),
