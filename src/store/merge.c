@@ -36,6 +36,7 @@ struct merge_item {
 struct merge {
   struct store_shard *shard;
   struct buffer items; /* struct merge_item */
+  uint32_t published;  /* of them; the others' stores were dropped meanwhile */
   struct output output;
   struct part_file *file;
 };
@@ -249,17 +250,16 @@ static int publish_locked(struct merge *merge, struct buffer *edits, struct err 
   struct publication publication;
   publication_begin(shard, &publication);
   int code = ERR_OK;
-  uint32_t parts = 0, published = 0;
+  uint32_t parts = 0;
   for (size_t i = 0; i < count && code == ERR_OK; i++) {
     code = introduce(&publication, &items[i], err);
     if (code || !items[i].published) continue;
     add_edits(&items[i], edits);
-    published++;
+    merge->published++;
     parts += items[i].part != NULL;
   }
   if (code == ERR_OK) code = buffer_check(edits, err);
-  if (code == ERR_OK && !published) code = err_set(err, ERR_CANCELLED, "the stores were dropped");
-  if (code) {
+  if (code || !merge->published) {
     publication_abort(&publication);
     return code;
   }
@@ -353,11 +353,10 @@ static int run_merge(struct store_shard *shard, uint64_t store, bool full, bool 
   *did = true;
   code = write_all(&merge, err);
   if (code == ERR_OK) code = publish(&merge, err);
-  if (code == ERR_OK)
-    tell(&merge);
-  else
-    back_off(&merge);
-  end(&merge, code == ERR_OK);
+  bool done = code == ERR_OK && merge.published;
+  if (done) tell(&merge);
+  if (code) back_off(&merge);
+  end(&merge, done);
   return code;
 }
 

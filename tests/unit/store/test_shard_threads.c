@@ -225,6 +225,70 @@ static void test_memory_is_refused_under_load(void **state) {
   }
 }
 
+/* ---- drops ---- */
+
+enum { DOOMED_FIRST = 10, DOOMED_COUNT = 25 };
+
+/* Fills stores and drops them again, while flushes and merges work on them. */
+static void dropper_main(void *context) {
+  struct writer *writer = context;
+  struct err err;
+  for (uint64_t i = 0; i < DOOMED_COUNT && !writer->failure; i++) {
+    uint64_t store = DOOMED_FIRST + i;
+    for (int64_t round = 0; round < 6 && !writer->failure; round++) {
+      uint32_t count = (i + (uint64_t)round) % 3 ? 40 : 1200;
+      writer->failure =
+          try_put(writer->fixture, store, 1, round * 2000, round * 2000, count, NULL, &err);
+      os_sleep_ns(writer->fixture->os, 60000);
+    }
+    if (!writer->failure) writer->failure = try_drop(writer->fixture, store, &err);
+  }
+}
+
+static int count_file(void *context, const char *name, bool is_dir) {
+  (void)name;
+  *(uint64_t *)context += !is_dir;
+  return 0;
+}
+
+static void check_drops(struct fixture *fixture) {
+  for (uint64_t i = 0; i < DOOMED_COUNT; i++)
+    assert_int_equal(count_rows(fixture, DOOMED_FIRST + i), 0);
+  expect_rows(fixture, 1, 1, 0, 0, 400);
+  uint64_t files = 0;
+  assert_int_equal(os_dir_list(fixture->os, "/shard/parts", count_file, &files, NULL), ERR_OK);
+  assert_int_equal(files, figures(fixture).files);
+}
+
+static void test_drops_under_load(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= 30; seed++) {
+    struct fixture fixture;
+    struct os_thread *dropper, *flusher;
+    prepare(&fixture, seed);
+    fixture_open(&fixture);
+    struct writer writer = {.fixture = &fixture};
+    struct reader reader = {.fixture = &fixture};
+    start(&fixture, "dropper", dropper_main, &writer, &dropper);
+    start(&fixture, "flusher", flusher_main, &reader, &flusher);
+    for (int64_t i = 0; i < 40; i++) {
+      put(&fixture, 1, 1, i * 10, i * 10, 10);
+      os_sleep_ns(fixture.os, 200000);
+    }
+    os_thread_join(dropper);
+    reader.stop = true;
+    os_thread_join(flusher);
+    if (writer.failure) fail_msg("seed %llu: a write failed", (unsigned long long)seed);
+    flush(&fixture, 0);
+    merge(&fixture, 0);
+    check_drops(&fixture);
+    assert_int_equal(figures(&fixture).memory_bytes, 0);
+    fixture_reopen(&fixture);
+    check_drops(&fixture);
+    fixture_deinit(&fixture);
+  }
+}
+
 /* Closing while background threads and merges are at work. */
 static void test_close_under_load(void **state) {
   (void)state;
@@ -344,6 +408,7 @@ int main(void) {
       cmocka_unit_test(test_power_is_lost_under_load),
       cmocka_unit_test(test_failing_disk_under_load),
       cmocka_unit_test(test_memory_is_refused_under_load),
+      cmocka_unit_test(test_drops_under_load),
       cmocka_unit_test(test_close_under_load),
       cmocka_unit_test(test_sync_modes),
       cmocka_unit_test(test_failed_sync),
