@@ -344,9 +344,11 @@ static int open_wal(struct store_shard *shard, struct err *err) {
   return wal_open(&options, shard->manifest.wal_start, &shard->wal, err);
 }
 
-static int visit_any_file(void *context, const char *name, bool is_dir) {
-  (void)name;
-  if (!is_dir) *(bool *)context = true;
+/* Segments and files of parts. */
+static int visit_ours(void *context, const char *name, bool is_dir) {
+  bool numbered = strspn(name, "0123456789abcdef") == 16;
+  if (!is_dir && numbered && (!strcmp(name + 16, ".log") || !strcmp(name + 16, ".part")))
+    *(bool *)context = true;
   return 0;
 }
 
@@ -359,7 +361,7 @@ static int check_new(struct store_shard *shard, struct err *err) {
     char folder[4096];
     snprintf(folder, sizeof folder, "%s/%s", shard->options.path, folders[i]);
     if (os_path_exists(shard->os, folder))
-      code = os_dir_list(shard->os, folder, visit_any_file, &used, err);
+      code = os_dir_list(shard->os, folder, visit_ours, &used, err);
   }
   if (code == ERR_OK && used)
     code =

@@ -385,7 +385,8 @@ static int write_again(struct wal *wal, struct os_file *file, uint64_t offset, c
 /* The records of the last segment that was replayed above `synced`, to the last replayed one. */
 static int write_records_again(const struct replay *replay, struct segment_reader *reader,
                                struct os_file *file, struct err *err) {
-  for (uint64_t at = WAL_BLOCK; at <= replay->last_position;) {
+  bool last_only = replay->synced + 1 >= replay->figures->last_sequence;
+  for (uint64_t at = last_only ? replay->last_position : WAL_BLOCK; at <= replay->last_position;) {
     struct wal_record_header header;
     const uint8_t *payload;
     int code = reader_record(reader, at, &header, &payload, err);
