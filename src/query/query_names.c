@@ -60,7 +60,10 @@ struct visit {
 
 static int visit_table(void *context, struct catalog_table *table) {
   struct visit *visit = context;
-  if (visit->regex && !influxql_regex_matches(visit->regex, table->name)) return ERR_OK;
+  bool is_meant = true;
+  int code = ERR_OK;
+  if (visit->regex) code = influxql_regex_match(visit->regex, table->name, &is_meant, visit->err);
+  if (code || !is_meant) return code;
   catalog_table_retain(table);
   return add_table(visit->query, table, visit->err);
 }

@@ -71,8 +71,7 @@ static int with_names(struct statement *s, struct str name, bool *is_meant, stru
   }
   struct influxql_regex *regex;
   int code = influxql_regex_compile(&s->context, s->syntax->with_names[0], &regex, err);
-  if (!code) *is_meant = influxql_regex_matches(regex, name);
-  return code;
+  return code ? code : influxql_regex_match(regex, name, is_meant, err);
 }
 
 static int show_measurements(struct query *query, struct err *err) {

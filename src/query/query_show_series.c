@@ -161,8 +161,8 @@ static int key_is_meant(struct statement *s, struct str key, bool *is_meant, str
   if (syntax->with_op == INFLUXQL_MATCH || syntax->with_op == INFLUXQL_NOT_MATCH) {
     struct influxql_regex *regex;
     int code = influxql_regex_compile(&s->context, syntax->with_names[0], &regex, err);
-    if (!code)
-      *is_meant = influxql_regex_matches(regex, key) == (syntax->with_op == INFLUXQL_MATCH);
+    if (!code) code = influxql_regex_match(regex, key, is_meant, err);
+    if (syntax->with_op == INFLUXQL_NOT_MATCH) *is_meant = !*is_meant;
     return code;
   }
   for (uint32_t i = 0; i < syntax->with_count; i++)

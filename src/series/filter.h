@@ -2,6 +2,7 @@
 #ifndef NILO_SERIES_FILTER_H
 #define NILO_SERIES_FILTER_H
 
+#include "base/err.h"
 #include "base/str.h"
 
 enum series_filter_kind {
@@ -20,8 +21,9 @@ struct series_filter {
   size_t child_count;
   uint32_t column_id; /* EQUAL, TEST: the tag; 0: a tag that does not exist (always "") */
   struct str value;   /* EQUAL */
-  bool (*test)(void *context,
-               struct str value); /* TEST: asked once per distinct value, from any thread */
+  /* TEST: asked once per distinct value, from any thread. An error ends the evaluation: what
+   * cannot be decided is neither in nor out. */
+  int (*test)(void *context, struct str value, bool *passes, struct err *err);
   void *context;
 };
 

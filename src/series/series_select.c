@@ -28,9 +28,17 @@ static uint64_t *bits_new(struct source *source, struct err *err) {
   return bits;
 }
 
-static bool test_value(const struct series_filter *filter, struct str value) {
-  return filter->kind == SERIES_FILTER_EQUAL ? str_equal(filter->value, value)
-                                             : filter->test(filter->context, value);
+/* Whether a value passes, as 0 or 1. */
+static int test_value(const struct series_filter *filter, struct str value, uint8_t *pass,
+                      struct err *err) {
+  bool passes = false;
+  int code = ERR_OK;
+  if (filter->kind == SERIES_FILTER_EQUAL)
+    passes = str_equal(filter->value, value);
+  else
+    code = filter->test(filter->context, value, &passes, err);
+  *pass = passes;
+  return code;
 }
 
 /* Sets the bits of series whose code passes. pass[code], code 0: absent. */
@@ -55,8 +63,8 @@ static int leaf_section(struct source *source, const struct series_filter *filte
   uint32_t distinct = section->columns[column].distinct;
   uint8_t *pass = arena_alloc_zero(source->arena, (size_t)distinct + 1);
   if (!pass) return mem_refused(source->arena->account, distinct, err);
-  pass[0] = test_value(filter, (struct str){"", 0});
-  int code = ERR_OK;
+  int code = test_value(filter, (struct str){"", 0}, &pass[0], err);
+  if (code) return code;
   if (filter->kind == SERIES_FILTER_EQUAL && filter->value.size) {
     uint32_t found;
     code = series__section_value_code(section, source->part, column, filter->value, source->arena,
@@ -70,7 +78,7 @@ static int leaf_section(struct source *source, const struct series_filter *filte
       code = series__section_values(section, source->part, column, from / SECTION_VALUES,
                                     source->arena, &values, &n, err);
       for (uint32_t v = 0; v < n && !code; v++)
-        pass[from + v + 1] = test_value(filter, values[v]);
+        code = test_value(filter, values[v], &pass[from + v + 1], err);
     }
   }
   return code ? code : mark_section(source, column, pass, bits, err);
@@ -81,9 +89,10 @@ static int leaf_memory(struct source *source, const struct series_filter *filter
   const struct series_values *values = &source->memory->tags[tag];
   uint8_t *pass = arena_alloc_zero(source->arena, (size_t)values->count + 1);
   if (!pass) return mem_refused(source->arena->account, values->count, err);
-  pass[0] = test_value(filter, (struct str){"", 0});
-  for (uint32_t v = 0; v < values->count; v++)
-    pass[v + 1] = test_value(filter, values->values[v]);
+  int code = test_value(filter, (struct str){"", 0}, &pass[0], err);
+  for (uint32_t v = 0; v < values->count && !code; v++)
+    code = test_value(filter, values->values[v], &pass[v + 1], err);
+  if (code) return code;
   for (uint64_t i = 0; i < source->count; i++)
     if (pass[series__memory_code(source->memory, source->entries[i], tag)])
       bit_set(bits, (int64_t)i);
@@ -95,9 +104,10 @@ static int leaf(struct source *source, const struct series_filter *filter, uint6
   int64_t column = source->section ? series__section_column(source->section, filter->column_id)
                                    : series__memory_tag(source->memory, filter->column_id);
   if (filter->column_id == 0 || column < 0) {
-    if (test_value(filter, (struct str){"", 0}))
-      memset(bits, 0xff, bit_words((int64_t)source->count) * 8);
-    return ERR_OK;
+    uint8_t pass;
+    int code = test_value(filter, (struct str){"", 0}, &pass, err);
+    if (!code && pass) memset(bits, 0xff, bit_words((int64_t)source->count) * 8);
+    return code;
   }
   return source->section ? leaf_section(source, filter, (uint32_t)column, bits, err)
                          : leaf_memory(source, filter, (uint32_t)column, bits, err);

@@ -68,9 +68,11 @@ static void attach(void *context, struct store_shard *shard) {
   world->hooks->attach(world->registry, shard);
 }
 
-static bool any_five(void *context, struct str value) {
+static int any_five(void *context, struct str value, bool *passes, struct err *err) {
   (void)context;
-  return value.size && value.data[value.size - 1] == '5';
+  (void)err;
+  *passes = value.size && value.data[value.size - 1] == '5';
+  return ERR_OK;
 }
 
 static void tag_set(uint32_t i, struct buffer *tags) {

@@ -71,7 +71,7 @@ static int expand_groups(struct influxql_context *context,
   for (uint32_t d = 0; d < statement->dimension_count; d++) {
     const struct influxql_expr *dimension = influxql__unwrap(statement->dimensions[d]);
     struct influxql_regex *regex = NULL;
-    int code;
+    int code = ERR_OK;
     switch (dimension->kind) {
     case INFLUXQL_CALL:
       break; /* time(…), checked by its reader */
@@ -85,10 +85,13 @@ static int expand_groups(struct influxql_context *context,
       if ((code = influxql_regex_compile(context, dimension->text, &regex, err))) return code;
       /* fall through */
     case INFLUXQL_WILDCARD:
-      for (uint32_t i = 0; i < all->count; i++)
-        if (all->items[i].kind == COLUMN_TAG &&
-            (!regex || influxql_regex_matches(regex, all->items[i].name)))
-          add_group(expanded, all->items[i].name);
+      for (uint32_t i = 0; i < all->count; i++) {
+        bool is_meant = all->items[i].kind == COLUMN_TAG;
+        if (is_meant && regex)
+          code = influxql_regex_match(regex, all->items[i].name, &is_meant, err);
+        if (code) return code;
+        if (is_meant) add_group(expanded, all->items[i].name);
+      }
       break;
     default:
       return err_set(err, ERR_INVALID_ARGUMENT, "only time and tag dimensions allowed");
@@ -182,7 +185,9 @@ static int expand_field(struct influxql_context *context, const struct candidate
   for (uint32_t i = 0; !code && i < all->count; i++) {
     const struct candidate *candidate = &all->items[i];
     if (!fits(expanded, wildcard, innermost, candidate)) continue;
-    if (regex && !influxql_regex_matches(regex, candidate->name)) continue;
+    bool is_meant = true;
+    if (regex) code = influxql_regex_match(regex, candidate->name, &is_meant, err);
+    if (code || !is_meant) continue;
     struct influxql_field made = {0};
     struct influxql_expr *reference = reference_to(context->arena, candidate, wildcard);
     made.expr = reference ? replaced(context->arena, field->expr, reference) : NULL;

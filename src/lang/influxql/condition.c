@@ -46,7 +46,9 @@ static int imply_not(struct splitter *splitter, struct implied *implied, struct 
   return imply(splitter, &value, true, implied, err);
 }
 
-static bool matches(void *regex, struct str value) { return influxql_regex_matches(regex, value); }
+static int matches(void *regex, struct str value, bool *passes, struct err *err) {
+  return influxql_regex_match(regex, value, passes, err);
+}
 
 /* tag op literal; `mirrored`: the literal stands left, which the operators of tags do not mind. */
 static int imply_tag(struct splitter *splitter, const struct influxql_expr *expr,

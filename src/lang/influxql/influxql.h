@@ -189,8 +189,11 @@ void influxql_context_deinit(struct influxql_context *context);
 /* A compiled pattern, owned by the context. ERR_INVALID_ARGUMENT with the place in the pattern. */
 int influxql_regex_compile(struct influxql_context *context, struct str pattern,
                            struct influxql_regex **regex, struct err *err);
-/* Thread-safe. A match that needs more than LIMIT_REGEX_MATCH_STEPS counts as none. */
-bool influxql_regex_matches(const struct influxql_regex *regex, struct str text);
+/* Whether a pattern matches somewhere in the text. Thread-safe. ERR_LIMIT_EXCEEDED when it took
+ * more than LIMIT_REGEX_MATCH_STEPS, ERR_NO_MEMORY: then it is not known, and must not be guessed
+ * (a DELETE with !~ would take what it should leave). */
+int influxql_regex_match(const struct influxql_regex *regex, struct str text, bool *matches,
+                         struct err *err);
 
 /* A range of times, inclusive, in 128-bit ns; without bounds INFLUXQL_TIME_MIN and _MAX. */
 #define INFLUXQL_TIME_MIN (-((__int128)1 << 126))

@@ -10,7 +10,6 @@
 
 struct influxql_regex {
   struct influxql_regex *next;
-  struct influxql_context *context;
   struct str pattern;
   pcre2_code *code;
   pcre2_match_context *limits;
@@ -97,17 +96,31 @@ done:
   return code;
 }
 
-bool influxql_regex_matches(const struct influxql_regex *regex, struct str text) {
+int influxql_regex_match(const struct influxql_regex *regex, struct str text, bool *matches,
+                         struct err *err) {
+  *matches = false;
   pcre2_general_context *memory = pcre2_general_context_create(allocate, release, regex->account);
   pcre2_match_data *match = memory ? pcre2_match_data_create(1, memory) : NULL;
   PCRE2_SPTR subject = (PCRE2_SPTR)(text.data ? text.data : "");
-  int result = PCRE2_ERROR_NOMATCH;
+  int result = PCRE2_ERROR_NOMEMORY;
   if (match) result = pcre2_match(regex->code, subject, text.size, 0, 0, match, regex->limits);
   if (result == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter has a heap */
     result = pcre2_match(regex->code, subject, text.size, 0, PCRE2_NO_JIT, match, regex->limits);
   pcre2_match_data_free(match);
   pcre2_general_context_free(memory);
-  return result >= 0;
+  *matches = result >= 0;
+  switch (result) {
+  case PCRE2_ERROR_NOMEMORY:
+    return mem_refused(regex->account, HEADER_SIZE, err);
+  case PCRE2_ERROR_MATCHLIMIT:
+  case PCRE2_ERROR_HEAPLIMIT:
+    err_set(err, ERR_LIMIT_EXCEEDED, "the regular expression /%.*s/ took more than %d steps",
+            STR_ARG(text_cut(regex->pattern, 60)), LIMIT_REGEX_MATCH_STEPS);
+    err_hint(err, "repetitions inside repetitions, as in (a+)+, are what takes so long");
+    return ERR_LIMIT_EXCEEDED;
+  default:
+    return ERR_OK;
+  }
 }
 
 void *influxql__regex_code(const struct influxql_regex *regex) { return regex->code; }

@@ -111,6 +111,32 @@ static void test_no_database(void **state) {
   fixture_end(&fixture);
 }
 
+/* A pattern that takes too long decides nothing: least of all what a DELETE takes. */
+static void test_undecided_pattern(void **state) {
+  (void)state;
+  static const char *const statements[] = {
+      "DELETE FROM cpu WHERE host !~ /^(a+)+$|b$/",
+      "DROP SERIES FROM cpu WHERE host !~ /^(a+)+$|b$/",
+      "SELECT usage FROM cpu WHERE host !~ /^(a+)+$|b$/",
+      "SELECT usage FROM cpu WHERE host =~ /^(a+)+$|b$/ OR usage > 8",
+      "SHOW SERIES WHERE host =~ /^(a+)+$|b$/",
+  };
+  struct fixture fixture;
+  begin(&fixture);
+  fixture_write(&fixture, "d", "cpu,host=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab usage=9 3\n");
+  char events[64];
+  struct err err;
+  for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+    err = trace(&fixture, plain, statements[i], events, sizeof events);
+    if (strcmp(events, "SE") != 0 || err.code != ERR_LIMIT_EXCEEDED)
+      fail_msg("%s: %s, %d %s", statements[i], events, err.code, err.message);
+  }
+  err = trace(&fixture, plain, "SELECT usage FROM cpu WHERE time = 3", events, sizeof events);
+  assert_int_equal(err.code, ERR_OK);
+  assert_string_equal(events, "SsrD");
+  fixture_end(&fixture);
+}
+
 static void test_cancel(void **state) {
   (void)state;
   struct fixture fixture;
@@ -192,8 +218,9 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_events),      cmocka_unit_test(test_read_only),
-      cmocka_unit_test(test_no_database), cmocka_unit_test(test_cancel),
-      cmocka_unit_test(test_limits),      cmocka_unit_test(test_out_of_memory)};
+      cmocka_unit_test(test_events),       cmocka_unit_test(test_read_only),
+      cmocka_unit_test(test_no_database),  cmocka_unit_test(test_undecided_pattern),
+      cmocka_unit_test(test_cancel),       cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_out_of_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
