@@ -112,6 +112,32 @@ void connection_close(struct connection *connection) {
   uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
 
+/* ---- errors that the connection itself found ---- */
+
+void connection_answer_error(struct connection *connection, int status, const struct err *err) {
+  connection->phase = PHASE_BUSY;
+  connection->active = true;
+  connection->deadline = 0;
+  reply_error_status(&connection->request, status, err);
+}
+
+void connection_refuse(struct connection *connection, int status, const struct err *err) {
+  connection->refused = true;
+  connection->close_after = true;
+  connection_set_reading(connection, false);
+  connection_answer_error(connection, status, err);
+}
+
+/* ---- waiting for room ---- */
+
+void connection_wait_for_room(struct connection *connection) {
+  struct loop *loop = connection->loop;
+  connection->phase = PHASE_WAITING;
+  connection->next_waiting = loop->waiting;
+  loop->waiting = connection;
+  atomic_fetch_add(&loop->server->waiting_count, 1);
+}
+
 /* ---- the end of a reply ---- */
 
 static void on_shut_down(uv_shutdown_t *shutdown, int status) {
@@ -287,17 +313,10 @@ void connection_on_reply(struct connection *connection) {
 
 /* ---- time, memory, the end ---- */
 
-/* Answers an error that the connection itself found, and closes behind it. */
 static void refuse_late(struct connection *connection, int status, const char *text) {
   struct err err = {.offset = -1};
   err_set(&err, ERR_DEADLINE, "%s", text);
-  connection->refused = true;
-  connection->close_after = true;
-  connection->phase = PHASE_BUSY;
-  connection->active = true;
-  connection->deadline = 0;
-  connection_set_reading(connection, false);
-  reply_error_status(&connection->request, status, &err);
+  connection_refuse(connection, status, &err);
 }
 
 static void check_write(struct connection *connection, uint64_t now) {
@@ -346,10 +365,7 @@ void connection_on_room(struct connection *connection) {
   buffer_reset(&request->body);
   connection->phase = PHASE_BODY;
   if (!buffer_reserve(&request->body, (size_t)connection->parser.message.length)) {
-    connection->phase = PHASE_WAITING;
-    connection->next_waiting = connection->loop->waiting;
-    connection->loop->waiting = connection;
-    atomic_fetch_add(&connection->loop->server->waiting_count, 1);
+    connection_wait_for_room(connection);
     return;
   }
   connection->deadline = now_of(connection) + connection->loop->server->limits.body_ms;

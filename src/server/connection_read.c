@@ -47,10 +47,10 @@ static void on_end(struct connection *connection, bool broken) {
   bool answers = connection->phase == PHASE_BUSY && !broken;
   /* A client that goes away ends its query; a write is finished, and its answer tried. */
   if (answers && connection->active && route && route->is_query) answers = false;
-  if (answers || connection->phase == PHASE_WAITING)
-    connection->close_after = true;
-  else
+  if (!answers && connection->phase != PHASE_WAITING)
     connection_close(connection);
+  else if (connection->pending_at == connection->pending.size)
+    connection->close_after = true; /* else requests are left that came before the end */
 }
 
 /* Keeps bytes for later; reading stops when they are many. */
@@ -96,21 +96,12 @@ static void on_bad_message(struct connection *connection, struct err *err) {
   if (err->code == ERR_BODY_TOO_LARGE) {
     err_hint(err, "send smaller batches, or raise http.body_size_max");
   }
-  connection->refused = true;
-  connection->close_after = true;
-  connection->phase = PHASE_BUSY;
-  connection->active = true;
-  connection->deadline = 0;
-  connection_set_reading(connection, false);
-  reply_error_status(&connection->request, connection->parser.error_status, err);
+  connection_refuse(connection, connection->parser.error_status, err);
 }
 
 /* Answers a refused request; its body, if any, has been dropped or will never be read. */
 static void answer_refusal(struct connection *connection) {
-  connection->phase = PHASE_BUSY;
-  connection->active = true;
-  connection->deadline = 0;
-  reply_error_status(&connection->request, connection->refusal_status, &connection->refusal);
+  connection_answer_error(connection, connection->refusal_status, &connection->refusal);
 }
 
 static void send_continue(struct connection *connection) {
@@ -125,10 +116,7 @@ static void reserve_body(struct connection *connection, uint64_t length) {
   struct buffer *body = &connection->request.body;
   if (buffer_reserve(body, (size_t)length)) return;
   buffer_reset(body);
-  connection->phase = PHASE_WAITING;
-  connection->next_waiting = connection->loop->waiting;
-  connection->loop->waiting = connection;
-  atomic_fetch_add(&connection->loop->server->waiting_count, 1);
+  connection_wait_for_room(connection);
   for (unsigned i = 0; i < connection->loop->server->loop_count; i++) {
     loop_wake(&connection->loop->server->loops[i]); /* idle connections give back what they keep */
   }

@@ -88,12 +88,17 @@ void loop_deinit(struct loop *loop) {
 void loop_wake(struct loop *loop) { uv_async_send(&loop->async); }
 
 void loop_post(struct loop *loop, struct request *request) {
+  /* As soon as the request is in the list its loop may answer it, see that it was the last one of a
+   * stopping server, and end: the count keeps the server's memory until the wake below is done. */
+  struct server *server = loop->server;
+  atomic_fetch_add(&server->posting, 1);
   struct request *first = atomic_load_explicit(&loop->posted, memory_order_relaxed);
   do {
     request->next_posted = first;
   } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &first, request,
                                                   memory_order_release, memory_order_relaxed));
   uv_async_send(&loop->async);
+  atomic_fetch_sub(&server->posting, 1);
 }
 
 const char *loop_date(struct loop *loop) {

@@ -214,6 +214,8 @@ static void end_loops(struct server *server, unsigned initialized) {
     else
       loop_run(&server->loops[i]); /* never started: closes its handles here */
   }
+  while (atomic_load(&server->posting) > 0)
+    os_thread_yield(server->os); /* a few instructions of a thread that posted the last answer */
   for (unsigned i = 0; i < initialized; i++)
     loop_deinit(&server->loops[i]);
 }

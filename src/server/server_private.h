@@ -90,6 +90,7 @@ struct server {
   _Atomic int connection_count;
   _Atomic int waiting_count; /* connections that wait for room for their bodies */
   _Atomic bool stopping;
+  _Atomic int posting; /* threads inside loop_post */
   struct os_mutex mutex;
   struct os_cond cond;
   bool interrupted; /* under mutex */
@@ -168,6 +169,12 @@ struct connection *connection_create(struct loop *loop);
 void connection_begin(struct connection *connection);
 /* Closes; frees it when its handle and its request are done with. */
 void connection_close(struct connection *connection);
+/* Answers an error in the place of the request at hand. */
+void connection_answer_error(struct connection *connection, int status, const struct err *err);
+/* The same where the rest of the request cannot be read: closes behind the answer. */
+void connection_refuse(struct connection *connection, int status, const struct err *err);
+/* Puts it into the list of those that wait for room for their bodies. */
+void connection_wait_for_room(struct connection *connection);
 /* A posted request: takes its piece of reply. */
 void connection_on_reply(struct connection *connection);
 /* Deadlines and idle memory. */

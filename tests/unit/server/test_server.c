@@ -757,6 +757,19 @@ static void test_pipelining(void **state) {
   talk(&f, "GET /query?q=rows+100000 HTTP/1.0\r\n\r\n", text, sizeof text);
   assert_null(strstr(text, "Transfer-Encoding"));
   assert_non_null(strstr(text, "Connection: close"));
+  /* a client that says it sends no more still gets all its answers */
+  set_held(&f, true);
+  int fd = dial(&f);
+  put(fd, "POST /write?db=held HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\ncpu v=1"
+          "GET /ping HTTP/1.1\r\nHost: h\r\nX-Request-Id: second\r\n\r\n"
+          "GET /ping HTTP/1.1\r\nHost: h\r\nX-Request-Id: third\r\n\r\nGET /pi");
+  assert_int_equal(shutdown(fd, SHUT_WR), 0);
+  os_sleep_ns(f.os, 20 * NS_PER_MS); /* time to read the end before the first answer */
+  set_held(&f, false);
+  read_until(fd, "no such text", text, sizeof text);
+  assert_non_null(strstr(text, "X-Request-Id: second"));
+  assert_non_null(strstr(text, "X-Request-Id: third"));
+  close(fd);
   stop(&f);
 }
 
