@@ -431,6 +431,8 @@ int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_
   if (code == ERR_OK && flush.item_count) {
     code = write_all(&flush, err);
     if (code == ERR_OK) code = open_all(&flush, err);
+    /* The log first: a part of a commit must never be durable without the rest. */
+    if (code == ERR_OK && !shard->recovering) code = wal_sync_before_flush(&shard->wal, err);
     if (code == ERR_OK) code = publish(&flush, err);
     if (code == ERR_OK) {
       tell(&flush);

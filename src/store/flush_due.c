@@ -84,18 +84,18 @@ static void choose(struct store_shard *shard, struct candidate *list, size_t cou
     if (now - list[i].since >= age - age / 4) list[i].chosen = true;
 }
 
-/* The stores that are dropped, or those that are not. */
+/* The chosen stores, or only those of them that are dropped. */
 static int flush_those(struct store_shard *shard, const struct candidate *list, size_t count,
-                       bool dropped, uint64_t *stores, bool *did, struct err *err) {
+                       bool dropped_only, uint64_t *stores, bool *did, struct err *err) {
   size_t chosen = 0;
   for (size_t i = 0; i < count; i++)
-    if (list[i].chosen && list[i].dropped == dropped) stores[chosen++] = list[i].store;
+    if (list[i].chosen && (list[i].dropped || !dropped_only)) stores[chosen++] = list[i].store;
   *did = *did || chosen > 0;
   return shard__flush_stores(shard, stores, chosen, err);
 }
 
-/* Flushes what `all` (or else choose) says; *did whether there was any. Needs flush_lock. Dropped
- * stores go by themselves and first: that frees the disk, which rows may have to wait for. */
+/* Flushes what `all` (or else choose) says; *did whether there was any. Needs flush_lock. When the
+ * disk is full, dropped stores go first, by themselves: that frees it. */
 static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, bool *did,
                         struct err *err) {
   struct candidates candidates;
@@ -110,8 +110,15 @@ static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, boo
     if (!stores) code = mem_refused(&shard->account, count * sizeof *stores, err);
     for (size_t i = 0; i < count && all; i++)
       list[i].chosen = store == 0 || list[i].store == store;
-    if (code == ERR_OK) code = flush_those(shard, list, count, true, stores, did, err);
     if (code == ERR_OK) code = flush_those(shard, list, count, false, stores, did, err);
+    if (code == ERR_DISK_FULL) {
+      struct err ignored;
+      bool freed = false;
+      if (flush_those(shard, list, count, true, stores, &freed, &ignored) == ERR_OK && freed) {
+        err_reset(err);
+        code = flush_those(shard, list, count, false, stores, did, err);
+      }
+    }
     mem_free(&shard->account, stores, count * sizeof *stores);
   }
   buffer_deinit(&candidates.list);
@@ -251,7 +258,9 @@ int store_flush(struct store_shard *shard, uint64_t store, struct err *err) {
   err_reset(err);
   bool did;
   os_mutex_lock(&shard->flush_lock);
-  int code = flush_chosen(shard, true, store, &did, err);
+  bool lost = atomic_exchange(&shard->wal.sync_lost, false);
+  int code = flush_chosen(shard, true, lost ? 0 : store, &did, err);
+  if (code && lost) atomic_store(&shard->wal.sync_lost, true);
   if (did || code) shard__flush_ended(shard, err);
   os_mutex_unlock(&shard->flush_lock);
   if (did && code == ERR_OK) shard__want_merge(shard);

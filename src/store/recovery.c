@@ -293,11 +293,11 @@ static int replay_record(void *context, const struct wal_record_header *header,
              (unsigned long long)header->incarnation);
     return code;
   }
-  /* Replay takes no more memory than writing does. */
-  bool did;
+  /* Replay takes no more memory than writing does. All stores at once: the log's last record may
+   * not be durable yet, and a part of its commits must not be so without the rest. */
   if (!shard->options.read_only &&
       atomic_load(&shard->unflushed_bytes) > shard->options.memory_parts_bytes_max / 2)
-    code = shard__flush_due(shard, &did, err);
+    code = store_flush(shard, 0, err);
   return code;
 }
 

@@ -167,6 +167,19 @@ static int make_file(struct wal *wal, struct wal_segment *segment, bool *named, 
   return os_dir_sync(wal->options.os, folder, err);
 }
 
+/* What the segment holds may never reach the disk. */
+static void lose_segment(struct wal *wal) {
+  log_error(wal->options.logger, "store",
+            "syncing the log failed: acknowledged commits are flushed to parts instead file=%s",
+            os_file_path(wal->file));
+  os_mutex_lock(&wal->lock);
+  wal->segments[wal->segment_count - 1].lost_last = wal->last_commit;
+  os_mutex_unlock(&wal->lock);
+  atomic_store(&wal->sync_lost, true);
+  os_file_close(wal->file);
+  wal->file = NULL;
+}
+
 static void leave_segment(struct wal *wal) {
   if (!wal->file) return;
   struct err err;
@@ -271,6 +284,7 @@ static void seal_record(struct wal *wal, uint64_t first_commit, uint32_t commits
 static int write_record(struct wal *wal, uint64_t first_commit, uint32_t commits, uint32_t flags,
                         uint8_t *record, size_t payload, struct err *err) {
   size_t total = wal_record_bytes(payload);
+  if (atomic_exchange(&wal->distrusted, false) && wal->file) lose_segment(wal);
   if (!wal->file || wal->position + total > wal->options.segment_bytes) {
     int code = begin_segment(wal, first_commit, err);
     if (code) return code;
@@ -317,21 +331,38 @@ int wal_append(struct wal *wal, uint64_t first_commit, uint32_t commits, uint8_t
 int wal_sync(struct wal *wal, struct err *err) {
   if (!wal->file || wal->synced_sequence == wal->valid_through) return ERR_OK;
   int code = os_file_sync(wal->file, err);
+  if (atomic_exchange(&wal->distrusted, false) && !code)
+    code = err_set(err, ERR_IO, "an earlier sync of the log failed: %s", os_file_path(wal->file));
   if (code) {
-    log_error(wal->options.logger, "store",
-              "syncing the log failed: acknowledged commits are flushed to parts instead file=%s",
-              os_file_path(wal->file));
-    os_mutex_lock(&wal->lock);
-    wal->segments[wal->segment_count - 1].lost_last = wal->last_commit;
-    os_mutex_unlock(&wal->lock);
-    atomic_store(&wal->sync_lost, true);
-    os_file_close(wal->file);
-    wal->file = NULL;
+    lose_segment(wal);
     return code;
   }
   atomic_fetch_add_explicit(&wal->syncs, 1, memory_order_relaxed);
   wal->synced_sequence = wal->valid_through;
   return ERR_OK;
+}
+
+int wal_sync_before_flush(struct wal *wal, struct err *err) {
+  if (wal->options.sync == STORE_SYNC_ALWAYS) return ERR_OK;
+  /* Those before the newest were synced when they were left, or are flushed as a whole. */
+  uint64_t newest = 0;
+  os_mutex_lock(&wal->lock);
+  for (size_t i = wal->segment_count; i-- > 0 && !newest;)
+    if (wal->segments[i].begun) newest = wal->segments[i].incarnation;
+  os_mutex_unlock(&wal->lock);
+  if (!newest) return ERR_OK;
+  char path[4096];
+  struct os_file *file;
+  wal__path(wal, "log", newest, path, sizeof path);
+  int code = os_file_open(wal->options.os, path, OS_READ | OS_WRITE, &file, err);
+  if (code) return code;
+  code = os_file_sync(file, err);
+  os_file_close(file);
+  if (code) {
+    atomic_store(&wal->distrusted, true);
+    atomic_store(&wal->sync_lost, true);
+  }
+  return code;
 }
 
 void wal_close_orderly(struct wal *wal) {

@@ -51,7 +51,8 @@ struct wal {
   uint8_t *zeros; /* allocated on first use */
   size_t zeros_size;
   _Atomic uint64_t bytes_logged, syncs;
-  _Atomic bool sync_lost; /* acknowledged records may be gone after a crash: flush them */
+  _Atomic bool distrusted; /* a sync by somebody else failed: the writer gives its segment up */
+  _Atomic bool sync_lost;  /* acknowledged records may be gone after a crash: flush them */
 };
 
 /* Reads names and headers of the segments; makes the directory if missing. `start`: the oldest
@@ -95,6 +96,9 @@ int wal_append(struct wal *wal, uint64_t first_commit, uint32_t commits, uint8_t
 /* Syncs what wal_append wrote in the other modes. A failure is never repeated: the segment is
  * given up and sync_lost set. */
 int wal_sync(struct wal *wal, struct err *err);
+/* From any thread: makes what has been appended durable before a flush makes a part of it so, in
+ * the other modes. A failure sets sync_lost, and the writer gives the segment up. */
+int wal_sync_before_flush(struct wal *wal, struct err *err);
 /* Leaves a mark that lets the next start skip looking for more; syncs. */
 void wal_close_orderly(struct wal *wal);
 
