@@ -501,6 +501,7 @@ static void merge_sum_integer(struct state_sum_integer *into,
 
 static void merge_values(struct state_values *into, const struct state_values *other) {
   if (other->count == 0) return;
+  into->codes |= other->codes;
   if (into->count)
     into->last->next = other->first;
   else
@@ -583,13 +584,21 @@ static int finish_sum(const struct aggregate_call *call, const void *state,
   return ERR_OK;
 }
 
-static void finish_spread(const struct aggregate_call *call, const struct state_spread *state,
-                          struct aggregate_result *result) {
-  if (call->argument.physical == PHYSICAL_FLOAT64)
+static int finish_spread(const struct aggregate_call *call, const struct state_spread *state,
+                         struct aggregate_result *result, struct err *err) {
+  if (call->argument.physical == PHYSICAL_FLOAT64) {
     result->bits = aggregate_float_bits(
         state->ordered ? aggregate_bits_float(state->max) - aggregate_bits_float(state->min) : NAN);
-  else
-    result->bits = state->max - state->min;
+    return ERR_OK;
+  }
+  result->bits = state->max - state->min;
+  if (call->argument.physical == PHYSICAL_INT64 && result->bits > INT64_MAX) {
+    err_set(err, ERR_OUT_OF_RANGE, "the spread from %lld to %lld does not fit 64 bits",
+            (long long)state->min, (long long)state->max);
+    err_hint(err, "ask for min and max instead, or for shorter ranges of time");
+    return ERR_OUT_OF_RANGE;
+  }
+  return ERR_OK;
 }
 
 int aggregate_finish(const struct aggregator *aggregator, const struct aggregate_call *call,
@@ -606,8 +615,7 @@ int aggregate_finish(const struct aggregator *aggregator, const struct aggregate
   case AGGREGATE_MEAN:
     return finish_sum(call, state, result, err);
   case AGGREGATE_SPREAD:
-    finish_spread(call, state, result);
-    return ERR_OK;
+    return finish_spread(call, state, result, err);
   case AGGREGATE_STDDEV: {
     const struct state_moments *moments = state;
     result->present = moments->count > 1; /* of a sample */

@@ -100,7 +100,7 @@ struct aggregate_result {
   int64_t time;
   const uint64_t *carried; /* values, then words of presence; NULL: none */
 };
-/* ERR_OUT_OF_RANGE for an integer sum that does not fit. */
+/* ERR_OUT_OF_RANGE for a sum or spread of integers that does not fit. */
 int aggregate_finish(const struct aggregator *aggregator, const struct aggregate_call *call,
                      const void *record, struct aggregate_result *result, struct err *err);
 
@@ -135,6 +135,7 @@ struct value_block {
 };
 struct state_values {
   uint64_t count;
+  uint64_t codes; /* 1: of strings, codes of a dictionary are kept, which compare as they do */
   struct value_block *first, *last;
 };
 static inline bool aggregate_less(struct type type, uint64_t a, uint64_t b) {

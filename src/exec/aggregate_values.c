@@ -1,9 +1,9 @@
 /* Aggregates that need every value: median, percentile, mode, count of distinct values; and the
  * columns that ride along with a selector.
  *
- * An entry is a few words: the value (numbers as ordered keys, strings as the address of a copy),
- * where places count its time and rank, and, for the selector that carries, the carried values.
- * Entries lie in blocks that double, in the table's arena. */
+ * An entry is a few words: the value (numbers as ordered keys, strings as the address of a copy or,
+ * in a column of codes, as the code), where places count its time and rank, and, for the selector
+ * that carries, the carried values. Entries lie in blocks that double, in the table's arena. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +82,7 @@ int aggregate__keep(struct aggregate_table *table, const struct aggregate_call *
   const uint64_t *validity = input->validity[call->column];
   struct state_values *state = (void *)((uint8_t *)slice->record + call->offset);
   bool strings = type_is_string(column->type) && !column->dictionary;
+  state->codes |= column->dictionary != NULL;
   for (uint32_t i = 0; i < slice->rows; i++) {
     uint32_t row = slice->descending ? slice->row + slice->rows - 1 - i : slice->row + i;
     if (validity && !bit_get(validity, row)) continue;
@@ -123,6 +124,11 @@ static int compare_entries(const void *a, const void *b, void *context) {
   return (x[2] > y[2]) - (x[2] < y[2]);
 }
 
+/* True when entries hold addresses of strings. */
+static bool has_texts(const struct aggregate_call *call, const struct state_values *state) {
+  return type_is_string(call->argument) && !state->codes;
+}
+
 /* All entries in order; freed by the caller with count * 8 bytes. */
 static int sort_entries(const struct aggregator *aggregator, const struct aggregate_call *call,
                         const struct state_values *state, const uint64_t ***out, struct err *err) {
@@ -133,7 +139,7 @@ static int sort_entries(const struct aggregator *aggregator, const struct aggreg
   for (const struct value_block *block = state->first; block; block = block->next)
     for (uint32_t i = 0; i < block->count; i++)
       entries[at++] = block->words + (size_t)i * call->stride;
-  struct entry_order order = {type_is_string(call->argument), call->places};
+  struct entry_order order = {has_texts(call, state), call->places};
   qsort_r(entries, state->count, sizeof *entries, compare_entries, &order);
   *out = entries;
   return ERR_OK;
@@ -147,11 +153,11 @@ static bool percentile_place(const struct aggregate_call *call, uint64_t count, 
   return true;
 }
 
-static void finish_entries(const struct aggregate_call *call, const uint64_t *const *entries,
-                           uint64_t count, struct aggregate_result *result) {
-  bool strings = type_is_string(call->argument);
+static void finish_entries(const struct aggregate_call *call, const struct state_values *state,
+                           const uint64_t *const *entries, struct aggregate_result *result) {
+  bool strings = has_texts(call, state);
   const uint64_t *chosen = entries[0];
-  uint64_t distinct = 1, place = 0, most = 0;
+  uint64_t count = state->count, distinct = 1, place = 0, most = 0;
   for (uint64_t from = 0; from < count;) {
     uint64_t to = from + 1;
     while (to < count && compare_values(entries[from][0], entries[to][0], strings) == 0)
@@ -213,7 +219,7 @@ int aggregate__finish_values(const struct aggregator *aggregator, const struct a
     const uint64_t **entries = NULL;
     int code = sort_entries(aggregator, call, state, &entries, err);
     if (code) return code;
-    finish_entries(call, entries, state->count, result);
+    finish_entries(call, state, entries, result);
     mem_free(account, entries, size);
     return ERR_OK;
   }

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "exec/group_buffer.h"
 #include "kernel/bucket.h"
+#include "kernel/loops.h"
 
 struct fill {
   struct exec_op op;
@@ -120,11 +121,9 @@ static void append_number(struct builder *builder, double value) {
   if (builder->type.physical == PHYSICAL_FLOAT64)
     builder_append_f64(builder, value);
   else if (builder->type.physical == PHYSICAL_INT64)
-    builder_append_i64(builder, value >= 0x1p63   ? INT64_MAX
-                                : value < -0x1p63 ? INT64_MIN
-                                                  : (int64_t)value);
+    builder_append_i64(builder, float_to_i64(value));
   else if (builder->type.physical == PHYSICAL_UINT64)
-    builder_append_u64(builder, value < 0 ? 0 : value >= 0x1p64 ? UINT64_MAX : (uint64_t)value);
+    builder_append_u64(builder, float_to_u64(value));
   else
     builder_append_null(builder);
 }

@@ -300,6 +300,28 @@ static void test_aggregate_limits(void **state) {
   static const struct wanted_call mean[] = {{AGGREGATE_MEAN, 2, 0}};
   EXPECT(aggregate_over(project_over(literal_rows(large, 3), list, 1), 0, mean, 1),
          "1: a 1 4.61168602e+18\n");
+  large[0].i = -(1 << 30); /* times 2^33: the least of all */
+  const struct expr *twice[] = {
+      call(FUNCTION_MULTIPLY, column(3), int_literal(&arena, INT64_C(1) << 33))};
+  static const struct wanted_call spread[] = {{AGGREGATE_SPREAD, 2, 0}};
+  large[1].i = 1;
+  plan = aggregate_over(project_over(literal_rows(large, 2), twice, 1), 0, spread, 1);
+  assert_int_equal(run_plan(NULL, plan, NULL, &running, NULL, NULL, &err), ERR_OUT_OF_RANGE);
+  large[0].i = 0;
+  plan = aggregate_over(project_over(literal_rows(large, 2), twice, 1), 0, spread, 1);
+  EXPECT(plan, "1: a 1 8589934592\n");
+}
+
+/* Columns of codes, as tags are: what is chosen and counted are codes. */
+static void test_aggregates_of_codes(void **state) {
+  (void)state;
+  static const struct wanted_call calls[] = {{AGGREGATE_MODE, 2, 0},
+                                             {AGGREGATE_COUNT_DISTINCT, 2, 0},
+                                             {AGGREGATE_FIRST, 2, 0},
+                                             {AGGREGATE_COUNT, 2, 0}};
+  const struct expr *codes[] = {column(0)};
+  const struct plan_node *rows = project_over(literal_rows(sample, SAMPLE), codes, 1);
+  EXPECT(aggregate_over(rows, 0, calls, 4), "1: a 1 a 1 a 5\n2: b 1 b 1 b 2\n");
 }
 
 /* ---- fill ---- */
@@ -461,6 +483,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_projections, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_aggregates, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_aggregate_limits, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_aggregates_of_codes, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_fill, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_fill_many, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_windows, set_up, tear_down),
