@@ -361,6 +361,9 @@ int wal_sync_before_flush(struct wal *wal, struct err *err) {
   if (code) {
     atomic_store(&wal->distrusted, true);
     atomic_store(&wal->sync_lost, true);
+  } else if (atomic_load(&wal->sync_lost)) {
+    /* Since the flush began: what it takes may be in a segment that was lost. */
+    code = err_set(err, ERR_IO, "a sync of the log failed meanwhile; everything is flushed next");
   }
   return code;
 }
