@@ -158,8 +158,9 @@ static void append_linear(struct fill *self, uint32_t column, int64_t bucket, in
     return;
   }
   double a = number_of(values, self->row_of[before]), b = number_of(values, self->row_of[after]);
-  double whole = (double)(self->buckets[after] - self->buckets[before]);
-  append_number(builder, a + (b - a) * ((double)(bucket - self->buckets[before]) / whole));
+  double whole = (double)((__int128)self->buckets[after] - self->buckets[before]);
+  double part = (double)((__int128)bucket - self->buckets[before]);
+  append_number(builder, a + (b - a) * (part / whole));
 }
 
 /* `at`: the row by time whose bucket is the last not above this one; -1: none. */

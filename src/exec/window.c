@@ -60,15 +60,20 @@ static uint64_t float_bits(double value) {
   return bits;
 }
 
+/* value - earlier. Integers are subtracted as such: large ones differ by less than a double tells
+ * apart. */
+static double distance(struct type type, uint64_t value, uint64_t earlier) {
+  if (type.physical == PHYSICAL_INT64) return (double)((__int128)(int64_t)value - (int64_t)earlier);
+  if (type.physical == PHYSICAL_UINT64) return (double)((__int128)value - earlier);
+  return number(type, value) - number(type, earlier);
+}
+
 /* value - earlier, in the result's type; *negative says on which side of zero it is. */
 static uint64_t difference(struct type type, struct type result, uint64_t value, uint64_t earlier,
                            bool *negative) {
-  double distance = number(type, value) - number(type, earlier);
-  *negative = distance < 0;
-  if (result.physical == PHYSICAL_FLOAT64) return float_bits(distance);
-  *negative =
-      type.physical == PHYSICAL_UINT64 ? value < earlier : (int64_t)value < (int64_t)earlier;
-  return value - earlier;
+  double apart = distance(type, value, earlier);
+  *negative = apart < 0;
+  return result.physical == PHYSICAL_FLOAT64 ? float_bits(apart) : value - earlier;
 }
 
 static struct window_result against_previous(const struct window *self,
@@ -78,13 +83,17 @@ static struct window_result against_previous(const struct window *self,
   struct window_result result = {false, 0};
   bool had = state->has, negative = false;
   if (had && time == state->time && call->function != WINDOW_ELAPSED) return result;
-  double elapsed = ((double)time - (double)state->time) * self->op.node->window.ns_per_unit;
-  double unit = call->parameter ? (double)call->parameter : 1;
+  __int128 elapsed = ((__int128)time - state->time) * self->op.node->window.ns_per_unit;
+  int64_t unit = call->parameter ? call->parameter : 1;
   if (had && call->function == WINDOW_ELAPSED) {
-    result = (struct window_result){true, (uint64_t)float_to_i64(elapsed / unit)};
+    __int128 units = elapsed / unit;
+    result.present = true;
+    result.bits = (uint64_t)(units > INT64_MAX   ? INT64_MAX
+                             : units < INT64_MIN ? INT64_MIN
+                                                 : (int64_t)units);
   } else if (had && (call->function == WINDOW_DERIVATIVE ||
                      call->function == WINDOW_NON_NEGATIVE_DERIVATIVE)) {
-    double slope = (number(type, value) - number(type, state->value)) / (elapsed / unit);
+    double slope = distance(type, value, state->value) / ((double)elapsed / (double)unit);
     negative = slope < 0;
     result = (struct window_result){true, float_bits(slope)};
   } else if (had) {

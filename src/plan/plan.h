@@ -197,19 +197,17 @@ enum plan_window {
 };
 /* Rows in which the column is absent are passed over: they give null and the value before them
  * stays the earlier one. The first value of a group gives null (moving average: the first
- * `parameter` - 1; cumulative sum: none). Rows are never dropped; the statement filters those in
- * which nothing is present. */
+ * `parameter` - 1; cumulative sum: none). A row in which no call gives anything is left out. */
 struct plan_window_call {
   enum plan_window function;
   uint32_t column;
-  int64_t parameter; /* derivative, elapsed: the unit, in the table's unit as a double-safe integer
-                        of ns; moving average: rows */
+  int64_t parameter; /* derivative, elapsed: the unit in ns (0: 1); moving average: rows */
   struct type type;
 };
 struct plan_windowing {
   const struct plan_window_call *calls;
   uint32_t call_count;
-  double ns_per_unit; /* of the time column */
+  int64_t ns_per_unit; /* of the time column */
 };
 
 struct plan_limit {

@@ -262,7 +262,7 @@ static int window_node(struct table_lowering *lowering, const uint32_t *indexes,
                                       calls[i].type};
   }
   node->window =
-      (struct plan_windowing){calls, all->slot_count, (double)time_unit_ns(lowering->table->unit)};
+      (struct plan_windowing){calls, all->slot_count, time_unit_ns(lowering->table->unit)};
   return ERR_OK;
 }
 

@@ -405,6 +405,19 @@ static void test_windows(void **state) {
   EXPECT(window_over(rows, WINDOW_CUMULATIVE_SUM, 3, 0, TYPE_INT64),
          "1: a 0 10\n1: a 20 40\n1: a 30 65\n1: a 45 85\n2: b 5 7\n");
   EXPECT(window_over(rows, WINDOW_ELAPSED, 3, 5, TYPE_INT64), "1: a 20 4\n1: a 30 2\n1: a 45 3\n");
+  /* times of today, a few nanoseconds apart; integers that a double does not tell apart */
+  static const struct literal_row close[] = {{"a", INT64_C(1500000000000000001), 1, 1, "x"},
+                                             {"a", INT64_C(1500000000000000004), 7, 2, "x"},
+                                             {"a", INT64_C(1500000000000000104), 7, 5, "x"}};
+  const struct plan_node *today = literal_rows(close, 3);
+  EXPECT(window_over(today, WINDOW_ELAPSED, 3, 1, TYPE_INT64),
+         "1: a 1500000000000000004 3\n1: a 1500000000000000104 100\n");
+  EXPECT(window_over(today, WINDOW_DERIVATIVE, 2, 1, TYPE_FLOAT64),
+         "1: a 1500000000000000004 2\n1: a 1500000000000000104 0\n");
+  const struct expr *counter[] = {
+      call(FUNCTION_ADD, column(3), int_literal(&arena, INT64_C(1) << 60))};
+  EXPECT(window_over(project_over(today, counter, 1), WINDOW_DERIVATIVE, 2, 3, TYPE_FLOAT64),
+         "1: a 1500000000000000004 1\n1: a 1500000000000000104 0.09\n");
 }
 
 static void test_distinct(void **state) {
