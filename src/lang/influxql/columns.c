@@ -4,6 +4,7 @@
  * measurement's rows then have all the columns. */
 #include <stdlib.h>
 
+#include "base/hash_table.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "lang/influxql/influxql_private.h"
@@ -242,25 +243,40 @@ int influxql__expand(struct influxql_context *context, const struct influxql_sta
 
 /* ---- names ---- */
 
-static bool is_taken(const struct str *names, uint32_t count, struct str name) {
-  for (uint32_t i = 0; i < count; i++)
-    if (names[i].data && str_equal(names[i], name)) return true;
-  return false;
+/* A name that no other column has: `base`, else base_1, base_2 …. The value of a taken name is the
+ * last number tried behind it, so that n equal names cost n steps. */
+static int take_name(struct influxql_context *context, struct str_table *taken, struct str base,
+                     struct str *name, struct err *err) {
+  bool is_new;
+  uint64_t *value = str_table_insert(taken, base, &is_new);
+  if (!value) return mem_refused(context->account, base.size, err);
+  *name = base;
+  uint64_t number = *value;
+  while (!is_new) {
+    *name = arena_format(context->arena, "%.*s_%llu", STR_ARG(base), (unsigned long long)++number);
+    if (!name->data || !str_table_insert(taken, *name, &is_new))
+      return mem_refused(context->account, base.size, err);
+  }
+  *str_table_find(taken, base) = number;
+  return ERR_OK;
 }
 
 /* Aliases first; a name that is taken gets _1, _2 … */
 int influxql__column_names(struct influxql_context *context, const struct expanded *expanded,
                            struct str *names, struct err *err) {
-  for (uint32_t i = 0; i < expanded->count; i++)
+  struct str_table taken;
+  str_table_init(&taken, context->account, false, (uint64_t)context->now_ns);
+  int code = ERR_OK;
+  for (uint32_t i = 0; !code && i < expanded->count; i++) {
     names[i] = expanded->fields[i].alias;
-  for (uint32_t i = 0; i < expanded->count; i++) {
-    if (names[i].data) continue;
-    struct str base = influxql__name(context->arena, expanded->fields[i].expr), name = base;
-    for (uint32_t n = 1; is_taken(names, expanded->count, name); n++) {
-      name = arena_format(context->arena, "%.*s_%u", STR_ARG(base), n);
-      if (!name.data) return mem_refused(context->account, base.size, err);
-    }
-    names[i] = name.data ? name : STR("");
+    if (names[i].data && !str_table_insert(&taken, names[i], NULL))
+      code = mem_refused(context->account, names[i].size, err);
   }
-  return ERR_OK;
+  for (uint32_t i = 0; !code && i < expanded->count; i++) {
+    if (names[i].data) continue;
+    struct str base = influxql__name(context->arena, expanded->fields[i].expr);
+    code = take_name(context, &taken, base.data ? base : STR(""), &names[i], err);
+  }
+  str_table_deinit(&taken);
+  return code;
 }

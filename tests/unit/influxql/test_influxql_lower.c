@@ -324,10 +324,36 @@ static void test_look_back(void **state) {
   end(&setup);
 }
 
+/* Equal names are told apart by numbers, which must not cost more than the names. */
+static void test_names(void **state) {
+  (void)state;
+  static const char *const names[] = {"time",    "usage_1",   "usage",
+                                      "usage_2", "usage_1_1", "usage_3"};
+  struct setup setup;
+  struct influxql_selection selection;
+  begin(&setup, TIME_S);
+  lower(&setup, "SELECT usage AS usage_1, usage, usage, usage AS usage_1_1, usage FROM cpu",
+        &selection);
+  assert_int_equal(selection.column_count, 6);
+  for (uint32_t i = 0; i < selection.column_count; i++)
+    assert_true(str_equal(selection.column_names[i], str_from(names[i])));
+  struct buffer text;
+  buffer_init(&text, &setup.account);
+  buffer_append_text(&text, "SELECT usage");
+  for (int i = 1; i < 10000; i++)
+    buffer_append_text(&text, ",usage");
+  buffer_append(&text, " FROM cpu", sizeof " FROM cpu");
+  lower(&setup, (const char *)text.data, &selection);
+  assert_int_equal(selection.column_count, 10001);
+  assert_true(str_equal(selection.column_names[10000], STR("usage_9999")));
+  buffer_deinit(&text);
+  end(&setup);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shapes), cmocka_unit_test(test_plan_text),
+      cmocka_unit_test(test_shapes),     cmocka_unit_test(test_plan_text),
       cmocka_unit_test(test_conditions), cmocka_unit_test(test_times),
-      cmocka_unit_test(test_look_back)};
+      cmocka_unit_test(test_look_back),  cmocka_unit_test(test_names)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
