@@ -76,25 +76,16 @@ static void run_bits(enum plan_function function, const struct vector *a, const 
 
 /* ---- numbers ---- */
 
-static bool order_holds(enum plan_function function, int order) {
-  static const uint8_t holds[] = {
-      /* less 1, equal 2, greater 4 */
-      [FUNCTION_EQUAL - FUNCTION_EQUAL] = 2,   [FUNCTION_NOT_EQUAL - FUNCTION_EQUAL] = 5,
-      [FUNCTION_LESS - FUNCTION_EQUAL] = 1,    [FUNCTION_LESS_EQUAL - FUNCTION_EQUAL] = 3,
-      [FUNCTION_GREATER - FUNCTION_EQUAL] = 4, [FUNCTION_GREATER_EQUAL - FUNCTION_EQUAL] = 6};
-  return holds[function - FUNCTION_EQUAL] >> (order + 1) & 1;
-}
-
 /* Signed beside unsigned: a negative number is below every unsigned one. */
-static void compare_mixed(enum plan_function function, const struct vector *a,
-                          const struct vector *b, uint32_t count, uint64_t *out) {
+static void compare_mixed(enum compare_op op, const struct vector *a, const struct vector *b,
+                          uint32_t count, uint64_t *out) {
   const uint64_t *x = a->values, *y = b->values;
   bool x_signed = a->type.physical == PHYSICAL_INT64;
   bool y_signed = b->type.physical == PHYSICAL_INT64;
   for (uint32_t i = 0; i < count; i++) {
     bool x_negative = x_signed && (int64_t)x[i] < 0, y_negative = y_signed && (int64_t)y[i] < 0;
     int order = x_negative != y_negative ? (x_negative ? -1 : 1) : (x[i] > y[i]) - (x[i] < y[i]);
-    if (order_holds(function, order))
+    if (compare_holds(op, order))
       bit_set(out, i);
     else
       bit_clear(out, i);
@@ -106,7 +97,7 @@ static void run_compare(const struct program_state *state, enum plan_function fu
                         uint64_t *out) {
   enum compare_op op = (enum compare_op)(function - FUNCTION_EQUAL);
   if (a->type.physical != b->type.physical)
-    compare_mixed(function, a, b, count, out);
+    compare_mixed(op, a, b, count, out);
   else if (a->type.physical == PHYSICAL_FLOAT64)
     state->loops->compare_f64[op](a->values, b->values, count, out);
   else if (a->type.physical == PHYSICAL_INT64)

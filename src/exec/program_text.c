@@ -14,23 +14,6 @@ static struct str text_at(const struct vector *vector, uint32_t row) {
   return (struct str){vector->data + offsets[row], (size_t)(offsets[row + 1] - offsets[row])};
 }
 
-static bool order_holds(enum plan_function function, int order) {
-  switch (function) {
-  case FUNCTION_EQUAL:
-    return order == 0;
-  case FUNCTION_NOT_EQUAL:
-    return order != 0;
-  case FUNCTION_LESS:
-    return order < 0;
-  case FUNCTION_LESS_EQUAL:
-    return order <= 0;
-  case FUNCTION_GREATER:
-    return order > 0;
-  default:
-    return order >= 0;
-  }
-}
-
 static int make_matcher(struct program_state *state, const void *pattern, struct err *err) {
   if (state->match_data) return ERR_OK;
   state->match_data = pcre2_match_data_create_from_pattern(pattern, NULL);
@@ -62,7 +45,9 @@ static int match(struct program_state *state, const struct expr *expr, struct st
 static int answer(struct program_state *state, const struct step *step, struct str a, struct str b,
                   bool *holds, struct err *err) {
   if (step->function == FUNCTION_MATCH) return match(state, step->expr, a, holds, err);
-  *holds = order_holds(step->function, str_compare(a, b));
+  int order = str_compare(a, b);
+  *holds =
+      compare_holds((enum compare_op)(step->function - FUNCTION_EQUAL), (order > 0) - (order < 0));
   return ERR_OK;
 }
 

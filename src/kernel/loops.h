@@ -96,6 +96,14 @@ static inline int64_t arithmetic_modulo_i64(int64_t a, int64_t b) {
   return b == 0 || b == -1 ? 0 : a % b;
 }
 static inline uint64_t arithmetic_modulo_u64(uint64_t a, uint64_t b) { return b == 0 ? 0 : a % b; }
+/* Whether two values whose order is -1, 0 or 1 (less, equal, greater) compare so. */
+static inline bool compare_holds(enum compare_op op, int order) {
+  static const uint8_t holds[COMPARE_COUNT] = {
+      /* less 1, equal 2, greater 4 */
+      [COMPARE_EQUAL] = 2,      [COMPARE_NOT_EQUAL] = 5, [COMPARE_LESS] = 1,
+      [COMPARE_LESS_EQUAL] = 3, [COMPARE_GREATER] = 4,   [COMPARE_GREATER_EQUAL] = 6};
+  return holds[op] >> (order + 1) & 1;
+}
 /* Towards zero, saturating; NaN is 0. */
 static inline int64_t float_to_i64(double value) {
   if (value >= 0x1p63) return INT64_MAX;

@@ -5,20 +5,7 @@
 #include "plan/plan_private.h"
 
 static bool compare_order(enum plan_function function, int order) {
-  switch (function) {
-  case FUNCTION_EQUAL:
-    return order == 0;
-  case FUNCTION_NOT_EQUAL:
-    return order != 0;
-  case FUNCTION_LESS:
-    return order < 0;
-  case FUNCTION_LESS_EQUAL:
-    return order <= 0;
-  case FUNCTION_GREATER:
-    return order > 0;
-  default:
-    return order >= 0;
-  }
+  return compare_holds((enum compare_op)(function - FUNCTION_EQUAL), (order > 0) - (order < 0));
 }
 
 static bool compare_floats(enum plan_function function, double a, double b) {
