@@ -72,6 +72,8 @@
 #define LIMIT_BUCKETS_DEFAULT 10000000
 /* Steps of one regular expression match, as PCRE2 counts them. */
 #define LIMIT_REGEX_MATCH_STEPS 1000000
+/* Different regular expressions of one statement; each is compiled to machine code. */
+#define LIMIT_REGEX_PATTERNS 1000
 /* Size of one regular expression. */
 #define LIMIT_REGEX_SIZE LIMIT_KIB(64)
 

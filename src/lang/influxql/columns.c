@@ -66,6 +66,9 @@ static void add_group(struct expanded *expanded, struct str name) {
 static int expand_groups(struct influxql_context *context,
                          const struct influxql_statement *statement, const struct candidates *all,
                          struct expanded *expanded, struct err *err) {
+  if (statement->dimension_count > LIMIT_SELECT_ITEMS)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "more than %d dimensions in GROUP BY",
+                   LIMIT_SELECT_ITEMS);
   size_t capacity = all->count + statement->dimension_count + 1;
   expanded->groups = ARENA_ARRAY(context->arena, struct str, capacity);
   if (!expanded->groups) return mem_refused(context->account, capacity, err);

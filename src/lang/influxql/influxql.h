@@ -182,6 +182,7 @@ struct influxql_context {
   struct mem_account *account;
   int64_t now_ns;
   struct influxql_regex *regexes; /* compiled ones, newest first */
+  uint32_t regex_count;
 };
 /* Frees the compiled patterns. */
 void influxql_context_deinit(struct influxql_context *context);

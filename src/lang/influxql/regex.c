@@ -39,6 +39,7 @@ void influxql_context_deinit(struct influxql_context *context) {
     pcre2_code_free(regex->code);
   }
   context->regexes = NULL;
+  context->regex_count = 0;
 }
 
 static int fail(struct str pattern, int number, size_t offset, struct err *err) {
@@ -56,6 +57,9 @@ int influxql_regex_compile(struct influxql_context *context, struct str pattern,
     *regex = known;
     return ERR_OK;
   }
+  if (context->regex_count >= LIMIT_REGEX_PATTERNS)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "more than %d different regular expressions",
+                   LIMIT_REGEX_PATTERNS);
   struct influxql_regex *made = ARENA_NEW(context->arena, struct influxql_regex);
   pcre2_general_context *memory = pcre2_general_context_create(allocate, release, context->account);
   pcre2_compile_context *compile = memory ? pcre2_compile_context_create(memory) : NULL;
@@ -89,6 +93,7 @@ int influxql_regex_compile(struct influxql_context *context, struct str pattern,
   pcre2_set_heap_limit(made->limits, 16 << 10); /* KiB, of the interpreter */
   made->next = context->regexes;
   context->regexes = made;
+  context->regex_count++;
   *regex = made;
 done:
   pcre2_compile_context_free(compile);

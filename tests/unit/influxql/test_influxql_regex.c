@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -111,6 +112,22 @@ static void test_bounded(void **state) {
   end(&setup);
 }
 
+/* The same pattern is compiled once; different ones have a limit. */
+static void test_number(void **state) {
+  (void)state;
+  struct setup setup;
+  struct influxql_regex *regex;
+  begin(&setup);
+  for (int i = 0; i <= LIMIT_REGEX_PATTERNS; i++) {
+    char *text = arena_alloc(&setup.arena, 16);
+    struct str pattern = str_of(text, (size_t)snprintf(text, 16, "a%d", i));
+    int expected = i < LIMIT_REGEX_PATTERNS ? ERR_OK : ERR_LIMIT_EXCEEDED;
+    assert_int_equal(influxql_regex_compile(&setup.context, pattern, &regex, NULL), expected);
+  }
+  assert_int_equal(influxql_regex_compile(&setup.context, STR("a7"), &regex, NULL), ERR_OK);
+  end(&setup);
+}
+
 /* Compiling with each allocation refused once. */
 static void test_out_of_memory(void **state) {
   (void)state;
@@ -135,6 +152,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_refused),
                                      cmocka_unit_test(test_bounded),
-                                     cmocka_unit_test(test_out_of_memory)};
+                                     cmocka_unit_test(test_out_of_memory),
+                                     cmocka_unit_test(test_number)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
