@@ -18,8 +18,12 @@
 #include "os/pool.h"
 #include "query/query.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { STATEMENTS = 60 }; /* all is many times slower */
+#else
+enum { STATEMENTS = 300 };
+#endif
 enum {
-  STATEMENTS = 300,
   SLOTS = 48000, /* of time, one row each */
   PIECES = 12,   /* a commit each */
   HOSTS = 7,
@@ -308,12 +312,12 @@ static void fill_place(struct fixture *fixture, unsigned flush_every) {
   buffer_deinit(&out);
 }
 
-/* Writes what is there already, flushes and merges until told to stop. */
+/* Writes what is there already, flushes and merges until told to stop, at least once each. */
 static void churn(void *context) {
   struct place *place = context;
   struct err err;
   err_reset(&err);
-  for (unsigned i = 0; !atomic_load(&place->stop); i++) {
+  for (unsigned i = 0; i < 8 || !atomic_load(&place->stop); i++) {
     write_piece(&place->fixture, i * 13 % 96, 96, true);
     struct store_shard *shard = table_engine_shard(place->fixture.engine);
     if (i % 2 && store_flush(shard, 0, &err)) fixture_fail("flush", &err);
@@ -359,7 +363,7 @@ static void test_same_answers(void **state) {
   struct store_figures figures;
   store_shard_figures(table_engine_shard(busy.fixture.engine), &figures);
   assert_true(figures.flushes > 8 && figures.merges > 0); /* it did change meanwhile */
-  assert_true(with_rows > STATEMENTS * 2 / 3);            /* the statements ask for something */
+  assert_true(with_rows > STATEMENTS / 2);                /* the statements ask for something */
   buffer_deinit(&statement);
   buffer_deinit(&expected);
   buffer_deinit(&actual);
