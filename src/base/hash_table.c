@@ -46,10 +46,9 @@ void str_table_reset(struct str_table *table) {
 }
 
 void str_table_deinit(struct str_table *table) {
-  str_table_reset(table);
+  if (table->copies_keys) str_table_reset(table);
   mem_free(table->account, table->slots, table->capacity * sizeof *table->slots);
-  table->slots = NULL;
-  table->capacity = 0;
+  str_table_init(table, table->account, table->copies_keys, table->seed);
 }
 
 static bool str_table_rehash(struct str_table *table, size_t capacity) {

@@ -8,11 +8,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 
 enum {
   BLOCK_ALIGNMENT = 16,
+  ZERO_BY_PAGES_MIN = 8 << 10, /* smaller blocks are never zeroed by pages */
+  ZERO_BY_HAND_MAX = 2 << 20,
   ARENA_CHUNK_MIN = 256,
   ARENA_CHUNK_GROWTH_MAX = 1 << 20, /* chunks double up to here */
 };
@@ -77,7 +80,11 @@ static size_t block_size(size_t size) { return size < BLOCK_ALIGNMENT ? BLOCK_AL
 
 static void *allocate(struct mem_account *account, size_t size, bool zero) {
   if (size == 0 || fault_strikes(account) || mem_charge(account, size) != 0) return NULL;
-  void *block = zero ? calloc(1, block_size(size)) : malloc(block_size(size));
+  /* Some allocators zero a large block by giving its pages back to the system and taking them
+   * anew, page fault by page fault; up to a size it is cheaper to write the zeros. */
+  bool by_hand = zero && size > ZERO_BY_PAGES_MIN && size <= ZERO_BY_HAND_MAX;
+  void *block = zero && !by_hand ? calloc(1, block_size(size)) : malloc(block_size(size));
+  if (block && by_hand) memset(block, 0, size);
   if (!block) mem_discharge(account, size);
   return block;
 }
