@@ -37,6 +37,8 @@ int ingest_cache_create(struct mem_account *account, struct ingest_cache **out, 
 }
 
 static void empty(struct ingest_cache *cache) {
+  for (struct cached_table *table = cache->tables; table; table = table->next)
+    catalog_table_release(table->table);
   arena_deinit(&cache->arena);
   arena_init(&cache->arena, cache->account, CHUNK);
   mem_free(cache->account, cache->slots, cache->slot_count * sizeof(struct cached_key *));
@@ -134,6 +136,9 @@ struct cached_table *ingest__cache_table(struct ingest_cache *cache, struct str 
   if (!slot) cache->starved = true;
   if (!slot) return NULL;
   table->name = copy;
+  table->hash = table_name_hash(copy);
+  table->next = cache->tables;
+  cache->tables = table;
   *slot = (uint64_t)(uintptr_t)table;
   return table;
 }

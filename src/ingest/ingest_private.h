@@ -27,7 +27,9 @@ struct line_shape {
 struct cached_table {
   struct cached_table *next;
   struct str name;
-  uint64_t serial; /* of the piece that `rows` belongs to */
+  struct catalog_table *table; /* retained; NULL: it was new */
+  uint64_t hash;               /* table_name_hash of the name */
+  uint64_t serial;             /* of the piece that `rows` belongs to */
   struct table_rows *rows;
   uint64_t id; /* of the table that cached series belong to; 0: it was new */
   struct line_shape *shapes;

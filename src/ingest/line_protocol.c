@@ -92,9 +92,17 @@ static bool shape_ready(struct ingest_cache *cache, struct line_shape *shape,
 static struct table_rows *rows_ready(struct ingest_cache *cache, struct cached_table *table,
                                      struct table_piece *piece) {
   if (table->serial == cache->serial) return table->rows;
-  if (table_piece_rows(piece, table->name, &table->rows, NULL)) return NULL;
+  struct table_rows *rows =
+      table->table ? table_piece_rows_known(piece, table->table, table->hash) : NULL;
+  if (!rows) {
+    if (table_piece_rows(piece, table->name, &rows, NULL)) return NULL;
+    catalog_table_release(table->table);
+    table->table = rows->table;
+    if (table->table) catalog_table_retain(table->table);
+  }
+  table->rows = rows;
   table->serial = cache->serial;
-  return table->rows;
+  return rows;
 }
 
 /* The key that begins at `at`, known from earlier lines; NULL: not known. */

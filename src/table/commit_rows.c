@@ -1,4 +1,5 @@
 /* From joined tables to a durable commit, and what is confirmed when it is one. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,45 +26,68 @@ static int piece_order(const void *a, const void *b) {
   return (x->index > y->index) - (x->index < y->index);
 }
 
-/* Groups the rows of all pieces by table, tables in order of first use. */
-static int group_inputs(struct table_write *write, struct gathering *gathering, struct err *err) {
+/* The number of each rows' table, and how many rows each table has (counted into starts, two
+ * behind). A single piece has each table once. */
+static int number_tables(struct table_write *write, struct gathering *gathering, uint32_t most,
+                         struct err *err) {
+  bool single = write->piece_count == 1;
   struct str_table tables;
   str_table_init(&tables, &write->account, false, 0);
-  uint32_t inputs = 0;
-  int code = ERR_OK;
-  for (uint32_t p = 0; p < write->piece_count; p++)
-    for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next)
-      inputs += rows->public.row_count > 0;
-  gathering->inputs = ARENA_ARRAY(&gathering->arena, struct join_input, inputs + 1);
-  gathering->starts = ARENA_ARRAY(&gathering->arena, uint32_t, inputs + 3);
-  if (!gathering->inputs || !gathering->starts)
-    code = refused(write, inputs * sizeof *gathering->inputs, err);
-  /* Count per table, then place. */
-  for (int pass = 0; pass < 2 && !code; pass++) {
-    for (uint32_t p = 0; p < write->piece_count && !code; p++)
-      for (struct rows *rows = write->pieces[p]->first; rows && !code; rows = rows->next) {
-        if (rows->public.row_count == 0) continue;
-        if (pass == 1) {
-          gathering->inputs[gathering->starts[rows->group + 1]++] =
-              (struct join_input){write->pieces[p], rows};
-          continue;
-        }
-        bool is_new;
-        uint64_t *slot = str_table_insert(&tables, rows->public.name, &is_new);
-        if (!slot) {
-          code = refused(write, sizeof *rows, err);
-          break;
-        }
-        if (is_new) *slot = gathering->table_count++;
-        rows->group = (uint32_t)*slot;
-        gathering->starts[*slot + 2]++;
-      }
-    if (pass == 0)
-      for (uint32_t t = 2; t <= inputs + 1; t++)
-        gathering->starts[t] += gathering->starts[t - 1];
-  }
+  int code = single || str_table_reserve(&tables, most) ? ERR_OK : refused(write, most * 32, err);
+  for (uint32_t p = 0; p < write->piece_count && !code; p++)
+    for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next) {
+      if (rows->public.row_count == 0) continue;
+      bool is_new = true;
+      uint64_t *slot =
+          single ? NULL : str_table_insert_hashed(&tables, rows->public.name, rows->hash, &is_new);
+      if (slot && is_new) *slot = gathering->table_count;
+      rows->group = slot ? (uint32_t)*slot : gathering->table_count;
+      gathering->table_count += is_new;
+      gathering->starts[rows->group + 2]++;
+    }
   str_table_deinit(&tables);
   return code;
+}
+
+/* Groups the rows of all pieces by table, tables in order of first use: counts per table, then
+ * places. */
+static int group_inputs(struct table_write *write, struct gathering *gathering, struct err *err) {
+  size_t most = 0;
+  for (uint32_t p = 0; p < write->piece_count; p++)
+    most += write->pieces[p]->tables.count;
+  gathering->inputs = arena_alloc(&gathering->arena, (most + 1) * sizeof *gathering->inputs);
+  gathering->starts = ARENA_ARRAY(&gathering->arena, uint32_t, most + 3);
+  if (!gathering->inputs || !gathering->starts)
+    return refused(write, most * sizeof *gathering->inputs, err);
+  int code = number_tables(write, gathering, (uint32_t)most, err);
+  if (code) return code;
+  for (uint32_t t = 2; t <= gathering->table_count + 1; t++)
+    gathering->starts[t] += gathering->starts[t - 1];
+  for (uint32_t p = 0; p < write->piece_count; p++)
+    for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next)
+      if (rows->public.row_count)
+        gathering->inputs[gathering->starts[rows->group + 1]++] =
+            (struct join_input){write->pieces[p], rows};
+  return ERR_OK;
+}
+
+/* The rows of the tables that come next are on their way from memory while one table is joined. */
+static void look_ahead(const struct gathering *gathering, uint32_t input, uint32_t end) {
+  enum { FAR = 8, NEAR = 4, LINE = 64 };
+  if (input + FAR < end) {
+    const char *rows = (const char *)gathering->inputs[input + FAR].rows;
+    for (size_t at = 0; at < offsetof(struct rows, new_known); at += LINE)
+      __builtin_prefetch(rows + at);
+  }
+  if (input + NEAR >= end) return;
+  const struct rows *rows = gathering->inputs[input + NEAR].rows;
+  __builtin_prefetch(rows->shapes);
+  __builtin_prefetch(rows->public.fields);
+  __builtin_prefetch(rows->index);
+  for (size_t at = 0; at < 2 * LINE; at += LINE) {
+    if (rows->public.table) __builtin_prefetch((const char *)rows->public.table + at);
+    __builtin_prefetch((const char *)rows->first + at);
+  }
 }
 
 /* The ids of a sorted run list, once each. */
@@ -142,6 +166,7 @@ static int gather(struct table_write *write, struct gathering *gathering, struct
   for (uint32_t t = 0; t < tables && !code; t++) {
     struct joined joined;
     uint32_t from = gathering->starts[t], to = gathering->starts[t + 1];
+    look_ahead(gathering, from, gathering->starts[tables]);
     code = table__join(write, gathering->inputs + from, to - from, &gathering->arena, &joined, err);
     write->result.rows_written += code ? 0 : joined.lines;
     if (!code)

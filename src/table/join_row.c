@@ -24,7 +24,7 @@ static bool is_plain(const struct rows *rows) {
 }
 
 bool table__join_row(const struct join_input *input, struct arena *arena, struct joined *joined) {
-  const struct rows *rows = input->rows;
+  struct rows *rows = input->rows;
   if (!is_plain(rows)) return false;
   struct table_row *row = only_row(rows);
   const struct shape *shape = &rows->shapes[row->shape];
@@ -43,6 +43,6 @@ bool table__join_row(const struct join_input *input, struct arena *arena, struct
                             .times = &row->time,
                             .columns = columns,
                             .column_count = shape->count};
-  catalog_table_retain(joined->table);
+  rows->public.table = NULL; /* the reference goes along */
   return true;
 }

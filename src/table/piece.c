@@ -18,7 +18,9 @@ enum {
   ROWS_FIRST = 256,
   ROWS_CHUNK = 64 << 10,
   LINEAR_FIELDS = 24,
-  LINEAR_SHAPES = 16
+  LINEAR_SHAPES = 16,
+  TABLES_FEW = 12,            /* of a piece: so many fit the first hash table */
+  TABLES_GUESS_MAX = 16 << 10 /* room made at once for as many as the last piece had */
 };
 
 int table_write_begin(struct table_engine *engine, const struct table_write_options *options,
@@ -35,6 +37,7 @@ int table_write_begin(struct table_engine *engine, const struct table_write_opti
   if (!write) return mem_refused(&engine->account, sizeof *write, err);
   write->engine = engine;
   write->unit = database.unit;
+  write->database_id = database.id;
   mem_account_init(&write->account, "write", &engine->account, 0);
   arena_init(&write->arena, &write->account, 4096);
   os_mutex_init(&write->lock, engine->os);
@@ -79,6 +82,9 @@ int table_write_piece(struct table_write *write, uint32_t index, struct table_pi
 }
 
 void table__piece_destroy(struct table_piece *piece) {
+  if (piece->tables.count > TABLES_FEW)
+    atomic_store_explicit(&piece->write->engine->piece_tables, (uint32_t)piece->tables.count,
+                          memory_order_relaxed);
   for (struct rows *rows = piece->first; rows; rows = rows->next) {
     str_table_deinit(&rows->new_known);
     str_table_deinit(&rows->field_names);
@@ -123,9 +129,58 @@ static void *grown_copy(struct table_piece *piece, const void *list, uint32_t co
 
 /* ---- tables ---- */
 
+uint64_t table_name_hash(struct str measurement) {
+  return str_table_hash(&(struct str_table){.seed = 0}, measurement);
+}
+
+/* A piece with more than a few tables probably has as many as the one before it. */
+static void tables_room(struct table_piece *piece) {
+  if (piece->tables.count != TABLES_FEW) return;
+  uint32_t guess = atomic_load_explicit(&piece->write->engine->piece_tables, memory_order_relaxed);
+  if (guess > TABLES_GUESS_MAX) guess = TABLES_GUESS_MAX;
+  if (guess > TABLES_FEW) (void)str_table_reserve(&piece->tables, guess); /* else it grows */
+}
+
+/* Rows of a table that the piece does not have yet; the name's bytes live as long as the piece. The
+ * reference to the table (NULL: new) goes over to them in every case. */
+static int add_rows(struct table_piece *piece, struct str name, uint64_t hash,
+                    struct catalog_table *table, struct table_rows **out, struct err *err) {
+  struct table_write *write = piece->write;
+  tables_room(piece);
+  struct rows *rows = ARENA_NEW(&piece->arena, struct rows);
+  uint64_t *slot =
+      rows && name.data ? str_table_insert_hashed(&piece->tables, name, hash, NULL) : NULL;
+  if (!slot) {
+    catalog_table_release(table);
+    return refused(piece, sizeof *rows, err);
+  }
+  *slot = (uint64_t)(uintptr_t)rows;
+  rows->hash = hash;
+  rows->public.piece = piece;
+  rows->public.name = name;
+  rows->public.unit = write->unit;
+  str_table_init(&rows->new_known, &write->account, false, 0);
+  str_table_init(&rows->field_names, &write->account, false, 0);
+  str_table_init(&rows->shape_names, &write->account, false, 0);
+  rows->public.table = table;
+  if (table) {
+    rows->public.unit = table->unit;
+    rows->index = table__index(write->engine, table);
+  }
+  if (piece->last)
+    piece->last->next = rows;
+  else
+    piece->first = rows;
+  piece->last = rows;
+  if (table && !rows->index) return refused(piece, 0, err);
+  *out = &rows->public;
+  return ERR_OK;
+}
+
 int table_piece_rows(struct table_piece *piece, struct str measurement, struct table_rows **out,
                      struct err *err) {
-  uint64_t *known = str_table_find(&piece->tables, measurement);
+  uint64_t hash = table_name_hash(measurement);
+  uint64_t *known = str_table_find_hashed(&piece->tables, measurement, hash);
   if (known) {
     *out = &((struct rows *)(uintptr_t)*known)->public;
     return ERR_OK;
@@ -134,31 +189,23 @@ int table_piece_rows(struct table_piece *piece, struct str measurement, struct t
   if (measurement.size == 0 || measurement.size > LIMIT_NAME_SIZE)
     return err_set(err, ERR_LIMIT_EXCEEDED, "a measurement name of %zu bytes; allowed are 1 to %d",
                    measurement.size, LIMIT_NAME_SIZE);
-  struct rows *rows = ARENA_NEW(&piece->arena, struct rows);
-  struct str name = arena_copy(&piece->arena, measurement);
-  uint64_t *slot = rows && name.data ? str_table_insert(&piece->tables, name, NULL) : NULL;
-  if (!slot) return refused(piece, sizeof *rows, err);
-  *slot = (uint64_t)(uintptr_t)rows;
-  rows->public.piece = piece;
-  rows->public.name = name;
-  rows->public.unit = write->unit;
-  str_table_init(&rows->new_known, &write->account, false, 0);
-  str_table_init(&rows->field_names, &write->account, false, 0);
-  str_table_init(&rows->shape_names, &write->account, false, 0);
-  rows->public.table = catalog_table_find(write->engine->catalog, write->options.database,
-                                          write->options.schema, measurement);
-  if (rows->public.table) {
-    rows->public.unit = rows->public.table->unit;
-    rows->index = table__index(write->engine, rows->public.table);
-  }
-  if (piece->last)
-    piece->last->next = rows;
-  else
-    piece->first = rows;
-  piece->last = rows;
-  if (rows->public.table && !rows->index) return refused(piece, 0, err);
-  *out = &rows->public;
-  return ERR_OK;
+  struct catalog_table *table = catalog_table_find(write->engine->catalog, write->options.database,
+                                                   write->options.schema, measurement);
+  return add_rows(piece, arena_copy(&piece->arena, measurement), hash, table, out, err);
+}
+
+struct table_rows *table_piece_rows_known(struct table_piece *piece, struct catalog_table *table,
+                                          uint64_t hash) {
+  if (table->catalog != piece->write->engine->catalog ||
+      table->database_id != piece->write->database_id || atomic_load(&table->dropped))
+    return NULL;
+  uint64_t *known = str_table_find_hashed(&piece->tables, table->name, hash);
+  if (known) return &((struct rows *)(uintptr_t)*known)->public;
+  struct table_rows *rows;
+  catalog_table_retain(table);
+  /* The name is the table's own; who takes the table from the rows keeps it as long as the piece.
+   */
+  return add_rows(piece, table->name, hash, table, &rows, NULL) ? NULL : rows;
 }
 
 /* ---- fields and shapes ---- */

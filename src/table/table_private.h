@@ -30,6 +30,7 @@ struct table_engine {
   struct series_registry *series;
   struct store_shard *shard;
   struct table_gate gate;
+  _Atomic uint32_t piece_tables; /* that the last piece of many had: room for the next one */
 };
 
 /* A write enters before its join and leaves when its commit is confirmed or has failed. */
@@ -61,6 +62,7 @@ struct shape {
 struct rows {
   struct table_rows public;
   struct rows *next;          /* in the piece, in order of first use */
+  uint64_t hash;              /* of the name, as tables of names want it */
   struct series_index *index; /* NULL: new table */
   struct row_chunk *first, *last;
   uint32_t last_row; /* offset of the newest row in `last` */
@@ -89,6 +91,7 @@ struct table_write {
   struct table_engine *engine;
   struct table_write_options options; /* strings in `arena` */
   enum time_unit unit;                /* of new tables */
+  uint64_t database_id;
   struct mem_account account;
   struct arena arena; /* lives until done */
   struct os_mutex lock;

@@ -89,6 +89,12 @@ void table_piece_line_base(struct table_piece *piece, uint32_t lines_before);
  * long as the piece. ERR_LIMIT_EXCEEDED, ERR_NO_MEMORY. */
 int table_piece_rows(struct table_piece *piece, struct str measurement, struct table_rows **rows,
                      struct err *err);
+/* The same for a measurement whose table, which the caller retains, an earlier piece found: not
+ * looked up again. `hash`: what table_name_hash gives. NULL: ask by name (another database, a table
+ * that was dropped, memory refused). */
+struct table_rows *table_piece_rows_known(struct table_piece *piece, struct catalog_table *table,
+                                          uint64_t hash);
+uint64_t table_name_hash(struct str measurement);
 /* The field's index for a value of `type`; ERR_TYPE_CONFLICT with InfluxDB's text when the table
  * has it with another type, ERR_INVALID_ARGUMENT for the name `time`. */
 int table_rows_field(struct table_rows *rows, struct str name, struct type type, uint32_t *index,
