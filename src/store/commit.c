@@ -12,6 +12,8 @@
 
 #define NOTE_SIZE_MAX (UINT64_C(64) << 20)
 
+enum { AHEAD = 4 }; /* sections */
+
 /* ---- checking ---- */
 
 static int check_order(const struct store_rows *rows, struct err *err) {
@@ -166,7 +168,11 @@ static uint8_t *put_bits(uint8_t *out, const uint64_t *bits, uint32_t rows) {
 static uint8_t *put_column(uint8_t *out, const struct column *column, uint32_t rows) {
   if (column->null_count) out = put_bits(out, column->validity, rows);
   if (column->type.physical == PHYSICAL_BOOL) return put_bits(out, column->bits, rows);
-  if (!type_is_string(column->type)) return put(out, column->values, 8 * (size_t)rows);
+  if (!type_is_string(column->type)) {
+    if (rows > 1) return put(out, column->values, 8 * (size_t)rows);
+    memcpy(out, column->values, 8);
+    return out + 8;
+  }
   int32_t first = column->offsets[0];
   for (uint32_t i = 0; i <= rows; i++) {
     int32_t offset = column->offsets[i] - first;
@@ -249,8 +255,7 @@ static int pack_section(const struct store_rows *rows, struct mem_account *accou
       .series_high = rows->rows ? rows->series[rows->rows - 1] : 0,
       .note_size = rows->note.size,
   };
-  *section = (struct commit_section){.offset = (size_t)(*out - commit->bytes),
-                                     .size = section_bytes(rows)};
+  *section = (struct commit_section){.offset = (size_t)(*out - commit->bytes)};
   commit->section_count++;
   if (needs_image(rows)) {
     int code = pack_image(rows, account, shard, &section->image, err);
@@ -268,7 +273,9 @@ static int pack_section(const struct store_rows *rows, struct mem_account *accou
   uint8_t *at = put(*out, &header, sizeof header);
   at = put(at, rows->note.data, rows->note.size);
   if (header.kind == WAL_SECTION_PLAIN) at = put_plain(at, rows);
-  assert(at == *out + section->size);
+  section->size = (size_t)(at - *out);
+  assert(section->size == sizeof header + wal_align8(rows->note.size) +
+                              (header.kind == WAL_SECTION_PLAIN ? header.body_size : 0));
   *out = at;
   commit->payload += section->size;
   commit->rows += rows->rows;
@@ -281,6 +288,13 @@ static int too_large(uint64_t size, uint64_t payload_max, struct err *err) {
                      (unsigned long long)size, (unsigned long long)payload_max);
   err_hint(err, "write it in several parts, or raise the size of log segments");
   return code;
+}
+
+/* Rows that are packed soon, on their way from memory. */
+static void look_ahead(const struct store_rows *rows) {
+  if (!rows->rows) return;
+  __builtin_prefetch(rows->series);
+  if (rows->column_count) __builtin_prefetch(rows->columns[rows->column_count - 1].column.values);
 }
 
 int commit_pack(const struct store_rows *rows, size_t count, struct mem_account *account,
@@ -307,8 +321,10 @@ int commit_pack(const struct store_rows *rows, size_t count, struct mem_account 
                                   .payload = sizeof(struct wal_commit_header),
                                   .bytes = (uint8_t *)packed + head};
   uint8_t *out = packed->bytes;
-  for (size_t i = 0; i < count && code == ERR_OK; i++)
+  for (size_t i = 0; i < count && code == ERR_OK; i++) {
+    if (i + AHEAD < count) look_ahead(&rows[i + AHEAD]);
     code = pack_section(&rows[i], account, shard, packed, &out, err);
+  }
   if (code == ERR_OK && packed->payload > payload_max)
     code = too_large(packed->payload, payload_max, err);
   if (code)

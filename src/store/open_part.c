@@ -1,6 +1,7 @@
 /* Rows in: fixed arrays in one block of memory, one writer, a published length.
  *
- *   struct open_part | columns | series | keys | commits | per column: validity, values, bytes
+ *   struct open_part | columns | series | keys | commits | validity of each column
+ *                    | per column: values, bytes
  *
  * The committer writes rows behind the published length and then publishes the new length with
  * release order; a reader that acquires it sees whole rows below it, for ever the same. The only
@@ -8,8 +9,8 @@
  * of new rows: those are read and written atomically. All bits behind the published length are 0,
  * so that appending is only ever setting bits.
  *
- * A copy with twice the room costs what was appended since the last one, so n rows cost O(n). The
- * first copy has room for few rows only: thousands of tables that get one row now and then must
+ * A copy with half as much room again costs what was appended in the last two, so n rows cost O(n).
+ * The first copy has room for few rows only: thousands of tables that get one row now and then must
  * stay small. */
 #include "store/open_part_private.h"
 
@@ -19,8 +20,10 @@
 #include "columnar/bits.h"
 
 enum {
-  ROWS_FIRST = 4,  /* capacity of the first arrays */
-  BYTES_FIRST = 32 /* bytes of strings of a column */
+  ROWS_FIRST = 4,   /* capacity of the first arrays */
+  ROWS_SLOWER = 32, /* from here on they grow by half: thousands of tables grow all at once, and
+                       room that is not used yet makes the flush that much earlier */
+  BYTES_FIRST = 32  /* bytes of strings of a column */
 };
 
 static size_t align8(size_t size) { return (size + 7) & ~(size_t)7; }
@@ -50,10 +53,13 @@ static void part_lay_out(struct open_part *part) {
   at += (size_t)part->capacity * 8;
   part->commits = (uint64_t *)at;
   at += (size_t)part->capacity * 8;
+  /* Side by side, so that a row of few columns touches few lines of the cache. */
+  for (uint32_t i = 0; i < part->column_count; i++) {
+    part->columns[i].validity = (_Atomic uint64_t *)at;
+    at += bit_words(part->capacity) * 8;
+  }
   for (uint32_t i = 0; i < part->column_count; i++) {
     struct open_column *column = &part->columns[i];
-    column->validity = (_Atomic uint64_t *)at;
-    at += bit_words(part->capacity) * 8;
     column->values = (uint64_t *)at;
     at += values_bytes(column->type, part->capacity);
     column->data = (char *)at;
@@ -184,10 +190,25 @@ static void append_column(struct open_column *ours, uint32_t at, const struct co
     append_strings(ours, at, theirs, count);
   else if (ours->type.physical == PHYSICAL_BOOL)
     append_bits(ours->bits, at, theirs->bits, count);
-  else if (count == 1)
-    ours->values[at] = theirs->u64[0];
   else
     memcpy(ours->values + at, theirs->u64, (size_t)count * 8);
+}
+
+static void set_bit(_Atomic uint64_t *bits, uint32_t at) {
+  _Atomic uint64_t *word = bits + (at >> 6);
+  uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+  atomic_store_explicit(word, old | UINT64_C(1) << (at & 63), memory_order_relaxed);
+}
+
+/* The same for one row: bodies of many tables bring each of them one. */
+static void append_cell(struct open_column *ours, uint32_t at, const struct column *theirs) {
+  if (!theirs->validity || theirs->validity[0] & 1) set_bit(ours->validity, at);
+  if (type_is_string(ours->type))
+    append_strings(ours, at, theirs, 1);
+  else if (ours->type.physical != PHYSICAL_BOOL)
+    ours->values[at] = theirs->u64[0];
+  else if (theirs->bits[0] & 1)
+    set_bit(ours->bits, at);
 }
 
 static void append_absent(struct open_column *ours, uint32_t at, uint32_t count) {
@@ -211,13 +232,35 @@ int open_part_append(struct open_part *part, const struct store_rows *rows, uint
   uint32_t theirs = 0;
   for (uint32_t i = 0; i < part->column_count; i++) {
     struct open_column *ours = &part->columns[i];
-    if (theirs < rows->column_count && rows->columns[theirs].id == ours->id)
+    bool present = theirs < rows->column_count && rows->columns[theirs].id == ours->id;
+    if (present && rows->rows == 1)
+      append_cell(ours, at, &rows->columns[theirs++].column);
+    else if (present)
       append_column(ours, at, &rows->columns[theirs++].column, rows->rows);
     else
       append_absent(ours, at, rows->rows);
   }
   atomic_store_explicit(&part->rows, at + rows->rows, memory_order_release);
   return ERR_OK;
+}
+
+void open_part_expect(const struct open_part *part, bool near) {
+  enum { COLUMNS = 16, LINE = 64 };
+  uint32_t columns = near ? part->column_count : COLUMNS;
+  if (columns > COLUMNS) columns = COLUMNS;
+  size_t head = sizeof *part + columns * sizeof part->columns[0];
+  for (size_t at = 0; !near && at < head; at += LINE)
+    __builtin_prefetch((const char *)part + at);
+  if (!near) return;
+  uint32_t rows = atomic_load_explicit(&part->rows, memory_order_relaxed);
+  __builtin_prefetch(part->series + rows, 1);
+  __builtin_prefetch(part->keys + rows, 1);
+  __builtin_prefetch(part->commits + rows, 1);
+  for (uint32_t i = 0; i < columns; i++) {
+    __builtin_prefetch((const void *)(part->columns[i].validity + (rows >> 6)), 1);
+    if (part->columns[i].type.physical != PHYSICAL_BOOL && !type_is_string(part->columns[i].type))
+      __builtin_prefetch(part->columns[i].values + rows, 1);
+  }
 }
 
 /* ---- growing ---- */
@@ -287,7 +330,8 @@ static void copy_rows(struct open_part *to, const struct open_part *from) {
 int open_part_grow(const struct open_part *part, const struct store_rows *rows,
                    struct open_part **grown, struct err *err) {
   uint64_t needed = (uint64_t)open_part_rows(part) + rows->rows;
-  uint64_t capacity = (uint64_t)part->capacity * 2;
+  uint64_t capacity = (uint64_t)part->capacity;
+  capacity += capacity < ROWS_SLOWER ? capacity : capacity / 2;
   capacity = capacity > needed ? capacity : needed;
   capacity = capacity > ROWS_FIRST ? capacity : ROWS_FIRST;
   if (needed > INT32_MAX)

@@ -23,8 +23,12 @@ void open_part_release(struct open_part *part); /* NULL is allowed */
  * order). ERR_INTERNAL when a column has another type than before. */
 int open_part_append(struct open_part *part, const struct store_rows *rows, uint64_t commit,
                      bool *full, struct err *err);
-/* Committer only. A copy with at least twice the room, and room for `rows`. ERR_LIMIT_EXCEEDED when
- * that passes what a part can hold (it must be sealed before), ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
+/* Committer only. Rows will soon be appended: asks for the memory that this touches, first the
+ * head, then, `near`, where the next row goes. */
+void open_part_expect(const struct open_part *part, bool near);
+/* Committer only. A copy with at least half as much room again, and room for `rows`.
+ * ERR_LIMIT_EXCEEDED when that passes what a part can hold (it must be sealed before),
+ * ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int open_part_grow(const struct open_part *part, const struct store_rows *rows,
                    struct open_part **grown, struct err *err);
 uint32_t open_part_rows(const struct open_part *part);       /* published */

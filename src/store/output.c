@@ -59,6 +59,7 @@ struct union_facts {
   uint32_t tombstone_count;
   uint64_t *ids;
   uint64_t commit_min, commit_max;
+  uint64_t rows; /* of all parts: the union has no more */
 };
 
 /* Merges ascending ids into the ascending list. */
@@ -106,6 +107,7 @@ static int gather(const struct output_source *source, struct union_facts *facts,
     }
     store_part_facts(source->parts[i], &part);
     facts->ids[i] = part.id;
+    facts->rows += part.rows;
     if (part.commit_min < facts->commit_min) facts->commit_min = part.commit_min;
     if (part.commit_max > facts->commit_max) facts->commit_max = part.commit_max;
   }
@@ -140,7 +142,8 @@ static void chunk_rows(const struct store_chunk *chunk, const struct output_sour
 static int stream(struct store_scan *scan, const struct output_source *source,
                   const struct union_facts *facts, struct part_writer *writer, uint64_t *row_count,
                   struct arena *arena, struct err *err) {
-  uint64_t *series = ARENA_ARRAY(arena, uint64_t, CODEC_ROWS_MAX);
+  uint64_t rows_max = facts->rows < CODEC_ROWS_MAX ? facts->rows : CODEC_ROWS_MAX;
+  uint64_t *series = arena_alloc(arena, (rows_max + 1) * sizeof *series);
   struct store_column *columns = ARENA_ARRAY(arena, struct store_column, facts->column_count);
   if (!series || !columns) return mem_refused(arena->account, CODEC_ROWS_MAX * 8, err);
   for (;;) {
@@ -149,7 +152,7 @@ static int stream(struct store_scan *scan, const struct output_source *source,
     struct store_chunk chunk;
     int code = store_scan_next(scan, &chunk, err);
     if (code || chunk.rows == 0) return code;
-    assert(chunk.rows <= CODEC_ROWS_MAX);
+    assert(chunk.rows <= rows_max);
     code = store_scan_load(scan, &chunk, true, UINT64_MAX, err);
     if (code) return code;
     struct store_rows rows;

@@ -349,6 +349,18 @@ static int drop_store(struct publication *publication, struct store_version **ve
   return ERR_OK;
 }
 
+void publication_expect(const struct publication *publication, uint64_t store,
+                        enum publication_distance distance) {
+  const struct store_version *version = root_map_find(&publication->edit.map, store);
+  if (!version) return;
+  if (distance == PUBLICATION_FAR) {
+    __builtin_prefetch(version);
+    return;
+  }
+  if (distance == PUBLICATION_MIDDLE) __builtin_prefetch(version->live, 1);
+  if (version->open) open_part_expect(version->open, distance == PUBLICATION_NEAR);
+}
+
 int publication_section(struct publication *publication, const struct section_view *view,
                         struct part_memory *image, uint64_t commit, struct err *err) {
   struct store_shard *shard = publication->shard;

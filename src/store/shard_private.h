@@ -40,7 +40,7 @@ enum {
   OPEN_BYTES_SEAL = 4 << 20,   /* or so many bytes */
   MEMORY_PARTS_MAX = 16,       /* of one store, before they are merged in memory */
   GROUP_BYTES_MAX = 8 << 20,   /* of the payload of one record, unless one commit is larger */
-  GROUP_BUFFER_KEPT = 1 << 20, /* a larger buffer is given back after its group */
+  GROUP_BUFFER_KEPT = 4 << 20, /* a larger buffer is given back after its group */
 };
 
 struct shard_counters {
@@ -127,6 +127,12 @@ struct publication {
 };
 /* Begins a change of the root as a copy of the current one. */
 void publication_begin(struct store_shard *shard, struct publication *publication);
+/* A section of this store follows: asks for the memory that it will touch (the version; what it
+ * points to; where rows go), so that it is there when its turn comes. To be called for each of the
+ * distances, from far to near. */
+enum publication_distance { PUBLICATION_FAR, PUBLICATION_MIDDLE, PUBLICATION_NEAR };
+void publication_expect(const struct publication *publication, uint64_t store,
+                        enum publication_distance distance);
 /* Adds what one section of commit `commit` does. `image`: the retained bytes of an image section,
  * NULL for others. */
 int publication_section(struct publication *publication, const struct section_view *view,
