@@ -166,6 +166,8 @@ static int connect_any(struct http_client *client, struct err *err) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
   uv_getaddrinfo_t lookup;
   int status = uv_getaddrinfo(&client->loop, &lookup, NULL, host, service, &hints);
+  if (status && str_equal_ignoring_case(client->url.host, STR("localhost"))) /* no file of hosts */
+    status = uv_getaddrinfo(&client->loop, &lookup, NULL, "127.0.0.1", service, &hints);
   if (status) return fail_uv(client, status, "find", err);
   int code = ERR_NETWORK;
   for (struct addrinfo *at = lookup.addrinfo; at && code; at = at->ai_next) {

@@ -123,11 +123,13 @@ static int fail_uv(struct err *err, int status, const char *what, const char *ad
   return code;
 }
 
-/* Turns the address into a socket address, asking the resolver for names. */
+/* Turns the address into a socket address, asking the resolver for names. localhost is always the
+ * loopback address (RFC 6761, 6.3), also where neither a file of hosts nor a resolver says so. */
 static int resolve(struct server *server, struct str host, uint16_t port,
                    struct sockaddr_storage *out, struct err *err) {
   char name[256];
   if (host.size == 0) host = STR("::");
+  if (str_equal_ignoring_case(host, STR("localhost"))) host = STR("127.0.0.1");
   if (host.size >= sizeof name) return err_set(err, ERR_INVALID_ARGUMENT, "address too long");
   memcpy(name, host.data, host.size);
   name[host.size] = '\0';
