@@ -49,9 +49,6 @@
 /* A body is cut at line ends into pieces of about this size for the workers: long enough to hide
  * the hand-over, short enough to share. */
 #define LIMIT_BODY_PIECE_SIZE LIMIT_KIB(256)
-/* Tables that one commit touches: the list of them in a log record is read before the record's rows
- * are. */
-#define LIMIT_TABLES_PER_COMMIT 65536
 /* Rows of one commit: row ordinals are 32 bits. */
 #define LIMIT_ROWS_PER_COMMIT INT32_MAX
 /* Faults of one body that are told one by one; the rest is counted. */

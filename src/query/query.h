@@ -60,7 +60,8 @@ struct query_event {
 int query_open(struct table_engine *engine, const struct query_options *options,
                struct query **query, struct err *err);
 /* The next event. An error of a statement is an event (QUERY_DONE with error), not a failure of
- * this call; later statements still run, as in InfluxDB, unless the query was cancelled. */
+ * this call; later statements still run (InfluxDB leaves them out), unless the query was cancelled.
+ */
 int query_next(struct query *query, struct query_event *event, struct err *err);
 void query_cancel(struct query *query);
 void query_close(struct query *query);
