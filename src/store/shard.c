@@ -8,6 +8,7 @@
 #include "store/shard_private.h"
 
 void store_options_default(struct store_options *options) {
+  options->form = STORE_FORM_SHARD;
   options->logger = NULL;
   options->metrics = NULL;
   options->hooks = NULL;

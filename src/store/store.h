@@ -47,6 +47,35 @@ enum store_policy {
 
 enum store_sync { STORE_SYNC_ALWAYS, STORE_SYNC_INTERVAL, STORE_SYNC_OFF };
 
+/* How a directory is laid out. */
+enum store_form {
+  STORE_FORM_SHARD, /* any number of stores; a manifest log, parts and bundles in files */
+  STORE_FORM_ALONE, /* one store, id 1; a snapshot file per publication, a directory per part */
+};
+
+/* Column ids that the store itself gives a meaning; other ids stay below. */
+enum {
+  STORE_COLUMN_RESERVED = 0xffffff00, /* the first of them */
+  STORE_COLUMN_PAYLOAD = 0xfffffffd,  /* BYTES: opaque data of a row, kept in frames (data.bin) */
+  STORE_COLUMN_COMMIT = 0xfffffffe,   /* UINT64: the commit that wrote the row; only with history */
+  STORE_COLUMN_MARK = 0xffffffff,     /* BOOL: true: the row (series, key) is deleted as of here */
+};
+
+enum { STORE_FILTERS_MAX = 64 };
+
+/* What may differ from store to store and from day to day. The layer above keeps it; flushes and
+ * merges ask for it each time (hooks->settings). All 0 is the default. */
+struct store_settings {
+  uint64_t partition_width; /* in key units; 0: parts are not split by key */
+  int64_t partition_origin; /* a key at which a partition begins */
+  int64_t horizon;          /* rows with keys below it have expired (has_horizon) */
+  bool has_horizon;
+  uint64_t history_commits; /* newest-wins policies: superseded rows stay for so many commits */
+  uint32_t filter_count;    /* columns that get a Bloom filter (.tf) */
+  uint32_t filters[STORE_FILTERS_MAX];
+  double filter_false_positives; /* 0: 0.01 */
+};
+
 /* What the store needs from the layer above. All may be NULL. Called from any thread. */
 struct store_hooks {
   /* First of all, before any other: the shard that the others are about. Snapshots of it may be
@@ -64,10 +93,17 @@ struct store_hooks {
                   struct err *err);
   /* All rows of `store` up to `commit` now sit in parts on disk. */
   void (*flushed)(void *context, uint64_t store, uint64_t commit);
+  /* `settings` comes with the defaults; called before each flush or merge of the store. */
+  void (*settings)(void *context, uint64_t store, struct store_settings *settings);
+  /* The name of a column, for parts that name their columns (STORE_FORM_ALONE). Appends it to
+   * `out`; nothing: the column is named by its id. */
+  int (*column_name)(void *context, uint64_t store, uint32_t column, struct buffer *out,
+                     struct err *err);
 };
 
 struct store_options {
   const char *path; /* the directory; created if missing (its parent must exist) */
+  enum store_form form;
   struct os *os;
   struct mem_account *account;     /* parent of the shard's accounts */
   struct logger *logger;           /* may be NULL */
@@ -206,6 +242,7 @@ struct store_scan_spec {
   uint32_t
       head; /* not 0: the caller needs only the first `head` rows of each series; more may come */
   uint32_t tail;               /* not 0: only the last `tail` rows of each series; more may come */
+  uint64_t as_of;              /* not 0: rows as they were after this commit (needs history) */
   struct mem_account *account; /* what the scan holds */
 };
 
@@ -234,6 +271,7 @@ struct store_chunk {
 struct store_scan_figures {
   uint64_t parts, blocks_considered, blocks_skipped, blocks_read, blocks_by_statistics;
   uint64_t rows_scanned, rows_returned, bytes_read;
+  uint64_t parts_damaged; /* left out of the answer, which is degraded if this is not 0 */
 };
 
 /* Opens a scan of one store; it retains the snapshot. An error where the store can't be
