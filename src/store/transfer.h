@@ -1,0 +1,81 @@
+/* Rows that move between directories as whole parts: hard-linked snapshots (what a backup is made
+ * of), and parts exported from one shard and imported into another. Public, like store.h. */
+#ifndef NILO_STORE_TRANSFER_H
+#define NILO_STORE_TRANSFER_H
+
+#include "store/store.h"
+
+/* ---- a snapshot as a directory ---- */
+
+/* A file of parts in the new directory. */
+struct store_link_file {
+  const char *path; /* below the target: "parts/000000000000002a.part" */
+  uint64_t bytes;
+  bool copied;  /* the file system has no links between the two */
+  bool written; /* made of rows that were in memory; else it is a file of the source */
+};
+
+struct store_link_options {
+  /* Which stores go along. NULL: all. */
+  bool (*wanted)(void *context, uint64_t store);
+  /* Called for each file of parts as it gets there; an error from it ends the work and is
+   * returned. May be NULL. */
+  int (*file)(void *context, const struct store_link_file *file, struct err *err);
+  void *context;
+  bool copy; /* never link: the target is to share no bytes on disk with the source */
+  /* Parts that could not be opened are left out; else they are an error (ERR_CORRUPTION). */
+  bool allow_damaged;
+};
+
+struct store_link_figures {
+  uint64_t commit; /* what the directory holds: rows of commits up to here */
+  uint64_t stores, parts, rows_written;
+  uint64_t files_linked, files_copied, files_written;
+  uint64_t bytes_linked, bytes_copied, bytes_written;
+  uint64_t parts_damaged; /* left out */
+};
+
+/* Makes `target` (which must not exist, or be an empty directory; its parent must exist) a
+ * directory that opens as a shard of the same form and id with exactly the rows of the snapshot:
+ * files of parts under their own names and epochs, rows in memory as new parts, a manifest, an
+ * empty log. Everything is synced when it returns. Writing may go on meanwhile; a flush of the
+ * source waits. Nothing is left when it fails. `snapshot` is of this shard; options and figures may
+ * be NULL. Errors: ERR_FILE_EXISTS, ERR_DISK_FULL, ERR_IO, ERR_CORRUPTION, ERR_MEMORY_LIMIT. */
+int store_snapshot_link(struct store_shard *shard, struct store_snapshot *snapshot,
+                        const char *target, const struct store_link_options *options,
+                        struct store_link_figures *figures, struct err *err);
+
+/* ---- single parts ---- */
+
+/* Writes a part (of a snapshot that the caller holds) as a directory of its own, which must not
+ * exist: wide files and manifest.json, as docs/format/part.md says. It is checked wholly first and
+ * synced when this returns; nothing is left when it fails. Errors: ERR_FILE_EXISTS, ERR_CORRUPTION,
+ * ERR_DISK_FULL, ERR_IO. */
+int store_part_export(struct store_shard *shard, struct store_part *part, const char *target,
+                      struct err *err);
+
+struct store_import_options {
+  /* What a column or series of the source is called here; 0: it is left out. NULL: as there. Two
+   * may not become one. */
+  uint32_t (*column)(void *context, uint32_t column);
+  uint64_t (*series)(void *context, uint64_t series);
+  void *context;
+  struct str note; /* of the commit, for hooks->replay */
+};
+
+struct store_import_figures {
+  uint64_t commit; /* the one that the rows became */
+  uint64_t rows, blocks, bytes;
+};
+
+/* Adds the rows of an exported part to a store as one commit. The source is checked wholly before
+ * anything else; its rows go through the part writer under their names here, with their keys. A
+ * failure, or power loss before it returns, leaves the rows out altogether (a commit without rows
+ * may stay). What tombstones the part carries is not taken over. Errors: ERR_CORRUPTION (source),
+ * ERR_INVALID_ARGUMENT (policies differ; two columns or series become one), ERR_DISK_FULL, ERR_IO,
+ * ERR_MEMORY_LIMIT. options and figures may be NULL. */
+int store_part_import(struct store_shard *shard, uint64_t store, const char *source,
+                      const struct store_import_options *options,
+                      struct store_import_figures *figures, struct err *err);
+
+#endif
