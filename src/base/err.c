@@ -23,12 +23,26 @@ const struct err_info *err_info(int code) {
   return info ? info : info_find(ERR_INTERNAL);
 }
 
+enum err_class err_class(int code) { return err_info(code)->class; }
+
+const char *err_class_name(enum err_class class) {
+  static const char *const names[] = {
+      [ERR_CLASS_NONE] = "none",           [ERR_CLASS_VALIDATION] = "validation",
+      [ERR_CLASS_NOT_FOUND] = "not found", [ERR_CLASS_CORRUPTION] = "corruption",
+      [ERR_CLASS_RESOURCE] = "resource",   [ERR_CLASS_CONCURRENCY] = "concurrency",
+      [ERR_CLASS_CANCELLED] = "cancelled", [ERR_CLASS_IO] = "io",
+      [ERR_CLASS_INTERNAL] = "internal",
+  };
+  return names[class];
+}
+
 void err_reset(struct err *err) {
   if (!err) return;
   err->code = ERR_OK;
   err->line = 0;
   err->column = 0;
   err->offset = -1;
+  err->retry_ms = 0;
   err->message[0] = '\0';
   err->detail[0] = '\0';
   err->hint[0] = '\0';
@@ -59,6 +73,11 @@ void err_detail(struct err *err, const char *format, ...) {
   va_start(args, format);
   vsnprintf(err->detail, sizeof err->detail, format, args);
   va_end(args);
+}
+
+void err_retry(struct err *err, int64_t ms) {
+  if (!err) return;
+  err->retry_ms = ms < 1 ? 1 : ms > INT32_MAX ? INT32_MAX : (int32_t)ms;
 }
 
 void err_position(struct err *err, int32_t line, int32_t column, int64_t offset) {

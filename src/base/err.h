@@ -33,6 +33,7 @@ struct err {
   int32_t line;      /* 1-based line of the input, 0: unknown */
   int32_t column;    /* 1-based byte column in that line, 0: unknown */
   int64_t offset;    /* byte offset in the file or text, -1: unknown */
+  int32_t retry_ms;  /* the same call may succeed after so long; 0: nothing is known of that */
   char message[256]; /* what is wrong, in one sentence without a full stop */
   char detail[256];  /* the place and the cause: a file, a system error, the error below */
   char hint[192];    /* what to do about it */
@@ -66,14 +67,25 @@ void err_detail(struct err *err, const char *format, ...) __attribute__((format(
 /* Sets the position. Any of the three may be "unknown" (0, 0, -1). NULL err is allowed. */
 void err_position(struct err *err, int32_t line, int32_t column, int64_t offset);
 
+/* Says after how many milliseconds the same call may succeed (at least 1 is kept). For errors of
+ * the class RESOURCE; doors pass it on (Retry-After). NULL err is allowed. */
+void err_retry(struct err *err, int64_t ms);
+
 /* Puts a new message in front: the old message becomes the detail (joined with an old detail by ":
- * "); code, position and hint stay. Returns the code that err holds, or ERR_INTERNAL for NULL err.
+ * "); code, position, hint and retry_ms stay. Returns the code that err holds, or ERR_INTERNAL for
+ * NULL err.
  */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The facts of a code; those of ERR_INTERNAL for a number that is not in the table. Static storage.
  */
 const struct err_info *err_info(int code);
+/* The class of a code: what kind of failure it is, whatever the occasion. ERR_CLASS_NONE for ERR_OK
+ * only. */
+enum err_class err_class(int code);
+/* "validation", "not found", "corruption", "resource", "concurrency", "cancelled", "io",
+ * "internal"; "none". Static storage. */
+const char *err_class_name(enum err_class class);
 
 /* Writes "message (detail); hint" as one line of text into out, always terminated. Returns its
  * length (cut to size - 1). */

@@ -342,7 +342,11 @@ void reply_error_status(struct request *request, int status, const struct err *e
   }
   if (!is_v2) http_write_header(&request->headers, "X-Influxdb-Error", buffer_str(&text));
   buffer_deinit(&text);
-  if (status == 503) reply_header(request, "Retry-After", STR("1"));
+  if (status == 503 || err->retry_ms) {
+    /* whole seconds, upwards */
+    int64_t seconds = err->retry_ms ? ((int64_t)err->retry_ms + 999) / 1000 : 1;
+    http_write_header_u64(&request->headers, "Retry-After", (uint64_t)seconds);
+  }
   request->status = status;
   reply_finish(request);
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -28,6 +29,56 @@ static void every_code_has_its_facts(void **state) {
   }
   assert_string_equal(err_info(ERR_TYPE_CONFLICT)->name, "TYPE_CONFLICT");
   assert_string_equal(err_info(-7)->name, "INTERNAL");
+}
+
+static void test_r7_every_code_has_a_class(void **state) {
+  (void)state;
+  static const struct {
+    int code;
+    const char *name, *class;
+    enum err_class number;
+  } rows[] = {
+#define ERROR(name, number, class, http, sqlstate, grpc, text)                                     \
+  {ERR_##name, #name, #class, ERR_CLASS_##class},
+#include "base/errors.def"
+#undef ERROR
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    enum err_class class = err_class(rows[i].code);
+    assert_int_equal(class, rows[i].number);
+    assert_int_equal(class == ERR_CLASS_NONE, rows[i].code == ERR_OK);
+    /* the class's name is that of the table, in words */
+    char word[32];
+    snprintf(word, sizeof word, "%s", err_class_name(class));
+    for (char *at = word; *at; at++)
+      *at = *at == ' ' ? '_' : (char)(*at - 'a' + 'A');
+    assert_string_equal(word, rows[i].class);
+    /* statuses of a class agree: who is at fault */
+    int http = err_info(rows[i].code)->http;
+    if (class == ERR_CLASS_VALIDATION || class == ERR_CLASS_NOT_FOUND)
+      assert_in_range(http, 400, 499);
+    if (class == ERR_CLASS_CORRUPTION || class == ERR_CLASS_INTERNAL) assert_int_equal(http, 500);
+    if (class == ERR_CLASS_RESOURCE) assert_true(http == 429 || http == 503 || http == 507);
+  }
+  assert_int_equal(err_class(-7), ERR_CLASS_INTERNAL);
+}
+
+static void test_r3_errors_say_when_to_retry(void **state) {
+  (void)state;
+  struct err err;
+  err_set(&err, ERR_RATE_LIMIT, "too fast");
+  assert_int_equal(err.retry_ms, 0);
+  err_retry(&err, 1500);
+  assert_int_equal(err.retry_ms, 1500);
+  err_wrap(&err, "cannot write");
+  assert_int_equal(err.retry_ms, 1500);
+  err_retry(&err, -5);
+  assert_int_equal(err.retry_ms, 1);
+  err_retry(&err, INT64_MAX);
+  assert_int_equal(err.retry_ms, INT32_MAX);
+  err_retry(NULL, 1);
+  err_set(&err, ERR_IO, "another");
+  assert_int_equal(err.retry_ms, 0);
 }
 
 static void setting_wrapping_and_formatting(void **state) {
@@ -101,6 +152,8 @@ static void strings_compare_by_bytes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_code_has_its_facts),
+      cmocka_unit_test(test_r7_every_code_has_a_class),
+      cmocka_unit_test(test_r3_errors_say_when_to_retry),
       cmocka_unit_test(setting_wrapping_and_formatting),
       cmocka_unit_test(long_texts_are_cut_and_null_is_allowed),
       cmocka_unit_test(strings_compare_by_bytes),
