@@ -137,5 +137,15 @@ enum store_policy part_policy(const struct store_part *part);
 void part_describe(const struct store_part *part, char *out, size_t size);
 /* Checks every checksum and invariant of the part; the first violation is the error. */
 int part_verify(struct store_part *part, struct err *err);
+/* The same, which goes on: calls `found` with each violation (corruption, or bytes that cannot be
+ * read; its position is the offset in the file) and `progress` (may be NULL) behind each block with
+ * its size; an error from that, like memory refused, ends the search and is returned. */
+struct part_verifier {
+  void *context;
+  void (*found)(void *context, const struct err *finding);
+  int (*progress)(void *context, uint64_t bytes, struct err *err);
+};
+int part_verify_each(struct store_part *part, const struct part_verifier *verifier,
+                     struct err *err);
 
 #endif

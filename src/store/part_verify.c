@@ -125,21 +125,82 @@ static int verify_facts(const struct verification *verification, struct err *err
   return ERR_OK;
 }
 
-int part_verify(struct store_part *part, struct err *err) {
+/* Hands a violation on, so that the search goes on behind it; other errors end it. */
+static int settle(const struct part_verifier *verifier, int code, const struct err *finding,
+                  struct err *err) {
+  if (!code) return ERR_OK;
+  enum err_class class = err_info(code)->class;
+  if (class == ERR_CLASS_CORRUPTION || code == ERR_IO || code == ERR_END_OF_INPUT) {
+    verifier->found(verifier->context, finding);
+    return ERR_OK;
+  }
+  if (err) *err = *finding;
+  return code;
+}
+
+static int verify_block(struct verification *verification, const struct part_verifier *verifier,
+                        uint32_t block, bool *intact, struct err *err) {
+  struct store_part *part = verification->part;
+  struct err finding;
+  const int64_t *keys = NULL;
+  err_reset(&finding);
+  arena_reset(&verification->arena);
+  int code = verify_rows(verification, block, &keys, &finding);
+  *intact = *intact && !code;
+  code = settle(verifier, code, &finding, err);
+  for (uint32_t i = 0; i < part->meta.column_count && keys && !code; i++) {
+    int column = verify_column(verification, block, i, keys, &finding);
+    code = settle(verifier, column, &finding, err);
+  }
+  if (verifier->progress && !code)
+    code =
+        verifier->progress(verifier->context, atomic_load(&part->blocks)->places[block].size, err);
+  return code;
+}
+
+int part_verify_each(struct store_part *part, const struct part_verifier *verifier,
+                     struct err *err) {
   struct verification verification = {
       .part = part, .key_min = INT64_MAX, .key_max = INT64_MIN, .key_last = INT64_MIN};
+  struct err finding;
+  err_reset(&finding);
   arena_init(&verification.arena, part->account, PIECE_BYTES);
-  int code = verify_header(&verification, err);
-  if (!code) code = verify_series_section(&verification, err);
-  if (!code) code = part_load_blocks(part, err);
-  for (uint32_t block = 0; block < part->meta.blocks && !code; block++) {
-    const int64_t *keys = NULL;
-    arena_reset(&verification.arena);
-    code = verify_rows(&verification, block, &keys, err);
-    for (uint32_t i = 0; i < part->meta.column_count && !code; i++)
-      code = verify_column(&verification, block, i, keys, err);
-  }
-  if (!code) code = verify_facts(&verification, err);
+  int code = settle(verifier, verify_header(&verification, &finding), &finding, err);
+  if (!code) code = settle(verifier, verify_series_section(&verification, &finding), &finding, err);
+  int loaded = code ? code : part_load_blocks(part, &finding);
+  if (!code) code = settle(verifier, loaded, &finding, err);
+  bool intact = !loaded;
+  for (uint32_t block = 0; block < part->meta.blocks && !loaded && !code; block++)
+    code = verify_block(&verification, verifier, block, &intact, err);
+  /* Facts of rows that could not be read say nothing. */
+  if (!code && intact)
+    code = settle(verifier, verify_facts(&verification, &finding), &finding, err);
   arena_deinit(&verification.arena);
+  return code;
+}
+
+/* The first violation. */
+static void keep_first(void *context, const struct err *finding) {
+  struct err *first = context;
+  if (!first->code) *first = *finding;
+}
+
+static int stop_early(void *context, uint64_t bytes, struct err *err) {
+  const struct err *first = context;
+  (void)bytes;
+  if (!first->code) return ERR_OK;
+  if (err) *err = *first;
+  return first->code;
+}
+
+int part_verify(struct store_part *part, struct err *err) {
+  struct err first;
+  err_reset(&first);
+  struct part_verifier verifier = {.context = &first, .found = keep_first, .progress = stop_early};
+  int code = part_verify_each(part, &verifier, err);
+  if (!code && first.code) {
+    if (err) *err = first;
+    code = first.code;
+  }
   return code;
 }
