@@ -102,9 +102,40 @@ static void hash_call(struct sim *sim, const struct sim_call *call) {
   sim__hash(sim, call->b);
 }
 
+/* What the watcher, the orders of the test and the dice say about a call, and the code of a
+ * failure.
+ */
+static enum sim_fate draw_fate(struct sim *sim, const struct sim_call *call, bool numbered,
+                               int *code) {
+  enum os_sim_verdict verdict = OS_SIM_GO;
+  *code = ERR_IO;
+  if (sim->watch) {
+    struct os_sim_event event = {.operation = numbered ? sim->operations : 0,
+                                 .call = call->name,
+                                 .path = call->path,
+                                 .thread = sim__fiber_name(sim),
+                                 .changes = call->changes};
+    verdict = sim->watch(sim->watch_context, &event, code);
+  }
+  if (verdict == OS_SIM_LOSE_POWER || (numbered && sim->operations == sim->crash_at))
+    return SIM_CRASH;
+  if (verdict == OS_SIM_FAIL) return SIM_FAIL;
+  if (numbered && sim->fail_at > 0 && sim->operations >= sim->fail_at &&
+      sim->operations <= sim->fail_until) {
+    *code = sim->fail_code;
+    return SIM_FAIL;
+  }
+  if (numbered && sim->options.fail_per_million > 0 &&
+      sim__draw_below(&sim->disk_random, 1000000) < sim->options.fail_per_million) {
+    *code = ERR_IO;
+    return SIM_FAIL;
+  }
+  return verdict == OS_SIM_PRETEND && call->makes_durable ? SIM_PRETEND : SIM_GO;
+}
+
 enum sim_fate sim__enter(struct sim *sim, const struct sim_call *call, int *code, struct err *err) {
+  static const char *const notes[] = {"", " FAILS", " POWER LOST", " PRETENDS"};
   sim__point(sim, CALL_NS);
-  *code = ERR_OK;
   if (sim->crashed) {
     *code = sim__lost(err, call->path);
     return SIM_FAIL;
@@ -112,25 +143,18 @@ enum sim_fate sim__enter(struct sim *sim, const struct sim_call *call, int *code
   hash_call(sim, call);
   bool numbered = call->changes || sim->options.number_reads;
   if (numbered) sim->operations++;
-  if (numbered && sim->operations == sim->crash_at) {
-    trace_call(sim, call, " POWER LOST");
+  enum sim_fate fate = draw_fate(sim, call, numbered, code);
+  trace_call(sim, call, notes[fate]);
+  if (fate == SIM_CRASH) {
     os_sim_crash(&sim->os);
     *code = sim__lost(err, call->path);
-    return SIM_CRASH;
-  }
-  bool fails = numbered && sim->fail_at > 0 && sim->operations >= sim->fail_at &&
-               sim->operations <= sim->fail_until;
-  bool unlucky = numbered && sim->options.fail_per_million > 0 &&
-                 sim__draw_below(&sim->disk_random, 1000000) < sim->options.fail_per_million;
-  if (fails || unlucky) {
-    *code = fails ? sim->fail_code : ERR_IO;
-    trace_call(sim, call, " FAILS");
+  } else if (fate == SIM_FAIL) {
     err_set(err, *code, "simulated failure of %s", call->name);
     err_detail(err, "%s: operation %llu", call->path, (unsigned long long)sim->operations);
-    return SIM_FAIL;
+  } else {
+    *code = ERR_OK;
   }
-  trace_call(sim, call, "");
-  return SIM_GO;
+  return fate;
 }
 
 void sim__leave(struct sim *sim) { sim__point(sim, CALL_NS); }
@@ -147,6 +171,14 @@ void os_sim_fail_at(struct os *os, uint64_t operation, int code) {
 void os_sim_fail_from(struct os *os, uint64_t operation, int code) {
   os_sim_fail_at(os, operation, code);
   sim_of(os)->fail_until = UINT64_MAX;
+}
+
+void os_sim_watch(struct os *os,
+                  enum os_sim_verdict (*watch)(void *context, const struct os_sim_event *event,
+                                               int *code),
+                  void *context) {
+  sim_of(os)->watch = watch;
+  sim_of(os)->watch_context = context;
 }
 
 /* ---- power ---- */

@@ -55,12 +55,36 @@ void os_sim_run(struct os *os, void (*main)(void *context), void *context);
 uint64_t os_sim_operations(const struct os *os);
 /* Power is lost during this operation, which may have happened in part or wholly. 0: never. */
 void os_sim_crash_at(struct os *os, uint64_t operation);
-/* This operation fails with the code (ERR_IO, ERR_DISK_FULL …) and has no effect; a sync that fails
- * leaves the file as a real one does: what was unsynced may never reach the disk, whatever later
- * syncs say. 0: none. */
+/* This operation fails with the code (ERR_IO, ERR_DISK_FULL …) and has no effect, but for a write,
+ * of which any first part may be there; a sync that fails leaves the file as a real one does: what
+ * was unsynced may never reach the disk, whatever later syncs say. 0: none. */
 void os_sim_fail_at(struct os *os, uint64_t operation, int code);
 /* The same for this operation and all that follow: a disk that has died. 0: none. */
 void os_sim_fail_from(struct os *os, uint64_t operation, int code);
+
+/* A file call that is about to happen. */
+struct os_sim_event {
+  uint64_t operation; /* its number; 0: it has none (reads without options.number_reads) */
+  const char *call;   /* "open", "read", "write", "sync", "truncate", "remove", "rename", "link",
+                         "mkdir", "rmdir", "dirsync", "list", "exists", "size", "disk size", "lock",
+                         "space" */
+  const char *path;
+  const char *thread; /* who calls */
+  bool changes;       /* it changes files or names (syncs included) */
+};
+enum os_sim_verdict {
+  OS_SIM_GO,         /* it happens, unless something else was ordered for it */
+  OS_SIM_FAIL,       /* as os_sim_fail_at, with *code */
+  OS_SIM_LOSE_POWER, /* as os_sim_crash_at */
+  OS_SIM_PRETEND,    /* a sync, or a write through OS_DSYNC, says that it is done and makes nothing
+                        durable: a drive that lies. Other calls happen */
+};
+/* Asks `watch` before every file call while the power is on; NULL ends it. It runs on the fiber
+ * that calls, must not make calls of os/os.h, and stays through reboots. */
+void os_sim_watch(struct os *os,
+                  enum os_sim_verdict (*watch)(void *context, const struct os_sim_event *event,
+                                               int *code),
+                  void *context);
 
 /* ---- power ---- */
 

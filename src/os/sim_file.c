@@ -392,18 +392,35 @@ static size_t write_content(struct sim *sim, struct sim_inode *inode, uint64_t o
   return done;
 }
 
+/* The power is on, and the handle of this boot. */
+static bool is_alive(const struct os_file *file) {
+  const struct sim *sim = sim_of(file->os);
+  return !sim->crashed && ((const struct sim_file *)file)->boot == sim->boot;
+}
+
+/* How much of a write that failed is there: nothing half of the time. */
+static size_t draw_part(struct sim *sim, size_t size) {
+  uint64_t part = sim__draw_below(&sim->disk_random, 2 * (uint64_t)size + 1);
+  return part > size ? 0 : (size_t)part;
+}
+
 int sim__file_write(struct os_file *file, uint64_t offset, const void *buffer, size_t size,
                     struct err *err) {
   struct sim *sim = sim_of(file->os);
   int code;
-  struct sim_call call = {.name = "write", .a = offset, .b = size, .changes = true};
+  bool durable = (file->flags & OS_DSYNC) && size > 0;
+  struct sim_call call = {
+      .name = "write", .a = offset, .b = size, .changes = true, .makes_durable = durable};
   enum sim_fate fate = enter(file, call, &code, err);
-  if (fate == SIM_FAIL) return code;
   struct sim_inode *inode = sim_file_of(file)->inode;
+  if (fate == SIM_FAIL) {
+    if (is_alive(file)) write_content(sim, inode, offset, buffer, draw_part(sim, size));
+    return code;
+  }
   size_t done = write_content(sim, inode, offset, buffer, size);
   if (fate == SIM_CRASH) return code; /* the reboot decides sector by sector */
   if (done < size) return os__fail(err, "cannot write the file", file->path, ENOSPC);
-  if ((file->flags & OS_DSYNC) && size > 0) sync_write(sim, inode, offset, size);
+  if (durable && fate == SIM_GO) sync_write(sim, inode, offset, size);
   sim__leave(sim);
   return ERR_OK;
 }
@@ -412,13 +429,14 @@ int sim__file_sync(struct os_file *file, struct err *err) {
   struct sim *sim = sim_of(file->os);
   struct sim_inode *inode = sim_file_of(file)->inode;
   int code;
-  enum sim_fate fate = enter(file, (struct sim_call){.name = "sync", .changes = true}, &code, err);
+  struct sim_call call = {.name = "sync", .changes = true, .makes_durable = true};
+  enum sim_fate fate = enter(file, call, &code, err);
   if (fate == SIM_FAIL) {
-    if (!sim->crashed && sim_file_of(file)->boot == sim->boot) forsake(inode);
+    if (is_alive(file)) forsake(inode);
     return code;
   }
-  if (fate == SIM_GO || sim__crash_took_effect(sim)) sync_all(sim, inode);
-  if (fate == SIM_GO) sim__leave(sim);
+  if (fate == SIM_GO || (fate == SIM_CRASH && sim__crash_took_effect(sim))) sync_all(sim, inode);
+  if (fate != SIM_CRASH) sim__leave(sim);
   return code;
 }
 

@@ -320,6 +320,7 @@ void sim__names_deinit(struct sim *sim) {
 static enum sim_fate enter(struct sim *sim, const char *name, const char *path, int *code,
                            struct err *err) {
   struct sim_call call = {.name = name, .path = path, .changes = true};
+  call.makes_durable = strcmp(name, "dirsync") == 0;
   enum sim_fate fate = sim__enter(sim, &call, code, err);
   /* A change of names happens or does not: nothing is half done. */
   if (fate == SIM_CRASH && !sim__crash_took_effect(sim)) return SIM_FAIL;
@@ -333,7 +334,7 @@ static int refuse(struct sim *sim, struct err *err, const char *what, const char
 }
 
 static int leave(struct sim *sim, enum sim_fate fate, int code) {
-  if (fate == SIM_GO) sim__leave(sim);
+  if (fate != SIM_CRASH) sim__leave(sim);
   return code;
 }
 
@@ -530,7 +531,7 @@ int sim__dir_sync(struct os *os, const char *path, struct err *err) {
   struct sim_inode *inode = sim__resolve(sim, path, &number);
   if (inode && !inode->is_dir) number = ENOTDIR;
   if (number) return refuse(sim, err, "cannot sync the directory", path, number);
-  sync_dir(sim, inode);
+  if (fate != SIM_PRETEND) sync_dir(sim, inode);
   return leave(sim, fate, code);
 }
 

@@ -97,6 +97,8 @@ struct sim {
   uint64_t crash_at;
   uint64_t fail_at, fail_until; /* operations fail from the one to the other; 0: none */
   int fail_code;
+  enum os_sim_verdict (*watch)(void *context, const struct os_sim_event *event, int *code);
+  void *watch_context;
   bool crashed;
   uint64_t boot;
   uint64_t steps_after_crash;
@@ -144,11 +146,13 @@ struct sim_call {
   const char *path;
   uint64_t a, b; /* numbers for the trace */
   bool changes;  /* it is an operation */
+  bool makes_durable;
 };
-enum sim_fate { SIM_GO, SIM_FAIL, SIM_CRASH };
+enum sim_fate { SIM_GO, SIM_FAIL, SIM_CRASH, SIM_PRETEND };
 /* The begin of every file call: a scheduling point, then numbers it and decides its fate. SIM_GO:
  * do it. SIM_FAIL: return *code, nothing happens. SIM_CRASH: the power goes during it: do a part of
- * it and return *code. err is filled for the last two. */
+ * it and return *code. err is filled for those two. SIM_PRETEND (of calls that make durable): do
+ * it, but make nothing durable. */
 enum sim_fate sim__enter(struct sim *sim, const struct sim_call *call, int *code, struct err *err);
 /* The end of a call that went: another scheduling point, so that others run between the effect of a
  * call and its return. */

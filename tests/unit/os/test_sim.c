@@ -457,6 +457,99 @@ static void reads_are_numbered_on_demand(void **state) {
   os_destroy(os);
 }
 
+/* ---- the watcher ---- */
+
+struct watched {
+  const char *call, *path; /* of the call to decide about */
+  unsigned skip;           /* of those that fit */
+  enum os_sim_verdict verdict;
+  unsigned seen, unnumbered;
+  bool named;
+};
+
+static enum os_sim_verdict watch(void *context, const struct os_sim_event *event, int *code) {
+  struct watched *watched = context;
+  watched->seen++;
+  watched->unnumbered += event->operation == 0;
+  watched->named = strcmp(event->thread, "host") == 0;
+  *code = ERR_DISK_FULL;
+  if (strcmp(event->call, watched->call) || strcmp(event->path, watched->path)) return OS_SIM_GO;
+  return watched->skip-- == 0 ? watched->verdict : OS_SIM_GO;
+}
+
+static void a_watcher_lets_calls_fail(void **state) {
+  (void)state;
+  struct os *os = create_seeded(4);
+  struct watched watched = {.call = "sync", .path = "/f", .skip = 1, .verdict = OS_SIM_FAIL};
+  os_sim_watch(os, watch, &watched);
+  put_synced(os, "/f", "old");
+  struct os_file *file = open_file(os, "/f", RW);
+  assert_int_equal(os_file_sync(file, NULL), ERR_DISK_FULL);
+  os_file_close(file);
+  watched = (struct watched){.call = "rename", .path = "/f", .verdict = OS_SIM_LOSE_POWER};
+  assert_int_equal(os_file_rename(os, "/f", "/g", NULL), ERR_IO);
+  assert_true(os_sim_crashed(os) && watched.named && watched.seen == 1);
+  os_sim_reboot(os, OS_SIM_LOSS_NONE);
+  watched = (struct watched){.call = "", .path = ""};
+  (void)os_path_exists(os, "/f"); /* a call without a number is seen as well */
+  assert_true(watched.seen == 1 && watched.unnumbered == 1);
+  os_sim_watch(os, NULL, NULL);
+  (void)os_path_exists(os, "/f");
+  assert_int_equal(watched.seen, 1);
+  os_destroy(os);
+}
+
+/* A drive that says that a sync is done when it is not: the same for names, and for OS_DSYNC. */
+static void a_watcher_lets_drives_lie(void **state) {
+  (void)state;
+  struct os *os = create_seeded(5);
+  struct watched watched = {.call = "sync", .path = "/f", .verdict = OS_SIM_PRETEND};
+  put_synced(os, "/f", "old");
+  assert_ok(os_dir_sync(os, "/", NULL));
+  os_sim_watch(os, watch, &watched);
+  struct os_file *file = open_file(os, "/f", OS_READ | OS_WRITE);
+  assert_ok(os_file_write(file, 0, "new", 3, NULL));
+  assert_ok(os_file_sync(file, NULL)); /* it lies */
+  os_file_close(file);
+  reboot(os, OS_SIM_LOSS_ALL);
+  assert_string_equal(content_of(os, "/f").text, "old");
+
+  watched = (struct watched){.call = "write", .path = "/f", .verdict = OS_SIM_PRETEND};
+  file = open_file(os, "/f", OS_READ | OS_WRITE | OS_DSYNC);
+  assert_ok(os_file_write(file, 0, "new", 3, NULL)); /* it lies */
+  os_file_close(file);
+  assert_string_equal(content_of(os, "/f").text, "new");
+  reboot(os, OS_SIM_LOSS_ALL);
+  assert_string_equal(content_of(os, "/f").text, "old");
+
+  watched = (struct watched){.call = "dirsync", .path = "/", .verdict = OS_SIM_PRETEND};
+  put_synced(os, "/n", "new");
+  assert_ok(os_dir_sync(os, "/", NULL)); /* it lies */
+  reboot(os, OS_SIM_LOSS_ALL);
+  assert_string_equal(content_of(os, "/n").text, "-");
+  os_destroy(os);
+}
+
+/* Of a write that fails, nothing, all, or a first part is there. */
+static void a_failed_write_leaves_a_part(void **state) {
+  (void)state;
+  bool seen[9] = {false};
+  for (uint64_t seed = 1; seed <= 200; seed++) {
+    struct os *os = create_seeded(seed);
+    struct os_file *file = open_file(os, "/f", RW);
+    os_sim_fail_at(os, os_sim_operations(os) + 1, ERR_IO);
+    assert_int_equal(os_file_write(file, 0, "12345678", 8, NULL), ERR_IO);
+    os_file_close(file);
+    struct content content = content_of(os, "/f");
+    size_t size = strlen(content.text);
+    assert_true(size <= 8 && memcmp(content.text, "12345678", size) == 0);
+    seen[size] = true;
+    os_destroy(os);
+  }
+  for (int size = 0; size <= 8; size++)
+    assert_true(seen[size]);
+}
+
 static void random_failures_happen(void **state) {
   (void)state;
   struct os *os = create((struct os_sim_options){.fail_per_million = 100000});
@@ -838,6 +931,9 @@ int main(void) {
       cmocka_unit_test(every_operation_can_fail),
       cmocka_unit_test(a_dead_disk_stays_dead),
       cmocka_unit_test(reads_are_numbered_on_demand),
+      cmocka_unit_test(a_watcher_lets_calls_fail),
+      cmocka_unit_test(a_watcher_lets_drives_lie),
+      cmocka_unit_test(a_failed_write_leaves_a_part),
       cmocka_unit_test(random_failures_happen),
       cmocka_unit_test(the_disk_fills_and_is_freed),
       cmocka_unit_test(a_flipped_bit_stays),
