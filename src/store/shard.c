@@ -43,9 +43,9 @@ static int sync_parent(struct os *os, const char *path, struct err *err) {
 }
 
 static int make_directories(struct store_shard *shard, struct err *err) {
-  static const char *const folders[] = {"log", "manifest", "parts", "quarantine"};
+  const char *const *folders = shard->form->folders;
   int code = ERR_OK;
-  for (size_t i = 0; i < sizeof folders / sizeof *folders && code == ERR_OK; i++) {
+  for (size_t i = 0; folders[i] && code == ERR_OK; i++) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", shard->options.path, folders[i]);
     if (!os_path_exists(shard->os, path)) code = os_dir_create(shard->os, path, err);
@@ -58,28 +58,38 @@ int shard__sync_directories(struct store_shard *shard, struct err *err) {
   return code ? code : sync_parent(shard->os, shard->options.path, err);
 }
 
-static int take_lock(struct store_shard *shard, struct err *err) {
+int shard__lock_directory(struct os *os, const char *directory, bool read_only,
+                          struct os_file **file, struct err *err) {
   char path[4096];
-  struct os *os = shard->os;
-  snprintf(path, sizeof path, "%s/LOCK", shard->options.path);
-  unsigned flags = shard->options.read_only ? OS_READ : OS_READ | OS_WRITE | OS_CREATE;
-  int code = os_file_open(os, path, flags, &shard->lock_file, err);
+  snprintf(path, sizeof path, "%s/LOCK", directory);
+  *file = NULL;
+  int code =
+      os_file_open(os, path, read_only ? OS_READ : OS_READ | OS_WRITE | OS_CREATE, file, err);
   /* A copy that was never opened for writing has none; nobody can be writing to it. */
-  if (code == ERR_NO_FILE && shard->options.read_only) return ERR_OK;
+  if (code == ERR_NO_FILE && read_only) return ERR_OK;
   if (code) return code;
-  code = os_file_lock(shard->lock_file, err);
-  if (code == ERR_OK)
-    return shard->options.read_only ? ERR_OK : store_shard_announce(shard, (struct str){0}, err);
-  if (code != ERR_LOCKED) return code;
+  code = os_file_lock(*file, err);
+  if (code == ERR_OK) return ERR_OK;
   char owner[192];
   size_t got = 0;
-  struct err ignored;
-  if (os_file_read(shard->lock_file, 0, owner, sizeof owner - 1, &got, &ignored)) got = 0;
-  owner[got] = 0;
-  owner[strcspn(owner, "\n")] = 0;
-  err_set(err, ERR_LOCKED, "%s is in use%s%s", shard->options.path, *owner ? " by " : "", owner);
-  err_hint(err, "ask the server that has it, or stop that first");
-  return ERR_LOCKED;
+  if (code == ERR_LOCKED) {
+    struct err ignored;
+    if (os_file_read(*file, 0, owner, sizeof owner - 1, &got, &ignored)) got = 0;
+    owner[got] = 0;
+    owner[strcspn(owner, "\n")] = 0;
+    err_set(err, ERR_LOCKED, "%s is in use%s%s", directory, *owner ? " by " : "", owner);
+    err_hint(err, "ask the server that has it, or stop that first");
+  }
+  os_file_close(*file);
+  *file = NULL;
+  return code;
+}
+
+static int take_lock(struct store_shard *shard, struct err *err) {
+  bool read_only = shard->options.read_only;
+  int code =
+      shard__lock_directory(shard->os, shard->options.path, read_only, &shard->lock_file, err);
+  return code || read_only ? code : store_shard_announce(shard, (struct str){0}, err);
 }
 
 int store_shard_announce(struct store_shard *shard, struct str address, struct err *err) {
@@ -156,6 +166,7 @@ static int shard_create(const struct store_options *options, struct store_shard 
   memcpy(path, options->path, path_size);
   shard->options.path = path;
   init_options(shard, options);
+  shard->form = shard__form(options->form);
   shard->os = options->os;
   shard->logger = options->logger;
   mem_account_init(&shard->account, "shard", options->account, 0);

@@ -60,8 +60,18 @@ struct shard_report {
   struct store_figures last;
 };
 
+/* How a directory of one form is laid out. */
+struct shard_form {
+  const char *const *folders; /* that are made in it; ends with NULL */
+  const char *parts_folder;   /* behind the directory's path: "/parts", or "" */
+  const char *suffix;         /* of a part's name, behind the 16 digits of its epoch */
+  uint64_t only_store;        /* the only one that it may hold; 0: any number of stores */
+  bool directories;           /* a part is a directory; else a file, of one part or several */
+};
+
 struct store_shard {
   struct store_options options; /* path belongs to the shard */
+  const struct shard_form *form;
   struct os *os;
   struct logger *logger;
   struct mem_account account; /* everything the shard holds */
@@ -180,6 +190,10 @@ int shard__check_halted(struct store_shard *shard, struct err *err);
 void shard__flush_ended(struct store_shard *shard, const struct err *err);
 
 /* ---- shard.c ---- */
+/* Takes the directory's lock, which ends with *file (NULL: read only, and there is none to take).
+ * ERR_LOCKED names who has it. */
+int shard__lock_directory(struct os *os, const char *directory, bool read_only,
+                          struct os_file **file, struct err *err);
 /* Makes the names of the shard's folders durable, and its own. */
 int shard__sync_directories(struct store_shard *shard, struct err *err);
 
@@ -231,7 +245,19 @@ int output_memory(struct store_shard *shard, const struct output_source *source,
 int output_sync(struct output *output, struct err *err);
 /* Closes; `keep` says whether the file stays. */
 void output_end(struct output *output, bool keep);
+
+/* ---- shard_form.c: where parts are ---- */
+const struct shard_form *shard__form(enum store_form form);
+/* The path of the folder of parts, and of what holds the parts of an epoch. */
+void shard__parts_folder(const struct store_shard *shard, char *out, size_t size);
 void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size);
+/* Whether a name in the folder of parts is that of parts; *epoch is whose. */
+bool shard__part_name(const struct shard_form *form, const char *name, bool is_dir,
+                      uint64_t *epoch);
+int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part_file **file,
+                          struct err *err);
+/* Makes the names in the folder of parts durable. */
+int shard__sync_parts(struct store_shard *shard, struct err *err);
 
 /* ---- flush.c ---- */
 /* Needs flush_lock. Flushes the stores (those of them that have unflushed rows). */
