@@ -38,6 +38,33 @@ void part_file_release(struct part_file *file);
 
 /* ---- writing ---- */
 struct part_writer;
+
+/* A part that becomes a directory: a file per section (wide), or all of them in one part.bin
+ * (compact), and manifest.json beside. */
+struct part_directory {
+  struct os *os;
+  const char *path; /* of the directory, which the writer creates; borrowed. Nothing is written
+                       into it before there is more than compact_bytes, or the end */
+  uint64_t compact_bytes; /* a part of at most so many encoded bytes is compact; they are gathered
+                             in memory. 0: always wide */
+  /* The name of a column, appended to `out`; nothing (or NULL): named by its id. As
+   * store_hooks.column_name. Called when a column has its first value. */
+  int (*column_name)(void *context, uint64_t store, uint32_t column, struct buffer *out,
+                     struct err *err);
+  void *context;
+};
+
+/* What goes with a column's values as they are written: filters. */
+struct part_observer {
+  void *context;
+  /* A block's values of a column that has any there, blocks ascending. Blocks without a value of
+   * the column are not told. */
+  int (*values)(void *context, uint64_t block, uint32_t column, const struct column *values,
+                struct err *err);
+  /* All blocks are written: part_writer_section may be called from here, and only here. */
+  int (*finish)(void *context, struct part_writer *writer, struct err *err);
+};
+
 struct part_writer_options {
   uint64_t store;
   enum store_policy policy;
@@ -46,6 +73,8 @@ struct part_writer_options {
   uint64_t id;              /* epoch << 20 | ordinal for parts on disk; 0 in memory */
   uint64_t partition_width; /* in key units; 0: not split */
   int64_t partition_start;
+  const struct part_directory *directory; /* not NULL: the target; the writer then has no file */
+  const struct part_observer *observer;   /* may be NULL; as long as the writer lives */
 };
 /* Where the bytes go: memory, or a file from an offset on (8-byte aligned). */
 int part_writer_create(const struct part_writer_options *options, struct mem_account *account,
@@ -71,8 +100,19 @@ struct part_ending {
   uint32_t source_count;
   struct str series; /* the "series" section; may be empty */
 };
-/* Writes the rest. *size: bytes of the whole image. For a memory target *memory receives the bytes
- * (one reference for the caller); for a file it must be NULL; the caller syncs. */
+/* Adds a section of a column (a filter): bytes are copied; `form` is PART_WHOLE (one checksum,
+ * which part_read_section checks) or PART_UNITS (their owner keeps checksums inside). From
+ * part_observer.finish only. `form` is an enum part_section_form, `kind` an enum part_section_kind
+ * that is made for it. */
+int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form, uint32_t column,
+                        const void *bytes, size_t size, struct err *err);
+/* Files of the directory that was written, manifest.json among them. */
+uint32_t part_writer_files(const struct part_writer *writer);
+/* Writes the rest. *size: bytes of the whole image; for a directory, of all its files. For a memory
+ * target *memory receives the bytes (one reference for the caller); for a file it must be NULL and
+ * the caller syncs; for a directory too, and every file and the directory itself are synced when it
+ * returns: the caller syncs the directory above. A directory whose writer fails or is destroyed
+ * before is left to the caller (part_directory_remove). */
 int part_writer_finish(struct part_writer *writer, const struct part_ending *ending, uint64_t *size,
                        struct part_memory **memory, struct err *err);
 
@@ -85,6 +125,9 @@ int part_open_memory(struct part_memory *memory, size_t offset, size_t size,
                      struct err *err);
 int part_open_file(struct part_file *file, uint64_t offset, uint64_t size,
                    struct mem_account *account, struct store_part **part, struct err *err);
+/* The part of a directory (part_directory_open). */
+int part_open_directory(struct part_file *file, struct mem_account *account,
+                        struct store_part **part, struct err *err);
 void part_retain(struct store_part *part);
 void part_release(struct store_part *part);
 
@@ -126,6 +169,10 @@ int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
 /* Columns of the part: ids and types, ascending by id. */
 uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
                       const struct type **types);
+/* A section of a column that a part_observer added: whole, its checksum checked when it has one;
+ * size 0 when there is none. */
+int part_read_section(struct store_part *part, unsigned kind, uint32_t column, struct arena *arena,
+                      const uint8_t **bytes, uint64_t *size, struct err *err);
 /* Tombstones that the part carries; borrowed. */
 uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
                          const uint64_t **commits);
@@ -133,6 +180,8 @@ uint32_t part_tombstones(const struct store_part *part, const struct store_tombs
 uint32_t part_sources(const struct store_part *part, const uint64_t **sources);
 uint64_t part_store(const struct store_part *part);
 enum store_policy part_policy(const struct store_part *part);
+/* What manifest.json says of a part: its text follows from the part alone, to the byte. */
+int part_manifest_text(const struct store_part *part, struct buffer *out, struct err *err);
 /* For messages and inspect. */
 void part_describe(const struct store_part *part, char *out, size_t size);
 /* Checks every checksum and invariant of the part; the first violation is the error. */

@@ -224,6 +224,12 @@ uint64_t store_part_series_bytes(const struct store_part *part);
  * inside. */
 int store_part_series_read(struct store_part *part, uint64_t offset, void *bytes, size_t size,
                            struct err *err);
+/* Columns of a part, ascending by id, and what they were called when it was written (empty where
+ * hooks->column_name gave nothing, and in parts that are no directories): from these the layer above
+ * rebuilds its register of names. Borrowed from the part. */
+uint32_t store_part_columns(const struct store_part *part, const uint32_t **ids,
+                            const struct type **types);
+struct str store_part_column_name(const struct store_part *part, uint32_t index);
 /* A slot where the layer above may keep what it parsed from the section (footers); `destroy` runs
  * with the part. Sets it if empty and returns what is there now (its own `value` must then be given
  * up if it is not the returned one). value NULL only asks. */
