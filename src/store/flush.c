@@ -10,7 +10,6 @@
  * A store that was dropped is "flushed" by telling the manifest; its files go then. Whatever fails
  * before the manifest record leaves everything as it was. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -160,13 +159,10 @@ static int write_all(struct flush *flush, struct err *err) {
 /* Opens what was written, so that nothing can fail after the manifest names it. */
 static int open_all(struct flush *flush, struct err *err) {
   struct store_shard *shard = flush->shard;
-  char folder[4096];
-  snprintf(folder, sizeof folder, "%s/parts", shard->options.path);
   int code = ERR_OK;
   for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++)
     if (flush->outputs[i].ordinals)
-      code = part_file_open(shard->os, &shard->parts, folder, flush->outputs[i].epoch,
-                            &flush->files[i], err);
+      code = shard__part_file_open(shard, flush->outputs[i].epoch, &flush->files[i], err);
   for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
     struct flush_item *item = &flush->items[i];
     if (item->written.size)

@@ -6,7 +6,6 @@
  * grows by a good factor. Small parts of many stores are merged into one bundle at a time; a window
  * that is large by itself has a file of its own. Nothing is begun that the disk could not hold. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -204,10 +203,7 @@ static int write_all(struct merge *merge, struct err *err) {
   }
   if (code || !merge->output.ordinals) return code;
   code = output_sync(&merge->output, err);
-  char folder[4096];
-  snprintf(folder, sizeof folder, "%s/parts", shard->options.path);
-  if (code == ERR_OK)
-    code = part_file_open(shard->os, &shard->parts, folder, merge->output.epoch, &merge->file, err);
+  if (code == ERR_OK) code = shard__part_file_open(shard, merge->output.epoch, &merge->file, err);
   for (size_t i = 0; i < count && code == ERR_OK; i++)
     if (items[i].written.size)
       code = part_open_file(merge->file, items[i].written.offset, items[i].written.size,

@@ -4,17 +4,12 @@
  * parts of one store, streamed chunk by chunk from a scan into a part writer, so that memory does
  * not grow with what is merged. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/err.h"
 #include "codec/codec.h"
 #include "store/shard_private.h"
-
-void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size) {
-  snprintf(out, size, "%s/parts/%016llx.part", shard->options.path, (unsigned long long)epoch);
-}
 
 int output_begin(struct store_shard *shard, struct output *output, struct err *err) {
   char path[4096];
@@ -28,11 +23,8 @@ int output_begin(struct store_shard *shard, struct output *output, struct err *e
 }
 
 int output_sync(struct output *output, struct err *err) {
-  char folder[4096];
   int code = os_file_sync(output->file, err);
-  if (code) return code;
-  snprintf(folder, sizeof folder, "%s/parts", output->shard->options.path);
-  return os_dir_sync(output->shard->os, folder, err);
+  return code ? code : shard__sync_parts(output->shard, err);
 }
 
 void output_end(struct output *output, bool keep) {

@@ -28,19 +28,10 @@ struct part_files {
   struct buffer remove;   /* epochs that are not named */
 };
 
-static bool parse_part_name(const char *name, uint64_t *epoch) {
-  unsigned long long value;
-  int end = 0;
-  if (strlen(name) != 21 || sscanf(name, "%16llx.part%n", &value, &end) != 1 || end != 21)
-    return false;
-  *epoch = value;
-  return true;
-}
-
 static int visit_part_file(void *context, const char *name, bool is_dir) {
   struct part_files *files = context;
   uint64_t epoch;
-  if (is_dir || !parse_part_name(name, &epoch)) {
+  if (!shard__part_name(files->shard->form, name, is_dir, &epoch)) {
     log_warn(files->shard->logger, "store", "the folder of parts holds something else name=%s",
              name);
     return 0;
@@ -67,13 +58,12 @@ static int name_files(struct part_files *files, struct err *err) {
 /* Opens every named file, so that a missing one is found before anything is removed. */
 static int open_files(struct part_files *files, struct err *err) {
   struct store_shard *shard = files->shard;
-  char folder[4096], path[4096];
-  snprintf(folder, sizeof folder, "%s/parts", shard->options.path);
+  char path[4096];
   size_t cursor = 0;
   const struct u64_table_slot *slot;
   while ((slot = u64_table_next(&files->named, &cursor))) {
     struct part_file *file;
-    int code = part_file_open(shard->os, &shard->parts, folder, slot->key, &file, err);
+    int code = shard__part_file_open(shard, slot->key, &file, err);
     shard__part_path(shard, slot->key, path, sizeof path);
     if (code == ERR_NO_FILE)
       return fail_missing("a file of parts that the manifest names", path, err);
@@ -111,7 +101,7 @@ static int recover_files(struct store_shard *shard, struct err *err) {
   u64_table_init(&files.named, &shard->account);
   u64_table_init(&files.bytes, &shard->account);
   buffer_init(&files.remove, &shard->account);
-  snprintf(folder, sizeof folder, "%s/parts", shard->options.path);
+  shard__parts_folder(shard, folder, sizeof folder);
   int code = name_files(&files, err);
   if (code == ERR_OK && os_path_exists(shard->os, folder))
     code = os_dir_list(shard->os, folder, visit_part_file, &files, err);

@@ -1,0 +1,62 @@
+/* Where things are in a directory, by its form. What a flush, a merge or a start does is the same
+ * in both; only names differ, and what a part is made of. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "store/shard_private.h"
+
+static const char *const shard_folders[] = {"log", "manifest", "parts", "quarantine", NULL};
+static const char *const alone_folders[] = {"log", "quarantine", NULL};
+
+static const struct shard_form forms[] = {
+    [STORE_FORM_SHARD] = {.folders = shard_folders, .parts_folder = "/parts", .suffix = ".part"},
+    [STORE_FORM_ALONE] = {.folders = alone_folders,
+                          .parts_folder = "",
+                          .suffix = "",
+                          .only_store = 1,
+                          .directories = true},
+};
+
+const struct shard_form *shard__form(enum store_form form) {
+  assert(form == STORE_FORM_SHARD || form == STORE_FORM_ALONE);
+  return &forms[form];
+}
+
+/* ---- names ---- */
+
+void shard__parts_folder(const struct store_shard *shard, char *out, size_t size) {
+  snprintf(out, size, "%s%s", shard->options.path, shard->form->parts_folder);
+}
+
+void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size) {
+  snprintf(out, size, "%s%s/%016llx%s", shard->options.path, shard->form->parts_folder,
+           (unsigned long long)epoch, shard->form->suffix);
+}
+
+bool shard__part_name(const struct shard_form *form, const char *name, bool is_dir,
+                      uint64_t *epoch) {
+  if (is_dir != form->directories || strspn(name, "0123456789abcdef") != 16 ||
+      strcmp(name + 16, form->suffix) != 0)
+    return false;
+  unsigned long long value = 0;
+  (void)sscanf(name, "%16llx", &value);
+  *epoch = value;
+  return value != 0;
+}
+
+/* ---- files ---- */
+
+int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part_file **file,
+                          struct err *err) {
+  char folder[4096];
+  shard__parts_folder(shard, folder, sizeof folder);
+  return part_file_open(shard->os, &shard->parts, folder, epoch, file, err);
+}
+
+int shard__sync_parts(struct store_shard *shard, struct err *err) {
+  char folder[4096];
+  shard__parts_folder(shard, folder, sizeof folder);
+  return os_dir_sync(shard->os, folder, err);
+}
