@@ -21,43 +21,6 @@ void part_memory_release(struct part_memory *memory) {
   mem_free(memory->account, memory, sizeof *memory);
 }
 
-static size_t part_file_held(const struct part_file *file) {
-  return sizeof *file + strlen(file->path) + 1;
-}
-
-int part_file_open(struct os *os, struct mem_account *account, const char *directory,
-                   uint64_t epoch, struct part_file **out, struct err *err) {
-  size_t held = sizeof(struct part_file) + strlen(directory) + sizeof "/0123456789abcdef.part";
-  struct part_file *file = mem_alloc_zero(account, held);
-  if (!file) return mem_refused(account, held, err);
-  file->references = 1;
-  file->os = os;
-  file->epoch = epoch;
-  file->account = account;
-  snprintf(file->path, held - sizeof *file, "%s/%016llx.part", directory,
-           (unsigned long long)epoch);
-  assert(part_file_held(file) == held);
-  int code = os_file_open(os, file->path, OS_READ, &file->file, err);
-  if (code) {
-    mem_free(account, file, held);
-    return code;
-  }
-  *out = file;
-  return ERR_OK;
-}
-
-void part_file_retain(struct part_file *file) {
-  atomic_fetch_add_explicit(&file->references, 1, memory_order_relaxed);
-}
-
-void part_file_release(struct part_file *file) {
-  if (!file || atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) != 1) return;
-  os_file_close(file->file);
-  /* What can't be removed now is an unnamed file at the next start, which removes it. */
-  if (atomic_load(&file->doomed)) os_file_remove(file->os, file->path, NULL);
-  mem_free(file->account, file, part_file_held(file));
-}
-
 /* ---- errors and bytes ---- */
 
 void part_describe(const struct store_part *part, char *out, size_t size) {
@@ -90,7 +53,7 @@ int part__damaged(const struct store_part *part, unsigned kind, uint32_t column,
 
 static int read_file(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
                      struct err *err) {
-  int code = os_file_read_exact(part->file->file, part->offset + offset, bytes, size, err);
+  int code = part_file_read(part->file, 0, NULL, part->offset + offset, bytes, size, err);
   if (code != ERR_END_OF_INPUT) return code;
   return part__damaged(part, PART_BLOCKS, 0, offset, "the file is shorter than the part", err);
 }

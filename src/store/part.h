@@ -2,14 +2,13 @@
  *
  * One format for all of them (docs/format/part.md): what a large commit logs, what memory holds,
  * what a file holds. A part borrows nothing: it is backed by a retained run of memory, or by a
- * range of a file that it keeps open. Files hold one part or, as bundles, several of different
- * stores; a file goes when its last part has been removed and released (part_file). */
+ * file, a range of one (a bundle), or a directory; these go when their last part has been removed
+ * and released (part_file.h). */
 #ifndef NILO_STORE_PART_H
 #define NILO_STORE_PART_H
 
+#include "store/part_file.h"
 #include "store/store.h"
-
-struct os_file;
 
 /* Retained bytes that memory parts and commits share. */
 struct part_memory {
@@ -20,21 +19,6 @@ struct part_memory {
 };
 void part_memory_retain(struct part_memory *memory);
 void part_memory_release(struct part_memory *memory);
-
-/* A file of parts; counts its users; removed from disk with the last one when `doomed` is set. */
-struct part_file {
-  _Atomic uint32_t references;
-  _Atomic bool doomed;
-  struct os *os;
-  struct os_file *file;
-  uint64_t epoch; /* its name: <16 hex digits>.part */
-  struct mem_account *account;
-  char path[];
-};
-int part_file_open(struct os *os, struct mem_account *account, const char *directory,
-                   uint64_t epoch, struct part_file **file, struct err *err);
-void part_file_retain(struct part_file *file);
-void part_file_release(struct part_file *file);
 
 /* ---- writing ---- */
 struct part_writer;

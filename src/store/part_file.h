@@ -39,8 +39,8 @@ struct part_file {
   _Atomic uint32_t references;
   _Atomic bool doomed;
   enum part_layout layout;
-  struct part_handles *handles;
-  uint64_t epoch; /* its name */
+  struct part_handles *handles; /* and the environment in it */
+  uint64_t epoch;               /* its name */
   uint64_t bytes; /* PART_IMAGES and PART_COMPACT: of the file; PART_WIDE: of meta.bin */
   struct mem_account *account;
   char path[]; /* of the file or the directory */
@@ -61,12 +61,10 @@ void part_file_release(struct part_file *file);
  * ERR_NO_FILE, ERR_END_OF_INPUT, ERR_IO. */
 int part_file_read(struct part_file *file, uint32_t slot, const char *name, uint64_t offset,
                    void *bytes, size_t size, struct err *err);
+/* The size of such a file. */
+int part_file_size(struct part_file *file, uint32_t slot, const char *name, uint64_t *size,
+                   struct err *err);
 
-/* The name of a part's directory: 16 hexadecimal digits and the terminator. */
-enum { PART_DIRECTORY_NAME_SIZE = 17 };
-void part_directory_name(uint64_t epoch, char out[PART_DIRECTORY_NAME_SIZE]);
-/* The epoch of such a name; false for anything else. */
-bool part_directory_parse(const char *name, uint64_t *epoch);
 /* Removes a part's directory: meta.bin and part.bin first, so that what a crash leaves is never a
  * part, then everything else in it, then the directory. One that is not there is no error. Nothing
  * is synced: that is for whoever depends on it. */

@@ -24,8 +24,8 @@ static int load_tail(struct store_part *part, const uint8_t **out, struct err *e
   }
   uint8_t *copy = mem_alloc(part->account, part->tail_size);
   if (!copy) return mem_refused(part->account, part->tail_size, err);
-  int code = os_file_read_exact(part->file->file, part->offset + part->tail_offset, copy,
-                                part->tail_size, err);
+  int code = part_file_read(part->file, 0, NULL, part->offset + part->tail_offset, copy,
+                            part->tail_size, err);
   if (code == ERR_END_OF_INPUT ||
       (!code && checksum64(copy, part->tail_size) != part->tail_checksum))
     code = part__damaged(part, PART_META, 0, part->tail_offset, "the tail's checksum does not hold",

@@ -67,12 +67,9 @@ static int open_files(struct part_files *files, struct err *err) {
     shard__part_path(shard, slot->key, path, sizeof path);
     if (code == ERR_NO_FILE)
       return fail_missing("a file of parts that the manifest names", path, err);
-    uint64_t bytes;
     if (code == ERR_OK) {
-      code = os_file_size(file->file, &bytes, err);
-      if (code == ERR_OK)
-        code = shard__file_add(shard, file, (uint32_t)slot->value,
-                               *u64_table_find(&files->bytes, slot->key), bytes, err);
+      code = shard__file_add(shard, file, (uint32_t)slot->value,
+                             *u64_table_find(&files->bytes, slot->key), file->bytes, err);
       part_file_release(file);
     }
     if (code) return code;

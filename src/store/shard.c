@@ -155,6 +155,36 @@ static void deinit_locks(struct store_shard *shard) {
     os_cond_deinit(conds[i]);
 }
 
+static void forget_files(struct store_shard *shard) {
+  size_t cursor = 0;
+  const struct u64_table_slot *slot;
+  while ((slot = u64_table_next(&shard->files, &cursor))) {
+    struct shard_file *entry = (struct shard_file *)(uintptr_t)slot->value;
+    part_file_release(entry->file);
+    mem_free(&shard->account, entry, sizeof *entry);
+  }
+  u64_table_deinit(&shard->files);
+}
+
+static void shard_destroy(struct store_shard *shard) {
+  struct mem_account *parent = shard->options.account;
+  store_snapshot_release(shard->root);
+  forget_files(shard);
+  part_handles_destroy(shard->handles);
+  if (shard->wal_open) wal_close(&shard->wal);
+  if (shard->manifest_open) manifest_close(&shard->manifest);
+  os_file_close(shard->lock_file);
+  mem_free(&shard->account, shard->attention, shard->attention_capacity * sizeof *shard->attention);
+  mem_free(&shard->account, shard->orphans, shard->orphan_capacity * sizeof *shard->orphans);
+  mem_free(&shard->account, shard->group, shard->group_size);
+  mem_free(&shard->account, shard->columns, shard->column_capacity * sizeof *shard->columns);
+  deinit_locks(shard);
+  mem_account_deinit(&shard->parts);
+  mem_account_deinit(&shard->rows);
+  mem_account_deinit(&shard->account);
+  mem_free(parent, shard, sizeof *shard + strlen(shard->options.path) + 1);
+}
+
 static int shard_create(const struct store_options *options, struct store_shard **out,
                         struct err *err) {
   size_t path_size = strlen(options->path) + 1;
@@ -175,37 +205,13 @@ static int shard_create(const struct store_options *options, struct store_shard 
   u64_table_init(&shard->files, &shard->account);
   shard->queue_tail = &shard->queue_head;
   init_locks(shard);
+  int code = part_handles_create(shard->os, &shard->parts, 0, &shard->handles, err);
+  if (code) {
+    shard_destroy(shard);
+    return code;
+  }
   *out = shard;
   return ERR_OK;
-}
-
-static void forget_files(struct store_shard *shard) {
-  size_t cursor = 0;
-  const struct u64_table_slot *slot;
-  while ((slot = u64_table_next(&shard->files, &cursor))) {
-    struct shard_file *entry = (struct shard_file *)(uintptr_t)slot->value;
-    part_file_release(entry->file);
-    mem_free(&shard->account, entry, sizeof *entry);
-  }
-  u64_table_deinit(&shard->files);
-}
-
-static void shard_destroy(struct store_shard *shard) {
-  struct mem_account *parent = shard->options.account;
-  store_snapshot_release(shard->root);
-  forget_files(shard);
-  if (shard->wal_open) wal_close(&shard->wal);
-  if (shard->manifest_open) manifest_close(&shard->manifest);
-  os_file_close(shard->lock_file);
-  mem_free(&shard->account, shard->attention, shard->attention_capacity * sizeof *shard->attention);
-  mem_free(&shard->account, shard->orphans, shard->orphan_capacity * sizeof *shard->orphans);
-  mem_free(&shard->account, shard->group, shard->group_size);
-  mem_free(&shard->account, shard->columns, shard->column_capacity * sizeof *shard->columns);
-  deinit_locks(shard);
-  mem_account_deinit(&shard->parts);
-  mem_account_deinit(&shard->rows);
-  mem_account_deinit(&shard->account);
-  mem_free(parent, shard, sizeof *shard + strlen(shard->options.path) + 1);
 }
 
 static int prepare_directory(struct store_shard *shard, struct err *err) {

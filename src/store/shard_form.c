@@ -52,7 +52,7 @@ int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part
                           struct err *err) {
   char folder[4096];
   shard__parts_folder(shard, folder, sizeof folder);
-  return part_file_open(shard->os, &shard->parts, folder, epoch, file, err);
+  return part_file_open(shard->handles, &shard->parts, folder, epoch, file, err);
 }
 
 int shard__sync_parts(struct store_shard *shard, struct err *err) {

@@ -72,6 +72,7 @@ struct shard_form {
 struct store_shard {
   struct store_options options; /* path belongs to the shard */
   const struct shard_form *form;
+  struct part_handles *handles; /* what is open of parts */
   struct os *os;
   struct logger *logger;
   struct mem_account account; /* everything the shard holds */

@@ -8,6 +8,8 @@
 enum { SEED = 20240720, SERIES_BYTES = 1200000 };
 
 static struct os *os;
+static struct mem_account handles_account;
+static struct part_handles *handles;
 static char *series_section;
 
 /* Two stores in one file: where each image is. */
@@ -63,7 +65,7 @@ static int write_bundle(struct bundle *bundle, struct err *err) {
 static int read_bundle(struct bundle *bundle, bool verify, struct err *err) {
   struct part_file *file;
   struct mem_account *account = &bundle->fixtures[0].account;
-  int code = part_file_open(os, account, "", 9, &file, err);
+  int code = part_file_open(handles, account, "", 9, &file, err);
   if (code) return code;
   for (int i = 0; i < 2 && !code; i++) {
     struct fixture *fixture = &bundle->fixtures[i];
@@ -107,7 +109,7 @@ static void test_S1_doomed_file(void *context) {
   for (int doomed = 0; doomed < 2; doomed++) {
     struct part_file *file;
     struct store_part *parts[2];
-    assert_ok(part_file_open(os, account, "", 9, &file, &err), &err);
+    assert_ok(part_file_open(handles, account, "", 9, &file, &err), &err);
     for (int i = 0; i < 2; i++)
       assert_ok(part_open_file(file, bundle.offset[i], bundle.size[i], account, &parts[i], &err),
                 &err);
@@ -126,7 +128,7 @@ static void test_S1_doomed_file(void *context) {
     assert_int_equal(os_path_exists(os, "/0000000000000009.part"), !doomed);
   }
   struct part_file *file;
-  assert_int_equal(part_file_open(os, account, "", 9, &file, &err), ERR_NO_FILE);
+  assert_int_equal(part_file_open(handles, account, "", 9, &file, &err), ERR_NO_FILE);
   free_rows(&bundle);
 }
 
@@ -211,7 +213,7 @@ static void test_concurrent_readers(void *context) {
   struct store_part *part;
   struct reader_thread readers[READERS];
   struct mem_account *account = &bundle.fixtures[1].account;
-  assert_ok(part_file_open(os, account, "", 9, &file, &err), &err);
+  assert_ok(part_file_open(handles, account, "", 9, &file, &err), &err);
   assert_ok(part_open_file(file, bundle.offset[1], bundle.size[1], account, &part, &err), &err);
   part_file_release(file);
   for (int i = 0; i < READERS; i++) {
@@ -226,10 +228,22 @@ static void test_concurrent_readers(void *context) {
   free_rows(&bundle);
 }
 
+static void begin_handles(void) {
+  mem_account_init(&handles_account, "handles", NULL, 0);
+  assert_int_equal(part_handles_create(os, &handles_account, 0, &handles, NULL), ERR_OK);
+}
+
+static void end_handles(void) {
+  part_handles_destroy(handles);
+  mem_account_deinit(&handles_account);
+}
+
 static void run(void (*test)(void *context)) {
   struct os_sim_options options = {.seed = SEED, .number_reads = true};
   assert_int_equal(os_sim_create(&options, &os, NULL), ERR_OK);
+  begin_handles();
   os_sim_run(os, test, NULL);
+  end_handles();
   os_destroy(os);
 }
 
@@ -249,6 +263,7 @@ static void real_readers(void **state) {
   err_reset(&err);
   make_rows(&bundle);
   assert_int_equal(os_real_create(&os, NULL), ERR_OK);
+  begin_handles();
   struct fixture *fixture = &bundle.fixtures[1];
   snprintf(path, sizeof path, "%s/000000000000000a.part", directory);
   struct os_file *out;
@@ -264,7 +279,7 @@ static void real_readers(void **state) {
   assert_ok(part_writer_finish(writer, &ending, &size, NULL, &err), &err);
   part_writer_destroy(writer);
   os_file_close(out);
-  assert_ok(part_file_open(os, &fixture->account, directory, 10, &file, &err), &err);
+  assert_ok(part_file_open(handles, &fixture->account, directory, 10, &file, &err), &err);
   atomic_store(&file->doomed, true);
   assert_ok(part_open_file(file, 4096, size, &fixture->account, &part, &err), &err);
   part_file_release(file);
@@ -280,6 +295,7 @@ static void real_readers(void **state) {
     os_thread_join(readers[i].thread);
   assert_false(os_path_exists(os, path));
   assert_int_equal(os_dir_remove(os, directory, NULL), ERR_OK);
+  end_handles();
   os_destroy(os);
   free_rows(&bundle);
 }
