@@ -107,9 +107,14 @@ static int write_item(struct flush *flush, struct flush_item *item, size_t outpu
       .parts = version->parts + version->disk_count,
       .part_count = version->part_count - version->disk_count,
       .oldest = version->disk_count == 0 && !version->live->gap,
+      .older = version->live->gap ? NULL : version->parts,
+      .older_count = version->disk_count,
       .in_memory = true,
       .level = CODEC_HOT,
   };
+  struct store_settings settings;
+  shard__settings(flush->shard, item->store, &settings);
+  shard__history(version, &settings, &source);
   item->output = output;
   if (!source.part_count) return ERR_OK;
   return output_write(&flush->outputs[output], &source, &item->written, err);

@@ -193,9 +193,14 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
         .parts = version->parts + from,
         .part_count = count,
         .oldest = from == 0 && !version->live->gap,
+        .older = version->live->gap ? NULL : version->parts,
+        .older_count = from,
         .in_memory = true,
         .cancelled = &shard->cancelled,
     };
+    struct store_settings settings;
+    shard__settings(shard, store, &settings);
+    shard__history(version, &settings, &source);
     struct store_part *part;
     code = output_memory(shard, &source, &part, err);
     if (code == ERR_OK) code = introduce_memory(shard, &source, part, err);

@@ -196,9 +196,14 @@ static int write_all(struct merge *merge, struct err *err) {
         .parts = version->parts + items[i].from,
         .part_count = items[i].count,
         .oldest = items[i].from == 0 && !version->live->gap,
+        .older = version->live->gap ? NULL : version->parts,
+        .older_count = items[i].from,
         .level = CODEC_COLD,
         .cancelled = &shard->cancelled,
     };
+    struct store_settings settings;
+    shard__settings(shard, items[i].store, &settings);
+    shard__history(version, &settings, &source);
     code = output_write(&merge->output, &source, &items[i].written, err);
   }
   if (code || !merge->output.ordinals) return code;

@@ -174,7 +174,7 @@ static int check_sections(struct opening *opening, struct err *err) {
     }
     if (!fits) return damaged_end(opening, at, "a section has a form it can't have", err);
   }
-  if (!opening->meta || opening->meta->size < sizeof(struct part_meta))
+  if (!opening->meta || opening->meta->size < PART_META_SIZE_MIN)
     return damaged_end(opening, part->tail_offset, "there is no meta section", err);
   return ERR_OK;
 }
@@ -184,7 +184,7 @@ static bool meta_fits(const struct store_part *part, uint64_t section_size) {
   const struct part_meta *meta = &part->meta;
   uint64_t arrays = (uint64_t)meta->column_count * sizeof(struct part_meta_column) +
                     (uint64_t)meta->source_count * sizeof(uint64_t);
-  return meta->size >= sizeof *meta && meta->size % 8 == 0 && meta->size <= section_size &&
+  return meta->size >= PART_META_SIZE_MIN && meta->size % 8 == 0 && meta->size <= section_size &&
          arrays <= section_size - meta->size && meta->policy >= STORE_KEEP_ALL &&
          meta->policy <= STORE_NEWEST_ROW && meta->blocks <= meta->rows &&
          meta->blocks <= part->primary.size / PART_PRIMARY_SIZE_MIN &&
@@ -200,8 +200,11 @@ static int read_meta(struct opening *opening, struct err *err) {
   struct store_part *part = opening->part;
   uint64_t at = opening->meta->offset - part->tail_offset;
   const uint8_t *bytes = opening->tail + at;
-  memcpy(&part->meta, bytes, sizeof part->meta);
-  if (!meta_fits(part, opening->meta->size))
+  uint64_t meta_size = opening->meta->size; /* of struct and arrays */
+  memcpy(&part->meta, bytes, PART_META_SIZE_MIN);
+  if (part->meta.size >= sizeof part->meta && meta_size >= sizeof part->meta)
+    memcpy(&part->meta, bytes, sizeof part->meta);
+  if (!meta_fits(part, meta_size))
     return damaged_end(opening, opening->meta->offset, "the facts of the part contradict", err);
   uint64_t columns = part->meta.column_count, sources = part->meta.source_count;
   size_t held = sizeof *part + columns * sizeof(struct part_column) + sources * sizeof(uint64_t) +
@@ -421,6 +424,16 @@ uint32_t part_tombstones(const struct store_part *part, const struct store_tombs
   *tombstones = part->tombstones;
   *commits = part->tombstone_commits;
   return part->tombstone_count;
+}
+
+bool part_has_history(const struct store_part *part) {
+  return part->meta.size >= sizeof part->meta;
+}
+
+uint64_t part_history_since(const struct store_part *part) {
+  const struct part_meta *meta = &part->meta;
+  if (part_has_history(part)) return meta->history_since;
+  return meta->commit_min == meta->commit_max ? 0 : meta->commit_max; /* one commit is whole */
 }
 
 uint64_t part_store(const struct store_part *part) { return part->meta.store; }

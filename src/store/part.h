@@ -83,6 +83,8 @@ struct part_ending {
   const uint64_t *sources; /* ids of the parts it was merged from */
   uint32_t source_count;
   struct str series; /* the "series" section; may be empty */
+  bool has_history;  /* history_since is written; else the part is as of commit_max and later */
+  uint64_t history_since;
 };
 /* Adds a section of a column (a filter): bytes are copied; `form` is PART_WHOLE (one checksum,
  * which part_read_section checks) or PART_UNITS (their owner keeps checksums inside). From
@@ -163,6 +165,10 @@ uint32_t part_tombstones(const struct store_part *part, const struct store_tombs
 /* Ids of the parts it was merged from; borrowed. */
 uint32_t part_sources(const struct store_part *part, const uint64_t **sources);
 uint64_t part_store(const struct store_part *part);
+/* The oldest commit as of which a store with this part can be read; 0: any. */
+uint64_t part_history_since(const struct store_part *part);
+/* Whether the part says so itself: it was written while history was kept. */
+bool part_has_history(const struct store_part *part);
 enum store_policy part_policy(const struct store_part *part);
 /* What manifest.json says of a part: its text follows from the part alone, to the byte. */
 int part_manifest_text(const struct store_part *part, struct buffer *out, struct err *err);

@@ -13,7 +13,10 @@
 
 enum {
   PART_VERSION = 1,
-  PART_INCOMPATIBLE_KNOWN = 0, /* every bit that this code understands */
+  PART_FEATURE_HISTORY = 1 << 0, /* rows carry commits: column STORE_COLUMN_COMMIT */
+  PART_FEATURE_MARKS = 1 << 1,   /* rows may be marks: column STORE_COLUMN_MARK */
+  /* every bit that this code understands */
+  PART_INCOMPATIBLE_KNOWN = PART_FEATURE_HISTORY | PART_FEATURE_MARKS,
   PART_ALIGNMENT = 8,
   PART_TAIL_READ = 4096,            /* read from the end of a file at first */
   PART_TAIL_METADATA_MAX = 4096,    /* metadata up to this stands in the tail */
@@ -81,8 +84,13 @@ struct part_meta {
   uint64_t partition_width;
   int64_t partition_start;
   uint32_t level, column_count, source_count, reserved;
+  /* Only where `size` says so (PART_META_SIZE_MIN is without it): the oldest commit as of which this
+   * part, with all that is older, can be read. Else commit_max. */
+  uint64_t history_since;
 };
-_Static_assert(sizeof(struct part_meta) == 152, "stored");
+enum { PART_META_SIZE_MIN = 152 };
+_Static_assert(sizeof(struct part_meta) == 160, "stored");
+_Static_assert(offsetof(struct part_meta, history_since) == PART_META_SIZE_MIN, "stored");
 _Static_assert(offsetof(struct part_meta, level) == 136, "stored");
 
 struct part_meta_column {

@@ -105,7 +105,7 @@ static int put_meta(struct ending *ending, struct err *err) {
   const uint64_t *series;
   size_t series_count = part_writer_series(writer, &series);
   struct part_meta meta = {
-      .size = sizeof meta,
+      .size = given->has_history ? sizeof meta : PART_META_SIZE_MIN,
       .policy = (uint32_t)writer->options.policy,
       .store = writer->options.store,
       .id = writer->options.id,
@@ -124,18 +124,29 @@ static int put_meta(struct ending *ending, struct err *err) {
       .level = (uint32_t)writer->options.level,
       .column_count = writer->column_count,
       .source_count = given->source_count,
+      .history_since = given->history_since,
   };
   memcpy(meta.shard, writer->options.shard, sizeof meta.shard);
-  size_t size = sizeof meta + writer->column_count * sizeof(struct part_meta_column) +
+  size_t size = meta.size + writer->column_count * sizeof(struct part_meta_column) +
                 given->source_count * sizeof(uint64_t);
   add_section(ending, PART_META, 0, PART_IN_TAIL, writer_place(writer), size, 0);
-  buffer_append(&writer->out, &meta, sizeof meta);
+  buffer_append(&writer->out, &meta, meta.size);
   for (uint32_t i = 0; i < writer->column_count; i++) {
     struct part_meta_column column = {writer->columns[i].id, writer->columns[i].type};
     buffer_append(&writer->out, &column, sizeof column);
   }
   buffer_append(&writer->out, given->sources, given->source_count * sizeof(uint64_t));
   return buffer_check(&writer->out, err);
+}
+
+/* What old programs must not overlook, now that all columns are known. */
+static uint32_t features(const struct part_writer *writer) {
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < writer->column_count; i++) {
+    if (writer->columns[i].id == STORE_COLUMN_COMMIT) bits |= PART_FEATURE_HISTORY;
+    if (writer->columns[i].id == STORE_COLUMN_MARK) bits |= PART_FEATURE_MARKS;
+  }
+  return bits;
 }
 
 /* Directory and footer; `tail` is where the tail begins in writer->out. */
@@ -150,6 +161,7 @@ static int put_footer(struct ending *ending, size_t tail, struct err *err) {
       .tail_size = writer->out.size - tail,
       .tail_checksum = checksum64(writer->out.data + tail, writer->out.size - tail),
       .version = PART_VERSION,
+      .incompatible = features(writer),
       .section_count = (uint32_t)(ending->directory.size / sizeof(struct part_section)),
   };
   footer.checksum = checksum64(&footer, offsetof(struct part_footer, checksum));

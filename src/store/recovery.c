@@ -176,6 +176,10 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
     }
   }
   version->disk_count = count;
+  /* Whatever was flushed may have left nothing behind, unless parts kept account of it. */
+  version->history_since = store->flushed;
+  for (uint32_t i = 0; i < count; i++)
+    if (part_has_history(version->parts[i])) version->history_since = 0;
   if (code == ERR_OK && count < store->part_count) {
     struct store_version *whole;
     uint32_t missing = store->part_count - count;

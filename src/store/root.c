@@ -77,6 +77,12 @@ int store_version_splice(const struct store_version *version, uint32_t from, uin
     part_retain(made->parts[i]);
   made->open = version->open;
   if (made->open) open_part_retain(made->open);
+  made->history_since = version->history_since;
+  for (uint32_t i = from; i < from + removed && !part; i++) { /* nobody is left who knows */
+    struct store_part_facts facts;
+    store_part_facts(version->parts[i], &facts);
+    if (facts.commit_max > made->history_since) made->history_since = facts.commit_max;
+  }
   *spliced = made;
   return ERR_OK;
 }
@@ -88,6 +94,15 @@ void store_version_release(struct store_version *version) {
   open_part_release(version->open);
   store_live_release(version->live);
   mem_free(version->account, version, version_size(version->part_count));
+}
+
+uint64_t store_version_history_since(const struct store_version *version) {
+  uint64_t since = version->history_since;
+  for (uint32_t i = 0; i < version->part_count; i++) {
+    uint64_t of_part = part_history_since(version->parts[i]);
+    since = of_part > since ? of_part : since;
+  }
+  return since;
 }
 
 /* ---- the map ---- */

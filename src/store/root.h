@@ -28,6 +28,7 @@ struct store_live {
   int64_t unflushed_since;  /* monotonic ns, of that commit's arrival */
   uint64_t unflushed_bytes; /* of memory parts and the open part */
   bool attention;           /* queued for a merge of memory parts */
+  _Atomic bool no_history;  /* its settings were asked last when they said that none is kept */
   int64_t merge_not_before; /* monotonic ns; after a failed merge */
 };
 
@@ -40,6 +41,7 @@ struct store_version {
   enum store_policy policy;
   bool dropped;           /* nothing of it is left to see */
   struct open_part *open; /* may be NULL */
+  uint64_t history_since; /* it cannot be read as of older commits, whatever its parts say */
   uint32_t disk_count;    /* parts[0 .. disk_count) are on disk, the rest in memory */
   uint32_t part_count;
   struct store_part *parts[]; /* in commit order; retained */
@@ -82,6 +84,8 @@ int store_version_splice(const struct store_version *version, uint32_t from, uin
                          struct store_part *part, bool on_disk, struct store_version **spliced,
                          struct err *err);
 void store_version_release(struct store_version *version);
+/* The oldest commit as of which it can be read; 0: any. */
+uint64_t store_version_history_since(const struct store_version *version);
 
 /* ---- the map ---- */
 /* The version of a store, borrowed from the map; NULL: no such store. */

@@ -224,6 +224,14 @@ struct output_source {
   struct store_part *const *parts;
   uint32_t part_count;
   bool oldest;    /* nothing older lies below: tombstones have done their work */
+  /* Where something does, the parts that hold it (NULL: they are not known): deletes that touch
+   * none of them have done their work too. */
+  struct store_part *const *older;
+  uint32_t older_count;
+  /* shard__history: */
+  uint64_t history_commits; /* what is superseded or deleted stays for so many commits; 0: goes */
+  uint64_t history_since;   /* the oldest commit as of which the store can be read by now */
+  bool has_history;         /* parts say so themselves: what is left is written even if empty */
   bool in_memory; /* flush: no sources are named, describe gets none */
   int level;
   const _Atomic bool *cancelled; /* NULL: never */
@@ -259,6 +267,17 @@ int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part
                           struct err *err);
 /* Makes the names in the folder of parts durable. */
 int shard__sync_parts(struct store_shard *shard, struct err *err);
+
+/* ---- history.c ---- */
+/* What the layer above says of a store; the defaults without it. */
+void shard__settings(const struct store_shard *shard, uint64_t store,
+                     struct store_settings *settings);
+/* Fills what `source` says of history, for an output of parts of `version`. Seals of its open part
+ * follow the same settings from now on. */
+void shard__history(const struct store_version *version, const struct store_settings *settings,
+                    struct output_source *source);
+/* Whether sealing folds rows of one place: not where history is kept, or may be for all we know. */
+bool shard__seal_folds(const struct store_shard *shard, const struct store_version *version);
 
 /* ---- flush.c ---- */
 /* Needs flush_lock. Flushes the stores (those of them that have unflushed rows). */
