@@ -96,6 +96,7 @@ struct nilo_error {
   int code;                          /* enum nilo_error_code */
   enum nilo_error_class error_class; /* of the code */
   int64_t offset;                    /* byte offset in the file at fault; -1: none */
+  int32_t retry_ms;                  /* it may work after so long; 0: nothing is known of that */
   char message[256];                 /* what is wrong, in one sentence without a full stop */
   char place[256];                   /* where and why: a file, a part, the system's text */
   char hint[192];                    /* what to do about it */
@@ -409,10 +410,10 @@ NILO_API int nilo_store_tags(struct nilo_store *store,
                              int (*visit)(void *context, const char *name,
                                           enum nilo_store_type type),
                              void *context);
-/* Ids of all series that have elements, ascending; free with nilo_store_free. */
-NILO_API int nilo_store_series(struct nilo_store *store, uint64_t **series, size_t *count,
+/* All series that have elements, ascending, until visit returns not 0 (which is returned). */
+NILO_API int nilo_store_series(struct nilo_store *store,
+                               int (*visit)(void *context, uint64_t series), void *context,
                                struct nilo_error *error);
-NILO_API void nilo_store_free(void *memory);
 
 /* ---- driving ---- */
 

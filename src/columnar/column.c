@@ -15,6 +15,10 @@ const char *type_name(struct type type) {
     return "decimal";
   case LOGICAL_JSON:
     return "json";
+  case LOGICAL_LIST_STRING:
+    return "string list";
+  case LOGICAL_LIST_INT64:
+    return "integer list";
   default:
     break;
   }

@@ -28,10 +28,12 @@ enum physical_type {
 /* What they mean. Stored in formats: never renumbered. */
 enum logical_type {
   LOGICAL_PLAIN = 0,
-  LOGICAL_TIMESTAMP = 1, /* INT64; parameter: enum time_unit of base/time.h */
-  LOGICAL_DECIMAL = 2,   /* reserved: parameter scale */
-  LOGICAL_JSON = 3,      /* reserved */
-  LOGICAL_DURATION = 4,  /* INT64; parameter: enum time_unit */
+  LOGICAL_TIMESTAMP = 1,   /* INT64; parameter: enum time_unit of base/time.h */
+  LOGICAL_DECIMAL = 2,     /* reserved: parameter scale */
+  LOGICAL_JSON = 3,        /* reserved */
+  LOGICAL_DURATION = 4,    /* INT64; parameter: enum time_unit */
+  LOGICAL_LIST_STRING = 5, /* BYTES: a list of strings (docs/format/element.md) */
+  LOGICAL_LIST_INT64 = 6,  /* BYTES: a list of integers */
 };
 
 /* A type descriptor, four bytes wherever it is stored. */
@@ -48,6 +50,8 @@ _Static_assert(sizeof(struct type) == 4, "a stored type descriptor is four bytes
 #define TYPE_FLOAT64         ((struct type){PHYSICAL_FLOAT64, 0, 0})
 #define TYPE_STRING          ((struct type){PHYSICAL_STRING, 0, 0})
 #define TYPE_BYTES           ((struct type){PHYSICAL_BYTES, 0, 0})
+#define TYPE_LIST_STRING     ((struct type){PHYSICAL_BYTES, LOGICAL_LIST_STRING, 0})
+#define TYPE_LIST_INT64      ((struct type){PHYSICAL_BYTES, LOGICAL_LIST_INT64, 0})
 #define TYPE_TIMESTAMP(unit) ((struct type){PHYSICAL_INT64, LOGICAL_TIMESTAMP, (unit)})
 
 static inline bool type_equal(struct type a, struct type b) {
