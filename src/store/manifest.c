@@ -1,4 +1,4 @@
-/* The manifest's state, and its writer. */
+/* The manifest's state: what records do to it, and the records themselves. */
 #include "store/manifest.h"
 
 #include <assert.h>
@@ -10,23 +10,23 @@
 #include "base/err.h"
 #include "base/log.h"
 
-/* A new file is begun when the old one is larger than this and a multiple of its checkpoint. */
-enum { REWRITE_BYTES = 256 << 10, REWRITE_RATIO = 4 };
-
-void manifest__path(const struct manifest *manifest, uint64_t number, char *out, size_t size) {
-  snprintf(out, size, "%s/manifest/%016llx.manifest", manifest->options.directory,
-           (unsigned long long)number);
-}
-
 int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
                   struct err *err) {
   memset(manifest, 0, sizeof *manifest);
   manifest->options = *options;
+  if (!manifest->options.medium) manifest->options.medium = &manifest_log;
   os_mutex_init(&manifest->lock, options->os);
   u64_table_init(&manifest->index, options->account);
-  int code = manifest__load(manifest, exists, err);
+  buffer_init(&manifest->candidates, options->account);
+  int code = manifest->options.medium->load(manifest, exists, err);
   if (code) manifest_close(manifest);
   return code;
+}
+
+int manifest_step_back(struct manifest *manifest, struct err *err) {
+  manifest_reset(manifest);
+  manifest->doubtful = true;
+  return manifest->options.medium->step_back(manifest, err);
 }
 
 void manifest_reset(struct manifest *manifest) {
@@ -46,6 +46,7 @@ void manifest_reset(struct manifest *manifest) {
 void manifest_close(struct manifest *manifest) {
   manifest_reset(manifest);
   u64_table_deinit(&manifest->index);
+  buffer_deinit(&manifest->candidates);
   os_file_close(manifest->file);
   manifest->file = NULL;
   os_mutex_deinit(&manifest->lock);
@@ -175,11 +176,11 @@ void manifest__apply(struct manifest *manifest, const struct manifest_record *re
     apply_edit(manifest, &edits[i]);
 }
 
-/* ---- writing ---- */
+/* ---- records ---- */
 
-static void seal_record(struct manifest_record *record, uint32_t flags,
-                        const struct manifest *manifest, const struct manifest_facts *facts,
-                        size_t edit_count) {
+void manifest__record(const struct manifest *manifest, uint32_t flags,
+                      const struct manifest_facts *facts, size_t edit_count,
+                      struct manifest_record *record) {
   *record = (struct manifest_record){
       .magic = MANIFEST_RECORD_MAGIC,
       .flags = flags,
@@ -192,8 +193,8 @@ static void seal_record(struct manifest_record *record, uint32_t flags,
   };
 }
 
-static void append_record(struct buffer *buffer, struct manifest_record *record,
-                          const struct manifest_edit *edits) {
+void manifest__append_record(struct buffer *buffer, struct manifest_record *record,
+                             const struct manifest_edit *edits) {
   size_t at = buffer->size;
   buffer_append(buffer, record, sizeof *record);
   if (record->edit_count)
@@ -203,8 +204,7 @@ static void append_record(struct buffer *buffer, struct manifest_record *record,
   memcpy(buffer->data + at, &record->checksum, sizeof record->checksum);
 }
 
-/* The edits that make this state out of nothing. */
-static void append_state(const struct manifest *manifest, struct buffer *edits) {
+void manifest__append_state(const struct manifest *manifest, struct buffer *edits) {
   for (size_t i = 0; i < manifest->store_count; i++) {
     const struct manifest_store *entry = &manifest->stores[i];
     if (!entry->policy) continue;
@@ -231,111 +231,36 @@ static void append_state(const struct manifest *manifest, struct buffer *edits) 
   }
 }
 
-static int make_checkpoint(struct manifest *manifest, uint64_t number, struct buffer *bytes,
-                           struct err *err) {
+int manifest__checkpoint(const struct manifest *manifest, uint64_t number, uint64_t list,
+                         struct buffer *bytes, struct err *err) {
   struct buffer edits;
   buffer_init(&edits, manifest->options.account);
-  append_state(manifest, &edits);
+  manifest__append_state(manifest, &edits);
   int code = buffer_check(&edits, err);
   if (code == ERR_OK) {
     struct manifest_header header = {
-        .version = MANIFEST_VERSION, .header_size = sizeof header, .number = number};
+        .version = MANIFEST_VERSION, .header_size = sizeof header, .number = number, .list = list};
     memcpy(header.magic, MANIFEST_MAGIC, sizeof header.magic);
     memcpy(header.shard, manifest->shard, sizeof header.shard);
     header.checksum = checksum64(&header, offsetof(struct manifest_header, checksum));
     buffer_append(bytes, &header, sizeof header);
     struct manifest_facts facts = {.epoch = manifest->epoch};
     struct manifest_record record;
-    seal_record(&record, MANIFEST_CHECKPOINT, manifest, &facts,
-                edits.size / sizeof(struct manifest_edit));
-    append_record(bytes, &record, (const struct manifest_edit *)edits.data);
+    manifest__record(manifest, MANIFEST_CHECKPOINT, &facts,
+                     edits.size / sizeof(struct manifest_edit), &record);
+    manifest__append_record(bytes, &record, (const struct manifest_edit *)edits.data);
     code = buffer_check(bytes, err);
   }
   buffer_deinit(&edits);
   return code;
 }
 
-static void remove_file(struct manifest *manifest, uint64_t number) {
-  char path[4096];
-  struct err err;
-  manifest__path(manifest, number, path, sizeof path);
-  if (number && os_path_exists(manifest->options.os, path) &&
-      os_file_remove(manifest->options.os, path, &err))
-    log_warn(manifest->options.logger, "store", "could not remove an old manifest file=%s", path);
-}
-
-/* Begins a new file with the state as it is, and removes the one before. */
-static int begin_file(struct manifest *manifest, struct err *err) {
-  struct os *os = manifest->options.os;
-  uint64_t old = manifest->number, number = old + 1;
-  char path[4096], folder[4096];
-  struct buffer bytes;
-  struct os_file *file = NULL;
-  buffer_init(&bytes, manifest->options.account);
-  manifest__path(manifest, number, path, sizeof path);
-  snprintf(folder, sizeof folder, "%s/manifest", manifest->options.directory);
-  int code = make_checkpoint(manifest, number, &bytes, err);
-  if (code == ERR_OK)
-    code = os_file_open(os, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNCATE, &file, err);
-  if (code == ERR_OK) {
-    /* From here on the new file may be found whole at the next start and win over the old one,
-     * which therefore takes no more records, even if this fails. */
-    os_file_close(manifest->file);
-    manifest->file = NULL;
-  }
-  if (code == ERR_OK) code = os_file_write(file, 0, bytes.data, bytes.size, err);
-  if (code == ERR_OK) code = os_file_sync(file, err);
-  if (code == ERR_OK) code = os_dir_sync(os, folder, err);
-  if (code) {
-    os_file_close(file);
-  } else {
-    manifest->file = file;
-    manifest->number = number;
-    manifest->size = manifest->checkpoint_size = bytes.size;
-    remove_file(manifest, manifest->older);
-    remove_file(manifest, old);
-    manifest->older = 0;
-  }
-  buffer_deinit(&bytes);
-  return code;
-}
+/* ---- on disk ---- */
 
 int manifest_renew(struct manifest *manifest, struct err *err) {
   os_mutex_lock(&manifest->lock);
-  int code = begin_file(manifest, err);
+  int code = manifest->options.medium->renew(manifest, err);
   os_mutex_unlock(&manifest->lock);
-  return code;
-}
-
-static int append_locked(struct manifest *manifest, const struct manifest_facts *facts,
-                         const struct manifest_edit *edits, size_t edit_count, struct err *err) {
-  int code = manifest__reserve(manifest, edits, edit_count, err);
-  if (code) return code;
-  if (!manifest->file || (manifest->size > REWRITE_BYTES &&
-                          manifest->size > REWRITE_RATIO * manifest->checkpoint_size)) {
-    code = begin_file(manifest, err);
-    if (code && manifest->file) code = ERR_OK; /* not even begun: the old one still serves */
-    if (code) return code;
-  }
-  struct buffer bytes;
-  struct manifest_record record;
-  buffer_init(&bytes, manifest->options.account);
-  seal_record(&record, 0, manifest, facts, edit_count);
-  append_record(&bytes, &record, edits);
-  code = buffer_check(&bytes, err);
-  if (code == ERR_OK) {
-    code = os_file_write(manifest->file, manifest->size, bytes.data, bytes.size, err);
-    if (code == ERR_OK) code = os_file_sync(manifest->file, err);
-    if (code) {
-      os_file_close(manifest->file);
-      manifest->file = NULL;
-    }
-  }
-  if (code == ERR_OK) {
-    manifest->size += bytes.size;
-    manifest__apply(manifest, &record, edits);
-  }
-  buffer_deinit(&bytes);
   return code;
 }
 
@@ -345,7 +270,7 @@ int manifest_append(struct manifest *manifest, const struct manifest_facts *fact
   assert(!manifest->options.read_only);
   struct manifest_facts adjusted = *facts;
   if (adjusted.epoch <= manifest->epoch) adjusted.epoch = manifest->epoch + 1;
-  int code = append_locked(manifest, &adjusted, edits, edit_count, err);
+  int code = manifest->options.medium->append(manifest, &adjusted, edits, edit_count, err);
   os_mutex_unlock(&manifest->lock);
   return code;
 }

@@ -1,5 +1,7 @@
-/* The manifest: which stores and parts there are on disk. Private to the store;
- * docs/format/manifest.md is the format.
+/* The manifest: which stores and parts there are on disk. Private to the store.
+ *
+ * There are two media: one file of records that grows (docs/format/manifest.md), and a file per
+ * publication (docs/format/snapshot.md). The state and its edits are the same.
  *
  * The state in memory is what the synced records say. One append is one publication and one sync;
  * when it fails, the state is as before and the file is given up: what is in it is unknown, so the
@@ -7,6 +9,7 @@
 #ifndef NILO_STORE_MANIFEST_H
 #define NILO_STORE_MANIFEST_H
 
+#include "base/buffer.h"
 #include "base/hash_table.h"
 #include "os/os.h"
 #include "store/manifest_format.h"
@@ -26,7 +29,28 @@ struct manifest_store {
   uint32_t coming; /* parts that the record which is being applied adds at most */
 };
 
+struct manifest;
+struct manifest_facts;
+
+/* How a state is kept on disk. Called with the manifest's lock held, or before anybody shares it.
+ */
+struct manifest_medium {
+  /* Reads the newest state into the empty manifest; *exists is false when there is none. */
+  int (*load)(struct manifest *manifest, bool *exists, struct err *err);
+  /* Reads the next older state into the empty manifest, or finds it by other means.
+   * ERR_CORRUPTION: there is none, with a remedy. */
+  int (*step_back)(struct manifest *manifest, struct err *err);
+  /* Writes the state anew. */
+  int (*renew)(struct manifest *manifest, struct err *err);
+  /* Makes a publication durable and applies it to the state; neither on failure. */
+  int (*append)(struct manifest *manifest, const struct manifest_facts *facts,
+                const struct manifest_edit *edits, size_t edit_count, struct err *err);
+};
+extern const struct manifest_medium manifest_log;   /* manifest_log.c, manifest_read.c */
+extern const struct manifest_medium snapshot_files; /* snapshot_files.c */
+
 struct manifest_options {
+  const struct manifest_medium *medium; /* NULL: manifest_log */
   struct os *os;
   struct mem_account *account;
   struct logger *logger;
@@ -44,9 +68,18 @@ struct manifest {
   size_t store_count, store_capacity;
   size_t part_count;      /* of all stores */
   struct u64_table index; /* store -> place in `stores` */
-  uint64_t number;        /* of the current file; 0: none yet */
-  uint64_t older;         /* a file below it that is still there; 0: none */
-  struct os_file *file;   /* NULL: the next append begins a new file */
+  /* The state is an older one, or was put together: it may be used only if every part that it names
+   * is whole, and the log begins early enough and is whole too. */
+  bool doubtful;
+  uint64_t epoch_seen; /* the highest that any name in the directory holds */
+  /* of snapshot_files */
+  struct buffer candidates; /* epochs (uint64) of the files that are there, ascending */
+  size_t candidate;         /* those below have not been looked at */
+  bool rebuilt;             /* the parts were asked; the log's start is not known then */
+  /* of manifest_log, but for `number` */
+  uint64_t number;      /* of the current file; 0: none yet */
+  uint64_t older;       /* a file below it that is still there; 0: none */
+  struct os_file *file; /* NULL: the next append begins a new file */
   uint64_t size, checkpoint_size;
 };
 
@@ -70,6 +103,10 @@ int manifest_append(struct manifest *manifest, const struct manifest_facts *fact
 /* Writes the state as a new file, synced. Once after every opening: what was read may never have
  * been synced (a process ended after a failed sync), and nothing may be built on that. */
 int manifest_renew(struct manifest *manifest, struct err *err);
+/* The state cannot be used: replaces it by the next older one, or one that follows from the parts;
+ * `doubtful` is set. ERR_CORRUPTION, with a remedy, when there is none. Only before anything was
+ * written. */
+int manifest_step_back(struct manifest *manifest, struct err *err);
 const struct manifest_store *manifest_find(const struct manifest *manifest, uint64_t store);
 
 /* ---- inside; manifest_read_bytes is what the fuzzer drives ---- */
@@ -82,6 +119,16 @@ void manifest__apply(struct manifest *manifest, const struct manifest_record *re
  * whole record; 0 when there is no whole checkpoint. */
 int manifest_read_bytes(struct manifest *manifest, const uint8_t *bytes, size_t size,
                         uint64_t number, const char *path, size_t *valid, struct err *err);
+/* The record of these facts; appends it with its checksum; appends the edits that make the state
+ * out of nothing; a whole file of one checkpoint. */
+void manifest__record(const struct manifest *manifest, uint32_t flags,
+                      const struct manifest_facts *facts, size_t edit_count,
+                      struct manifest_record *record);
+void manifest__append_record(struct buffer *buffer, struct manifest_record *record,
+                             const struct manifest_edit *edits);
+void manifest__append_state(const struct manifest *manifest, struct buffer *edits);
+int manifest__checkpoint(const struct manifest *manifest, uint64_t number, uint64_t list,
+                         struct buffer *bytes, struct err *err);
 /* Forgets the state. */
 void manifest_reset(struct manifest *manifest);
 /* Reads the directory of manifests. */

@@ -14,11 +14,12 @@ struct manifest_header {
   uint32_t version, incompatible, compatible, header_size;
   uint8_t shard[16];
   uint64_t number;
-  uint64_t reserved;
+  uint64_t list; /* in a .state: checksum of the .snapshot beside it; else 0 */
   uint64_t checksum;
 };
 _Static_assert(sizeof(struct manifest_header) == 64, "stored");
 _Static_assert(offsetof(struct manifest_header, number) == 40, "stored");
+_Static_assert(offsetof(struct manifest_header, list) == 48, "stored");
 _Static_assert(offsetof(struct manifest_header, checksum) == 56, "stored");
 
 enum manifest_record_flags { MANIFEST_CHECKPOINT = 1 };
