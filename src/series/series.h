@@ -76,6 +76,14 @@ int series_tags(struct series_index *index, struct store_snapshot *snapshot, con
                 size_t count, const uint32_t *columns, size_t column_count, struct arena *arena,
                 struct column *out, struct err *err);
 
+/* Checks the section of a part on disk: every unit's checksum, order and ranges, and that it says
+ * the tags of exactly the series that have rows there. Goes on behind what it finds: `found` gets
+ * each, with file, section and offset as parts tell them. Parts without a section pass. The
+ * registry need not be attached. Errors of memory and of the part's own blocks are returned. */
+int series_check_part(struct series_registry *registry, uint64_t store, struct store_part *part,
+                      void (*found)(void *context, const struct err *finding), void *context,
+                      struct err *err);
+
 struct series_figures {
   uint64_t active, pinned, cache_bytes, lookups, hits, section_lookups, created;
 };
