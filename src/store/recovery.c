@@ -1,115 +1,15 @@
 /* Opening what is there: manifest, parts, log.
  *
  * The manifest says which parts exist and how far each store is flushed; the log has the rest.
- * Nothing is removed before both have been found whole: a part file that the manifest does not name
- * was never published or has been merged, and its rows are in named parts or in the log - but only
- * if the log really begins where the manifest says. */
+ * Where the manifest can only offer an older state, that is taken if it loses nothing: every part
+ * that it names is whole to the last byte, and so is the log from where that state needs it.
+ * Nothing is removed before all of it has been found whole (recovery_files.c). */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
-#include "store/shard_private.h"
-
-/* ---- files ---- */
-
-static int fail_missing(const char *what, const char *path, struct err *err) {
-  int code = err_set(err, ERR_CORRUPTION, "%s is missing", what);
-  err_detail(err, "%s", path);
-  err_hint(err, "put it back, or restore the directory from a backup; nothing was changed");
-  return code;
-}
-
-struct part_files {
-  struct store_shard *shard;
-  struct u64_table named; /* epoch -> parts of it */
-  struct u64_table bytes; /* epoch -> their bytes */
-  struct buffer remove;   /* epochs that are not named */
-};
-
-static int visit_part_file(void *context, const char *name, bool is_dir) {
-  struct part_files *files = context;
-  uint64_t epoch;
-  if (!shard__part_name(files->shard->form, name, is_dir, &epoch)) {
-    log_warn(files->shard->logger, "store", "the folder of parts holds something else name=%s",
-             name);
-    return 0;
-  }
-  if (epoch > files->shard->epoch) files->shard->epoch = epoch;
-  if (!u64_table_find(&files->named, epoch)) buffer_append_u64(&files->remove, epoch);
-  return 0;
-}
-
-static int name_files(struct part_files *files, struct err *err) {
-  const struct manifest *manifest = &files->shard->manifest;
-  for (size_t i = 0; i < manifest->store_count; i++)
-    for (uint32_t j = 0; j < manifest->stores[i].part_count; j++) {
-      uint64_t epoch = manifest->stores[i].parts[j].id >> 20;
-      uint64_t *count = u64_table_insert(&files->named, epoch, NULL);
-      uint64_t *bytes = u64_table_insert(&files->bytes, epoch, NULL);
-      if (!count || !bytes) return mem_refused(&files->shard->account, sizeof *count, err);
-      ++*count;
-      *bytes += manifest->stores[i].parts[j].size;
-    }
-  return ERR_OK;
-}
-
-/* Opens every named file, so that a missing one is found before anything is removed. */
-static int open_files(struct part_files *files, struct err *err) {
-  struct store_shard *shard = files->shard;
-  char path[4096];
-  size_t cursor = 0;
-  const struct u64_table_slot *slot;
-  while ((slot = u64_table_next(&files->named, &cursor))) {
-    struct part_file *file;
-    int code = shard__part_file_open(shard, slot->key, &file, err);
-    shard__part_path(shard, slot->key, path, sizeof path);
-    if (code == ERR_NO_FILE)
-      return fail_missing("a file of parts that the manifest names", path, err);
-    if (code == ERR_OK) {
-      code = shard__file_add(shard, file, (uint32_t)slot->value,
-                             *u64_table_find(&files->bytes, slot->key), file->bytes, err);
-      part_file_release(file);
-    }
-    if (code) return code;
-  }
-  return ERR_OK;
-}
-
-static void remove_unnamed(struct part_files *files) {
-  struct store_shard *shard = files->shard;
-  size_t count = files->remove.size / sizeof(uint64_t);
-  for (size_t i = 0; i < count; i++) {
-    char path[4096];
-    struct err err;
-    shard__part_path(shard, load_u64(files->remove.data + i * sizeof(uint64_t)), path, sizeof path);
-    if (os_file_remove(shard->os, path, &err))
-      log_warn(shard->logger, "store", "could not remove an unpublished file of parts file=%s",
-               path);
-    else
-      log_info(shard->logger, "store", "removed an unpublished file of parts file=%s", path);
-  }
-}
-
-static int recover_files(struct store_shard *shard, struct err *err) {
-  struct part_files files = {.shard = shard};
-  char folder[4096];
-  u64_table_init(&files.named, &shard->account);
-  u64_table_init(&files.bytes, &shard->account);
-  buffer_init(&files.remove, &shard->account);
-  shard__parts_folder(shard, folder, sizeof folder);
-  int code = name_files(&files, err);
-  if (code == ERR_OK && os_path_exists(shard->os, folder))
-    code = os_dir_list(shard->os, folder, visit_part_file, &files, err);
-  if (code == ERR_OK) code = buffer_check(&files.remove, err);
-  if (code == ERR_OK) code = open_files(&files, err);
-  if (code == ERR_OK && !shard->options.read_only) remove_unnamed(&files);
-  u64_table_deinit(&files.named);
-  u64_table_deinit(&files.bytes);
-  buffer_deinit(&files.remove);
-  return code;
-}
+#include "store/recovery.h"
 
 /* ---- parts ---- */
 
@@ -119,9 +19,9 @@ static void quarantine_part(struct store_shard *shard, const struct manifest_par
   struct err err;
   uint64_t epoch = part->id >> 20;
   shard__part_path(shard, epoch, from, sizeof from);
-  snprintf(to, sizeof to, "%s/quarantine/%016llx.part", shard->options.path,
-           (unsigned long long)epoch);
-  if (!shard->options.read_only) (void)os_file_link(shard->os, from, to, &err);
+  snprintf(to, sizeof to, "%s/quarantine/%016llx%s", shard->options.path, (unsigned long long)epoch,
+           shard->form->suffix);
+  if (!shard->options.read_only) (void)shard__part_link(shard, from, to, &err);
   atomic_fetch_add(&shard->counters.parts_quarantined, 1);
   err_format(cause, text, sizeof text);
   log_error(shard->logger, "store",
@@ -135,7 +35,7 @@ static int open_named(struct store_shard *shard, uint64_t store, const struct ma
                       struct store_part **part, struct err *err) {
   struct part_file *file = shard__file_find(shard, named->id >> 20);
   assert(file);
-  int code = part_open_file(file, named->offset, named->size, &shard->parts, part, err);
+  int code = shard__part_open(shard, file, named->offset, named->size, part, err);
   if (code) return code;
   struct store_part_facts facts;
   store_part_facts(*part, &facts);
@@ -168,7 +68,7 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
     code = open_named(shard, store->store, part, &version->parts[count], err);
     if (code == ERR_OK) {
       count++;
-    } else if (err_info(code)->class == ERR_CLASS_CORRUPTION) {
+    } else if (err_info(code)->class == ERR_CLASS_CORRUPTION && !shard->manifest.doubtful) {
       quarantine_part(shard, part, err);
       version->parts[count] = NULL;
       if (part->commit_max > version->live->gap) version->live->gap = part->commit_max;
@@ -301,7 +201,8 @@ static int set_commit(struct store_shard *shard, uint64_t commit, struct err *er
   return code;
 }
 
-static int replay_log(struct store_shard *shard, struct err *err) {
+static int replay_log(struct recovery *recovery, struct err *err) {
+  struct store_shard *shard = recovery->shard;
   struct wal_replay_figures figures;
   int64_t began = os_monotonic_ns(shard->os);
   shard->recovering = true;
@@ -309,7 +210,9 @@ static int replay_log(struct store_shard *shard, struct err *err) {
   shard->recovering = false;
   if (code) return code;
   atomic_store(&shard->counters.tail_bytes_cut, figures.tail_bytes);
-  if (figures.damaged_incarnation) atomic_store(&shard->counters.damaged_records, 1);
+  recovery->log_damaged = figures.damaged_incarnation != 0;
+  recovery->commit_in_log = figures.last_commit;
+  if (recovery->log_damaged) atomic_store(&shard->counters.damaged_records, 1);
   code = set_commit(shard, figures.highest_commit, err);
   if (code == ERR_OK && figures.records)
     log_info(shard->logger, "store",
@@ -323,7 +226,8 @@ static int replay_log(struct store_shard *shard, struct err *err) {
 
 /* ---- all of it ---- */
 
-static int open_wal(struct store_shard *shard, struct err *err) {
+static int open_wal(struct store_shard *shard, bool read_only, uint64_t start, struct wal *wal,
+                    struct err *err) {
   struct wal_options options = {.os = shard->os,
                                 .account = &shard->account,
                                 .logger = shard->logger,
@@ -331,32 +235,41 @@ static int open_wal(struct store_shard *shard, struct err *err) {
                                 .shard = shard->id,
                                 .segment_bytes = shard->options.log_segment_bytes,
                                 .sync = shard->options.sync,
-                                .read_only = shard->options.read_only};
-  return wal_open(&options, shard->manifest.wal_start, &shard->wal, err);
+                                .read_only = read_only};
+  return wal_open(&options, start, wal, err);
 }
 
-/* Segments and files of parts. */
+/* ---- a directory without a state ---- */
+
+struct looking {
+  const struct shard_form *form;
+  bool used;
+};
+
 static int visit_ours(void *context, const char *name, bool is_dir) {
+  struct looking *looking = context;
+  uint64_t epoch;
   bool numbered = strspn(name, "0123456789abcdef") == 16;
-  if (!is_dir && numbered && (!strcmp(name + 16, ".log") || !strcmp(name + 16, ".part")))
-    *(bool *)context = true;
+  if ((!is_dir && numbered && !strcmp(name + 16, ".log")) ||
+      shard__part_name(looking->form, name, is_dir, &epoch))
+    looking->used = true;
   return 0;
 }
 
 /* Log and parts come after the first manifest: where there are any and no manifest, it was lost. */
 static int check_new(struct store_shard *shard, struct err *err) {
-  static const char *const folders[] = {"log", "parts"};
-  bool used = false;
+  const char *const folders[] = {"/log", shard->form->parts_folder};
+  struct looking looking = {.form = shard->form};
   int code = ERR_OK;
   for (size_t i = 0; i < sizeof folders / sizeof *folders && code == ERR_OK; i++) {
     char folder[4096];
-    snprintf(folder, sizeof folder, "%s/%s", shard->options.path, folders[i]);
+    snprintf(folder, sizeof folder, "%s%s", shard->options.path, folders[i]);
     if (os_path_exists(shard->os, folder))
-      code = os_dir_list(shard->os, folder, visit_ours, &used, err);
+      code = os_dir_list(shard->os, folder, visit_ours, &looking, err);
   }
-  if (code == ERR_OK && used)
-    code =
-        fail_missing("the manifest of a directory with a log or parts", shard->options.path, err);
+  if (code == ERR_OK && looking.used)
+    code = recovery_fail_missing(shard, "the manifest of a directory with a log or parts",
+                                 shard->options.path, err);
   return code;
 }
 
@@ -372,24 +285,122 @@ static int begin_shard(struct store_shard *shard, struct err *err) {
   return manifest_renew(&shard->manifest, err);
 }
 
-int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *err) {
-  int code = manifest_exists ? ERR_OK : begin_shard(shard, err);
+/* ---- a state that can be used ---- */
+
+/* The parts know how far the log is not needed: finds the segment where it is. */
+static int find_log_start(struct store_shard *shard, struct err *err) {
+  struct manifest *manifest = &shard->manifest;
+  struct wal wal;
+  int code = open_wal(shard, true, 1, &wal, err);
   if (code) return code;
-  memcpy(shard->id, shard->manifest.shard, sizeof shard->id);
-  shard->epoch = shard->manifest.epoch;
-  code = open_wal(shard, err);
+  uint64_t start = wal_start_for(&wal, manifest->commit + 1, &manifest->wal_begun);
+  bool reaches = false;
+  for (size_t i = 0; i < wal.segment_count; i++)
+    if (wal.segments[i].begun && wal.segments[i].incarnation == start)
+      reaches = wal.segments[i].first_commit <= manifest->commit + 1;
+  wal_close(&wal);
+  manifest->wal_start = start;
+  if (reaches) return ERR_OK;
+  return err_set(err, ERR_CORRUPTION, "the log does not begin where the parts end");
+}
+
+static int skip_record(void *context, const struct wal_record_header *header,
+                       const uint8_t *payload, struct err *err) {
+  (void)context, (void)header, (void)payload, (void)err;
+  return ERR_OK;
+}
+
+/* Reads the log to its end without doing anything. */
+static int check_log(struct recovery *recovery, struct err *err) {
+  struct store_shard *shard = recovery->shard;
+  struct wal_replay_figures figures;
+  struct wal wal;
+  int code = open_wal(shard, true, shard->manifest.wal_start, &wal, err);
+  if (code) return code;
+  code = wal_replay(&wal, shard->manifest.commit, skip_record, NULL, &figures, err);
+  wal_close(&wal);
+  recovery->commit_in_log = figures.last_commit;
+  if (code == ERR_OK && figures.damaged_incarnation)
+    code = err_set(err, ERR_CORRUPTION, "the log of an older state is damaged");
+  return code;
+}
+
+static int verify_version(void *context, struct store_version *version) {
+  struct err *err = context;
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < version->disk_count && code == ERR_OK; i++)
+    code = part_verify(version->parts[i], err);
+  return code;
+}
+
+static int try_state(struct recovery *recovery, struct err *err) {
+  struct store_shard *shard = recovery->shard;
+  struct manifest *manifest = &shard->manifest;
+  memcpy(shard->id, manifest->shard, sizeof shard->id);
+  shard->epoch = manifest->epoch > manifest->epoch_seen ? manifest->epoch : manifest->epoch_seen;
+  int code = manifest->rebuilt ? find_log_start(shard, err) : ERR_OK;
+  if (code == ERR_OK)
+    code = open_wal(shard, shard->options.read_only, manifest->wal_start, &shard->wal, err);
   if (code) return code;
   shard->wal_open = true;
-  if (!wal_is_complete(&shard->wal, shard->manifest.wal_begun)) {
+  if (!wal_is_complete(&shard->wal, manifest->wal_begun)) {
     char path[4096];
     wal__path(&shard->wal, "log", shard->wal.start, path, sizeof path);
-    return fail_missing("the oldest log segment that is needed", path, err);
+    return recovery_fail_missing(shard, "the oldest log segment that is needed", path, err);
   }
-  if (manifest_exists && !shard->options.read_only) code = manifest_renew(&shard->manifest, err);
-  if (code == ERR_OK) code = recover_files(shard, err);
+  code = recovery_open_files(recovery, err);
   if (code == ERR_OK) code = recover_parts(shard, err);
+  if (code || !manifest->doubtful) return code;
+  code = root_map_visit(&shard->root->map, verify_version, err);
+  return code ? code : check_log(recovery, err);
+}
+
+static void forget_state(struct recovery *recovery) {
+  struct store_shard *shard = recovery->shard;
+  store_snapshot_release(shard->root);
+  shard->root = NULL;
+  recovery_forget_files(recovery);
+  if (shard->wal_open) wal_close(&shard->wal);
+  shard->wal_open = false;
+}
+
+static bool is_damage(int code) {
+  return err_info(code)->class == ERR_CLASS_CORRUPTION || code == ERR_NO_FILE;
+}
+
+/* The newest state that can be used becomes the shard's, with its parts and its log. */
+static int find_state(struct recovery *recovery, struct err *err) {
+  struct store_shard *shard = recovery->shard;
+  for (;;) {
+    int code = try_state(recovery, err);
+    if (code == ERR_OK || !shard->manifest.doubtful || !is_damage(code)) return code;
+    forget_state(recovery);
+    code = manifest_step_back(&shard->manifest, err);
+    if (code) return code;
+  }
+}
+
+static int recover(struct recovery *recovery, bool manifest_exists, struct err *err) {
+  struct store_shard *shard = recovery->shard;
+  bool renews = manifest_exists && !shard->options.read_only;
+  int code = find_state(recovery, err);
+  /* Of a state that is an older one, before there is one that is not. */
+  if (code == ERR_OK && shard->manifest.doubtful) code = recovery_settle_unnamed(recovery, err);
+  if (code == ERR_OK && renews) code = manifest_renew(&shard->manifest, err);
+  if (code) return code;
+  if (shard->epoch < shard->manifest.epoch) shard->epoch = shard->manifest.epoch;
   const struct store_hooks *hooks = shard->options.hooks;
-  if (code == ERR_OK && hooks && hooks->attach) hooks->attach(shard->options.hooks_context, shard);
-  if (code == ERR_OK) code = replay_log(shard, err);
+  if (hooks && hooks->attach) hooks->attach(shard->options.hooks_context, shard);
+  code = replay_log(recovery, err);
+  return code ? code : recovery_settle_unnamed(recovery, err);
+}
+
+int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *err) {
+  struct recovery recovery;
+  int code = manifest_exists ? ERR_OK : begin_shard(shard, err);
+  if (code) return code;
+  recovery_init(&recovery, shard);
+  code = recover(&recovery, manifest_exists, err);
+  recovery_deinit(&recovery);
   return code;
 }

@@ -46,6 +46,15 @@ bool shard__part_name(const struct shard_form *form, const char *name, bool is_d
   return value != 0;
 }
 
+bool shard__name_known(const struct shard_form *form, const char *name) {
+  for (size_t i = 0; form->folders[i]; i++)
+    if (!strcmp(name, form->folders[i])) return form->directories;
+  bool numbered = strspn(name, "0123456789abcdef") == 16;
+  return form->directories &&
+         (!strcmp(name, "LOCK") ||
+          (numbered && (!strcmp(name + 16, ".snapshot") || !strcmp(name + 16, ".state"))));
+}
+
 /* ---- files ---- */
 
 int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part_file **file,
@@ -59,4 +68,38 @@ int shard__sync_parts(struct store_shard *shard, struct err *err) {
   char folder[4096];
   shard__parts_folder(shard, folder, sizeof folder);
   return os_dir_sync(shard->os, folder, err);
+}
+
+int shard__part_open(struct store_shard *shard, struct part_file *file, uint64_t offset,
+                     uint64_t size, struct store_part **part, struct err *err) {
+  return part_open_file(file, offset, size, &shard->parts, part, err);
+}
+
+int shard__part_remove(struct store_shard *shard, uint64_t epoch, struct err *err) {
+  char path[4096];
+  shard__part_path(shard, epoch, path, sizeof path);
+  return shard->form->directories ? part_directory_remove(shard->os, path, err)
+                                  : os_file_remove(shard->os, path, err);
+}
+
+struct linking {
+  struct os *os;
+  const char *from, *to;
+  struct err *err;
+};
+
+static int link_entry(void *context, const char *name, bool is_dir) {
+  struct linking *linking = context;
+  char from[4096], to[4096];
+  if (is_dir) return ERR_OK;
+  snprintf(from, sizeof from, "%s/%s", linking->from, name);
+  snprintf(to, sizeof to, "%s/%s", linking->to, name);
+  return os_file_link(linking->os, from, to, linking->err);
+}
+
+int shard__part_link(struct store_shard *shard, const char *from, const char *to, struct err *err) {
+  if (!shard->form->directories) return os_file_link(shard->os, from, to, err);
+  struct linking linking = {shard->os, from, to, err};
+  int code = os_dir_create(shard->os, to, err);
+  return code ? code : os_dir_list(shard->os, from, link_entry, &linking, err);
 }

@@ -223,7 +223,7 @@ struct output_source {
   enum store_policy policy;
   struct store_part *const *parts;
   uint32_t part_count;
-  bool oldest;    /* nothing older lies below: tombstones have done their work */
+  bool oldest; /* nothing older lies below: tombstones have done their work */
   /* Where something does, the parts that hold it (NULL: they are not known): deletes that touch
    * none of them have done their work too. */
   struct store_part *const *older;
@@ -232,7 +232,7 @@ struct output_source {
   uint64_t history_commits; /* what is superseded or deleted stays for so many commits; 0: goes */
   uint64_t history_since;   /* the oldest commit as of which the store can be read by now */
   bool has_history;         /* parts say so themselves: what is left is written even if empty */
-  bool in_memory; /* flush: no sources are named, describe gets none */
+  bool in_memory;           /* flush: no sources are named, describe gets none */
   int level;
   const _Atomic bool *cancelled; /* NULL: never */
 };
@@ -263,8 +263,16 @@ void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out
 /* Whether a name in the folder of parts is that of parts; *epoch is whose. */
 bool shard__part_name(const struct shard_form *form, const char *name, bool is_dir,
                       uint64_t *epoch);
+/* Whether it is the name of something else that has its place there. */
+bool shard__name_known(const struct shard_form *form, const char *name);
+/* What holds the parts of an epoch; a part in it (offset and size are of files). */
 int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part_file **file,
                           struct err *err);
+int shard__part_open(struct store_shard *shard, struct part_file *file, uint64_t offset,
+                     uint64_t size, struct store_part **part, struct err *err);
+int shard__part_remove(struct store_shard *shard, uint64_t epoch, struct err *err);
+/* Gives what holds parts, file or directory, a second name. */
+int shard__part_link(struct store_shard *shard, const char *from, const char *to, struct err *err);
 /* Makes the names in the folder of parts durable. */
 int shard__sync_parts(struct store_shard *shard, struct err *err);
 
