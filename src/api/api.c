@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/api_event.h"
 #include "api/api_private.h"
 #include "base/err.h"
 #include "store/store.h"
@@ -104,6 +105,7 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
 
 void api_close(struct api *api) {
   if (!api) return;
+  api__jobs_end(api);
   collector_destroy(api->collector);
   for (uint32_t i = 0; i < api->idle_count; i++)
     ingest_cache_destroy(api->idle[i].cache);

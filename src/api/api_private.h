@@ -16,7 +16,8 @@ struct idle_cache {
   struct ingest_cache *cache;
   uint64_t owner; /* hash of database and schema */
 };
-enum { IDLE_CACHES_MAX = 64 };
+enum { IDLE_CACHES_MAX = 64, JOBS_MAX = 8 };
+struct api_job;
 
 struct api {
   struct api_options options;
@@ -29,6 +30,9 @@ struct api {
   struct os_mutex lock;
   struct idle_cache idle[IDLE_CACHES_MAX];
   uint32_t idle_count;
+  struct api_job *jobs[JOBS_MAX]; /* in order of starting; under the lock */
+  uint32_t job_count;
+  uint64_t job_last;
   struct metric_counter *writes, *rows, *rows_rejected, *write_errors, *write_bytes;
   struct metric_histogram *write_seconds;
   struct metric_counter *queries;

@@ -72,6 +72,10 @@ struct mem_account *table_engine_account(struct table_engine *engine) {
   return &engine->account;
 }
 
+struct series_registry *table_engine_series(struct table_engine *engine) {
+  return engine->series;
+}
+
 void table_engine_series_figures(struct table_engine *engine, struct series_figures *figures) {
   series_registry_figures(engine->series, figures);
 }

@@ -1,0 +1,84 @@
+/* nilo compact: flush, then merge as far as the policy allows. */
+#include "api/api_event.h"
+#include "api/api_private.h"
+#include "base/err.h"
+#include "store/store.h"
+
+struct compaction {
+  struct store_shard *shard;
+  struct api_progress progress;
+  struct buffer stores; /* ids */
+  struct err *err;
+};
+
+static int add_store(void *context, uint64_t store) {
+  struct compaction *compaction = context;
+  buffer_append(&compaction->stores, &store, sizeof store);
+  return 0;
+}
+
+static int list_all(struct compaction *compaction, struct err *err) {
+  struct store_snapshot *snapshot;
+  int code = store_snapshot_acquire(compaction->shard, &snapshot, err);
+  if (code) return code;
+  (void)store_snapshot_stores(snapshot, add_store, compaction);
+  store_snapshot_release(snapshot);
+  return buffer_check(&compaction->stores, err);
+}
+
+static int list_stores(struct compaction *compaction, struct api *api,
+                       const struct api_compact *what, struct err *err) {
+  struct catalog *catalog = table_engine_catalog(api->engine);
+  if (!what->database.size) return list_all(compaction, err);
+  if (!what->table.size)
+    return catalog_database_tables(catalog, what->database, &compaction->stores, err);
+  int code = catalog_database_find(catalog, what->database, NULL, err);
+  if (code) return code;
+  struct catalog_table *table =
+      catalog_table_find(catalog, what->database, (struct str){0}, what->table);
+  if (!table)
+    return err_set(err, ERR_UNKNOWN_TABLE, "measurement not found: \"%.*s\"", STR_ARG(what->table));
+  add_store(compaction, table->id);
+  catalog_table_release(table);
+  return buffer_check(&compaction->stores, err);
+}
+
+static int run(struct compaction *compaction, struct err *err) {
+  uint64_t count = compaction->stores.size / sizeof(uint64_t);
+  const uint64_t *stores = (const uint64_t *)(const void *)compaction->stores.data;
+  int code = ERR_OK;
+  for (uint64_t i = 0; i < count && !code; i++) {
+    code = api__progress(&compaction->progress, i, count, err);
+    if (!code) code = store_flush(compaction->shard, stores[i], err);
+    if (!code) code = store_merge(compaction->shard, stores[i], err);
+  }
+  return code;
+}
+
+int api_compact(struct api *api, const struct api_compact *what, const struct api_sink *sink,
+                struct err *err) {
+  struct compaction compaction = {
+      .shard = table_engine_shard(api->engine),
+      .progress = {.sink = sink, .account = &api->account, .os = api->os}};
+  struct store_figures before, after;
+  buffer_init(&compaction.stores, &api->account);
+  int code = list_stores(&compaction, api, what, err);
+  store_shard_figures(compaction.shard, &before);
+  if (!code) code = run(&compaction, err);
+  store_shard_figures(compaction.shard, &after);
+  if (!code) {
+    struct api_event event;
+    api__event_begin(&event, sink, &api->account, "done");
+    api__event_text(&event, "tool", STR("compact"));
+    api__event_number(&event, "stores", compaction.stores.size / sizeof(uint64_t));
+    api__event_number(&event, "parts_before", before.parts);
+    api__event_number(&event, "parts_after", after.parts);
+    api__event_number(&event, "bytes_before", before.part_bytes);
+    api__event_number(&event, "bytes_after", after.part_bytes);
+    api__event_number(&event, "memory_before", before.memory_bytes);
+    api__event_number(&event, "memory_after", after.memory_bytes);
+    api__event_end(&event);
+  }
+  buffer_deinit(&compaction.stores);
+  return code;
+}
