@@ -36,6 +36,7 @@ struct store_commit;
 struct store_snapshot;
 struct store_part;
 struct store_scan;
+struct store_filter;
 
 /* What happens to rows with equal (series, key). Stored in formats: never renumbered. */
 enum store_policy {
@@ -225,8 +226,8 @@ uint64_t store_part_series_bytes(const struct store_part *part);
 int store_part_series_read(struct store_part *part, uint64_t offset, void *bytes, size_t size,
                            struct err *err);
 /* Columns of a part, ascending by id, and what they were called when it was written (empty where
- * hooks->column_name gave nothing, and in parts that are no directories): from these the layer above
- * rebuilds its register of names. Borrowed from the part. */
+ * hooks->column_name gave nothing, and in parts that are no directories): from these the layer
+ * above rebuilds its register of names. Borrowed from the part. */
 uint32_t store_part_columns(const struct store_part *part, const uint32_t **ids,
                             const struct type **types);
 struct str store_part_column_name(const struct store_part *part, uint32_t index);
@@ -247,9 +248,11 @@ struct store_scan_spec {
   uint32_t column_count;
   uint32_t
       head; /* not 0: the caller needs only the first `head` rows of each series; more may come */
-  uint32_t tail;               /* not 0: only the last `tail` rows of each series; more may come */
-  uint64_t as_of;              /* not 0: rows as they were after this commit (needs history) */
-  struct mem_account *account; /* what the scan holds */
+  uint32_t tail;  /* not 0: only the last `tail` rows of each series; more may come */
+  uint64_t as_of; /* not 0: rows as they were after this commit (needs history) */
+  const struct store_filter *filter; /* NULL: none. Blocks without a row that passes are skipped;
+                                        rows are not tested (store/predicate.h). Borrowed */
+  struct mem_account *account;       /* what the scan holds */
 };
 
 /* Consecutive rows of one series inside a chunk. */
@@ -293,6 +296,13 @@ int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool wit
 void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures);
 void store_scan_close(struct store_scan *scan);
 
+/* Where rows of a scan may lie, from metadata: visit gets the lowest and highest key and the rows
+ * of each block that may hold some (of other series, too), in no order; a non-zero result ends it
+ * and is returned. */
+int store_snapshot_spans(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
+                         int (*visit)(void *context, int64_t key_min, int64_t key_max,
+                                      uint32_t rows),
+                         void *context, struct err *err);
 /* Series ids present in a store, ascending, appended to `out` as uint64s. */
 int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struct buffer *out,
                           struct err *err);
