@@ -56,6 +56,7 @@ static void flusher_main(void *context) {
   int64_t reported = os_monotonic_ns(shard->os);
   while (await(shard, &shard->flush_wanted, &shard->flush_cond, TICK_NS)) {
     if (os_monotonic_ns(shard->os) - reported >= TICK_NS) {
+      pressure__count_debt(shard);
       shard__report(shard);
       reported = os_monotonic_ns(shard->os);
     }
@@ -78,6 +79,10 @@ static void merger_main(void *context) {
     while (did && !atomic_load(&shard->cancelled)) {
       struct err err;
       int code = shard__merge_due(shard, &did, &err);
+      if (code == ERR_OK) err_reset(&err);
+      os_mutex_lock(&shard->queue_lock);
+      shard->merge_err = err;
+      os_mutex_unlock(&shard->queue_lock);
       if (code == ERR_OK) continue;
       complain(shard, "merging", &err);
       pause_work(shard, &shard->merge_cond);

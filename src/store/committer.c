@@ -1,10 +1,12 @@
 /* The committer: takes the commits that wait, logs them as one record with one sync, publishes them
  * in order, and answers. While it does, the next group gathers.
  *
- * A group that cannot be logged is refused as a whole and leaves no trace: its numbers are given
- * again. A group that is logged but cannot be published (memory is refused in the middle) cannot be
- * taken back, so the shard halts: nothing more is written until it is opened again, which replays
- * the group. Readers go on with the last root.
+ * Before it is logged a group passes admission.c. A group that cannot be logged is refused as a
+ * whole and leaves no trace: its numbers are given again. A group that is logged cannot be taken
+ * back: when memory is refused in the middle of publishing it, what was appended is undone and
+ * publishing is tried again until it works. After write_wait_ns its writers are told that it is in
+ * doubt, and it is parked: the next group publishes it first, or is refused, and a start finds it
+ * in the log. Readers go on with the last root all the time.
  *
  * Without background threads the thread that submits does the work itself. */
 #include <assert.h>
@@ -13,13 +15,14 @@
 #include "base/err.h"
 #include "store/shard_private.h"
 
-/* How long a full memory delays a group before it is refused. */
-#define ROOM_WAIT_NS (INT64_C(30) * 1000000000)
+/* Between two tries to publish. */
+#define RETRY_NS (INT64_C(50) * 1000000)
 /* What publishing a group takes beside its rows. */
 #define PUBLISH_RESERVE ((size_t)64 << 10)
 
 /* ---- one group ---- */
 
+/* Calls back and frees: the commits have numbers from `number` on, or failed. */
 static void answer(struct store_commit *group, uint64_t number, const struct err *err) {
   while (group) {
     struct store_commit *next = group->next;
@@ -27,49 +30,6 @@ static void answer(struct store_commit *group, uint64_t number, const struct err
     commit_free(group);
     group = next;
   }
-}
-
-static bool has_room(const struct store_shard *shard) {
-  uint64_t limit = shard->options.memory_parts_bytes_max;
-  return atomic_load_explicit(&((struct store_shard *)shard)->unflushed_bytes,
-                              memory_order_relaxed) < limit;
-}
-
-static int no_room(struct store_shard *shard, const struct err *cause, struct err *err) {
-  int code = cause->code == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_MEMORY_LIMIT;
-  err_set(err, code, "unflushed rows fill the memory they may take (%llu bytes)",
-          (unsigned long long)shard->options.memory_parts_bytes_max);
-  if (cause->code) err_detail(err, "flushing fails: %s", cause->message);
-  if (code == ERR_DISK_FULL)
-    err_hint(err, "free some space on the disk; writing goes on by itself then");
-  else
-    err_hint(err, "write more slowly, or raise the memory for unflushed rows");
-  return code;
-}
-
-/* Waits until there is room for more unflushed rows. */
-static int wait_for_room(struct store_shard *shard, struct err *err) {
-  if (has_room(shard)) return ERR_OK;
-  struct err cause;
-  err_reset(&cause);
-  if (!shard->options.background) {
-    bool did;
-    int code = shard__flush_due(shard, &did, &cause);
-    return code == ERR_OK && has_room(shard) ? ERR_OK : no_room(shard, &cause, err);
-  }
-  /* Nobody else syncs what the interval mode owes while this waits. */
-  struct err ignored;
-  if (shard->options.sync == STORE_SYNC_INTERVAL) (void)wal_sync(&shard->wal, &ignored);
-  shard__want_flush(shard);
-  int64_t deadline = os_monotonic_ns(shard->os) + ROOM_WAIT_NS;
-  os_mutex_lock(&shard->queue_lock);
-  uint64_t failures = shard->flush_failures;
-  bool in_time = true;
-  while (!has_room(shard) && in_time && failures == shard->flush_failures)
-    in_time = os_cond_wait_until(&shard->room_cond, &shard->queue_lock, deadline);
-  cause = shard->flush_err;
-  os_mutex_unlock(&shard->queue_lock);
-  return has_room(shard) ? ERR_OK : no_room(shard, &cause, err);
 }
 
 void shard__flush_ended(struct store_shard *shard, const struct err *err) {
@@ -112,25 +72,6 @@ static int log_group(struct store_shard *shard, struct store_commit *group, uint
   return code;
 }
 
-static void halt(struct store_shard *shard, struct err *err) {
-  err_wrap(err, "a logged commit could not be published; the shard takes no more writes");
-  err_hint(err, "restart: the commit is in the log and will be replayed");
-  os_mutex_lock(&shard->queue_lock);
-  shard->halted = *err;
-  os_mutex_unlock(&shard->queue_lock);
-  char text[1024];
-  err_format(err, text, sizeof text);
-  log_error(shard->logger, "store", "%s", text);
-}
-
-int shard__check_halted(struct store_shard *shard, struct err *err) {
-  os_mutex_lock(&shard->queue_lock);
-  int code = shard->halted.code;
-  if (code && err) *err = shard->halted;
-  os_mutex_unlock(&shard->queue_lock);
-  return code;
-}
-
 /* The stores of a wide commit are met in no order that the processor could guess: what publishing
  * them touches is asked for some sections ahead, step by step along the pointers. */
 static void look_ahead(const struct publication *publication, const struct store_commit *commit,
@@ -161,18 +102,99 @@ static int publish_commit(struct publication *publication, const struct store_co
   return ERR_OK;
 }
 
-static int publish_group(struct store_shard *shard, const struct store_commit *group, uint64_t last,
-                         struct err *err) {
+static int undo_rows(void *context, struct store_version *version) {
+  if (version->open) open_part_undo(version->open, *(const uint64_t *)context);
+  return 0;
+}
+
+static int publish_once(struct store_shard *shard, const struct store_commit *group,
+                        struct err *err) {
   struct publication publication;
+  uint64_t last = 0, count = 0, rows = 0;
   os_mutex_lock(&shard->publish_lock);
   publication_begin(shard, &publication);
   int code = ERR_OK;
-  for (const struct store_commit *commit = group; commit && code == ERR_OK; commit = commit->next)
+  for (const struct store_commit *commit = group; commit && code == ERR_OK; commit = commit->next) {
     code = publish_commit(&publication, commit, err);
+    last = commit->number;
+    rows += commit->rows;
+    count++;
+  }
   code = publication_end(&publication, code, last, err);
-  if (code) halt(shard, err); /* before anybody can seal what was appended */
+  /* before anybody can seal what was appended */
+  if (code) (void)root_map_visit(&shard->root->map, undo_rows, &shard->root->commit);
   os_mutex_unlock(&shard->publish_lock);
+  if (code) return code;
+  atomic_fetch_add_explicit(&shard->counters.commits, count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&shard->counters.rows, rows, memory_order_relaxed);
+  atomic_fetch_add_explicit(&shard->counters.groups, 1, memory_order_relaxed);
+  return ERR_OK;
+}
+
+/* For health: why a logged group is not shown yet; code 0: there is none. */
+static void note_waiting(struct store_shard *shard, const struct err *err) {
+  os_mutex_lock(&shard->queue_lock);
+  shard->publish_err = *err;
+  os_mutex_unlock(&shard->queue_lock);
+}
+
+/* Waits a little for memory; false when it is time to give up. */
+static bool wait_for_memory(struct store_shard *shard, int tries, int64_t deadline) {
+  enum { TRIES = 3 };
+  if (!shard->options.background) return tries < TRIES;
+  int64_t now = os_monotonic_ns(shard->os);
+  shard__want_flush(shard);
+  os_mutex_lock(&shard->queue_lock);
+  bool closed = shard->queue_closed;
+  if (!closed && tries > 1)
+    (void)os_cond_wait_until(&shard->room_cond, &shard->queue_lock, now + RETRY_NS);
+  os_mutex_unlock(&shard->queue_lock);
+  return tries < TRIES || (!closed && now < deadline);
+}
+
+static int publish_group(struct store_shard *shard, const struct store_commit *group,
+                         struct err *err) {
+  int64_t deadline = os_monotonic_ns(shard->os) + shard->options.write_wait_ns;
+  int code = publish_once(shard, group, err);
+  for (int tries = 1; code; tries++) {
+    note_waiting(shard, err);
+    if (!wait_for_memory(shard, tries, deadline)) return code;
+    atomic_fetch_add_explicit(&shard->pressure.publishes_retried, 1, memory_order_relaxed);
+    code = publish_once(shard, group, err);
+    if (code) continue;
+    err_reset(err);
+    note_waiting(shard, err);
+  }
   return code;
+}
+
+/* Tells the writers that the group is logged but not shown, and keeps it. */
+static void park(struct store_shard *shard, struct store_commit *group, struct err *err) {
+  err_wrap(err, "the rows are logged but cannot be shown yet");
+  err_hint(err, "they appear when there is memory for them, at the latest after a restart");
+  for (struct store_commit *commit = group; commit; commit = commit->next) {
+    if (commit->done) commit->done(commit->context, 0, err);
+    commit->done = NULL;
+  }
+  shard->parked = group;
+}
+
+/* Numbers go on behind a parked group, so it comes first. */
+static int publish_parked(struct store_shard *shard, struct err *err) {
+  if (!shard->parked) return ERR_OK;
+  int code = publish_once(shard, shard->parked, err);
+  if (code) {
+    err_wrap(err, "an earlier commit waits for memory to be shown");
+    err_retry(err, 1000);
+    return code;
+  }
+  struct store_commit *group = shard->parked;
+  shard->parked = NULL;
+  struct err none;
+  err_reset(&none);
+  note_waiting(shard, &none);
+  answer(group, 0, &none);
+  return ERR_OK;
 }
 
 /* A group that is logged must be published, so memory for that is asked for before: it is held
@@ -204,25 +226,23 @@ static void run_group(struct store_shard *shard, struct store_commit *group, uin
                       size_t payload) {
   struct err err;
   err_reset(&err);
+  int code = publish_parked(shard, &err);
   uint64_t first = atomic_load_explicit(&shard->commit, memory_order_relaxed) + 1;
-  int code = shard__check_halted(shard, &err);
-  if (code == ERR_OK) code = wait_for_room(shard, &err);
+  if (code == ERR_OK) code = admission__group(shard, &err);
   size_t reserved = 0;
   if (code == ERR_OK) code = reserve_memory(shard, payload, &reserved, &err);
   if (code == ERR_OK) code = log_group(shard, group, count, payload, first, &err);
   if (reserved) mem_discharge(&shard->rows, reserved);
-  if (code == ERR_OK) {
-    uint64_t rows = 0;
-    for (struct store_commit *commit = group; commit; commit = commit->next)
-      rows += commit->rows;
-    code = publish_group(shard, group, first + count - 1, &err);
-    atomic_fetch_add_explicit(&shard->counters.commits, count, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->counters.rows, rows, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->counters.groups, 1, memory_order_relaxed);
-  }
+  bool logged = code == ERR_OK;
+  if (logged) code = publish_group(shard, group, &err);
   if (code == ERR_OK) err_reset(&err);
+  if (!logged)
+    atomic_fetch_add_explicit(&shard->pressure.writes_refused, count, memory_order_relaxed);
   note_outcome(shard, &err);
-  answer(group, first, &err);
+  if (logged && code)
+    park(shard, group, &err);
+  else
+    answer(group, first, &err);
   if (!shard->options.background) return;
   uint64_t needed, all, segments;
   wal_sizes(&shard->wal, &needed, &all, &segments);
@@ -302,6 +322,10 @@ void shard__stop_committer(struct store_shard *shard) {
   os_mutex_unlock(&shard->queue_lock);
   if (shard->committer) os_thread_join(shard->committer);
   shard->committer = NULL;
+  struct err none;
+  err_reset(&none);
+  answer(shard->parked, 0, &none); /* nobody waits for it any more, and the log has it */
+  shard->parked = NULL;
 }
 
 /* ---- handing over ---- */
@@ -358,19 +382,20 @@ void store_commit_submit(struct store_shard *shard, struct store_commit *commit,
   commit->done = done;
   commit->context = context;
   commit->next = NULL;
+  struct err err;
+  int rate = admission__rate(shard, commit->rows, commit->payload, &err);
   os_mutex_lock(&shard->queue_lock);
   bool closed = shard->queue_closed;
   bool background = shard->options.background;
-  if (!closed) {
+  if (!closed && !rate) {
     *shard->queue_tail = commit;
     shard->queue_tail = &commit->next;
     if (background) os_cond_signal(&shard->queue_cond);
   }
   os_mutex_unlock(&shard->queue_lock);
   /* With a committer the answer may be out by now, and with it the shard be closed. */
-  if (closed) {
-    struct err err;
-    err_set(&err, ERR_CLOSED, "the shard is closing");
+  if (closed || rate) {
+    if (closed) err_set(&err, ERR_CLOSED, "the shard is closing");
     answer(commit, 0, &err);
   } else if (!background) {
     drain(shard);

@@ -39,6 +39,7 @@ struct flush {
   struct part_file **files; /* one per output */
   size_t output_count, output_capacity;
   uint64_t wal_start;
+  uint64_t reserved; /* of the disk */
 };
 
 /* ---- freezing ---- */
@@ -60,8 +61,6 @@ static int freeze_one(struct publication *publication, struct flush *flush, uint
   return ERR_OK;
 }
 
-/* After a publication that failed half way, open parts hold rows that nobody may see: nothing is
- * sealed then. */
 static int freeze(struct flush *flush, const uint64_t *stores, size_t count, struct err *err) {
   struct store_shard *shard = flush->shard;
   int code = ERR_OK;
@@ -69,7 +68,6 @@ static int freeze(struct flush *flush, const uint64_t *stores, size_t count, str
     struct publication publication;
     os_mutex_lock(&shard->publish_lock);
     publication_begin(shard, &publication);
-    code = shard__check_halted(shard, err);
     for (size_t i = from; i < count && i < from + FREEZE_BATCH && code == ERR_OK; i++)
       code = freeze_one(&publication, flush, stores[i], err);
     code = publication_end(&publication, code, shard->root->commit, err);
@@ -79,17 +77,6 @@ static int freeze(struct flush *flush, const uint64_t *stores, size_t count, str
 }
 
 /* ---- writing ---- */
-
-int shard__check_disk(struct store_shard *shard, uint64_t bytes, struct err *err) {
-  uint64_t free_bytes, total_bytes;
-  int code = os_disk_space(shard->os, shard->options.path, &free_bytes, &total_bytes, err);
-  if (code || free_bytes >= bytes) return code;
-  code = err_set(err, ERR_DISK_FULL, "the disk has %llu bytes free, %llu are needed",
-                 (unsigned long long)free_bytes, (unsigned long long)bytes);
-  err_detail(err, "%s", shard->options.path);
-  err_hint(err, "free some space; it goes on by itself then");
-  return code;
-}
 
 static int add_output(struct flush *flush, struct err *err) {
   assert(flush->output_count < flush->output_capacity);
@@ -139,7 +126,8 @@ static int write_all(struct flush *flush, struct err *err) {
     else if (has_parts(&flush->items[i]))
       small = true;
   }
-  int code = bytes ? shard__check_disk(flush->shard, bytes, err) : ERR_OK;
+  int code = disk_reserve(flush->shard, DISK_FLUSH, bytes, err);
+  if (code == ERR_OK) flush->reserved = bytes;
   flush->output_capacity = large + 1;
   flush->outputs =
       mem_alloc_zero(&flush->shard->account, flush->output_capacity * sizeof *flush->outputs);
@@ -388,6 +376,7 @@ static bool is_orphan(struct store_shard *shard, uint64_t epoch) {
 
 static void end(struct flush *flush, bool done) {
   struct store_shard *shard = flush->shard;
+  disk_release(shard, flush->reserved);
   for (size_t i = 0; i < flush->item_count; i++) {
     if (flush->items[i].part) part_release(flush->items[i].part);
     store_version_release(flush->items[i].version);

@@ -38,6 +38,7 @@ struct merge {
   uint32_t published;  /* of them; the others' stores were dropped meanwhile */
   struct output output;
   struct part_file *file;
+  uint64_t reserved; /* of the disk */
 };
 
 static struct merge_item *items_of(const struct merge *merge, size_t *count) {
@@ -186,7 +187,8 @@ static int write_all(struct merge *merge, struct err *err) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < count; i++)
     bytes += items[i].bytes;
-  int code = shard__check_disk(shard, bytes, err);
+  int code = disk_reserve(shard, DISK_MERGE, bytes, err);
+  if (code == ERR_OK) merge->reserved = bytes;
   if (code == ERR_OK) code = output_begin(shard, &merge->output, err);
   for (size_t i = 0; i < count && code == ERR_OK; i++) {
     const struct store_version *version = items[i].version;
@@ -327,6 +329,7 @@ static void end(struct merge *merge, bool done) {
   size_t count;
   struct merge_item *items = items_of(merge, &count);
   bool keep = done && merge->output.ordinals;
+  disk_release(shard, merge->reserved);
   os_mutex_lock(&shard->publish_lock);
   for (size_t i = 0; i < shard->orphan_count; i++)
     keep = keep || shard->orphans[i] == merge->output.epoch;

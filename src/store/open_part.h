@@ -18,6 +18,8 @@ int open_part_create(uint64_t store, enum store_policy policy, struct os *os,
                      struct mem_account *account, struct open_part **part, struct err *err);
 void open_part_retain(struct open_part *part);
 void open_part_release(struct open_part *part); /* NULL is allowed */
+/* Committer only. Takes back the rows of commits above `commit`, which no root has named. */
+void open_part_undo(struct open_part *part, uint64_t commit);
 /* Committer only. Appends the rows under a commit number not below any before; *full is set and
  * nothing is appended when they do not fit the fixed arrays. Visible to readers at once (release
  * order). ERR_INTERNAL when a column has another type than before. */

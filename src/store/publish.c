@@ -36,6 +36,7 @@ void shard__file_forget(struct store_shard *shard, uint64_t epoch) {
   struct shard_file *entry = find_file(shard, epoch);
   if (!entry) return;
   shard->wasteful_files -= entry->wasteful;
+  pressure__add_files(shard, -(int64_t)entry->bytes);
   u64_table_remove(&shard->files, epoch, NULL);
   part_file_release(entry->file);
   mem_free(&shard->account, entry, sizeof *entry);
@@ -68,6 +69,7 @@ int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t 
   judge_file(shard, entry);
   part_file_retain(file);
   *value = (uintptr_t)entry;
+  pressure__add_files(shard, (int64_t)bytes);
   return ERR_OK;
 }
 
@@ -81,6 +83,7 @@ void shard__file_part_gone(struct store_shard *shard, uint64_t part_id, uint64_t
     return;
   }
   shard->wasteful_files -= entry->wasteful;
+  pressure__add_files(shard, -(int64_t)entry->bytes);
   u64_table_remove(&shard->files, part_id >> 20, NULL);
   atomic_store(&entry->file->doomed, true);
   part_file_release(entry->file);

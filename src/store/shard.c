@@ -20,6 +20,13 @@ void store_options_default(struct store_options *options) {
   options->memory_parts_bytes_max = UINT64_C(64) << 20;
   options->flush_age_ns = INT64_C(600) * 1000000000;
   options->part_bytes_max = UINT64_C(512) << 20;
+  options->disk_reserve_bytes = STORE_DISK_RESERVE_DEFAULT;
+  options->disk_bytes_max = 0;
+  options->merge_debt_bytes_max = UINT64_C(16) << 30;
+  options->write_wait_ns = INT64_C(30) * 1000000000;
+  options->rows_per_second_max = 0;
+  options->bytes_per_second_max = 0;
+  options->scans_max = 4096;
   options->background = true;
   options->read_only = false;
 }
@@ -122,13 +129,13 @@ static void init_options(struct store_shard *shard, const struct store_options *
   own->log_segment_bytes &= ~(uint64_t)(WAL_BLOCK - 1);
 }
 
-enum { SHARD_MUTEXES = 7, SHARD_CONDS = 4 };
+enum { SHARD_MUTEXES = 8, SHARD_CONDS = 4 };
 
 static void list_locks(struct store_shard *shard, struct os_mutex *mutexes[SHARD_MUTEXES],
                        struct os_cond *conds[SHARD_CONDS]) {
   struct os_mutex *all[SHARD_MUTEXES] = {
       &shard->root_lock,  &shard->publish_lock, &shard->queue_lock, &shard->commit_lock,
-      &shard->flush_lock, &shard->merge_lock,   &shard->work_lock};
+      &shard->flush_lock, &shard->merge_lock,   &shard->work_lock,  &shard->pressure.lock};
   struct os_cond *all_conds[SHARD_CONDS] = {&shard->queue_cond, &shard->room_cond,
                                             &shard->flush_cond, &shard->merge_cond};
   memcpy(mutexes, all, sizeof all);
@@ -289,6 +296,30 @@ static int visit_figures(void *context, struct store_version *version) {
   return 0;
 }
 
+static void pressure_figures(struct store_shard *shard, struct store_figures *figures) {
+  const struct pressure *pressure = &shard->pressure;
+  struct store_pressure_facts facts;
+  (void)pressure__measure(shard, false, &facts);
+  figures->pressure_level = facts.level;
+  figures->pressure_memory = facts.memory;
+  figures->pressure_disk = facts.disk;
+  figures->pressure_merge = facts.merge;
+  figures->disk_own_bytes = facts.own_bytes;
+  figures->disk_usable_bytes = facts.usable_bytes;
+  figures->disk_free_bytes = facts.free_bytes;
+  figures->disk_reserve_bytes = facts.reserve_bytes;
+  figures->disk_reserved_bytes = facts.reserved_bytes;
+  figures->merge_debt_bytes = facts.debt_bytes;
+  figures->writes_delayed = atomic_load(&pressure->writes_delayed);
+  figures->write_delay_ns = atomic_load(&pressure->write_delay_ns);
+  figures->writes_refused = atomic_load(&pressure->writes_refused);
+  figures->rate_refused = atomic_load(&pressure->rate_refused);
+  figures->reservations_refused = atomic_load(&pressure->reservations_refused);
+  figures->publishes_retried = atomic_load(&pressure->publishes_retried);
+  figures->scans_open = atomic_load(&pressure->scans_open);
+  figures->scans_refused = atomic_load(&pressure->scans_refused);
+}
+
 void store_shard_figures(struct store_shard *shard, struct store_figures *figures) {
   const struct shard_counters *counters = &shard->counters;
   uint64_t needed;
@@ -308,6 +339,7 @@ void store_shard_figures(struct store_shard *shard, struct store_figures *figure
       .tail_bytes_cut = atomic_load(&counters->tail_bytes_cut),
       .parts_quarantined = atomic_load(&counters->parts_quarantined),
   };
+  pressure_figures(shard, figures);
   wal_sizes(&shard->wal, &needed, &figures->log_bytes, &figures->log_segments);
   struct store_snapshot *root = shard__pin(shard);
   (void)root_map_visit(&root->map, visit_figures, figures);

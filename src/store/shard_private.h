@@ -9,7 +9,8 @@
  *   publish_lock   the introducer: whoever makes the next root; store_live, files, attention
  *   manifest.lock, wal.lock
  *   root_lock      pins and swaps the root; never held while anything else is done
- *   queue_lock     the committer's queue and its conditions
+ *   pressure.lock  free disk, reservations, limits of rate
+ *   queue_lock     the committer's queue and its conditions; what failed last
  *   work_lock      the background threads' wishes */
 #ifndef NILO_STORE_SHARD_PRIVATE_H
 #define NILO_STORE_SHARD_PRIVATE_H
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "store/commit.h"
 #include "store/manifest.h"
+#include "store/pressure.h"
 #include "store/root.h"
 #include "store/wal.h"
 
@@ -51,7 +53,7 @@ struct shard_counters {
 };
 
 /* What was told to the registry of metrics. */
-enum { SHARD_COUNTERS_MAX = 16, SHARD_GAUGES_MAX = 8 };
+enum { SHARD_COUNTERS_MAX = 32, SHARD_GAUGES_MAX = 32 };
 struct metric_counter;
 struct metric_gauge;
 struct shard_report {
@@ -105,10 +107,11 @@ struct store_shard {
   struct os_cond queue_cond, room_cond;
   struct store_commit *queue_head, **queue_tail;
   bool queue_closed;
-  bool committing;      /* the committer is busy with a group */
-  struct err halted;    /* code not 0: publishing failed; nothing is written any more */
-  bool refusing;        /* the last group failed; the committer's own */
-  struct err flush_err; /* the last flush's failure; code 0: it went well */
+  bool committing;             /* the committer is busy with a group */
+  struct store_commit *parked; /* logged, answered, but not shown yet; the committer's own */
+  struct err publish_err;      /* why publishing fails; code 0: it does not */
+  bool refusing;               /* the last group failed; the committer's own */
+  struct err flush_err;        /* the last flush's failure; code 0: it went well */
   uint64_t flush_failures;
   struct os_mutex commit_lock;
   uint8_t *group; /* the record in the making */
@@ -125,6 +128,8 @@ struct store_shard {
   _Atomic bool cancelled; /* merges give up */
   struct os_thread *flusher, *merger;
 
+  struct pressure pressure;
+  struct err merge_err; /* the last merge's failure; code 0: it went well; under queue_lock */
   struct shard_counters counters;
   struct shard_report report; /* the flusher's; of nobody without background threads */
 };
@@ -185,8 +190,6 @@ struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch);
 int shard__start_committer(struct store_shard *shard, struct err *err);
 /* Waits for what is submitted, then ends it. */
 void shard__stop_committer(struct store_shard *shard);
-/* The error that halted the shard, if one did. */
-int shard__check_halted(struct store_shard *shard, struct err *err);
 /* Tells waiting writers that there may be room, or that a flush failed. */
 void shard__flush_ended(struct store_shard *shard, const struct err *err);
 
@@ -300,8 +303,6 @@ int shard__flush_due(struct store_shard *shard, bool *did, struct err *err);
 int shard__manifest_append(struct store_shard *shard, const struct manifest_facts *facts,
                            const struct buffer *edits, const struct output *outputs,
                            size_t output_count, struct err *err);
-/* Fails with ERR_DISK_FULL when `bytes` more would not fit the disk. */
-int shard__check_disk(struct store_shard *shard, uint64_t bytes, struct err *err);
 
 /* ---- merge.c ---- */
 /* One due merge of parts on disk. Takes merge_lock. */

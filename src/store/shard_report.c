@@ -2,6 +2,8 @@
  *
  * The registry may outlive the shard, so nothing in it points here: the differences since the last
  * report are added, about once a second and at the end. */
+#include <string.h>
+
 #include "base/err.h"
 #include "base/metrics.h"
 #include "store/shard_private.h"
@@ -29,8 +31,21 @@ static const struct counter_row counters[] = {
      FIGURE(damaged_records)},
     {"nilo_wal_tail_cut_bytes_total", "Bytes of unfinished records given up at the start.",
      FIGURE(tail_bytes_cut)},
-    {"nilo_store_parts_quarantined_total", "Parts that could not be read.",
-     FIGURE(parts_quarantined)},
+    {"nilo_store_parts_quarantined_total", "Parts found damaged.", FIGURE(parts_quarantined)},
+    {"nilo_store_damaged_reads_total", "Scans that had to leave a damaged part out.",
+     FIGURE(damaged_reads)},
+    {"nilo_store_writes_delayed_total", "Groups of commits that pressure delayed.",
+     FIGURE(writes_delayed)},
+    {"nilo_store_write_delay_seconds_total", "How long pressure delayed writes, all together.",
+     FIGURE(write_delay_ns)},
+    {"nilo_store_writes_refused_total", "Commits refused.", FIGURE(writes_refused)},
+    {"nilo_store_rate_refused_total", "Commits refused by a limit of rate.", FIGURE(rate_refused)},
+    {"nilo_store_reservations_refused_total", "Flushes and merges that the disk had no room for.",
+     FIGURE(reservations_refused)},
+    {"nilo_store_publishes_retried_total", "Logged commits that had to wait for memory.",
+     FIGURE(publishes_retried)},
+    {"nilo_store_scans_refused_total", "Scans refused because too many were open.",
+     FIGURE(scans_refused)},
 };
 static const struct counter_row gauges[] = {
     {"nilo_store_unflushed_bytes", "Rows in memory that are not flushed yet.",
@@ -40,6 +55,24 @@ static const struct counter_row gauges[] = {
     {"nilo_store_part_bytes", "Bytes of parts on disk.", FIGURE(part_bytes)},
     {"nilo_store_parts", "Parts on disk.", FIGURE(parts)},
     {"nilo_store_files", "Files of parts.", FIGURE(files)},
+    {"nilo_store_pressure_level", "0 none, 1 small delays, 2 heavy delays, 3 writes are refused.",
+     FIGURE(pressure_level)},
+    {"nilo_store_pressure_memory_permille", "Unflushed rows of the memory that they may take.",
+     FIGURE(pressure_memory)},
+    {"nilo_store_pressure_disk_permille", "Own bytes on disk of those that may be used.",
+     FIGURE(pressure_disk)},
+    {"nilo_store_pressure_merge_permille", "Parts that wait to be merged of what may wait.",
+     FIGURE(pressure_merge)},
+    {"nilo_store_disk_own_bytes", "Bytes of log and parts.", FIGURE(disk_own_bytes)},
+    {"nilo_store_disk_usable_bytes", "Own bytes that are possible.", FIGURE(disk_usable_bytes)},
+    {"nilo_store_disk_free_bytes", "Free bytes of the disk.", FIGURE(disk_free_bytes)},
+    {"nilo_store_disk_reserve_bytes", "Free bytes that writers leave alone.",
+     FIGURE(disk_reserve_bytes)},
+    {"nilo_store_disk_reserved_bytes", "Bytes set aside for flushes and merges that run.",
+     FIGURE(disk_reserved_bytes)},
+    {"nilo_store_merge_debt_bytes", "Parts that wait to be merged.", FIGURE(merge_debt_bytes)},
+    {"nilo_store_scans_open", "Scans that are open.", FIGURE(scans_open)},
+    {"nilo_store_parts_damaged", "Damaged parts that answers lack.", FIGURE(parts_damaged)},
 };
 #define COUNTERS (sizeof counters / sizeof *counters)
 #define GAUGES   (sizeof gauges / sizeof *gauges)
@@ -54,6 +87,8 @@ int shard__register(struct store_shard *shard, struct err *err) {
   int code = ERR_OK;
   for (size_t i = 0; metrics && i < COUNTERS && code == ERR_OK; i++) {
     struct metric_spec spec = {.name = counters[i].name, .help = counters[i].help};
+    /* counted in nanoseconds */
+    if (strstr(spec.name, "_seconds_")) spec.scale = 1e-9;
     code = metrics_counter(metrics, &spec, &shard->report.counters[i], err);
   }
   for (size_t i = 0; metrics && i < GAUGES && code == ERR_OK; i++) {

@@ -116,15 +116,27 @@ struct store_options {
   uint64_t log_segment_bytes; /* default 64 MiB */
   /* Stores that pin older segments are flushed beyond this: default 256 MiB. */
   uint64_t log_bytes_max;
-  /* Unflushed rows in memory: flush begins at half of it, writers wait at all of it (30 s at most,
-   * then ERR_MEMORY_LIMIT, or ERR_DISK_FULL when that is why flushing fails): default 64 MiB. */
+  /* Unflushed rows in memory: flush begins at half of it; writers are slowed from 80 % and refused
+   * from 95 % of it on (store/health.h): default 64 MiB. */
   uint64_t memory_parts_bytes_max;
   int64_t flush_age_ns; /* a store with unflushed rows older than this is flushed: default 10 min;
                            0: never by age */
   uint64_t part_bytes_max; /* parts at least this large are not merged again: default 512 MiB */
-  bool background;         /* false: flush and merge only when called (tests, offline tools) */
-  bool read_only;          /* no log replay is written back, nothing is deleted */
+  /* Free bytes of the disk that writers leave alone, for flushes to finish with; default
+   * STORE_DISK_RESERVE_DEFAULT: a twentieth of the disk, at most 1 GiB. */
+  uint64_t disk_reserve_bytes;
+  uint64_t disk_bytes_max;       /* the directory's own bytes; 0 (the default): what the disk has */
+  uint64_t merge_debt_bytes_max; /* parts that wait to be merged; 0: any; default 16 GiB */
+  /* How long a commit waits for room while flushing is at work, before it is refused: default 30 s;
+   * 0: not at all. */
+  int64_t write_wait_ns;
+  uint64_t rows_per_second_max;  /* of writes; 0 (the default): any */
+  uint64_t bytes_per_second_max; /* of writes, as they are logged; 0 (the default): any */
+  uint32_t scans_max;            /* open at once; 0: any; default 4,096 */
+  bool background; /* false: flush and merge only when called (tests, offline tools) */
+  bool read_only;  /* no log replay is written back, nothing is deleted */
 };
+#define STORE_DISK_RESERVE_DEFAULT UINT64_MAX
 /* Fills every field but path, os, account with its default. */
 void store_options_default(struct store_options *options);
 
@@ -177,8 +189,10 @@ int store_commit_create(struct store_shard *shard, const struct store_rows *rows
                         struct store_commit **commit, struct err *err);
 /* Hands it over; the commit belongs to the shard from now on. `done` (may be NULL) is called once,
  * from the committer's thread (without background threads: from this one), with the commit number
- * and an err of code ERR_OK, or with 0 and the error (ERR_DISK_FULL, ERR_IO, ERR_MEMORY_LIMIT,
- * ERR_CLOSED); err is never NULL. Rows for a store that was dropped vanish. */
+ * and an err of code ERR_OK, or with 0 and the error: of class RESOURCE when the shard is short of
+ * something (ERR_MEMORY_LIMIT, ERR_DISK_FULL, ERR_BUSY for merge debt, ERR_RATE_LIMIT; err.retry_ms
+ * says when to try again), ERR_IO, ERR_CLOSED. err is never NULL. Rows for a store that was dropped
+ * vanish. */
 void store_commit_submit(struct store_shard *shard, struct store_commit *commit,
                          void (*done)(void *context, uint64_t number, const struct err *err),
                          void *context);
@@ -277,20 +291,27 @@ struct store_chunk {
       *columns; /* per wanted column; length 0 until loaded; all-null where a part lacks it */
 };
 
+/* A part that is found damaged while it is read is left out of this scan and all later ones, until
+ * it is whole again at a start: parts_damaged counts those, and the answer is degraded if it is not
+ * 0. */
 struct store_scan_figures {
   uint64_t parts, blocks_considered, blocks_skipped, blocks_read, blocks_by_statistics;
   uint64_t rows_scanned, rows_returned, bytes_read;
-  uint64_t parts_damaged; /* left out of the answer, which is degraded if this is not 0 */
+  uint64_t parts_damaged; /* left out of the answer */
 };
 
-/* Opens a scan of one store; it retains the snapshot. An error where the store can't be
- * read, ERR_MEMORY_LIMIT. One thread at a time. */
+/* Opens a scan of one store; it retains what it reads of the snapshot. ERR_BUSY with retry_ms when
+ * too many are open (scans_max), ERR_MEMORY_LIMIT, ERR_IO. One thread at a time. */
 int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
                     struct store_scan **scan, struct err *err);
-/* The next chunk. Keys and columns may be unloaded: */
+/* The next chunk. A part that turns out to be damaged is left out from the chunk on that is asked
+ * for; rows of chunks before stay given, and are not given again. Keys and columns may be unloaded:
+ */
 int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
 /* Loads keys (with_keys) and the wanted columns whose bit is set in `mask` (bit i: wanted column i;
- * columns beyond 63 follow bit 63). Repeated loads add. */
+ * columns beyond 63 follow bit 63). Repeated loads add. ERR_CONFLICT: a part of the chunk turned
+ * out to be damaged, so the chunk is void: forget it, and ask for the next one, which begins where
+ * this one did, without that part. */
 int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
                     uint64_t mask, struct err *err);
 void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures);
@@ -320,6 +341,17 @@ struct store_figures {
   uint64_t flushes, merges, bytes_flushed, bytes_merged_in, bytes_merged_out;
   uint64_t memory_bytes, log_bytes, log_segments, part_bytes, parts, files;
   uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
+  /* of struct store_pressure_facts (store/health.h) */
+  uint64_t pressure_level, pressure_memory, pressure_disk, pressure_merge;
+  uint64_t disk_own_bytes, disk_usable_bytes, disk_free_bytes, disk_reserve_bytes;
+  uint64_t disk_reserved_bytes, merge_debt_bytes;
+  uint64_t writes_delayed, write_delay_ns; /* groups of commits, and how long all together */
+  uint64_t writes_refused, rate_refused;   /* commits: by pressure; by a limit of rate */
+  uint64_t reservations_refused;           /* flushes and merges that the disk had no room for */
+  uint64_t publishes_retried;
+  uint64_t scans_open, scans_refused;
+  uint64_t parts_damaged; /* that are left out of answers now */
+  uint64_t damaged_reads; /* scans that met a damaged part or left one out */
 };
 /* Counts since opening, and sizes now. */
 void store_shard_figures(struct store_shard *shard, struct store_figures *figures);
