@@ -11,32 +11,42 @@
 #include "codec/codec.h"
 #include "store/shard_private.h"
 
-int output_begin(struct store_shard *shard, struct output *output, struct err *err) {
+int output_begin_in(struct store_shard *shard, const char *directory, struct output *output,
+                    struct err *err) {
   char path[4096];
-  *output = (struct output){.shard = shard};
+  *output = (struct output){.shard = shard, .directory = directory};
   os_mutex_lock(&shard->publish_lock);
   output->epoch = ++shard->epoch;
   os_mutex_unlock(&shard->publish_lock);
-  shard__part_path(shard, output->epoch, path, sizeof path);
+  if (shard->form->directories) return ERR_OK; /* the part's writer makes it */
+  shard__part_path_in(shard->form, directory, output->epoch, path, sizeof path);
   return os_file_open(shard->os, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNCATE, &output->file,
                       err);
 }
 
+int output_begin(struct store_shard *shard, struct output *output, struct err *err) {
+  return output_begin_in(shard, shard->options.path, output, err);
+}
+
 int output_sync(struct output *output, struct err *err) {
-  int code = os_file_sync(output->file, err);
-  return code ? code : shard__sync_parts(output->shard, err);
+  char folder[4096];
+  int code = output->file ? os_file_sync(output->file, err) : ERR_OK;
+  shard__parts_folder_in(output->shard->form, output->directory, folder, sizeof folder);
+  return code ? code : os_dir_sync(output->shard->os, folder, err);
 }
 
 void output_end(struct output *output, bool keep) {
   char path[4096];
   struct err err;
-  if (!output->shard) return;
+  struct store_shard *shard = output->shard;
+  if (!shard) return;
   os_file_close(output->file);
   output->file = NULL;
   if (keep || !output->epoch) return;
-  shard__part_path(output->shard, output->epoch, path, sizeof path);
-  if (os_file_remove(output->shard->os, path, &err) && err.code != ERR_NO_FILE)
-    log_warn(output->shard->logger, "store", "could not remove an unfinished part file=%s", path);
+  shard__part_path_in(shard->form, output->directory, output->epoch, path, sizeof path);
+  int code = shard__remove_parts(shard->form, shard->os, path, &err);
+  if (code && code != ERR_NO_FILE)
+    log_warn(shard->logger, "store", "could not remove an unfinished part file=%s", path);
 }
 
 /* ---- one image ---- */
@@ -208,12 +218,21 @@ static int write_union(struct store_shard *shard, const struct output_source *so
 int output_write(struct output *output, const struct output_source *source,
                  struct output_part *part, struct err *err) {
   struct store_shard *shard = output->shard;
+  const struct store_hooks *hooks = shard->options.hooks;
+  char path[4096];
+  shard__part_path_in(shard->form, output->directory, output->epoch, path, sizeof path);
+  struct part_directory directory = {.os = shard->os,
+                                     .path = path,
+                                     .column_name = hooks ? hooks->column_name : NULL,
+                                     .context = shard->options.hooks_context};
   struct part_writer_options options = {
       .store = source->store,
       .policy = source->policy,
       .level = source->level,
       .id = output->epoch << 20 | output->ordinals,
+      .directory = shard->form->directories ? &directory : NULL,
   };
+  assert(!shard->form->directories || !output->ordinals);
   memcpy(options.shard, shard->id, sizeof options.shard);
   *part = (struct output_part){.id = options.id, .offset = output->size};
   struct union_facts facts = {0};

@@ -26,13 +26,23 @@ const struct shard_form *shard__form(enum store_form form) {
 
 /* ---- names ---- */
 
+void shard__parts_folder_in(const struct shard_form *form, const char *directory, char *out,
+                            size_t size) {
+  snprintf(out, size, "%s%s", directory, form->parts_folder);
+}
+
 void shard__parts_folder(const struct store_shard *shard, char *out, size_t size) {
-  snprintf(out, size, "%s%s", shard->options.path, shard->form->parts_folder);
+  shard__parts_folder_in(shard->form, shard->options.path, out, size);
+}
+
+void shard__part_path_in(const struct shard_form *form, const char *directory, uint64_t epoch,
+                         char *out, size_t size) {
+  snprintf(out, size, "%s%s/%016llx%s", directory, form->parts_folder, (unsigned long long)epoch,
+           form->suffix);
 }
 
 void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size) {
-  snprintf(out, size, "%s%s/%016llx%s", shard->options.path, shard->form->parts_folder,
-           (unsigned long long)epoch, shard->form->suffix);
+  shard__part_path_in(shard->form, shard->options.path, epoch, out, size);
 }
 
 bool shard__part_name(const struct shard_form *form, const char *name, bool is_dir,
@@ -75,11 +85,15 @@ int shard__part_open(struct store_shard *shard, struct part_file *file, uint64_t
   return part_open_file(file, offset, size, &shard->parts, part, err);
 }
 
+int shard__remove_parts(const struct shard_form *form, struct os *os, const char *path,
+                        struct err *err) {
+  return form->directories ? part_directory_remove(os, path, err) : os_file_remove(os, path, err);
+}
+
 int shard__part_remove(struct store_shard *shard, uint64_t epoch, struct err *err) {
   char path[4096];
   shard__part_path(shard, epoch, path, sizeof path);
-  return shard->form->directories ? part_directory_remove(shard->os, path, err)
-                                  : os_file_remove(shard->os, path, err);
+  return shard__remove_parts(shard->form, shard->os, path, err);
 }
 
 struct linking {

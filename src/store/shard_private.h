@@ -215,6 +215,7 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
 /* ---- output.c: files of parts in the making ---- */
 struct output {
   struct store_shard *shard;
+  const char *directory; /* of the shard, or another of its form */
   struct os_file *file;
   uint64_t epoch;
   uint64_t size;     /* bytes of the images so far, 8-byte aligned */
@@ -245,6 +246,9 @@ struct output_part {
 };
 /* Begins a file with a new epoch; output_write then appends one part made of its sources. */
 int output_begin(struct store_shard *shard, struct output *output, struct err *err);
+/* The same in another directory of the shard's form; `directory` is borrowed. */
+int output_begin_in(struct store_shard *shard, const char *directory, struct output *output,
+                    struct err *err);
 int output_write(struct output *output, const struct output_source *source,
                  struct output_part *part, struct err *err);
 /* Appends the manifest's edit that adds what was written; nothing when nothing was left to write.
@@ -263,6 +267,11 @@ const struct shard_form *shard__form(enum store_form form);
 /* The path of the folder of parts, and of what holds the parts of an epoch. */
 void shard__parts_folder(const struct store_shard *shard, char *out, size_t size);
 void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size);
+/* The same in any directory of a form. */
+void shard__parts_folder_in(const struct shard_form *form, const char *directory, char *out,
+                            size_t size);
+void shard__part_path_in(const struct shard_form *form, const char *directory, uint64_t epoch,
+                         char *out, size_t size);
 /* Whether a name in the folder of parts is that of parts; *epoch is whose. */
 bool shard__part_name(const struct shard_form *form, const char *name, bool is_dir,
                       uint64_t *epoch);
@@ -273,6 +282,8 @@ int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part
                           struct err *err);
 int shard__part_open(struct store_shard *shard, struct part_file *file, uint64_t offset,
                      uint64_t size, struct store_part **part, struct err *err);
+int shard__remove_parts(const struct shard_form *form, struct os *os, const char *path,
+                        struct err *err);
 int shard__part_remove(struct store_shard *shard, uint64_t epoch, struct err *err);
 /* Gives what holds parts, file or directory, a second name. */
 int shard__part_link(struct store_shard *shard, const char *from, const char *to, struct err *err);
