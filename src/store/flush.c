@@ -17,17 +17,16 @@
 #include "store/shard_private.h"
 
 enum {
-  OWN_FILE_BYTES = 4 << 20, /* in memory, from which a store has a file of its own */
-  FREEZE_BATCH = 64,        /* stores frozen in one publication */
+  OWN_FILE_BYTES = 4 << 20,  /* in memory, from which a store has files of its own */
+  OWN_PIECE_BYTES = 1 << 20, /* encoded, from which a piece of such a store has one */
+  FREEZE_BATCH = 64,         /* stores frozen in one publication */
 };
 
 struct flush_item {
   uint64_t store;
   struct store_version *version; /* as frozen; retained */
   uint64_t flushed;              /* the commit up to which it was frozen */
-  size_t output;
-  struct output_part written;
-  struct store_part *part; /* opened; NULL when nothing was left to write */
+  size_t from, to;               /* its pieces; none when nothing was left to write */
   bool published;
 };
 
@@ -35,9 +34,7 @@ struct flush {
   struct store_shard *shard;
   struct flush_item *items;
   size_t item_count, item_capacity;
-  struct output *outputs;
-  struct part_file **files; /* one per output */
-  size_t output_count, output_capacity;
+  struct output_set outputs;
   uint64_t wal_start;
   uint64_t reserved; /* of the disk */
 };
@@ -78,98 +75,60 @@ static int freeze(struct flush *flush, const uint64_t *stores, size_t count, str
 
 /* ---- writing ---- */
 
-static int add_output(struct flush *flush, struct err *err) {
-  assert(flush->output_count < flush->output_capacity);
-  int code = output_begin(flush->shard, &flush->outputs[flush->output_count], err);
-  if (code == ERR_OK) flush->output_count++;
-  return code;
+/* Whether a part on disk that is not being written again says something about these keys. */
+static bool has_older(const struct store_version *version, struct key_range keys) {
+  for (uint32_t i = 0; i < version->disk_count; i++) {
+    struct key_range extent;
+    if (part_extent(version->parts[i], &extent) && key_range_overlaps(extent, keys)) return true;
+  }
+  return false;
 }
 
-static int write_item(struct flush *flush, struct flush_item *item, size_t output,
-                      struct err *err) {
+static int write_item(struct flush *flush, struct flush_item *item, struct err *err) {
   const struct store_version *version = item->version;
   struct output_source source = {
       .store = item->store,
       .policy = version->policy,
       .parts = version->parts + version->disk_count,
       .part_count = version->part_count - version->disk_count,
-      .oldest = version->disk_count == 0 && !version->live->gap,
       .older = version->live->gap ? NULL : version->parts,
       .older_count = version->disk_count,
+      .horizon = version->horizon,
       .in_memory = true,
       .level = CODEC_HOT,
   };
+  if (!source.part_count) return ERR_OK;
+  struct key_range keys = {INT64_MAX, INT64_MIN};
+  for (uint32_t i = 0; i < source.part_count; i++) {
+    struct key_range extent;
+    if (part_extent(source.parts[i], &extent)) keys = key_range_hull(keys, extent);
+  }
+  source.oldest = !version->live->gap && !has_older(version, keys);
   struct store_settings settings;
   shard__settings(flush->shard, item->store, &settings);
   shard__history(version, &settings, &source);
-  item->output = output;
-  if (!source.part_count) return ERR_OK;
-  return output_write(&flush->outputs[output], &source, &item->written, err);
-}
-
-static bool is_large(const struct flush_item *item) {
-  return version_unflushed_bytes(item->version) >= OWN_FILE_BYTES;
-}
-
-static bool has_parts(const struct flush_item *item) {
-  return item->version->part_count > item->version->disk_count;
+  uint64_t own = version_unflushed_bytes(version) >= OWN_FILE_BYTES ? OWN_PIECE_BYTES : UINT64_MAX;
+  return output_set_write(&flush->outputs, &source, &settings, own, &item->from, &item->to, err);
 }
 
 static int write_all(struct flush *flush, struct err *err) {
   uint64_t bytes = 0;
-  size_t large = 0;
-  bool small = false;
-  for (size_t i = 0; i < flush->item_count; i++) {
+  for (size_t i = 0; i < flush->item_count; i++)
     bytes += version_unflushed_bytes(flush->items[i].version);
-    if (is_large(&flush->items[i]))
-      large++;
-    else if (has_parts(&flush->items[i]))
-      small = true;
-  }
   int code = disk_reserve(flush->shard, DISK_FLUSH, bytes, err);
   if (code == ERR_OK) flush->reserved = bytes;
-  flush->output_capacity = large + 1;
-  flush->outputs =
-      mem_alloc_zero(&flush->shard->account, flush->output_capacity * sizeof *flush->outputs);
-  flush->files =
-      mem_alloc_zero(&flush->shard->account, flush->output_capacity * sizeof *flush->files);
-  if (code == ERR_OK && (!flush->outputs || !flush->files))
-    code =
-        mem_refused(&flush->shard->account, flush->output_capacity * sizeof *flush->outputs, err);
-  if (code == ERR_OK && small) code = add_output(flush, err);
-  for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
-    struct flush_item *item = &flush->items[i];
-    if (!has_parts(item)) continue;
-    if (is_large(item)) code = add_output(flush, err);
-    if (code == ERR_OK)
-      code = write_item(flush, item, is_large(item) ? flush->output_count - 1 : 0, err);
-  }
-  for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++)
-    if (flush->outputs[i].ordinals) code = output_sync(&flush->outputs[i], err);
-  return code;
-}
-
-/* Opens what was written, so that nothing can fail after the manifest names it. */
-static int open_all(struct flush *flush, struct err *err) {
-  struct store_shard *shard = flush->shard;
-  int code = ERR_OK;
-  for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++)
-    if (flush->outputs[i].ordinals)
-      code = shard__part_file_open(shard, flush->outputs[i].epoch, &flush->files[i], err);
-  for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
-    struct flush_item *item = &flush->items[i];
-    if (item->written.size)
-      code = part_open_file(flush->files[item->output], item->written.offset, item->written.size,
-                            &shard->parts, &item->part, err);
-  }
-  return code;
+  for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++)
+    code = write_item(flush, &flush->items[i], err);
+  return code ? code : output_set_finish(&flush->outputs, err);
 }
 
 /* ---- publishing ---- */
 
 int shard__manifest_append(struct store_shard *shard, const struct manifest_facts *facts,
-                           const struct buffer *edits, const struct output *outputs,
-                           size_t output_count, struct err *err) {
+                           const struct buffer *edits, const struct output_set *outputs,
+                           struct err *err) {
+  size_t output_count = 0;
+  const struct output_file *files = outputs ? output_set_files(outputs, &output_count) : NULL;
   size_t needed = shard->orphan_count + output_count;
   if (needed > shard->orphan_capacity) {
     uint64_t *grown =
@@ -183,7 +142,7 @@ int shard__manifest_append(struct store_shard *shard, const struct manifest_fact
                              edits->size / sizeof(struct manifest_edit), err);
   if (code) {
     for (size_t i = 0; i < output_count; i++)
-      if (outputs[i].ordinals) shard->orphans[shard->orphan_count++] = outputs[i].epoch;
+      if (files[i].output.ordinals) shard->orphans[shard->orphan_count++] = files[i].output.epoch;
     return code;
   }
   for (; shard->orphan_count; shard->orphan_count--) {
@@ -212,7 +171,8 @@ static uint64_t first_after(const struct flush_item *item) {
   return live->unflushed_last > item->flushed ? item->flushed + 1 : 0;
 }
 
-static void add_edits(const struct flush_item *item, struct buffer *edits) {
+static void add_edits(const struct flush *flush, const struct flush_item *item,
+                      struct buffer *edits) {
   const struct store_version *version = item->version;
   struct manifest_edit edit = {.kind = MANIFEST_STORE, .policy = (uint32_t)version->policy};
   edit.store = item->store;
@@ -223,13 +183,15 @@ static void add_edits(const struct flush_item *item, struct buffer *edits) {
     edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = item->store};
     buffer_append(edits, &edit, sizeof edit);
   } else {
-    output_add_edit(&item->written, item->store, edits);
+    for (size_t i = item->from; i < item->to; i++)
+      output_add_edit(&output_set_pieces(&flush->outputs)[i].written, item->store, edits);
   }
 }
 
 /* Puts the item's new version into the publication; published stays false when the store was
  * dropped meanwhile. */
-static int introduce(struct publication *publication, struct flush_item *item, struct err *err) {
+static int introduce(struct flush *flush, struct publication *publication, struct flush_item *item,
+                     struct err *err) {
   struct store_version *now = root_map_find(&publication->edit.map, item->store);
   assert(now);
   if (now->dropped != item->version->dropped) return ERR_OK;
@@ -237,9 +199,10 @@ static int introduce(struct publication *publication, struct flush_item *item, s
   uint32_t frozen = item->version->part_count - item->version->disk_count;
   if (now->dropped || !frozen) return ERR_OK;
   assert(now->part_count - now->disk_count >= frozen);
-  assert(now->parts[now->disk_count] == item->version->parts[item->version->disk_count]);
   struct store_version *next;
-  int code = store_version_splice(now, now->disk_count, frozen, item->part, true, &next, err);
+  int code = store_version_replace(now, now->parts + now->disk_count, frozen,
+                                   output_set_parts(&flush->outputs) + item->from,
+                                   (uint32_t)(item->to - item->from), &next, err);
   return code ? code : publication_set(publication, next, err);
 }
 
@@ -261,30 +224,17 @@ static void unsettle(struct flush *flush, const uint64_t *first) {
     flush->items[i].version->live->unflushed_first = first[i];
 }
 
-/* The files of outputs join the shard's table, each with the parts that were published. */
+/* The files join the shard's table, each with the parts that were published. */
 static int add_files(struct flush *flush, struct err *err) {
-  int code = ERR_OK;
-  for (size_t i = 0; i < flush->output_count && code == ERR_OK; i++) {
-    uint32_t parts = 0;
-    uint64_t bytes = 0;
-    for (size_t j = 0; j < flush->item_count; j++) {
-      const struct flush_item *item = &flush->items[j];
-      if (!item->published || !item->part || item->output != i) continue;
-      parts++;
-      bytes += item->written.size;
-    }
-    if (parts)
-      code =
-          shard__file_add(flush->shard, flush->files[i], parts, bytes, flush->outputs[i].size, err);
-    else if (flush->files[i])
-      atomic_store(&flush->files[i]->doomed, true);
-  }
+  size_t count = flush->outputs.pieces.size / sizeof(struct output_piece);
+  bool *published = mem_alloc_zero(&flush->shard->account, count + 1);
+  if (!published) return mem_refused(&flush->shard->account, count + 1, err);
+  for (size_t i = 0; i < flush->item_count; i++)
+    for (size_t j = flush->items[i].from; j < flush->items[i].to; j++)
+      published[j] = flush->items[i].published;
+  int code = output_set_enter(&flush->outputs, published, err);
+  mem_free(&flush->shard->account, published, count + 1);
   return code;
-}
-
-static void forget_files(struct flush *flush) {
-  for (size_t i = 0; i < flush->output_count; i++)
-    shard__file_forget(flush->shard, flush->outputs[i].epoch);
 }
 
 /* Parts of dropped stores leave with the record that was just written. */
@@ -312,8 +262,8 @@ static int publish_locked(struct flush *flush, struct buffer *edits, struct buff
   int code = gather_gone(flush, gone, err);
   for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++) {
     first[i] = flush->items[i].version->live->unflushed_first;
-    code = introduce(&publication, &flush->items[i], err);
-    if (code == ERR_OK && flush->items[i].published) add_edits(&flush->items[i], edits);
+    code = introduce(flush, &publication, &flush->items[i], err);
+    if (code == ERR_OK && flush->items[i].published) add_edits(flush, &flush->items[i], edits);
   }
   if (code == ERR_OK) code = buffer_check(edits, err);
   if (code) {
@@ -325,11 +275,10 @@ static int publish_locked(struct flush *flush, struct buffer *edits, struct buff
   if (code) return code;
   settle_log(flush, &facts);
   code = add_files(flush, err);
-  if (code == ERR_OK)
-    code = shard__manifest_append(shard, &facts, edits, flush->outputs, flush->output_count, err);
+  if (code == ERR_OK) code = shard__manifest_append(shard, &facts, edits, &flush->outputs, err);
   if (code) {
     unsettle(flush, first);
-    forget_files(flush);
+    output_set_forget(&flush->outputs);
     publication_abort(&publication);
     return code;
   }
@@ -365,30 +314,12 @@ static int publish(struct flush *flush, struct err *err) {
 
 /* ---- the whole of it ---- */
 
-static bool is_orphan(struct store_shard *shard, uint64_t epoch) {
-  bool found = false;
-  os_mutex_lock(&shard->publish_lock);
-  for (size_t i = 0; i < shard->orphan_count; i++)
-    found = found || shard->orphans[i] == epoch;
-  os_mutex_unlock(&shard->publish_lock);
-  return found;
-}
-
 static void end(struct flush *flush, bool done) {
   struct store_shard *shard = flush->shard;
   disk_release(shard, flush->reserved);
-  for (size_t i = 0; i < flush->item_count; i++) {
-    if (flush->items[i].part) part_release(flush->items[i].part);
+  for (size_t i = 0; i < flush->item_count; i++)
     store_version_release(flush->items[i].version);
-  }
-  for (size_t i = 0; i < flush->output_count; i++) {
-    /* A file that a failed manifest append may name stays; doomed ones go with part_file. */
-    bool keep = (done && flush->outputs[i].ordinals) || is_orphan(shard, flush->outputs[i].epoch);
-    output_end(&flush->outputs[i], keep);
-    part_file_release(flush->files[i]);
-  }
-  mem_free(&shard->account, flush->outputs, flush->output_capacity * sizeof *flush->outputs);
-  mem_free(&shard->account, flush->files, flush->output_capacity * sizeof *flush->files);
+  output_set_deinit(&flush->outputs, done);
   mem_free(&shard->account, flush->items, flush->item_capacity * sizeof *flush->items);
 }
 
@@ -399,8 +330,10 @@ static void tell(const struct flush *flush) {
   for (size_t i = 0; i < flush->item_count; i++) {
     const struct flush_item *item = &flush->items[i];
     if (!item->published) continue;
-    bytes += item->written.size;
-    rows += item->written.rows;
+    for (size_t j = item->from; j < item->to; j++) {
+      bytes += output_set_pieces(&flush->outputs)[j].written.size;
+      rows += output_set_pieces(&flush->outputs)[j].written.rows;
+    }
     if (hooks && hooks->flushed && !item->version->dropped)
       hooks->flushed(shard->options.hooks_context, item->store, item->flushed);
   }
@@ -408,19 +341,19 @@ static void tell(const struct flush *flush) {
   atomic_fetch_add(&shard->counters.bytes_flushed, bytes);
   log_debug(shard->logger, "store", "flushed stores=%zu rows=%llu bytes=%llu files=%zu",
             flush->item_count, (unsigned long long)rows, (unsigned long long)bytes,
-            flush->output_count);
+            flush->outputs.files.size / sizeof(struct output_file));
 }
 
 int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_t count,
                         struct err *err) {
   struct flush flush = {.shard = shard, .item_capacity = count};
   if (!count) return ERR_OK;
+  output_set_init(&flush.outputs, shard);
   flush.items = mem_alloc_zero(&shard->account, count * sizeof *flush.items);
   if (!flush.items) return mem_refused(&shard->account, count * sizeof *flush.items, err);
   int code = freeze(&flush, stores, count, err);
   if (code == ERR_OK && flush.item_count) {
     code = write_all(&flush, err);
-    if (code == ERR_OK) code = open_all(&flush, err);
     /* The log first: a part of a commit must never be durable without the rest. */
     if (code == ERR_OK && !shard->recovering) code = wal_sync_before_flush(&shard->wal, err);
     if (code == ERR_OK) code = publish(&flush, err);

@@ -192,6 +192,8 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
         .policy = version->policy,
         .parts = version->parts + from,
         .part_count = count,
+        .keys = {INT64_MIN, INT64_MAX},
+        .horizon = version->horizon,
         .oldest = from == 0 && !version->live->gap,
         .older = version->live->gap ? NULL : version->parts,
         .older_count = from,

@@ -1,43 +1,36 @@
-/* Merges of parts on disk.
+/* Merges of parts on disk: chosen (merge_choose.c), written (output_set.c), published.
  *
- * Only parts that are neighbours in commit order are merged, so that parts which overlap in keys
- * never overlap in commits. Which: the window of neighbours whose sum is largest beside its largest
- * member (at least MERGE_RATIO times it), so that every row is written again only when its part
- * grows by a good factor. Small parts of many stores are merged into one bundle at a time; a window
- * that is large by itself has a file of its own. Nothing is begun that the disk could not hold. */
+ * Small merges of many stores share one file at a time; a merge that is large by itself goes alone.
+ * Nothing is begun that the disk could not hold. */
 #include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "codec/codec.h"
+#include "store/merge_choose.h"
 #include "store/shard_private.h"
 
 enum {
-  MERGE_PARTS_MAX = 15,
-  MERGE_PARTS_MIN = 6, /* in a window; fewer only when a store has many parts */
-  STORE_PARTS_MANY = 15,
-  BUNDLE_INPUT_BYTES = 1 << 20, /* windows below this share a file */
+  BUNDLE_INPUT_BYTES = 1 << 20, /* merges below this share a file */
   BUNDLE_BYTES_MAX = 64 << 20,  /* of one bundle's inputs */
+  OWN_FILE_BYTES = 1 << 20,     /* pieces from this on have a file of their own */
 };
-#define MERGE_RATIO       1.7
 #define MERGE_BACK_OFF_NS (INT64_C(30) * 1000000000)
 
 struct merge_item {
   uint64_t store;
   struct store_version *version; /* retained */
-  uint32_t from, count;          /* of its parts */
-  uint64_t bytes;
-  struct output_part written;
-  struct store_part *part;
+  struct merge_choice choice;
+  struct store_settings settings;
+  size_t from, to; /* its pieces */
   bool published;
 };
 
 struct merge {
   struct store_shard *shard;
   struct buffer items; /* struct merge_item */
-  uint32_t published;  /* of them; the others' stores were dropped meanwhile */
-  struct output output;
-  struct part_file *file;
+  uint32_t published;  /* of them; the others' parts are gone */
+  struct output_set outputs;
   uint64_t reserved; /* of the disk */
 };
 
@@ -58,192 +51,230 @@ static uint64_t id_of(const struct store_part *part) {
   return facts.id;
 }
 
-static uint64_t first_commit_of(const struct store_part *part) {
-  struct store_part_facts facts;
-  store_part_facts(part, &facts);
-  return facts.commit_min;
+static struct store_part *const *parts_of(const struct merge_item *item, uint32_t *count) {
+  *count = (uint32_t)(item->choice.parts.size / sizeof(struct store_part *));
+  return (struct store_part *const *)item->choice.parts.data;
 }
 
 /* ---- choosing ---- */
-
-struct window {
-  uint32_t from, count;
-  uint64_t bytes;
-  double gain;
-};
-
-/* The best window among parts [first, last), all of which may be merged. */
-static void choose_window(const struct store_version *version, uint32_t first, uint32_t last,
-                          uint32_t count_min, struct window *best) {
-  for (uint32_t from = first; from + count_min <= last; from++) {
-    uint64_t sum = 0, largest = 0;
-    for (uint32_t end = from; end < last && end - from < MERGE_PARTS_MAX; end++) {
-      uint64_t bytes = bytes_of(version->parts[end]) + 1;
-      sum += bytes;
-      if (bytes > largest) largest = bytes;
-      uint32_t count = end - from + 1;
-      double gain = (double)sum / (double)largest;
-      if (count < count_min || gain < MERGE_RATIO) continue;
-      if (gain > best->gain || (gain == best->gain && sum < best->bytes))
-        *best = (struct window){from, count, sum, gain};
-    }
-  }
-}
-
-/* The first part that lies in a wasteful file: it is written again, alone. */
-static struct window wasteful_window(struct store_shard *shard,
-                                     const struct store_version *version) {
-  for (uint32_t i = 0; shard->wasteful_files && i < version->disk_count; i++)
-    if (shard__file_is_wasteful(shard, id_of(version->parts[i])))
-      return (struct window){i, 1, bytes_of(version->parts[i]), 1};
-  return (struct window){0};
-}
-
-/* Parts older than one that could not be opened stay as they are, should it come back. */
-static uint32_t parts_before_gap(const struct store_version *version) {
-  uint32_t count = 0;
-  while (count < version->disk_count &&
-         first_commit_of(version->parts[count]) <= version->live->gap)
-    count++;
-  return count;
-}
-
-/* The window of a store that is due, count 0: none. `full`: whatever can be merged. */
-static struct window due_window(struct store_shard *shard, const struct store_version *version,
-                                bool full) {
-  struct window best = {0};
-  uint32_t count_min = version->disk_count > STORE_PARTS_MANY ? 2 : MERGE_PARTS_MIN;
-  for (uint32_t from = parts_before_gap(version); from < version->disk_count;) {
-    uint32_t end = from;
-    uint64_t sum = 0;
-    while (end < version->disk_count &&
-           bytes_of(version->parts[end]) < shard->options.part_bytes_max)
-      sum += bytes_of(version->parts[end++]);
-    if (!full)
-      choose_window(version, from, end, count_min, &best);
-    else if (end - from >= 2 && end - from > best.count)
-      best = (struct window){from, end - from, sum, 2};
-    from = end + 1;
-  }
-  if (!best.count && !full) best = wasteful_window(shard, version);
-  return best;
-}
 
 struct choosing {
   struct merge *merge;
   uint64_t store; /* 0: any */
   bool full;
   int64_t now;
+  uint64_t room; /* free on the disk */
   uint64_t bundle_bytes;
-  struct merge_item large; /* the smallest of the large ones; count 0: none */
+  struct merge_item large; /* the smallest of the large ones; no version: none */
+  int code;
+  struct err *err;
 };
+
+/* The first part that lies in a wasteful file: it is written again, alone. */
+static void choose_wasteful(struct store_shard *shard, const struct store_version *version,
+                            struct merge_choice *choice) {
+  os_mutex_lock(&shard->publish_lock);
+  for (uint32_t i = 0; shard->wasteful_files && !choice->bytes && i < version->disk_count; i++) {
+    if (!shard__file_is_wasteful(shard, id_of(version->parts[i]))) continue;
+    buffer_append(&choice->parts, &version->parts[i], sizeof version->parts[i]);
+    choice->bytes = bytes_of(version->parts[i]);
+    choice->oldest = !version->live->gap && !merge_has_older(version, &version->parts[i], 1);
+  }
+  os_mutex_unlock(&shard->publish_lock);
+}
+
+static int choose_parts(const struct choosing *choosing, const struct store_version *version,
+                        struct merge_item *item, struct err *err) {
+  struct store_shard *shard = choosing->merge->shard;
+  struct store_live *live = version->live;
+  item->store = version->store;
+  merge_choice_init(&item->choice, &shard->account);
+  shard__settings(shard, version->store, &item->settings);
+  struct partitions partitions = {item->settings.partition_width, item->settings.partition_origin};
+  if (memcmp(&partitions, &live->merge_partitions, sizeof partitions) != 0) live->merge_settled = 0;
+  live->merge_partitions = partitions;
+  struct merge_rules rules = {.partitions = partitions,
+                              .account = &shard->account,
+                              .split_bytes = shard->options.part_split_bytes,
+                              .bytes_max = shard->options.part_bytes_max,
+                              .room = choosing->room,
+                              .settled = live->merge_settled,
+                              .full = choosing->full};
+  int code = merge_choose(version, &rules, &item->choice, err);
+  if (code == ERR_OK && !item->choice.bytes && !choosing->full) {
+    live->merge_settled = item->choice.settled;
+    choose_wasteful(shard, version, &item->choice);
+    code = buffer_check(&item->choice.parts, err);
+  }
+  return code;
+}
+
+static void let_item_go(struct merge_item *item) {
+  merge_choice_deinit(&item->choice);
+  store_version_release(item->version);
+}
+
+/* Keeps the item for this round if it fits. */
+static void take_item(struct choosing *choosing, struct store_version *version,
+                      struct merge_item *item) {
+  bool is_large = item->choice.bytes >= BUNDLE_INPUT_BYTES;
+  if (!item->choice.bytes ||
+      (is_large && choosing->large.version && item->choice.bytes >= choosing->large.choice.bytes) ||
+      (!is_large && choosing->bundle_bytes + item->choice.bytes > BUNDLE_BYTES_MAX)) {
+    merge_choice_deinit(&item->choice);
+    return;
+  }
+  atomic_fetch_add_explicit(&version->references, 1, memory_order_relaxed);
+  item->version = version;
+  if (is_large) {
+    if (choosing->large.version) let_item_go(&choosing->large);
+    choosing->large = *item;
+    return;
+  }
+  choosing->bundle_bytes += item->choice.bytes;
+  buffer_append(&choosing->merge->items, item, sizeof *item);
+  if (choosing->merge->items.failed) let_item_go(item);
+}
 
 static int visit_due(void *context, struct store_version *version) {
   struct choosing *choosing = context;
   if (choosing->store && version->store != choosing->store) return 0;
   if (version->dropped || version->disk_count == 0) return 0;
   if (!choosing->full && choosing->now < version->live->merge_not_before) return 0;
-  struct window window = due_window(choosing->merge->shard, version, choosing->full);
-  if (!window.count) return 0;
-  struct merge_item item = {.store = version->store,
-                            .version = version,
-                            .from = window.from,
-                            .count = window.count,
-                            .bytes = window.bytes};
-  if (window.bytes >= BUNDLE_INPUT_BYTES) {
-    if (!choosing->large.count || window.bytes < choosing->large.bytes) choosing->large = item;
-    return 0;
-  }
-  if (choosing->bundle_bytes + window.bytes > BUNDLE_BYTES_MAX) return 0;
-  choosing->bundle_bytes += window.bytes;
-  buffer_append(&choosing->merge->items, &item, sizeof item);
-  return 0;
+  struct merge_item item = {0};
+  choosing->code = choose_parts(choosing, version, &item, choosing->err);
+  if (choosing->code)
+    merge_choice_deinit(&item.choice);
+  else
+    take_item(choosing, version, &item);
+  return choosing->code;
 }
 
-/* Small ones first: all that fit one bundle; else the smallest large one. */
+/* Small ones first: all that fit one bundle; else the smallest large one. Looks at a root that it
+ * holds, without a lock: only merges take parts on disk away, and retention, which is seen when it
+ * is published. */
 static int choose(struct merge *merge, uint64_t store, bool full, struct err *err) {
   struct store_shard *shard = merge->shard;
-  struct choosing choosing = {
-      .merge = merge, .store = store, .full = full, .now = os_monotonic_ns(shard->os)};
-  os_mutex_lock(&shard->publish_lock);
-  (void)root_map_visit(&shard->root->map, visit_due, &choosing);
-  if (!merge->items.size && !merge->items.failed && choosing.large.count)
+  uint64_t total;
+  struct choosing choosing = {.merge = merge,
+                              .store = store,
+                              .full = full,
+                              .now = os_monotonic_ns(shard->os),
+                              .room = UINT64_MAX,
+                              .err = err};
+  int code = os_disk_space(shard->os, shard->options.path, &choosing.room, &total, err);
+  if (code) return code;
+  if (full) choosing.room = UINT64_MAX; /* who asks for it is told when it does not fit */
+  struct store_snapshot *root = shard__pin(shard);
+  (void)root_map_visit(&root->map, visit_due, &choosing);
+  code = choosing.code ? choosing.code : buffer_check(&merge->items, err);
+  if (code == ERR_OK && !merge->items.size && choosing.large.version) {
     buffer_append(&merge->items, &choosing.large, sizeof choosing.large);
-  int code = buffer_check(&merge->items, err);
-  size_t count;
-  struct merge_item *items = items_of(merge, &count);
-  for (size_t i = 0; i < count; i++)
-    atomic_fetch_add_explicit(&items[i].version->references, 1, memory_order_relaxed);
-  os_mutex_unlock(&shard->publish_lock);
+    code = buffer_check(&merge->items, err);
+    if (code == ERR_OK) choosing.large.version = NULL;
+  }
+  if (choosing.large.version) let_item_go(&choosing.large);
+  store_snapshot_release(root);
   return code;
 }
 
 /* ---- writing ---- */
 
+/* Where the first of the parts stands: what is older than them all is before it. */
+static uint32_t first_place(const struct store_version *version, const struct store_part *part) {
+  uint32_t at = 0;
+  while (version->parts[at] != part)
+    at++;
+  return at;
+}
+
+static int write_item(struct merge *merge, struct merge_item *item, struct err *err) {
+  const struct store_version *version = item->version;
+  struct output_source source = {
+      .store = item->store,
+      .policy = version->policy,
+      .horizon = version->horizon,
+      .oldest = item->choice.oldest,
+      .level = CODEC_COLD,
+      .cancelled = &merge->shard->cancelled,
+  };
+  source.parts = parts_of(item, &source.part_count);
+  source.older = version->live->gap ? NULL : version->parts;
+  source.older_count = first_place(version, source.parts[0]);
+  shard__history(version, &item->settings, &source);
+  return output_set_write(&merge->outputs, &source, &item->settings, OWN_FILE_BYTES, &item->from,
+                          &item->to, err);
+}
+
 static int write_all(struct merge *merge, struct err *err) {
-  struct store_shard *shard = merge->shard;
   size_t count;
   struct merge_item *items = items_of(merge, &count);
   uint64_t bytes = 0;
   for (size_t i = 0; i < count; i++)
-    bytes += items[i].bytes;
-  int code = disk_reserve(shard, DISK_MERGE, bytes, err);
+    bytes += items[i].choice.bytes;
+  int code = disk_reserve(merge->shard, DISK_MERGE, bytes, err);
   if (code == ERR_OK) merge->reserved = bytes;
-  if (code == ERR_OK) code = output_begin(shard, &merge->output, err);
-  for (size_t i = 0; i < count && code == ERR_OK; i++) {
-    const struct store_version *version = items[i].version;
-    struct output_source source = {
-        .store = items[i].store,
-        .policy = version->policy,
-        .parts = version->parts + items[i].from,
-        .part_count = items[i].count,
-        .oldest = items[i].from == 0 && !version->live->gap,
-        .older = version->live->gap ? NULL : version->parts,
-        .older_count = items[i].from,
-        .level = CODEC_COLD,
-        .cancelled = &shard->cancelled,
-    };
-    struct store_settings settings;
-    shard__settings(shard, items[i].store, &settings);
-    shard__history(version, &settings, &source);
-    code = output_write(&merge->output, &source, &items[i].written, err);
-  }
-  if (code || !merge->output.ordinals) return code;
-  code = output_sync(&merge->output, err);
-  if (code == ERR_OK) code = shard__part_file_open(shard, merge->output.epoch, &merge->file, err);
   for (size_t i = 0; i < count && code == ERR_OK; i++)
-    if (items[i].written.size)
-      code = part_open_file(merge->file, items[i].written.offset, items[i].written.size,
-                            &shard->parts, &items[i].part, err);
-  return code;
+    code = write_item(merge, &items[i], err);
+  return code ? code : output_set_finish(&merge->outputs, err);
 }
 
 /* ---- publishing ---- */
 
-static void add_edits(const struct merge_item *item, struct buffer *edits) {
+static void add_edits(const struct merge *merge, const struct merge_item *item,
+                      struct buffer *edits) {
   struct manifest_edit edit = {.kind = MANIFEST_REMOVE, .store = item->store};
-  for (uint32_t i = 0; i < item->count; i++) {
-    edit.id = id_of(item->version->parts[item->from + i]);
+  uint32_t count;
+  struct store_part *const *parts = parts_of(item, &count);
+  for (uint32_t i = 0; i < count; i++) {
+    edit.id = id_of(parts[i]);
     buffer_append(edits, &edit, sizeof edit);
   }
-  output_add_edit(&item->written, item->store, edits);
+  for (size_t i = item->from; i < item->to; i++)
+    output_add_edit(&output_set_pieces(&merge->outputs)[i].written, item->store, edits);
 }
 
-/* Only flushes add to the parts on disk, at their end, and only merges replace any: the window is
- * where it was unless the store was dropped. */
-static int introduce(struct publication *publication, struct merge_item *item, struct err *err) {
+/* Whether all of them are still on disk, and stand in the same order. */
+static bool holds(const struct store_version *version, struct store_part *const *parts,
+                  uint32_t count) {
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < version->disk_count && found < count; i++)
+    found += version->parts[i] == parts[found];
+  return found == count;
+}
+
+/* Meanwhile the store may have been dropped, or some of the parts have expired. */
+static int introduce(struct merge *merge, struct publication *publication, struct merge_item *item,
+                     struct err *err) {
   struct store_version *now = root_map_find(&publication->edit.map, item->store);
+  uint32_t count;
+  struct store_part *const *parts = parts_of(item, &count);
   assert(now);
-  if (now->dropped) return ERR_OK;
-  assert(now->parts[item->from] == item->version->parts[item->from]);
+  if (now->dropped || !holds(now, parts, count)) return ERR_OK;
   item->published = true;
   struct store_version *next;
-  int code = store_version_splice(now, item->from, item->count, item->part, true, &next, err);
+  int code =
+      store_version_replace(now, parts, count, output_set_parts(&merge->outputs) + item->from,
+                            (uint32_t)(item->to - item->from), &next, err);
   return code ? code : publication_set(publication, next, err);
 }
 
 static void let_go(struct store_shard *shard, const struct store_part *part) {
   shard__file_part_gone(shard, id_of(part), bytes_of(part));
+}
+
+/* One bool per piece. */
+static int enter_files(struct merge *merge, struct err *err) {
+  size_t count, pieces = merge->outputs.pieces.size / sizeof(struct output_piece);
+  const struct merge_item *items = items_of(merge, &count);
+  bool *published = mem_alloc_zero(&merge->shard->account, pieces + 1);
+  if (!published) return mem_refused(&merge->shard->account, pieces + 1, err);
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = items[i].from; j < items[i].to; j++)
+      published[j] = items[i].published;
+  int code = output_set_enter(&merge->outputs, published, err);
+  mem_free(&merge->shard->account, published, pieces + 1);
+  return code;
 }
 
 static int publish_locked(struct merge *merge, struct buffer *edits, struct err *err) {
@@ -253,13 +284,11 @@ static int publish_locked(struct merge *merge, struct buffer *edits, struct err 
   struct publication publication;
   publication_begin(shard, &publication);
   int code = ERR_OK;
-  uint32_t parts = 0;
   for (size_t i = 0; i < count && code == ERR_OK; i++) {
-    code = introduce(&publication, &items[i], err);
+    code = introduce(merge, &publication, &items[i], err);
     if (code || !items[i].published) continue;
-    add_edits(&items[i], edits);
+    add_edits(merge, &items[i], edits);
     merge->published++;
-    parts += items[i].part != NULL;
   }
   if (code == ERR_OK) code = buffer_check(edits, err);
   if (code || !merge->published) {
@@ -269,19 +298,20 @@ static int publish_locked(struct merge *merge, struct buffer *edits, struct err 
   struct manifest_facts facts = {.epoch = ++shard->epoch, .commit = shard->root->commit};
   code = publication_prepare(&publication, shard->root->commit, err);
   if (code) return code;
-  if (parts)
-    code = shard__file_add(shard, merge->file, parts, merge->output.size, merge->output.size, err);
-  if (code == ERR_OK) code = shard__manifest_append(shard, &facts, edits, &merge->output, 1, err);
+  code = enter_files(merge, err);
+  if (code == ERR_OK) code = shard__manifest_append(shard, &facts, edits, &merge->outputs, err);
   if (code) {
-    shard__file_forget(shard, merge->output.epoch);
+    output_set_forget(&merge->outputs);
     publication_abort(&publication);
     return code;
   }
   publication_swap(&publication);
-  for (size_t i = 0; i < count; i++)
-    for (uint32_t j = 0; items[i].published && j < items[i].count; j++)
-      let_go(shard, items[i].version->parts[items[i].from + j]);
-  if (!parts && merge->file) atomic_store(&merge->file->doomed, true);
+  for (size_t i = 0; i < count; i++) {
+    uint32_t gone;
+    struct store_part *const *parts = parts_of(&items[i], &gone);
+    for (uint32_t j = 0; items[i].published && j < gone; j++)
+      let_go(shard, parts[j]);
+  }
   return ERR_OK;
 }
 
@@ -301,17 +331,23 @@ static void tell(const struct merge *merge) {
   struct store_shard *shard = merge->shard;
   size_t count;
   const struct merge_item *items = items_of(merge, &count);
-  uint64_t in = 0, out = 0, parts = 0;
+  uint64_t in = 0, out = 0, parts = 0, made = 0;
   for (size_t i = 0; i < count; i++) {
-    in += items[i].bytes;
-    out += items[i].written.size;
-    parts += items[i].count;
+    uint32_t gone;
+    (void)parts_of(&items[i], &gone);
+    in += items[i].choice.bytes;
+    parts += gone;
+    made += items[i].to - items[i].from;
+    for (size_t j = items[i].from; j < items[i].to; j++)
+      out += output_set_pieces(&merge->outputs)[j].written.size;
   }
   atomic_fetch_add(&shard->counters.merges, 1);
   atomic_fetch_add(&shard->counters.bytes_merged_in, in);
   atomic_fetch_add(&shard->counters.bytes_merged_out, out);
-  log_debug(shard->logger, "store", "merged stores=%zu parts=%llu bytes_in=%llu bytes_out=%llu",
-            count, (unsigned long long)parts, (unsigned long long)in, (unsigned long long)out);
+  log_debug(shard->logger, "store",
+            "merged stores=%zu parts=%llu into=%llu bytes_in=%llu bytes_out=%llu", count,
+            (unsigned long long)parts, (unsigned long long)made, (unsigned long long)in,
+            (unsigned long long)out);
 }
 
 static void back_off(struct merge *merge) {
@@ -325,21 +361,12 @@ static void back_off(struct merge *merge) {
 }
 
 static void end(struct merge *merge, bool done) {
-  struct store_shard *shard = merge->shard;
   size_t count;
   struct merge_item *items = items_of(merge, &count);
-  bool keep = done && merge->output.ordinals;
-  disk_release(shard, merge->reserved);
-  os_mutex_lock(&shard->publish_lock);
-  for (size_t i = 0; i < shard->orphan_count; i++)
-    keep = keep || shard->orphans[i] == merge->output.epoch;
-  os_mutex_unlock(&shard->publish_lock);
-  output_end(&merge->output, keep);
-  for (size_t i = 0; i < count; i++) {
-    if (items[i].part) part_release(items[i].part);
-    store_version_release(items[i].version);
-  }
-  part_file_release(merge->file);
+  disk_release(merge->shard, merge->reserved);
+  output_set_deinit(&merge->outputs, done);
+  for (size_t i = 0; i < count; i++)
+    let_item_go(&items[i]);
   buffer_deinit(&merge->items);
 }
 
@@ -349,6 +376,7 @@ static int run_merge(struct store_shard *shard, uint64_t store, bool full, bool 
   struct merge merge = {.shard = shard};
   *did = false;
   buffer_init(&merge.items, &shard->account);
+  output_set_init(&merge.outputs, shard);
   int code = choose(&merge, store, full, err);
   if (code || !merge.items.size) {
     end(&merge, false);

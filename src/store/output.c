@@ -54,6 +54,8 @@ void output_end(struct output *output, bool keep) {
 /* What is gathered about the source parts, in an arena. */
 struct union_facts {
   struct arena arena;
+  struct store_part **parts; /* those with anything in the cell */
+  uint32_t part_count;
   uint32_t *columns;
   uint32_t column_count;
   struct store_tombstone *tombstones;
@@ -77,37 +79,62 @@ static void add_columns(uint32_t *list, uint32_t *count, const uint32_t *ids, ui
   }
 }
 
+/* The parts that say something about the cell's keys. */
+static int choose_parts(const struct output_source *source, struct union_facts *facts,
+                        struct err *err) {
+  facts->parts = ARENA_ARRAY(&facts->arena, struct store_part *, source->part_count);
+  if (!facts->parts) return mem_refused(facts->arena.account, source->part_count * 8, err);
+  for (uint32_t i = 0; i < source->part_count; i++) {
+    struct key_range extent;
+    if (part_extent(source->parts[i], &extent) && key_range_overlaps(extent, source->keys))
+      facts->parts[facts->part_count++] = source->parts[i];
+  }
+  return ERR_OK;
+}
+
+/* A part's tombstones, cut to the cell. */
+static void add_tombstones(const struct output_source *source, const struct store_part *part,
+                           struct union_facts *facts) {
+  const struct store_tombstone *list;
+  const uint64_t *commits;
+  uint32_t count = part_tombstones(part, &list, &commits);
+  for (uint32_t i = 0; i < count && !source->oldest; i++) {
+    struct store_tombstone tombstone = list[i];
+    if (tombstone.key_min < source->keys.min) tombstone.key_min = source->keys.min;
+    if (tombstone.key_max > source->keys.max) tombstone.key_max = source->keys.max;
+    if (tombstone.key_min > tombstone.key_max) continue;
+    facts->tombstones[facts->tombstone_count] = tombstone;
+    facts->tombstone_commits[facts->tombstone_count++] = commits[i];
+  }
+}
+
 static int gather(const struct output_source *source, struct union_facts *facts, struct err *err) {
   size_t columns = 0, tombstones = 0;
-  for (uint32_t i = 0; i < source->part_count; i++) {
+  int code = choose_parts(source, facts, err);
+  if (code) return code;
+  for (uint32_t i = 0; i < facts->part_count; i++) {
     const uint32_t *ids;
     const struct type *types;
     const struct store_tombstone *list;
     const uint64_t *commits;
-    columns += part_columns(source->parts[i], &ids, &types);
-    tombstones += part_tombstones(source->parts[i], &list, &commits);
+    columns += part_columns(facts->parts[i], &ids, &types);
+    tombstones += part_tombstones(facts->parts[i], &list, &commits);
   }
   facts->columns = ARENA_ARRAY(&facts->arena, uint32_t, columns);
   facts->tombstones = ARENA_ARRAY(&facts->arena, struct store_tombstone, tombstones);
   facts->tombstone_commits = ARENA_ARRAY(&facts->arena, uint64_t, tombstones);
-  facts->ids = ARENA_ARRAY(&facts->arena, uint64_t, source->part_count);
+  facts->ids = ARENA_ARRAY(&facts->arena, uint64_t, facts->part_count);
   if (!facts->columns || !facts->tombstones || !facts->tombstone_commits || !facts->ids)
     return mem_refused(facts->arena.account, columns * 4 + tombstones * 40, err);
   facts->commit_min = UINT64_MAX;
-  for (uint32_t i = 0; i < source->part_count; i++) {
+  for (uint32_t i = 0; i < facts->part_count; i++) {
     const uint32_t *ids;
     const struct type *types;
-    const struct store_tombstone *list;
-    const uint64_t *commits;
     struct store_part_facts part;
-    uint32_t count = part_columns(source->parts[i], &ids, &types);
+    uint32_t count = part_columns(facts->parts[i], &ids, &types);
     add_columns(facts->columns, &facts->column_count, ids, count);
-    count = part_tombstones(source->parts[i], &list, &commits);
-    for (uint32_t j = 0; j < count && !source->oldest; j++) {
-      facts->tombstones[facts->tombstone_count] = list[j];
-      facts->tombstone_commits[facts->tombstone_count++] = commits[j];
-    }
-    store_part_facts(source->parts[i], &part);
+    add_tombstones(source, facts->parts[i], facts);
+    store_part_facts(facts->parts[i], &part);
     facts->ids[i] = part.id;
     facts->rows += part.rows;
     if (part.commit_min < facts->commit_min) facts->commit_min = part.commit_min;
@@ -166,15 +193,16 @@ static int stream(struct store_scan *scan, const struct output_source *source,
 }
 
 static int describe(struct store_shard *shard, const struct output_source *source,
-                    struct part_writer *writer, struct buffer *series, struct err *err) {
+                    const struct union_facts *facts, struct part_writer *writer,
+                    struct buffer *series, struct err *err) {
   const struct store_hooks *hooks = shard->options.hooks;
   if (!hooks || !hooks->describe) return ERR_OK;
   const uint64_t *ids;
   size_t count = part_writer_series(writer, &ids);
   if (!count) return ERR_OK;
   int code = hooks->describe(shard->options.hooks_context, source->store, ids, count,
-                             source->in_memory ? NULL : source->parts,
-                             source->in_memory ? 0 : source->part_count, series, err);
+                             source->in_memory ? NULL : facts->parts,
+                             source->in_memory ? 0 : facts->part_count, series, err);
   return code ? code : buffer_check(series, err);
 }
 
@@ -183,12 +211,15 @@ static int write_union(struct store_shard *shard, const struct output_source *so
                        struct part_writer *writer, struct union_facts *facts, bool with_series,
                        uint64_t *size, uint64_t *rows, struct part_memory **memory,
                        struct err *err) {
-  struct scan_input input = {
-      .policy = source->policy, .parts = source->parts, .part_count = source->part_count};
+  struct scan_input input = {.policy = source->policy,
+                             .parts = facts->parts,
+                             .part_count = facts->part_count,
+                             .has_horizon = source->horizon > INT64_MIN,
+                             .horizon = source->horizon};
   struct store_scan_spec spec = {.store = source->store,
                                  .series_max = UINT64_MAX,
-                                 .key_min = INT64_MIN,
-                                 .key_max = INT64_MAX,
+                                 .key_min = source->keys.min,
+                                 .key_max = source->keys.max,
                                  .columns = facts->columns,
                                  .column_count = facts->column_count,
                                  .account = &shard->account};
@@ -200,14 +231,14 @@ static int write_union(struct store_shard *shard, const struct output_source *so
   if (code == ERR_OK) code = stream(scan, source, facts, writer, rows, &facts->arena, err);
   if (scan) store_scan_close(scan);
   if (code == ERR_OK && (*rows || facts->tombstone_count)) {
-    if (with_series) code = describe(shard, source, writer, &series, err);
+    if (with_series) code = describe(shard, source, facts, writer, &series, err);
     struct part_ending ending = {.commit_min = facts->commit_min,
                                  .commit_max = facts->commit_max,
                                  .tombstones = facts->tombstones,
                                  .tombstone_commits = facts->tombstone_commits,
                                  .tombstone_count = facts->tombstone_count,
                                  .sources = facts->ids,
-                                 .source_count = source->in_memory ? 0 : source->part_count,
+                                 .source_count = source->in_memory ? 0 : facts->part_count,
                                  .series = buffer_str(&series)};
     if (code == ERR_OK) code = part_writer_finish(writer, &ending, size, memory, err);
   }
@@ -231,6 +262,8 @@ int output_write(struct output *output, const struct output_source *source,
       .level = source->level,
       .id = output->epoch << 20 | output->ordinals,
       .directory = shard->form->directories ? &directory : NULL,
+      .partition_width = source->partition_width,
+      .partition_start = source->partition_start,
   };
   assert(!shard->form->directories || !output->ordinals);
   memcpy(options.shard, shard->id, sizeof options.shard);

@@ -45,13 +45,13 @@ void pressure__add_files(struct store_shard *shard, int64_t bytes) {
 /* ---- merge debt ---- */
 
 struct debt_part {
-  int64_t partition;
+  uint64_t partition;
   uint64_t bytes;
 };
 
 static int by_partition(const void *a, const void *b) {
-  int64_t x = ((const struct debt_part *)a)->partition,
-          y = ((const struct debt_part *)b)->partition;
+  uint64_t x = ((const struct debt_part *)a)->partition,
+           y = ((const struct debt_part *)b)->partition;
   return (x > y) - (x < y);
 }
 
@@ -61,14 +61,6 @@ struct debt {
   uint64_t bytes;
 };
 
-static int64_t partition_of(const struct store_settings *settings, int64_t key) {
-  if (!settings->partition_width) return 0;
-  __int128 from = (__int128)key - settings->partition_origin;
-  __int128 width = settings->partition_width;
-  __int128 index = from / width - (from % width < 0);
-  return index > INT64_MAX ? INT64_MAX : index < INT64_MIN ? INT64_MIN : (int64_t)index;
-}
-
 static int visit_debt(void *context, struct store_version *version) {
   struct debt *debt = context;
   struct store_shard *shard = debt->shard;
@@ -77,11 +69,12 @@ static int visit_debt(void *context, struct store_version *version) {
   const struct store_hooks *hooks = shard->options.hooks;
   if (hooks && hooks->settings)
     hooks->settings(shard->options.hooks_context, version->store, &settings);
+  struct partitions partitions = {settings.partition_width, settings.partition_origin};
   buffer_reset(&debt->parts);
   for (uint32_t i = 0; i < version->disk_count; i++) {
     struct store_part_facts facts;
     store_part_facts(version->parts[i], &facts);
-    struct debt_part part = {partition_of(&settings, facts.key_min), facts.bytes};
+    struct debt_part part = {partition_of(&partitions, facts.key_min), facts.bytes};
     if (facts.bytes < shard->options.part_bytes_max)
       buffer_append(&debt->parts, &part, sizeof part);
   }

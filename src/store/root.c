@@ -48,6 +48,7 @@ int store_version_create(struct mem_account *account, struct store_live *live,
   made->store = live->store;
   made->policy = policy;
   made->part_count = part_count;
+  made->horizon = INT64_MIN;
   *version = made;
   return ERR_OK;
 }
@@ -73,6 +74,7 @@ int store_version_splice(const struct store_version *version, uint32_t from, uin
   }
   assert(at == made->part_count);
   made->disk_count = disk;
+  made->horizon = version->horizon;
   for (uint32_t i = 0; i < at; i++)
     part_retain(made->parts[i]);
   made->open = version->open;
@@ -84,6 +86,68 @@ int store_version_splice(const struct store_version *version, uint32_t from, uin
     if (facts.commit_max > made->history_since) made->history_since = facts.commit_max;
   }
   *spliced = made;
+  return ERR_OK;
+}
+
+static uint64_t commit_min_of(const struct store_part *part) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  return facts.commit_min;
+}
+
+static uint64_t last_commit_of(struct store_part *const *parts, uint32_t count) {
+  uint64_t last = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[i], &facts);
+    if (facts.commit_max > last) last = facts.commit_max;
+  }
+  return last;
+}
+
+/* Puts a part among those on disk, behind all that are not younger. */
+static void insert_on_disk(struct store_version *version, uint32_t *count,
+                           struct store_part *part) {
+  uint64_t commit = commit_min_of(part);
+  uint32_t at = *count;
+  while (at && commit_min_of(version->parts[at - 1]) > commit) {
+    version->parts[at] = version->parts[at - 1];
+    at--;
+  }
+  version->parts[at] = part;
+  ++*count;
+}
+
+int store_version_replace(const struct store_version *version, struct store_part *const *gone,
+                          uint32_t gone_count, struct store_part *const *added,
+                          uint32_t added_count, struct store_version **replaced, struct err *err) {
+  struct store_version *made;
+  int code = store_version_create(version->account, version->live, version->policy,
+                                  version->part_count - gone_count + added_count, &made, err);
+  if (code) return code;
+  uint32_t at = 0, left = 0;
+  for (uint32_t i = 0; i <= version->part_count; i++) {
+    if (i == version->disk_count) {
+      for (uint32_t j = 0; j < added_count; j++)
+        insert_on_disk(made, &at, added[j]);
+      made->disk_count = at;
+    }
+    if (i == version->part_count) break;
+    if (left < gone_count && version->parts[i] == gone[left])
+      left++;
+    else
+      made->parts[at++] = version->parts[i];
+  }
+  assert(left == gone_count && at == made->part_count);
+  for (uint32_t i = 0; i < at; i++)
+    part_retain(made->parts[i]);
+  made->horizon = version->horizon;
+  made->open = version->open;
+  if (made->open) open_part_retain(made->open);
+  made->history_since = version->history_since;
+  uint64_t known = last_commit_of(added, added_count), lost = last_commit_of(gone, gone_count);
+  if (lost > known && lost > made->history_since) made->history_since = lost; /* nobody says so */
+  *replaced = made;
   return ERR_OK;
 }
 
@@ -317,5 +381,7 @@ int store__snapshot_input(struct store_snapshot *snapshot, uint64_t store,
   input->parts = version->parts;
   input->part_count = version->part_count;
   input->open = version->open;
+  input->has_horizon = version->horizon > INT64_MIN;
+  input->horizon = version->horizon;
   return ERR_OK;
 }

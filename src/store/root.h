@@ -11,6 +11,7 @@
 #define NILO_STORE_ROOT_H
 
 #include "os/os.h"
+#include "store/partition.h"
 #include "store/scan.h"
 
 /* What changes about a store without a new version; the shard's publish lock guards it, but for
@@ -30,6 +31,10 @@ struct store_live {
   bool attention;           /* queued for a merge of memory parts */
   _Atomic bool no_history;  /* its settings were asked last when they said that none is kept */
   int64_t merge_not_before; /* monotonic ns; after a failed merge */
+  /* Of who holds the shard's merge lock: what merges looked at before, and with which partitions.
+   */
+  uint64_t merge_settled;
+  struct partitions merge_partitions;
 };
 
 /* A store at one time. Immutable once it is in a root. */
@@ -40,11 +45,14 @@ struct store_version {
   uint64_t store;
   enum store_policy policy;
   bool dropped;           /* nothing of it is left to see */
+  int64_t horizon;        /* rows with keys below it have expired; INT64_MIN: none have */
   struct open_part *open; /* may be NULL */
   uint64_t history_since; /* it cannot be read as of older commits, whatever its parts say */
   uint32_t disk_count;    /* parts[0 .. disk_count) are on disk, the rest in memory */
   uint32_t part_count;
-  struct store_part *parts[]; /* in commit order; retained */
+  /* By lowest commit; retained. Parts that overlap in keys never overlap in commits, so of two that
+   * hold the same key the earlier one is the older. */
+  struct store_part *parts[];
 };
 
 struct root_node {
@@ -83,6 +91,11 @@ int store_version_create(struct mem_account *account, struct store_live *live,
 int store_version_splice(const struct store_version *version, uint32_t from, uint32_t removed,
                          struct store_part *part, bool on_disk, struct store_version **spliced,
                          struct err *err);
+/* A copy without the parts `gone`, which are in it, in its order, and with the parts `added` on
+ * disk. Those are retained, and come in the order of their commits. */
+int store_version_replace(const struct store_version *version, struct store_part *const *gone,
+                          uint32_t gone_count, struct store_part *const *added,
+                          uint32_t added_count, struct store_version **replaced, struct err *err);
 void store_version_release(struct store_version *version);
 /* The oldest commit as of which it can be read; 0: any. */
 uint64_t store_version_history_since(const struct store_version *version);

@@ -13,6 +13,8 @@ struct scan_input {
   enum store_policy policy;
   struct store_part *const *parts;
   size_t part_count;
+  bool has_horizon;                          /* rows with keys below `horizon` are left out */
+  int64_t horizon;
   struct open_part *open;                    /* may be NULL */
   uint64_t open_commit;                      /* rows up to this commit */
   struct store_part *const *tombstone_parts; /* further parts whose tombstones apply */

@@ -301,6 +301,18 @@ static int scan_fill(struct store_scan *scan, const struct scan_input *input, st
   return scan__plan_init(scan, err);
 }
 
+/* Expired rows are as if they were outside the key range; when that is all of it, nothing is read.
+ */
+static void apply_horizon(struct store_scan *scan, struct scan_input *input) {
+  if (!input->has_horizon || input->horizon <= scan->spec.key_min) return;
+  if (input->horizon <= scan->spec.key_max) {
+    scan->spec.key_min = input->horizon;
+    return;
+  }
+  input->part_count = 0;
+  input->open = NULL;
+}
+
 int store__scan_create(const struct scan_input *input, const struct store_scan_spec *spec,
                        struct store_scan **created, struct err *err) {
   int code = check_spec(spec, err);
@@ -313,7 +325,9 @@ int store__scan_create(const struct scan_input *input, const struct store_scan_s
   arena_init(&scan->memory, scan->account, 4096);
   arena_init(&scan->chunk, scan->account, 4096);
   twins_init(&scan->twins, scan->account);
-  code = scan_fill(scan, input, err);
+  struct scan_input visible = *input;
+  apply_horizon(scan, &visible);
+  code = scan_fill(scan, &visible, err);
   if (code)
     store_scan_close(scan);
   else

@@ -27,6 +27,7 @@ void store_options_default(struct store_options *options) {
   options->rows_per_second_max = 0;
   options->bytes_per_second_max = 0;
   options->scans_max = 4096;
+  options->part_split_bytes = UINT64_C(4) << 20;
   options->background = true;
   options->read_only = false;
 }
@@ -123,6 +124,7 @@ static void init_options(struct store_shard *shard, const struct store_options *
   if (!own->log_bytes_max) own->log_bytes_max = defaults.log_bytes_max;
   if (!own->memory_parts_bytes_max) own->memory_parts_bytes_max = defaults.memory_parts_bytes_max;
   if (!own->part_bytes_max) own->part_bytes_max = defaults.part_bytes_max;
+  if (!own->part_split_bytes) own->part_split_bytes = defaults.part_split_bytes;
   if (own->sync_interval_ns <= 0) own->sync_interval_ns = defaults.sync_interval_ns;
   if (own->log_segment_bytes < 4 * (uint64_t)WAL_BLOCK)
     own->log_segment_bytes = 4 * (uint64_t)WAL_BLOCK;

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "store/commit.h"
 #include "store/manifest.h"
+#include "store/partition.h"
 #include "store/pressure.h"
 #include "store/root.h"
 #include "store/wal.h"
@@ -221,12 +222,16 @@ struct output {
   uint64_t size;     /* bytes of the images so far, 8-byte aligned */
   uint32_t ordinals; /* parts so far */
 };
-/* What becomes one part: consecutive parts of one store. */
+/* What becomes one part: the rows in a range of keys of some parts of one store. */
 struct output_source {
   uint64_t store;
   enum store_policy policy;
-  struct store_part *const *parts;
+  struct store_part *const *parts; /* in the order of the version */
   uint32_t part_count;
+  struct key_range keys;    /* what lies outside is another output's */
+  int64_t horizon;          /* rows below are left out; INT64_MIN: none */
+  uint64_t partition_width; /* told to the part; 0: it was not cut */
+  int64_t partition_start;
   bool oldest; /* nothing older lies below: tombstones have done their work */
   /* Where something does, the parts that hold it (NULL: they are not known): deletes that touch
    * none of them have done their work too. */
@@ -261,6 +266,43 @@ int output_memory(struct store_shard *shard, const struct output_source *source,
 int output_sync(struct output *output, struct err *err);
 /* Closes; `keep` says whether the file stays. */
 void output_end(struct output *output, bool keep);
+
+/* ---- output_set.c: all files of one flush or merge ---- */
+struct output_file {
+  struct output output;
+  struct part_file *file; /* once it is whole and open */
+  uint32_t parts;         /* published */
+};
+struct output_piece {
+  struct output_part written;
+  size_t file; /* index of its output_file */
+};
+struct output_set {
+  struct store_shard *shard;
+  struct buffer files;  /* struct output_file */
+  struct buffer pieces; /* struct output_piece, in the order of writing */
+  struct buffer parts;  /* struct store_part *, of each piece, once they are open */
+  size_t shared;        /* index of the file that small parts share, plus 1; 0: none yet */
+};
+void output_set_init(struct output_set *set, struct store_shard *shard);
+struct output_file *output_set_files(const struct output_set *set, size_t *count);
+struct output_piece *output_set_pieces(const struct output_set *set);
+struct store_part **output_set_parts(const struct output_set *set);
+/* Appends what the source becomes: one part or, where the settings have partitions and it is large,
+ * one per cell; keys and partition of `source` are filled in here. Its pieces are [*from, *to).
+ * `own_file_bytes`: larger cells have files of their own. */
+int output_set_write(struct output_set *set, const struct output_source *source,
+                     const struct store_settings *settings, uint64_t own_file_bytes, size_t *from,
+                     size_t *to, struct err *err);
+/* Syncs all files and opens all parts, so that nothing can fail once the manifest names them. */
+int output_set_finish(struct output_set *set, struct err *err);
+/* Needs publish_lock. The files join the shard's table, each with those of its pieces that are
+ * `published` (one bool per piece); files without any are removed with their last user. */
+int output_set_enter(struct output_set *set, const bool *published, struct err *err);
+/* Needs publish_lock. Takes that back. */
+void output_set_forget(struct output_set *set);
+/* Releases everything. Files stay where `done`, or where a failed manifest append may name them. */
+void output_set_deinit(struct output_set *set, bool done);
 
 /* ---- shard_form.c: where parts are ---- */
 const struct shard_form *shard__form(enum store_form form);
@@ -308,12 +350,12 @@ int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_
 /* Due flushes and memory merges: pressure, log size, age. *did says whether there was any. Takes
  * flush_lock. */
 int shard__flush_due(struct store_shard *shard, bool *did, struct err *err);
-/* Needs publish_lock. Appends edits to the manifest. When that fails the files of `outputs` may be
- * named on disk all the same: they are remembered as orphans, and removed after the next append
- * that succeeds. */
+/* Needs publish_lock. Appends edits to the manifest. When that fails the files of `outputs` (which
+ * may be NULL) may be named on disk all the same: they are remembered as orphans, and removed after
+ * the next append that succeeds. */
 int shard__manifest_append(struct store_shard *shard, const struct manifest_facts *facts,
-                           const struct buffer *edits, const struct output *outputs,
-                           size_t output_count, struct err *err);
+                           const struct buffer *edits, const struct output_set *outputs,
+                           struct err *err);
 
 /* ---- merge.c ---- */
 /* One due merge of parts on disk. Takes merge_lock. */

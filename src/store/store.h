@@ -122,6 +122,8 @@ struct store_options {
   int64_t flush_age_ns; /* a store with unflushed rows older than this is flushed: default 10 min;
                            0: never by age */
   uint64_t part_bytes_max; /* parts at least this large are not merged again: default 512 MiB */
+  /* Where stores have partitions, a part larger than this belongs to one: default 4 MiB. */
+  uint64_t part_split_bytes;
   /* Free bytes of the disk that writers leave alone, for flushes to finish with; default
    * STORE_DISK_RESERVE_DEFAULT: a twentieth of the disk, at most 1 GiB. */
   uint64_t disk_reserve_bytes;
