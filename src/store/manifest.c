@@ -10,14 +10,20 @@
 #include "base/err.h"
 #include "base/log.h"
 
-int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
-                  struct err *err) {
+void manifest_begin(const struct manifest_options *options, const uint8_t shard[16],
+                    struct manifest *manifest) {
   memset(manifest, 0, sizeof *manifest);
   manifest->options = *options;
   if (!manifest->options.medium) manifest->options.medium = &manifest_log;
   os_mutex_init(&manifest->lock, options->os);
   u64_table_init(&manifest->index, options->account);
   buffer_init(&manifest->candidates, options->account);
+  if (shard) memcpy(manifest->shard, shard, sizeof manifest->shard);
+}
+
+int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
+                  struct err *err) {
+  manifest_begin(options, NULL, manifest);
   int code = manifest->options.medium->load(manifest, exists, err);
   if (code) manifest_close(manifest);
   return code;

@@ -95,6 +95,10 @@ struct manifest_facts {
  * ERR_BAD_VERSION, ERR_IO … */
 int manifest_open(const struct manifest_options *options, struct manifest *manifest, bool *exists,
                   struct err *err);
+/* An empty state for a directory that has none; nothing is read, and nothing written before
+ * manifest_renew. `shard` may be NULL. */
+void manifest_begin(const struct manifest_options *options, const uint8_t shard[16],
+                    struct manifest *manifest);
 void manifest_close(struct manifest *manifest);
 /* Appends one record and syncs it. edit_count may be 0. After a failure the record may still turn
  * up at the next start, unless a later append succeeds: files that it names must stay till then. */

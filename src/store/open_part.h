@@ -63,8 +63,8 @@ int open_part_view(struct open_part *part, uint64_t commit, const struct open_vi
 int open_part_view_column(struct open_part *part, const struct open_view *view, uint32_t i,
                           struct column *column, struct err *err);
 void open_part_view_release(struct open_part *part, const struct open_view *view);
-/* Packs everything as a memory part. */
-int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store_part **sealed,
-                   struct err *err);
+/* Packs the rows of commits up to `commit` as a memory part; there must be some. Any thread. */
+int open_part_seal(struct open_part *part, uint64_t commit, const uint8_t shard[16],
+                   struct store_part **sealed, struct err *err);
 
 #endif

@@ -18,10 +18,23 @@ static int view_columns(struct open_part *part, const struct open_view *view,
   return ERR_OK;
 }
 
-int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store_part **sealed,
-                   struct err *err) {
+/* The commit of the last row up to `commit`; the rows' commits ascend. */
+static uint64_t last_commit(const struct open_part *part, uint64_t commit) {
+  uint32_t low = 0, high = open_part_rows(part);
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (part->commits[middle] <= commit)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low ? part->commits[low - 1] : 0;
+}
+
+int open_part_seal(struct open_part *part, uint64_t commit, const uint8_t shard[16],
+                   struct store_part **sealed, struct err *err) {
   const struct open_view *view;
-  int code = open_part_view(part, UINT64_MAX, &view, err);
+  int code = open_part_view(part, commit, &view, err);
   if (code) return code;
   struct part_writer_options options = {
       .store = part->store, .policy = part->policy, .level = CODEC_FAST};
@@ -43,7 +56,7 @@ int open_part_seal(struct open_part *part, const uint8_t shard[16], struct store
   if (rows.rows) code = part_writer_append_last(writer, &rows, err);
   if (code) goto done;
   struct part_ending ending = {.commit_min = open_part_commit_min(part),
-                               .commit_max = open_part_commit_max(part)};
+                               .commit_max = last_commit(part, commit)};
   code = part_writer_finish(writer, &ending, &size, &memory, err);
   if (!code) code = part_open_memory(memory, 0, size, part->account, 0, sealed, err);
 done:

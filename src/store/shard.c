@@ -34,8 +34,7 @@ void store_options_default(struct store_options *options) {
 
 /* ---- the directory ---- */
 
-/* The folder that holds `path`. */
-static int sync_parent(struct os *os, const char *path, struct err *err) {
+int shard__sync_parent(struct os *os, const char *path, struct err *err) {
   char parent[4096];
   size_t size = strlen(path);
   while (size > 1 && path[size - 1] == '/')
@@ -63,7 +62,7 @@ static int make_directories(struct store_shard *shard, struct err *err) {
 
 int shard__sync_directories(struct store_shard *shard, struct err *err) {
   int code = os_dir_sync(shard->os, shard->options.path, err);
-  return code ? code : sync_parent(shard->os, shard->options.path, err);
+  return code ? code : shard__sync_parent(shard->os, shard->options.path, err);
 }
 
 int shard__lock_directory(struct os *os, const char *directory, bool read_only,
@@ -243,7 +242,8 @@ int store_shard_open(const struct store_options *options, struct store_shard **o
   int code = shard_create(options, &shard, err);
   if (code) return code;
   code = prepare_directory(shard, err);
-  struct manifest_options manifest = {.os = shard->os,
+  struct manifest_options manifest = {.medium = shard->form->medium,
+                                      .os = shard->os,
                                       .account = &shard->account,
                                       .logger = shard->logger,
                                       .directory = shard->options.path,

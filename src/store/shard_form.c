@@ -11,7 +11,10 @@ static const char *const shard_folders[] = {"log", "manifest", "parts", "quarant
 static const char *const alone_folders[] = {"log", "quarantine", NULL};
 
 static const struct shard_form forms[] = {
-    [STORE_FORM_SHARD] = {.folders = shard_folders, .parts_folder = "/parts", .suffix = ".part"},
+    [STORE_FORM_SHARD] = {.medium = &manifest_log,
+                          .folders = shard_folders,
+                          .parts_folder = "/parts",
+                          .suffix = ".part"},
     [STORE_FORM_ALONE] = {.folders = alone_folders,
                           .parts_folder = "",
                           .suffix = "",

@@ -65,6 +65,7 @@ struct shard_report {
 
 /* How a directory of one form is laid out. */
 struct shard_form {
+  const struct manifest_medium *medium;
   const char *const *folders; /* that are made in it; ends with NULL */
   const char *parts_folder;   /* behind the directory's path: "/parts", or "" */
   const char *suffix;         /* of a part's name, behind the 16 digits of its epoch */
@@ -201,6 +202,8 @@ int shard__lock_directory(struct os *os, const char *directory, bool read_only,
                           struct os_file **file, struct err *err);
 /* Makes the names of the shard's folders durable, and its own. */
 int shard__sync_directories(struct store_shard *shard, struct err *err);
+/* Makes the name of `path` durable, in the folder that holds it. */
+int shard__sync_parent(struct os *os, const char *path, struct err *err);
 
 /* ---- shard_report.c ---- */
 /* Registers the shard's metrics, if there is a registry. */
