@@ -69,6 +69,8 @@ static struct store_check_options store_options(struct checking *checking) {
                                       .part = on_part};
 }
 
+static unsigned long long number(uint64_t value) { return value; }
+
 static void end(const struct checking *checking, const struct store_check_figures *figures) {
   struct api_event event;
   api__event_begin(&event, checking->sink, checking->account, "done");
@@ -81,6 +83,14 @@ static void end(const struct checking *checking, const struct store_check_figure
   api__event_number(&event, "log_records", figures->log_records);
   api__event_number(&event, "damages", checking->damages);
   api__event_number(&event, "notes", checking->notes);
+  char size[32];
+  api__event_sentence(&event,
+                      "%s: read %s: %llu parts with %llu blocks and %llu rows, %llu log records; "
+                      "%llu damaged, %llu notes",
+                      checking->damages ? "DAMAGED" : "all is well",
+                      api__size_text(figures->bytes, size), number(figures->parts),
+                      number(figures->blocks), number(figures->rows), number(figures->log_records),
+                      number(checking->damages), number(checking->notes));
   api__event_end(&event);
 }
 

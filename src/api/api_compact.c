@@ -77,6 +77,14 @@ int api_compact(struct api *api, const struct api_compact *what, const struct ap
     api__event_number(&event, "bytes_after", after.part_bytes);
     api__event_number(&event, "memory_before", before.memory_bytes);
     api__event_number(&event, "memory_after", after.memory_bytes);
+    char from[32], to[32], memory[32];
+    api__event_sentence(
+        &event, "parts %llu -> %llu, on disk %s -> %s; %s of unflushed rows are now in parts",
+        (unsigned long long)before.parts, (unsigned long long)after.parts,
+        api__size_text(before.part_bytes, from), api__size_text(after.part_bytes, to),
+        api__size_text(
+            before.memory_bytes > after.memory_bytes ? before.memory_bytes - after.memory_bytes : 0,
+            memory));
     api__event_end(&event);
   }
   buffer_deinit(&compaction.stores);

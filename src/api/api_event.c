@@ -1,6 +1,9 @@
 /* Events of tools. */
 #include "api/api_event.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "base/err.h"
 #include "os/os.h"
 #include "store/tools.h"
@@ -28,6 +31,25 @@ void api__event_text(struct api_event *event, const char *name, struct str text)
 void api__event_number(struct api_event *event, const char *name, uint64_t value) {
   json_key(&event->json, str_from(name));
   json_u64(&event->json, value);
+}
+
+char *api__size_text(uint64_t bytes, char out[32]) {
+  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = (double)bytes;
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+    value /= 1024;
+  snprintf(out, 32, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+  return out;
+}
+
+void api__event_sentence(struct api_event *event, const char *format, ...) {
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  api__event_text(event, "text", str_from(text));
 }
 
 enum { PROGRESS_NS = 100000000 };

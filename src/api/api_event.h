@@ -19,6 +19,12 @@ void api__event_end(struct api_event *event);
 void api__event_text(struct api_event *event, const char *name, struct str text);
 void api__event_number(struct api_event *event, const char *name, uint64_t value);
 
+/* "1.5 MiB"; returns out. */
+char *api__size_text(uint64_t bytes, char out[32]);
+/* A sentence for people, as the member "text". */
+void api__event_sentence(struct api_event *event, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Tells how far a tool is, ten times a second at most; ERR_CANCELLED when it is to give up. */
 struct api_progress {
   const struct api_sink *sink;

@@ -58,7 +58,7 @@ struct cli_command {
   int (*run)(struct cli *cli);
 };
 extern const struct cli_command cli_serve, cli_query, cli_write, cli_import, cli_inspect,
-    cli_config, cli_version;
+    cli_config, cli_version, cli_check, cli_compact, cli_delete;
 
 /* Writes text with its control characters as \n, \t, \r or \x1b, since they would break a table or
  * command the terminal. `out` has room for four times the size; returns how much was used. */
@@ -100,6 +100,34 @@ int cli_door_write(struct cli_door *door, struct str database, const char *preci
 /* Makes the database if it is not there; unit NULL: the default. */
 int cli_door_database(struct cli_door *door, struct str database, const char *unit,
                       struct err *err);
+
+/* A request to the server of a door that has one; a status that is no success is an error. `accept`
+ * "": the body is no form. */
+int cli_door_call(struct cli_door *door, const char *method, struct str target, const char *accept,
+                  struct str body, struct buffer *answer, struct err *err);
+/* Appends "name" with quotes and backslashes escaped, as InfluxQL has identifiers. */
+void cli_append_identifier(struct buffer *out, struct str name);
+
+/* ---- tools: events of api/tools.h, from this process or a server's job ---- */
+struct cli_tool {
+  struct cli *cli;
+  bool json;      /* events as they are, one a line, but for progress */
+  bool shown;     /* a line of progress stands on the terminal */
+  uint64_t wrong; /* damages that were told */
+};
+/* The directory that the command names (--data, or its operand), or NULL when it names a server; a
+ * usage error is told and *status set. */
+const char *cli_tool_directory(struct cli *cli, int *status);
+/* Prints an event; an api_sink's (context: the cli_tool). */
+void cli_tool_event(void *context, struct str json);
+/* Starts a job by `target` (path and parameters) at --server and shows its events until it ends.
+ * Its failure is the error. */
+int cli_tool_job(struct cli_tool *tool, struct str target, struct err *err);
+/* Ends the line of progress, tells the error if there is one, says what to do where a directory is
+ * in use; returns the exit status: 0, or 1 where something is wrong. */
+int cli_tool_end(struct cli_tool *tool, int code, struct err *err);
+/* Appends &name=value, encoded; nothing when value is NULL. */
+void cli_append_param(struct buffer *target, const char *name, const char *value);
 
 enum cli_format { CLI_TABLE, CLI_CSV, CLI_JSON };
 /* Prints InfluxDB's JSON as aligned tables, as CSV, or as it is; *failed: a statement had an error

@@ -180,9 +180,8 @@ static int server_error(struct cli_door *door, int status, struct buffer *body, 
   return code;
 }
 
-static int call_server(struct cli_door *door, const char *method, struct str target,
-                       const char *accept, struct str body, struct buffer *answer,
-                       struct err *err) {
+int cli_door_call(struct cli_door *door, const char *method, struct str target, const char *accept,
+                  struct str body, struct buffer *answer, struct err *err) {
   struct http_client_header headers[] = {
       {"Accept", str_from(accept)}, {"Content-Type", STR("application/x-www-form-urlencoded")}};
   struct http_call call = {.method = method,
@@ -210,8 +209,8 @@ static int query_server(struct cli_door *door, struct str database, struct str t
   int code = buffer_check(&target, err);
   if (!code) code = buffer_check(&form, err);
   if (!code)
-    code = call_server(door, "POST", buffer_str(&target), "application/json", buffer_str(&form),
-                       out, err);
+    code = cli_door_call(door, "POST", buffer_str(&target), "application/json", buffer_str(&form),
+                         out, err);
   buffer_deinit(&form);
   buffer_deinit(&target);
   return code;
@@ -259,7 +258,7 @@ static int write_server(struct cli_door *door, struct str database, const char *
   url_encode(&target, database);
   buffer_printf(&target, "&precision=%s", precision);
   int code = buffer_check(&target, err);
-  if (!code) code = call_server(door, "POST", buffer_str(&target), "", body, &text, err);
+  if (!code) code = cli_door_call(door, "POST", buffer_str(&target), "", body, &text, err);
   bool partial = code == ERR_INVALID_ARGUMENT && err && !strncmp(err->message, "partial write", 13);
   *answer = (struct api_write_answer){.rows_rejected = 0};
   if (partial) {
@@ -287,8 +286,7 @@ int cli_door_write(struct cli_door *door, struct str database, const char *preci
   return code == ERR_PARTIAL_WRITE ? ERR_OK : code;
 }
 
-/* "name" with quotes and backslashes escaped, as InfluxQL has identifiers. */
-static void append_identifier(struct buffer *out, struct str name) {
+void cli_append_identifier(struct buffer *out, struct str name) {
   buffer_append_byte(out, '"');
   for (size_t i = 0; i < name.size; i++) {
     if (name.data[i] == '"' || name.data[i] == '\\') buffer_append_byte(out, '\\');
@@ -310,7 +308,7 @@ int cli_door_database(struct cli_door *door, struct str database, const char *un
   buffer_init(&text, &door->cli->account);
   buffer_init(&out, &door->cli->account);
   buffer_append_text(&text, "CREATE DATABASE ");
-  append_identifier(&text, database);
+  cli_append_identifier(&text, database);
   if (unit) buffer_printf(&text, " WITH PRECISION %s", unit);
   int code = buffer_check(&text, err);
   if (!code) code = query_server(door, (struct str){"", 0}, buffer_str(&text), false, &out, err);

@@ -9,6 +9,14 @@ static const struct route table[] = {
     {"/ping", "ping", ROUTE_GET, ERROR_STYLE_V1, false, route_ping_begin, NULL},
     {"/health", "health", ROUTE_GET, ERROR_STYLE_V2, false, route_health_begin, NULL},
     {"/ready", "ready", ROUTE_GET, ERROR_STYLE_V2, false, route_ready_begin, NULL},
+    {"/api/v1/admin/check", "admin_check", ROUTE_POST, ERROR_STYLE_V1, false,
+     route_admin_check_begin, NULL},
+    {"/api/v1/admin/compact", "admin_compact", ROUTE_POST, ERROR_STYLE_V1, false,
+     route_admin_compact_begin, NULL},
+    {"/api/v1/admin/job", "admin_job", ROUTE_GET, ERROR_STYLE_V1, false, route_admin_job_begin,
+     NULL},
+    {"/api/v1/admin/cancel", "admin_cancel", ROUTE_POST, ERROR_STYLE_V1, false,
+     route_admin_cancel_begin, NULL},
     {"/metrics", "metrics", ROUTE_GET, ERROR_STYLE_V1, false, route_metrics_begin, NULL},
 };
 

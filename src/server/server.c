@@ -39,6 +39,8 @@ static const struct setting settings_table[] = {
      "https://grafana.example.org; "
      "* for any, empty for none."},
     {"http.log_requests", SETTING_BOOL, "false", 0, 0, NULL, "One log line per request."},
+    {"http.admin_remote", SETTING_BOOL, "false", 0, 0, NULL,
+     "Whether other machines may run the tools (/api/v1/admin/...): there are no users yet."},
 };
 const struct setting_table server_settings = {settings_table,
                                               sizeof settings_table / sizeof settings_table[0]};
@@ -54,6 +56,7 @@ static void read_limits(struct server *server, const struct settings *settings) 
   limits->connections_max = settings_number(settings, "http.connections_max");
   limits->allow_origin = settings_string(settings, "http.allow_origin");
   limits->log_requests = settings_bool(settings, "http.log_requests");
+  limits->admin_remote = settings_bool(settings, "http.admin_remote");
 }
 
 static int register_route(struct server *server, size_t index, const char *label, struct err *err) {

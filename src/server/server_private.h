@@ -33,6 +33,7 @@ struct server_limits {
   uint64_t idle_ms, header_ms, body_ms, write_ms, grace_ms;
   int64_t connections_max;
   bool log_requests;
+  bool admin_remote; /* http.admin_remote */
   const char *allow_origin; /* http.allow_origin; "": none */
 };
 
@@ -45,7 +46,7 @@ struct route_metrics {
   struct metric_counter *ok, *client_error, *server_error;
   struct metric_histogram *seconds;
 };
-enum { ROUTES_MAX = 16 };
+enum { ROUTES_MAX = 32 };
 
 struct loop {
   struct server *server;

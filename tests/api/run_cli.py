@@ -26,7 +26,8 @@ import nilo_server  # noqa: E402
 
 NILE = str(TOP / "samples" / "nile.csv")
 READINGS, MAXIMA = 1118, 1110  # rows of it that have a value at all, and those with a max_level
-COMMANDS = ("serve", "query", "write", "import", "inspect", "config", "version")
+COMMANDS = ("serve", "query", "write", "import", "inspect", "check",
+            "compact", "delete", "config", "version")
 OPTIONS = {
     "serve": ("data", "http", "config", "no-collector", "log-level"),
     "query": ("server", "data", "db", "format"),
@@ -34,6 +35,10 @@ OPTIONS = {
     "import": ("server", "data", "db", "unit", "precision", "format", "measurement", "time", "tag",
                "field", "delimiter"),
     "inspect": ("data", "json", "parts"),
+    "check": ("data", "server", "json"),
+    "compact": ("data", "server", "database", "table", "json"),
+    "delete": ("data", "server", "database", "table", "from", "to", "partition", "where", "all",
+               "dry-run", "yes"),
     "config": ("config", "default"),
     "version": (),
 }
@@ -544,7 +549,7 @@ class Directories(Case):
         part = next((self.folder / "data" / "parts").iterdir())
         aside = self.folder / "aside"
         part.rename(aside)
-        self.refused(self.data, f"is missing ({part}); put it back")
+        self.refused(self.data, f"is missing ({part}); nothing was changed; put it back")
         aside.rename(part)
         self.assertEqual(self.query("SELECT count(max_level) FROM nilometer", db="nile")[1][-1],
                          str(MAXIMA))

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""The tools of the `nilo` command (check, compact, delete, backup, restore, repair …) as a person
+uses them, on a directory and through a server.
+
+NILO_BUILD names the folder of the build; the last line is "N passed, N failed"."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TOP / "tests" / "protocol"))
+import nilo_server  # noqa: E402
+
+SECONDS = 120
+
+
+def environment():
+    names = {name: value for name, value in os.environ.items() if not name.startswith("NILO_")}
+    suppressions = TOP / "tests" / "support" / "tsan.supp"
+    names["TSAN_OPTIONS"] = names.get("TSAN_OPTIONS", "") + f":suppressions={suppressions}"
+    return names
+
+
+def flip(path, offset, mask=1):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= mask
+    path.write_bytes(data)
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nilo-tools-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.data = self.folder / "data"
+
+    def nilo(self, *arguments, status=0, stdin=""):
+        """Runs a command; its standard output and its error stream."""
+        arguments = [str(argument) for argument in arguments]
+        done = subprocess.run([nilo_server.program(), *arguments], input=stdin, cwd=self.folder,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                              timeout=SECONDS, env=environment())
+        self.assertEqual(done.returncode, status,
+                         f"nilo {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
+        return done.stdout, done.stderr
+
+    def events(self, *arguments, status=0):
+        out, _ = self.nilo(*arguments, "--json", status=status)
+        return [json.loads(line) for line in out.splitlines()]
+
+    def write(self, db, lines, data=None, precision="s"):
+        self.nilo("write", "--data", data or self.data, "--db", db, "--precision", precision,
+                  stdin="\n".join(lines) + "\n")
+
+    def load(self, rows=3000, hosts=3):
+        """Database `d`: `cpu` of `hosts` hosts, an hour a row, and `note`; all of it in parts."""
+        lines = [f"cpu,host=h{i % hosts},rack=r{i % 2} usage={i}i,idle={i / 4} {3600 * i}"
+                 for i in range(rows)]
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        self.write("d", lines)
+        self.write("d", [f'note,who=me text="row {i}" {86400 * i}' for i in range(20)])
+        self.nilo("compact", self.data)
+
+    def query(self, text, data=None, db="d"):
+        out, _ = self.nilo("query", "--data", data or self.data, "--db", db, "--format", "csv",
+                           text)
+        return out
+
+    def part_files(self, data=None):
+        return sorted((data or self.data).glob("parts/*.part"))
+
+
+class Check(Case):
+    def test_clean(self):
+        self.load()
+        out, err = self.nilo("check", self.data)
+        self.assertIn("all is well", out)
+        self.assertEqual(err, "")
+        event, = self.events("check", self.data)
+        self.assertEqual((event["event"], event["damages"]), ("done", 0))
+        self.assertGreaterEqual(event["rows"], 3020)
+
+    def test_r4_every_kind_of_file_is_looked_into(self):
+        self.load()
+        self.write("d", ["cpu,host=h9 usage=1i 1"])
+        for path in [*self.part_files(), *sorted(self.data.glob("manifest/*"))]:
+            size = path.stat().st_size
+            for offset in (0, size // 3, size // 2, size - 40):
+                flip(path, offset)
+                events = self.events("check", self.data, status=1)
+                name = str(path.relative_to(self.data))
+                found = [e for e in events if e["event"] == "finding" and e["kind"] == "damage"]
+                self.assertIn(name, [e["file"] for e in found], f"{name} at {offset}: {events}")
+                for event in found:
+                    self.assertTrue(event["what"] and event["remedy"], event)
+                    self.assertIsInstance(event["offset"], int)
+                flip(path, offset)
+        log = sorted(path for path in self.data.glob("log/*.log")
+                     if b"NREC" in path.read_bytes()[4096:4200])[-1]
+        flip(log, 4200)
+        text, _ = self.nilo("check", self.data, status=1)
+        self.assertIn(f"log/{log.name}, offset 4096, record", text)
+        self.assertIn("DAMAGED", text)
+        self.assertEqual([line for line in text.splitlines() if len(line) > 160], [])
+
+    def test_places_that_are_none(self):
+        self.assertIn("is no data directory", self.nilo("check", self.folder, status=1)[1])
+        self.assertIn("is no data directory", self.nilo("check", "missing", status=1)[1])
+        self.assertIn("one directory", self.nilo("check", "a", "--data", "b", status=2)[1])
+
+    def test_through_a_server(self):
+        self.load()
+        with nilo_server.Server(folder=str(self.folder)) as server:
+            err = self.nilo("check", self.data, status=1)[1]
+            self.assertIn("is in use by process", err)
+            self.assertIn(server.url, err)
+            self.assertIn("--server", err)
+            self.assertIn("all is well", self.nilo("check", "--server", server.url)[0])
+            flip(self.part_files()[-1], 40)
+            events = self.events("check", "--server", server.url, status=1)
+            self.assertEqual([e["file"] for e in events if e["event"] == "finding"],
+                             ["parts/" + self.part_files()[-1].name])
+            flip(self.part_files()[-1], 40)
+            request = urllib.request.Request(server.url + "/api/v1/admin/check", method="POST",
+                                             headers={"Origin": "http://example.org"})
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(request)
+            self.assertEqual(caught.exception.code, 403)
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(server.url + "/api/v1/admin/job?id=99")
+            self.assertEqual(caught.exception.code, 404)
+
+
+class Compact(Case):
+    def test_directory_and_server(self):
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        for i in range(4):
+            self.write("d", [f"cpu,host=a usage={i}i {j}" for j in range(i * 500, i * 500 + 500)])
+        before = self.query("SELECT count(usage), sum(usage) FROM cpu")
+        event, = self.events("compact", self.data)
+        self.assertEqual(event["tool"], "compact")
+        self.assertGreater(event["parts_after"], 0)
+        self.assertEqual(event["memory_after"], 0)
+        self.assertEqual(self.query("SELECT count(usage), sum(usage) FROM cpu"), before)
+        with nilo_server.Server(folder=str(self.folder)) as server:
+            self.assertIn("parts ", self.nilo("compact", "--server", server.url, "--database", "d",
+                                              "--table", "cpu")[0])
+            err = self.nilo("compact", "--server", server.url, "--database", "nope", status=1)[1]
+            self.assertIn("database not found", err)
+        self.assertIn("--table needs --database", self.nilo("compact", "--table", "t", status=2)[1])
+        self.assertIn("measurement not found",
+                      self.nilo("compact", self.data, "--database", "d", "--table", "x",
+                                status=1)[1])
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+
+
+class Delete(Case):
+    def left(self, data=None):
+        return int(self.query("SELECT count(usage) FROM cpu", data).splitlines()[1].split(",")[-1])
+
+    def test_by_time_tag_and_day(self):
+        self.load(rows=240)
+        out, _ = self.nilo("delete", self.data, "--database", "d", "--table", "cpu", "--where",
+                           "host = 'h1'", "--dry-run")
+        self.assertEqual(out, "80 rows or more of 2 series match\n")
+        self.assertEqual(self.left(), 240)
+        self.nilo("delete", self.data, "--database", "d", "--table", "cpu", "--where",
+                  "host = 'h1'", "--yes")
+        self.assertEqual(self.left(), 160)
+        self.nilo("delete", self.data, "--database", "d", "--table", "cpu", "--partition",
+                  "1970-01-02", "--yes")
+        self.assertEqual(self.left(), 144)
+        self.nilo("delete", self.data, "--database", "d", "--from", "1970-01-03T00:00:00Z", "--to",
+                  str(72 * 3600 * 10**9), "--yes")
+        self.assertEqual(self.left(), 128)
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+
+    def test_table_and_database(self):
+        self.load(rows=10)
+        self.nilo("delete", self.data, "--database", "d", "--table", "cpu", "--yes")
+        self.assertNotIn("cpu", self.query("SHOW MEASUREMENTS"))
+        self.assertIn("note", self.query("SHOW MEASUREMENTS"))
+        err = self.nilo("delete", self.data, "--database", "d", "--yes", status=2)[1]
+        self.assertIn("--all", err)
+        self.nilo("delete", self.data, "--database", "d", "--all", "--yes")
+        self.assertNotIn("\nd\n", self.query("SHOW DATABASES"))
+
+    def test_through_a_server(self):
+        self.load(rows=30)
+        with nilo_server.Server(folder=str(self.folder)) as server:
+            self.nilo("delete", "--server", server.url, "--database", "d", "--table", "cpu",
+                      "--where", "host = 'h0'", "--yes")
+        self.assertEqual(self.left(), 20)
+
+    def test_used_wrongly(self):
+        self.load(rows=3)
+        for arguments, text in (
+                ((), "--database NAME is needed"),
+                (("--database", "d", "--table", "cpu"), "no terminal to ask on"),
+                (("--database", "d", "--table", "cpu", "--all"), "stands alone"),
+                (("--database", "d", "--partition", "x", "--from", "y"), "--partition, or")):
+            self.assertIn(text, self.nilo("delete", self.data, *arguments, status=2)[1])
+        err = self.nilo("delete", self.data, "--database", "d", "--table", "cpu", "--where",
+                        "usage > 1", "--yes", status=1)[1]
+        self.assertTrue(err)
+        self.assertEqual(self.left(), 3)
+
+
+if __name__ == "__main__":
+    nilo_server.run_suite(sys.modules["__main__"])
