@@ -177,10 +177,17 @@ static int write_memory(struct link_work *work, const struct store_version *vers
         .policy = version->policy,
         .parts = (struct store_part *const *)parts.data,
         .part_count = (uint32_t)count,
+        .keys = {INT64_MIN, INT64_MAX},
+        .horizon = version->horizon,
         .oldest = version->disk_count == 0 && !version->live->gap,
+        .older = version->live->gap ? NULL : version->parts,
+        .older_count = version->disk_count,
         .in_memory = true,
         .level = CODEC_HOT,
     };
+    struct store_settings settings;
+    shard__settings(shard, version->store, &settings);
+    shard__history(version, &settings, &source);
     os_mutex_lock(&shard->flush_lock);
     code = output_begin_in(shard, work->target, &output, work->err);
     if (code == ERR_OK) code = output_write(&output, &source, &written, work->err);
