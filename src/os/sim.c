@@ -114,6 +114,7 @@ static enum sim_fate draw_fate(struct sim *sim, const struct sim_call *call, boo
                                  .call = call->name,
                                  .path = call->path,
                                  .thread = sim__fiber_name(sim),
+                                 .now_ns = sim->now_ns,
                                  .changes = call->changes};
     verdict = sim->watch(sim->watch_context, &event, code);
   }

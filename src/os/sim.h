@@ -70,6 +70,7 @@ struct os_sim_event {
                          "space" */
   const char *path;
   const char *thread; /* who calls */
+  int64_t now_ns;     /* as os_monotonic_ns would say */
   bool changes;       /* it changes files or names (syncs included) */
 };
 enum os_sim_verdict {

@@ -1,0 +1,238 @@
+/* A run: generation by generation, a start, the oracle, the actors, an end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define DATA "/shard"
+
+static void pull_settings(void *context, uint64_t store, struct store_settings *settings) {
+  const struct sim_world *world = context;
+  (void)store;
+  settings->partition_width = world->plan->config.partition_width;
+}
+
+static const struct store_hooks hooks = {.settings = pull_settings};
+
+static void init_options(struct sim_world *world) {
+  const struct sim_config *config = &world->plan->config;
+  struct store_options *options = &world->options;
+  options->path = DATA;
+  options->os = world->os;
+  options->account = &world->account;
+  store_options_default(options);
+  options->form = config->form;
+  options->hooks = &hooks;
+  options->hooks_context = world;
+  options->sync = config->sync;
+  options->sync_interval_ns = config->sync_interval_ns;
+  options->background = config->background;
+  options->log_segment_bytes = config->log_segment_bytes;
+  options->log_bytes_max = config->log_bytes_max;
+  options->memory_parts_bytes_max = config->memory_bytes;
+  options->part_bytes_max = config->part_bytes_max;
+}
+
+static void must_open(struct sim_world *world, const char *when) {
+  struct err err;
+  world->stats->starts++;
+  if (store_shard_open(&world->options, &world->shard, &err) == ERR_OK) return;
+  char text[512];
+  err_format(&err, text, sizeof text);
+  sim_violation(world, "opening %s fails: %s", when, text);
+}
+
+static void close_shard(struct sim_world *world) {
+  store_shard_close(world->shard);
+  world->shard = NULL;
+  if (mem_account_used(&world->account) != 0)
+    sim_violation(world, "%lld bytes are still held after closing",
+                  (long long)mem_account_used(&world->account));
+}
+
+/* The oracle works while no fault strikes. */
+static void check_start(struct sim_world *world) {
+  int64_t countdown = world->account.fail_countdown;
+  bool armed = world->armed;
+  world->armed = false;
+  world->account.fail_countdown = 0;
+  sim_oracle_start(world);
+  world->armed = armed;
+  world->account.fail_countdown = countdown;
+}
+
+/* ---- flipped bits ---- */
+
+/* Damage does not keep others from being written and read. */
+static void go_on_damaged(struct sim_world *world, uint64_t dice) {
+  struct err err;
+  world->struck = ~0u;
+  uint64_t first = world->history.count + 1;
+  sim_history_cut(&world->history, 0);
+  world->highest = 0;
+  for (int i = 0; i < 3; i++)
+    if (sim_write(world, STEP_WRITE, sim_draw(&dice)))
+      sim_violation(world, "a write is refused because of a turned bit");
+  (void)store_flush(world->shard, 0, &err);
+  (void)store_merge(world->shard, 0, &err);
+  close_shard(world);
+  must_open(world, "a damaged directory that was written to");
+  struct store_snapshot *snapshot;
+  struct sim_rows rows;
+  struct sim_question question = sim_question_all(1);
+  question.series_min = question.series_max = SIM_WITNESS;
+  question.key_min = (int64_t)first;
+  if (store_snapshot_acquire(world->shard, &snapshot, &err))
+    sim_violation(world, "a damaged directory has no snapshot");
+  int code = sim_read(world, snapshot, &question, &rows, NULL, &err);
+  if (code && err_info(code)->class != ERR_CLASS_CORRUPTION)
+    sim_violation(world, "a query over damage ends in another error than corruption");
+  if (code == ERR_OK && rows.count != 3)
+    sim_violation(world, "what was written beside damage is gone");
+  sim_rows_deinit(&rows);
+  store_snapshot_release(snapshot);
+}
+
+/* Turns a bit of a directory that was closed in order. What is wrong then must say so; a start that
+ * is refused changes nothing. Returns false when the world ends here. */
+static bool flip(struct sim_world *world, const struct sim_fault *fault) {
+  char name[256];
+  uint64_t bit;
+  struct err err;
+  must_open(world, "before a bit is turned");
+  check_start(world);
+  close_shard(world);
+  if (!sim_flip(world, DATA, fault->dice, name, &bit)) return true;
+  world->stats->faults[FAULT_FLIP]++;
+  world->struck |= 1u << FAULT_FLIP;
+  int code = store_shard_open(&world->options, &world->shard, &err);
+  if (code == ERR_OK) {
+    bool exact = sim_oracle_degraded(world);
+    if (!exact) go_on_damaged(world, fault->dice);
+    close_shard(world);
+    return exact;
+  }
+  if (err_info(code)->class != ERR_CLASS_CORRUPTION) {
+    char text[512];
+    err_format(&err, text, sizeof text);
+    sim_violation(world, "bit %llu of %s: opening ends in another error than corruption: %s",
+                  (unsigned long long)bit, name, text);
+  }
+  world->stats->refused_starts++;
+  if (os_sim_flip_bit(world->os, name, bit, &err))
+    sim_violation(world, "a refused start has removed %s", name);
+  must_open(world, "after the bit was turned back");
+  check_start(world);
+  close_shard(world);
+  return true;
+}
+
+static bool flip_bits(struct sim_world *world) {
+  for (size_t i = 0; i < world->plan->fault_count; i++) {
+    const struct sim_fault *fault = &world->plan->faults[i];
+    if (fault->generation == world->generation && fault->kind == FAULT_FLIP && !fault->off &&
+        !flip(world, fault))
+      return false;
+  }
+  return true;
+}
+
+/* ---- a generation ---- */
+
+static bool plans_crash(const struct sim_world *world) {
+  for (size_t i = 0; i < world->plan->fault_count; i++) {
+    const struct sim_fault *fault = &world->plan->faults[i];
+    bool crash =
+        fault->kind == FAULT_POWER || fault->kind == FAULT_WORST || fault->kind == FAULT_KILL;
+    if (fault->generation == world->generation && crash && !fault->off) return true;
+  }
+  return false;
+}
+
+/* When faults have ended, the store goes on without a restart. A commit that was logged and could
+ * not be shown is the exception, after a refusal of memory: such a shard halts until it is opened
+ * again. */
+static void check_recovers(struct sim_world *world) {
+  if (world->struck & 1u << FAULT_MEMORY) return;
+  struct err err;
+  os_sleep_ns(world->os, INT64_C(5) * 1000000000);
+  unsigned struck = world->struck;
+  world->struck = 0;
+  (void)sim_write(world, STEP_WRITE, world->plan->config.seed + world->generation);
+  int code = store_flush(world->shard, 0, &err);
+  sim_expect_explained(world, "a flush after the faults had ended", code, &err);
+  world->struck = struck;
+}
+
+static void end_generation(struct sim_world *world) {
+  sim_faults_end(world);
+  sim_answers_settle(world, false);
+  bool crashed = os_sim_crashed(world->os);
+  if (!crashed) check_recovers(world);
+  if (!crashed && plans_crash(world)) {
+    os_sim_crash(world->os);
+    crashed = true;
+  }
+  close_shard(world);
+  if (!crashed) world->floor = world->highest;
+  /* Who closes in order loses nothing, whatever the mode: half of the time power is lost then. */
+  if (!crashed && world->plan->config.seed % 2) world->loss = OS_SIM_LOSS_ALL;
+  if (crashed || world->loss == OS_SIM_LOSS_ALL) sim_machine_reboot(world);
+}
+
+/* Opens under faults; false when that did not come to anything. */
+static bool start(struct sim_world *world) {
+  struct err err;
+  world->stats->starts++;
+  int code = store_shard_open(&world->options, &world->shard, &err);
+  if (code && os_sim_crashed(world->os)) return false;
+  if (code) {
+    sim_expect_explained(world, "opening", code, &err);
+    world->armed = false;
+    world->account.fail_countdown = 0;
+    os_sim_set_disk_bytes(world->os, UINT64_C(1) << 40);
+    must_open(world, "after a start that failed");
+    world->armed = true;
+  }
+  return !os_sim_crashed(world->os);
+}
+
+/* False when the world ends with it: a bit was turned and something is gone. */
+static bool run_generation(struct sim_world *world) {
+  if (!flip_bits(world)) return false;
+  sim_faults_begin(world);
+  world->stats->generations++;
+  if (start(world)) {
+    check_start(world);
+    sim_actors_run(world);
+  }
+  end_generation(world);
+  return true;
+}
+
+void sim_run(const struct sim_plan *plan, struct sim_stats *stats, bool trace) {
+  struct sim_world world = {.plan = plan, .stats = stats, .trace = trace};
+  stats->seeds++;
+  sim_machine_create(&world);
+  init_options(&world);
+  bool whole = true;
+  for (; whole && world.generation < plan->generations; world.generation++)
+    whole = run_generation(&world);
+  if (whole) {
+    world.armed = false;
+    must_open(&world, "at the end");
+    check_start(&world);
+    struct err err;
+    if (store_flush(world.shard, 0, &err) || store_merge(world.shard, 0, &err))
+      sim_violation(&world, "flushing and merging at the end fails");
+    check_start(&world);
+    close_shard(&world);
+    must_open(&world, "after the end");
+    check_start(&world);
+    close_shard(&world);
+  }
+  sim_answers_settle(&world, true);
+  free(world.answers);
+  sim_history_deinit(&world.history);
+  sim_machine_destroy(&world);
+}
