@@ -392,7 +392,18 @@ static int run_merge(struct store_shard *shard, uint64_t store, bool full, bool 
   return code;
 }
 
+/* Whether merges may begin by themselves now. */
+static bool in_window(const struct store_shard *shard) {
+  uint32_t from = shard->options.merge_from_minute, until = shard->options.merge_until_minute;
+  int64_t minute = os_wall_ns(shard->os) / (INT64_C(60) * 1000000000) % (24 * 60);
+  if (from == until) return true;
+  if (from < until) return minute >= from && minute < until;
+  return minute >= from || minute < until;
+}
+
 int shard__merge_due(struct store_shard *shard, bool *did, struct err *err) {
+  *did = false;
+  if (!in_window(shard)) return ERR_OK;
   os_mutex_lock(&shard->merge_lock);
   int code = run_merge(shard, 0, false, did, err);
   os_mutex_unlock(&shard->merge_lock);

@@ -28,6 +28,8 @@ void store_options_default(struct store_options *options) {
   options->bytes_per_second_max = 0;
   options->scans_max = 4096;
   options->part_split_bytes = UINT64_C(4) << 20;
+  options->merge_from_minute = options->merge_until_minute = 0;
+  options->flush_on_close = false;
   options->background = true;
   options->read_only = false;
 }
@@ -276,6 +278,11 @@ void store_shard_close(struct store_shard *shard) {
   if (!shard) return;
   shard__stop_committer(shard);
   shard__stop_background(shard);
+  struct err err;
+  if (shard->options.flush_on_close && !shard->options.read_only &&
+      store_flush(shard, 0, &err) != ERR_OK)
+    log_warn(shard->logger, "store", "flushing at the end failed; the log has the rows: %s",
+             err.message);
   if (!shard->options.read_only) wal_close_orderly(&shard->wal);
   shard__report(shard);
   shard_destroy(shard);

@@ -135,8 +135,13 @@ struct store_options {
   uint64_t rows_per_second_max;  /* of writes; 0 (the default): any */
   uint64_t bytes_per_second_max; /* of writes, as they are logged; 0 (the default): any */
   uint32_t scans_max;            /* open at once; 0: any; default 4,096 */
-  bool background; /* false: flush and merge only when called (tests, offline tools) */
-  bool read_only;  /* no log replay is written back, nothing is deleted */
+  /* Minutes of the day (UTC) in which the store begins merges on disk by itself: from the first on,
+   * before the second, over midnight where that is smaller. Equal (the default, 0): always.
+   * store_merge merges whenever it is called. */
+  uint32_t merge_from_minute, merge_until_minute;
+  bool flush_on_close; /* closing makes parts of unflushed rows, so that the next start is short */
+  bool background;     /* false: flush and merge only when called (tests, offline tools) */
+  bool read_only;      /* no log replay is written back, nothing is deleted */
 };
 #define STORE_DISK_RESERVE_DEFAULT UINT64_MAX
 /* Fills every field but path, os, account with its default. */
@@ -146,8 +151,9 @@ void store_options_default(struct store_options *options);
  * manifest, opens parts' footers only, replays the log. */
 int store_shard_open(const struct store_options *options, struct store_shard **shard,
                      struct err *err);
-/* Stops background work, syncs, closes. Unflushed rows stay in the log. Waits for submitted
- * commits. Every snapshot and scan must have been released before. NULL is allowed. */
+/* Stops background work (a merge that is under way is given up), syncs, closes. Unflushed rows stay
+ * in the log, unless flush_on_close. Waits for submitted commits. Every snapshot and scan must have
+ * been released before. NULL is allowed. */
 void store_shard_close(struct store_shard *shard);
 void store_shard_id(const struct store_shard *shard, uint8_t id[16]);
 /* Tells others who find the directory in use where to turn: `address` stands in their ERR_LOCKED.

@@ -53,6 +53,30 @@ static inline void fixture_init(struct fixture *fixture, uint64_t seed) {
   }
 }
 
+/* Where what holds the parts of an epoch is, in the form of the fixture's options. */
+static inline void fixture_part_path(const struct fixture *fixture, uint64_t epoch, char *out,
+                                     size_t size) {
+  bool alone = fixture->options.form == STORE_FORM_ALONE;
+  snprintf(out, size, alone ? "%s/%016llx" : "%s/parts/%016llx.part", fixture->options.path,
+           (unsigned long long)epoch);
+}
+
+static inline int fixture_count_part(void *context, const char *name, bool is_dir) {
+  bool numbered = strspn(name, "0123456789abcdef") == 16;
+  *(size_t *)context += numbered && (is_dir ? !name[16] : !strcmp(name + 16, ".part"));
+  return 0;
+}
+
+/* Files or directories of parts. */
+static inline size_t fixture_parts_on_disk(const struct fixture *fixture) {
+  char folder[256];
+  size_t count = 0;
+  bool alone = fixture->options.form == STORE_FORM_ALONE;
+  snprintf(folder, sizeof folder, alone ? "%s" : "%s/parts", fixture->options.path);
+  assert_int_equal(os_dir_list(fixture->os, folder, fixture_count_part, &count, NULL), ERR_OK);
+  return count;
+}
+
 static inline void fixture_deinit(struct fixture *fixture) {
   store_shard_close(fixture->shard);
   mem_account_deinit(&fixture->account);
