@@ -83,7 +83,11 @@ static void report(const char *name, struct type type, const uint64_t *values, i
     const char *name;
     int64_t rows;
     enum codec_level level;
-  } ways[] = {{"fast", 8192, CODEC_FAST}, {"hot", 8192, CODEC_HOT}, {"hot 360", 360, CODEC_HOT}};
+  } ways[] = {{"fast", 8192, CODEC_FAST},
+              {"hot", 8192, CODEC_HOT},
+              {"cold", 8192, CODEC_COLD},
+              {"hot 360", 360, CODEC_HOT},
+              {"cold 360", 360, CODEC_COLD}};
   struct column column = {.type = type, .length = length, .u64 = values};
   for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
     struct figures figures;

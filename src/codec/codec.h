@@ -14,6 +14,7 @@
 #ifndef NILO_CODEC_CODEC_H
 #define NILO_CODEC_CODEC_H
 
+#include "codec/huffman.h"
 #include "columnar/column.h"
 
 struct buffer;
@@ -25,7 +26,8 @@ enum { CODEC_ROWS_MAX = 8192, CODEC_VECTOR = 1024 };
 enum codec_level {
   CODEC_FAST = 0, /* the log and memory parts: frame of reference, one pass */
   CODEC_HOT = 1,  /* flushed parts: smallest of the bit-packed choices */
-  CODEC_COLD = 2, /* merged parts: as CODEC_HOT until the entropy coders come */
+  CODEC_COLD =
+      2, /* merged parts: Huffman codes for what is above the noise, where they are smaller */
 };
 
 /* Stored in image headers: never renumbered. */
@@ -50,8 +52,9 @@ enum codec_id {
  * column while writing, zeroed at first. Purely an accelerator: any content gives a correct image.
  */
 struct codec_hint {
-  uint8_t codec, exponent, factor, age;
-  uint32_t reserved;
+  uint8_t codec, exponent, shift, age;
+  float excess;           /* bits that `huffman` took where it was made, over the entropy */
+  struct huffman huffman; /* CODEC_COLD: of the last image that had one */
 };
 
 /* Appends the image of all rows of `column` (1 to CODEC_ROWS_MAX). `hint` may be NULL. */

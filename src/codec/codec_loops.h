@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/huffman.h"
+
 /* A number in an image, which may stand at any address. */
 typedef uint32_t packed_word __attribute__((aligned(1), may_alias));
 
@@ -76,6 +78,21 @@ struct codec_loops {
   /* Raw bits of floats to integers in their order, and back in place. Any count. */
   void (*order)(const uint64_t *bits, size_t count, uint64_t *out);
   void (*unorder)(uint64_t *x, size_t count);
+
+  /* symbols[i] = the low byte of x[i] >> shift; shift < 64. */
+  void (*symbols)(const uint64_t *x, size_t count, unsigned shift, uint8_t *symbols);
+  /* fields[i] += symbols[i] << shift; shift < 32, or < 64. */
+  void (*add_symbols)(uint32_t *fields, size_t count, const uint8_t *symbols, unsigned shift);
+  void (*add_symbols_wide)(uint64_t *fields, size_t count, const uint8_t *symbols, unsigned shift);
+  /* The sum of counts[i] * log2(counts[i]) in 1/256, nearly (to 2 in 10,000 of a bit per count);
+   * counts below 2^14. `count` is a multiple of 16. */
+  uint64_t (*weights)(const uint32_t *counts, size_t count);
+  /* Fills the decoder's table from the symbols that have codes, in the order of those. */
+  void (*compose)(struct huffman_decoder *decoder, const uint8_t *symbols, const uint8_t *lengths,
+                  unsigned count);
+  /* Decodes all the streams (1 to HUFFMAN_STREAMS). */
+  void (*decode_streams)(const struct huffman_decoder *decoder,
+                         const struct huffman_stream *streams, unsigned count);
 
   /* codes[i] = index in dictionary of high[i], or `size` if it is not there. */
   void (*lookup)(const uint16_t *high, size_t count, const uint16_t *dictionary, unsigned size,

@@ -27,12 +27,15 @@ struct image_header {
 };
 _Static_assert(sizeof(struct image_header) == HEADER_SIZE, "stored: 8 bytes");
 
-enum frame_flags { FRAME_SCALE = 1, FRAME_CENTER = 2 };
+enum frame_flags { FRAME_SCALE = 1, FRAME_CENTER = 2, FRAME_ENTROPY = 4, FRAME_EXCEPTIONS = 8 };
 struct integer_frame {
   uint8_t flags; /* enum frame_flags */
   uint8_t exponent;
   uint16_t exceptions;
-  uint32_t reserved;
+  uint8_t shift;        /* FRAME_ENTROPY, and all below: bits that are packed */
+  uint8_t symbols_last; /* the highest symbol with a code */
+  uint8_t base_bytes;   /* of the bases in the table: 0, 1, 2, 4 or 8 */
+  uint8_t reserved;
 };
 _Static_assert(sizeof(struct integer_frame) == 8, "stored: 8 bytes");
 
@@ -45,6 +48,17 @@ struct vector_entry {
   uint16_t reserved;
 };
 _Static_assert(sizeof(struct vector_entry) == 16, "stored: 16 bytes");
+
+/* What the table of a cold image says of a vector, behind its base's difference from the first:
+ * not padded, the last two only with FRAME_EXCEPTIONS. */
+struct entropy_entry {
+  uint16_t size; /* of the payload, bytes */
+  uint16_t exceptions;
+  uint8_t high;
+};
+static inline size_t codec__entropy_entry_size(const struct integer_frame *frame) {
+  return frame->base_bytes + 2u + (frame->flags & FRAME_EXCEPTIONS ? 3u : 0u);
+}
 
 struct split_frame {
   uint8_t low;   /* bits */
@@ -138,6 +152,14 @@ struct vector_plan {
   uint16_t exceptions;
   uint8_t width, high;
 };
+enum { ENTROPY_SHIFT_MAX = 56 };
+/* Which bits of the fields are packed, and the code of those above them. */
+struct entropy_plan {
+  unsigned shift;
+  bool has_exceptions;
+  float excess; /* see struct codec_hint */
+  struct huffman huffman;
+};
 /* How a column of integers is stored: which codec, and every size, before anything is written. */
 struct integer_plan {
   const struct codec_loops *loops;
@@ -147,39 +169,70 @@ struct integer_plan {
   struct codec_scale scale;
   uint64_t flip;   /* FLIP_SIGNED or FLIP_UNSIGNED */
   uint64_t center; /* of x */
-  size_t size;     /* frame, table and payload */
+  size_t size;     /* frame, table and payload; with codes: not less than those */
+  bool is_entropy; /* written by codec__put_entropy */
+  struct entropy_plan entropy;
   struct vector_plan vectors[VECTORS_MAX];
 };
 /* Which order the values have: XOR with it makes them compare as unsigned. */
 #define FLIP_SIGNED   (UINT64_C(1) << 63)
 #define FLIP_UNSIGNED UINT64_C(0)
 enum plan_effort {
-  PLAN_QUICK,   /* frame of reference without exceptions */
-  PLAN_FULL,    /* all three, exact costs */
-  PLAN_DECIMAL, /* the same without CODEC_DELTA2 */
+  PLAN_QUICK = 0,   /* frame of reference without exceptions */
+  PLAN_FULL = 1,    /* all three, exact costs */
+  PLAN_DECIMAL = 2, /* the same without CODEC_DELTA2 */
+  PLAN_COLD = 4,    /* or-ed to one of those: Huffman codes, too */
 };
 /* All equal; true for none. */
 bool codec__is_constant(const uint64_t *values, size_t count);
-/* `values` (at least one) stay borrowed by the plan. */
+/* `values` (at least one) stay borrowed by the plan. `effort`: enum plan_effort. `hint` may be
+ * NULL.
+ */
 void codec__plan_integers(const struct codec_loops *loops, const uint64_t *values, size_t count,
-                          uint64_t flip, enum plan_effort effort, struct integer_plan *plan);
-/* Writes frame, table and payload: plan->size bytes, a multiple of 8. */
+                          uint64_t flip, unsigned effort, const struct codec_hint *hint,
+                          struct integer_plan *plan);
+/* Writes frame, table and payload: plan->size bytes, a multiple of 8; with codes at most so many.
+ */
 void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
-                         struct codec_writer *writer);
+                         struct codec_hint *hint, struct codec_writer *writer);
+size_t codec__vector_count(const struct integer_plan *plan);
+/* Values of vector v: 1,024, or fewer in the last. */
+size_t codec__vector_values(const struct integer_plan *plan, size_t v);
+/* The fields of vector v under a codec, its base as it is stored; *bits has the bits of all fields
+ * or-ed. */
+void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, uint64_t *fields,
+                      uint64_t *base, uint64_t *bits);
+/* Bytes that hold a high part of so many bits: 1, 2, 4 or 8. */
+static inline unsigned codec__high_bytes(unsigned bits) {
+  return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
+}
 
+/* Makes the plan one with Huffman codes under `codec` if that is smaller (entropy_plan.c). */
+void codec__plan_entropy(struct integer_plan *plan, uint8_t codec, const struct codec_hint *hint);
+/* Frame, center, scale, code, table and payload of such a plan (entropy_put.c). */
+void codec__put_entropy(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+                        struct codec_hint *hint, struct codec_writer *writer);
+
+/* Where a vector of integers is, and how it is stored. */
+struct vector_place {
+  uint64_t base;
+  const uint8_t *payload;
+  uint32_t size; /* of the payload, without padding */
+  uint16_t exceptions;
+  uint8_t width; /* of the packed fields, or of their packed lowest bits */
+  uint8_t high;
+};
 /* Opened sections of a column of integers. */
 struct integer_image {
   struct integer_frame frame;
   uint64_t scale, center;
-  const uint8_t *table;
-  struct codec_bytes payload; /* from the end of the table to the end of the image */
+  struct vector_place vectors[VECTORS_MAX];
+  struct codec_bytes behind; /* what follows the last vector */
+  const uint8_t *code;       /* FRAME_ENTROPY: the lengths as they are stored */
 };
 /* Finds and checks them. */
 int codec__open_integers(const struct codec_image *image, struct integer_image *integers,
                          struct err *err);
-/* The bytes behind the last vector. */
-struct codec_bytes codec__behind_vectors(const struct codec_image *image,
-                                         const struct integer_image *integers);
 /* Values [from, to) by index. */
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err);

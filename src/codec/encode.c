@@ -58,17 +58,18 @@ static void squeeze(const struct column *column, uint64_t *dense) {
 
 static uint8_t put_integers(const struct codec_loops *loops, const struct column *column,
                             const uint64_t *values, size_t count, enum codec_level level,
-                            struct codec_writer *writer) {
+                            struct codec_hint *hint, struct codec_writer *writer) {
   bool key = column->type.logical == LOGICAL_TIMESTAMP;
   uint64_t flip = column->type.physical == PHYSICAL_INT64 ? FLIP_SIGNED : FLIP_UNSIGNED;
   struct integer_plan plan;
-  codec__plan_integers(loops, values, count, flip,
-                       level == CODEC_FAST && !key ? PLAN_QUICK : PLAN_FULL, &plan);
+  unsigned effort = level == CODEC_FAST && !key ? PLAN_QUICK : PLAN_FULL;
+  if (level == CODEC_COLD) effort |= PLAN_COLD;
+  codec__plan_integers(loops, values, count, flip, effort, hint, &plan);
   if (plan.size >= count * 8) {
     codec__put(writer, values, count * 8);
     return CODEC_RAW;
   }
-  codec__put_integers(&plan, 0, 0, writer);
+  codec__put_integers(&plan, 0, 0, hint, writer);
   return plan.codec;
 }
 
@@ -99,7 +100,7 @@ static int encode_numbers(const struct codec_loops *loops, const struct column *
   } else if (column->type.physical == PHYSICAL_FLOAT64) {
     codec = codec__put_floats(loops, values, count, level, hint, scratch + rows, &writer);
   } else {
-    codec = put_integers(loops, column, values, count, level, &writer);
+    codec = put_integers(loops, column, values, count, level, hint, &writer);
   }
   codec__put_padding(&writer);
   size_t size = (size_t)(writer.at - image);

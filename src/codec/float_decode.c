@@ -13,7 +13,7 @@ int codec__open_floats(const struct codec_image *image, struct err *err) {
   if (code || !is_decimal(image)) return code;
   if (integers.frame.exponent > EXPONENT_MAX)
     return codec__damaged(image, "an impossible exponent", err);
-  if (codec__behind_vectors(image, &integers).size < integers.frame.exceptions * 10u)
+  if (integers.behind.size < integers.frame.exceptions * 10u)
     return codec__damaged(image, "no room for the exceptions", err);
   return ERR_OK;
 }
@@ -21,7 +21,7 @@ int codec__open_floats(const struct codec_image *image, struct err *err) {
 /* Puts the exceptions that lie in [from, to) into their places. */
 static int patch(const struct codec_image *image, const struct integer_image *integers,
                  uint32_t from, uint32_t to, uint64_t *values, struct err *err) {
-  const uint8_t *bits = codec__behind_vectors(image, integers).at;
+  const uint8_t *bits = integers->behind.at;
   const uint8_t *positions = bits + (size_t)integers->frame.exceptions * 8;
   for (size_t i = 0; i < integers->frame.exceptions; i++) {
     uint16_t position;

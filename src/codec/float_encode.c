@@ -119,22 +119,28 @@ static bool find_decimals(const struct codec_loops *loops, const uint64_t *bits,
 }
 
 static void put_decimals(const uint64_t *bits, const struct decimals *decimals,
-                         const struct integer_plan *plan, struct codec_writer *writer) {
-  codec__put_integers(plan, (uint8_t)decimals->exponent, (uint16_t)decimals->exceptions, writer);
+                         const struct integer_plan *plan, struct codec_hint *hint,
+                         struct codec_writer *writer) {
+  codec__put_integers(plan, (uint8_t)decimals->exponent, (uint16_t)decimals->exceptions, hint,
+                      writer);
   for (size_t i = 0; i < decimals->exceptions; i++)
     codec__put(writer, &bits[decimals->positions[i]], 8);
   codec__put(writer, decimals->positions, decimals->exceptions * sizeof *decimals->positions);
 }
 
+static unsigned effort_of(enum codec_level level, unsigned full) {
+  return level == CODEC_FAST ? PLAN_QUICK : level == CODEC_COLD ? full | PLAN_COLD : full;
+}
+
 /* The smallest of the ways that know nothing of decimals, if it is smaller than `limit`. */
 static bool put_binary(const struct codec_loops *loops, const uint64_t *bits, size_t count,
-                       enum codec_level level, size_t limit, uint64_t *scratch,
-                       struct codec_writer *writer, uint8_t *codec) {
+                       enum codec_level level, struct codec_hint *hint, size_t limit,
+                       uint64_t *scratch, struct codec_writer *writer, uint8_t *codec) {
   struct integer_plan plan;
   struct split_plan split = {.size = SIZE_MAX};
   loops->order(bits, count, scratch);
-  codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED,
-                       level == CODEC_FAST ? PLAN_QUICK : PLAN_FULL, &plan);
+  codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED, effort_of(level, PLAN_FULL), hint,
+                       &plan);
   if (level != CODEC_FAST) codec__plan_split(loops, bits, count, &split);
   size_t best = plan.size < split.size ? plan.size : split.size;
   size_t raw = count * 8;
@@ -143,7 +149,7 @@ static bool put_binary(const struct codec_loops *loops, const uint64_t *bits, si
     codec__put(writer, bits, raw);
     *codec = CODEC_RAW;
   } else if (plan.size <= split.size) {
-    codec__put_integers(&plan, 0, 0, writer);
+    codec__put_integers(&plan, 0, 0, hint, writer);
     *codec = plan.codec;
   } else {
     codec__put_split(loops, bits, count, &split, writer);
@@ -162,14 +168,14 @@ uint8_t codec__put_floats(const struct codec_loops *loops, const uint64_t *bits,
   size_t size = SIZE_MAX;
   uint8_t codec = CODEC_RAW;
   if (find_decimals(loops, bits, count, hint, &decimals)) {
-    codec__plan_integers(loops, decimals.m, count, FLIP_SIGNED,
-                         level == CODEC_FAST ? PLAN_QUICK : PLAN_DECIMAL, &plan);
+    codec__plan_integers(loops, decimals.m, count, FLIP_SIGNED, effort_of(level, PLAN_DECIMAL),
+                         hint, &plan);
     size = plan.size + decimals.exceptions * EXCEPTION_SIZE;
   }
   bool large = size > count * 8 || decimals.exceptions > count / 32 ||
                (level != CODEC_FAST && size > count * 5);
-  if (!large || !put_binary(loops, bits, count, level, size, other, writer, &codec)) {
-    put_decimals(bits, &decimals, &plan, writer);
+  if (!large || !put_binary(loops, bits, count, level, hint, size, other, writer, &codec)) {
+    put_decimals(bits, &decimals, &plan, hint, writer);
     codec = plan.codec == CODEC_FOR ? CODEC_DECIMAL_FOR : CODEC_DECIMAL_DELTA;
     if (hint) hint->exponent = (uint8_t)decimals.exponent;
   }

@@ -10,29 +10,107 @@ static size_t vector_values(const struct codec_image *image, size_t v) {
   return rest < CODEC_VECTOR ? rest : CODEC_VECTOR;
 }
 
-static struct vector_entry entry_at(const struct integer_image *integers, size_t v) {
-  struct vector_entry entry;
-  memcpy(&entry, integers->table + v * sizeof entry, sizeof entry);
-  return entry;
+/* Takes the next `size` bytes (at most 8) as a number. */
+static bool take_number(struct codec_bytes *bytes, size_t size, uint64_t *number) {
+  const uint8_t *taken;
+  *number = 0;
+  if (!codec__take(bytes, size, &taken)) return false;
+  memcpy(number, taken, size);
+  return true;
 }
 
-/* Bytes of a vector's payload without its padding. */
-static size_t payload_size(const struct vector_entry *entry, size_t count) {
-  return codec__vector_size(count, entry->width) + (size_t)entry->exceptions * (entry->high + 2u);
+static bool is_power_of_two_up_to_8(unsigned size) {
+  return size == 1 || size == 2 || size == 4 || size == 8;
 }
 
-static int check_entry(const struct codec_image *image, const struct integer_image *integers,
-                       size_t v, struct err *err) {
-  struct vector_entry entry = entry_at(integers, v);
-  size_t count = vector_values(image, v), offset = (size_t)entry.offset * 8;
-  if (entry.width > 64) return codec__damaged(image, "a field wider than 64 bits", err);
-  if (entry.exceptions > count) return codec__damaged(image, "more exceptions than values", err);
-  bool high = entry.high == 1 || entry.high == 2 || entry.high == 4 || entry.high == 8;
-  if (entry.exceptions && (!high || entry.width == 64))
+/* Bytes of a vector's payload but for the stream of codes. */
+static size_t packed_size(const struct vector_place *place, size_t count) {
+  return codec__vector_size(count, place->width) + (size_t)place->exceptions * (place->high + 2u);
+}
+
+static int check_place(const struct codec_image *image, const struct vector_place *place,
+                       size_t count, struct err *err) {
+  if (place->width > 64) return codec__damaged(image, "a field wider than 64 bits", err);
+  if (place->exceptions > count) return codec__damaged(image, "more exceptions than values", err);
+  if (place->exceptions && (!is_power_of_two_up_to_8(place->high) || place->width == 64))
     return codec__damaged(image, "exceptions of an impossible size", err);
-  if (offset > integers->payload.size ||
-      payload_size(&entry, count) > integers->payload.size - offset)
-    return codec__damaged(image, "a vector beyond the end", err);
+  return ERR_OK;
+}
+
+/* The vector table of packed fields. */
+static int open_packed(const struct codec_image *image, struct codec_bytes bytes,
+                       struct integer_image *integers, struct err *err) {
+  size_t vectors = (image->values + CODEC_VECTOR - 1) / CODEC_VECTOR;
+  const uint8_t *table;
+  if (!codec__take(&bytes, vectors * sizeof(struct vector_entry), &table))
+    return codec__damaged(image, "no room for the vector table", err);
+  size_t end = 0;
+  for (size_t v = 0; v < vectors; v++) {
+    struct vector_entry entry;
+    memcpy(&entry, table + v * sizeof entry, sizeof entry);
+    struct vector_place *place = &integers->vectors[v];
+    size_t count = vector_values(image, v), offset = (size_t)entry.offset * 8;
+    *place = (struct vector_place){.base = entry.base,
+                                   .exceptions = entry.exceptions,
+                                   .width = entry.width,
+                                   .high = entry.high};
+    int code = check_place(image, place, count, err);
+    if (code) return code;
+    place->size = (uint32_t)packed_size(place, count);
+    if (offset > bytes.size || place->size > bytes.size - offset)
+      return codec__damaged(image, "a vector beyond the end", err);
+    place->payload = bytes.at + offset;
+    end = offset + codec__align(place->size);
+  }
+  if (end > bytes.size) end = bytes.size;
+  integers->behind = (struct codec_bytes){bytes.at + end, bytes.size - end};
+  return ERR_OK;
+}
+
+/* Base, code and vector table of a cold image. */
+static int open_entropy(const struct codec_image *image, struct codec_bytes bytes,
+                        struct integer_image *integers, struct err *err) {
+  const struct integer_frame *frame = &integers->frame;
+  size_t vectors = (image->values + CODEC_VECTOR - 1) / CODEC_VECTOR;
+  unsigned symbols = frame->symbols_last + 1u, base_bytes = frame->base_bytes;
+  uint64_t base;
+  const uint8_t *table;
+  struct huffman huffman;
+  if (frame->shift > ENTROPY_SHIFT_MAX || (base_bytes != 0 && !is_power_of_two_up_to_8(base_bytes)))
+    return codec__damaged(image, "an impossible frame", err);
+  if (!take_number(&bytes, 8, &base) ||
+      !codec__take(&bytes, huffman_stored_size(symbols), &integers->code))
+    return codec__damaged(image, "no room for the code", err);
+  if (!huffman_load(integers->code, symbols, &huffman))
+    return codec__damaged(image, "a code that is not complete", err);
+  if (!codec__take(&bytes, vectors * codec__entropy_entry_size(frame), &table))
+    return codec__damaged(image, "no room for the vector table", err);
+  struct codec_bytes entries = {table, vectors * codec__entropy_entry_size(frame)};
+  for (size_t v = 0; v < vectors; v++) {
+    uint64_t difference, size, exceptions = 0, high = 0;
+    struct vector_place *place = &integers->vectors[v];
+    (void)take_number(&entries, base_bytes, &difference);
+    (void)take_number(&entries, 2, &size);
+    if (frame->flags & FRAME_EXCEPTIONS) {
+      (void)take_number(&entries, 2, &exceptions);
+      (void)take_number(&entries, 1, &high);
+    }
+    if (base_bytes > 0 && base_bytes < 8 && difference >> (8 * base_bytes - 1))
+      difference |= ~UINT64_C(0) << (8 * base_bytes);
+    *place = (struct vector_place){.base = base + difference,
+                                   .size = (uint32_t)size,
+                                   .exceptions = (uint16_t)exceptions,
+                                   .width = frame->shift,
+                                   .high = (uint8_t)high};
+    int code = check_place(image, place, vector_values(image, v), err);
+    if (code) return code;
+    if (packed_size(place, vector_values(image, v)) > size ||
+        !codec__take(&bytes, size, &place->payload))
+      return codec__damaged(image, "a vector beyond the end", err);
+  }
+  size_t padding = (size_t)(image->bytes - bytes.at) & 7;
+  (void)codec__take(&bytes, padding < bytes.size ? padding : bytes.size, &table);
+  integers->behind = bytes;
   return ERR_OK;
 }
 
@@ -45,34 +123,12 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
   if (!codec__take(&bytes, sizeof integers->frame, &taken))
     return codec__damaged(image, "no room for the frame", err);
   memcpy(&integers->frame, taken, sizeof integers->frame);
-  if (integers->frame.flags & FRAME_SCALE) {
-    if (!codec__take(&bytes, 8, &taken)) return codec__damaged(image, "no room for the scale", err);
-    memcpy(&integers->scale, taken, 8);
-  }
-  if (integers->frame.flags & FRAME_CENTER) {
-    if (!codec__take(&bytes, 8, &taken))
-      return codec__damaged(image, "no room for the center", err);
-    memcpy(&integers->center, taken, 8);
-  }
-  size_t vectors = (image->values + CODEC_VECTOR - 1) / CODEC_VECTOR;
-  if (!codec__take(&bytes, vectors * sizeof(struct vector_entry), &integers->table))
-    return codec__damaged(image, "no room for the vector table", err);
-  integers->payload = bytes;
-  for (size_t v = 0; v < vectors; v++) {
-    int code = check_entry(image, integers, v, err);
-    if (code) return code;
-  }
-  return ERR_OK;
-}
-
-struct codec_bytes codec__behind_vectors(const struct codec_image *image,
-                                         const struct integer_image *integers) {
-  size_t last = (image->values - 1) / CODEC_VECTOR;
-  struct vector_entry entry = entry_at(integers, last);
-  size_t end =
-      (size_t)entry.offset * 8 + codec__align(payload_size(&entry, vector_values(image, last)));
-  if (end > integers->payload.size) end = integers->payload.size;
-  return (struct codec_bytes){integers->payload.at + end, integers->payload.size - end};
+  if (integers->frame.flags & FRAME_SCALE && !take_number(&bytes, 8, &integers->scale))
+    return codec__damaged(image, "no room for the scale", err);
+  if (integers->frame.flags & FRAME_CENTER && !take_number(&bytes, 8, &integers->center))
+    return codec__damaged(image, "no room for the center", err);
+  return integers->frame.flags & FRAME_ENTROPY ? open_entropy(image, bytes, integers, err)
+                                               : open_packed(image, bytes, integers, err);
 }
 
 /* ---- one vector ---- */
@@ -82,8 +138,9 @@ struct vector {
   const struct codec_loops *loops;
   const struct codec_image *image;
   uint64_t scale, center;
-  struct vector_entry entry;
+  struct vector_place entry;
   const uint8_t *packed;
+  const uint8_t *symbols; /* what stands above the packed bits; NULL: nothing */
   size_t count;
 };
 
@@ -134,14 +191,33 @@ static int patch_narrow(const struct vector *vector, uint32_t *fields, struct er
   return ERR_OK;
 }
 
+/* Bits of fields but for exceptions. */
+static unsigned field_width(const struct vector *vector) {
+  return vector->entry.width + (vector->symbols ? 8u : 0u);
+}
+
+/* The fields without exceptions; field_width must be at most 32. */
+static void unpack(const struct vector *vector, uint32_t *fields) {
+  codec__unpack_vector(vector->loops, vector->packed, vector->count, vector->entry.width, fields);
+  if (vector->symbols)
+    vector->loops->add_symbols(fields, vector->count, vector->symbols, vector->entry.width);
+}
+
+static void unpack_wide(const struct vector *vector, uint64_t *fields) {
+  codec__unpack_vector_wide(vector->loops, vector->packed, vector->count, vector->entry.width,
+                            fields);
+  if (vector->symbols)
+    vector->loops->add_symbols_wide(fields, vector->count, vector->symbols, vector->entry.width);
+}
+
 static int decode_for(const struct vector *vector, uint64_t *out, struct err *err) {
   const struct codec_loops *loops = vector->loops;
-  if (vector->entry.width <= 32) {
+  if (field_width(vector) <= 32) {
     uint32_t fields[CODEC_VECTOR];
-    codec__unpack_vector(loops, vector->packed, vector->count, vector->entry.width, fields);
+    unpack(vector, fields);
     loops->widen(fields, vector->count, vector->entry.base, vector->scale, out);
   } else {
-    codec__unpack_vector_wide(loops, vector->packed, vector->count, vector->entry.width, out);
+    unpack_wide(vector, out);
     loops->affine(out, vector->count, vector->entry.base, vector->scale);
   }
   return vector->entry.exceptions ? patch(vector, vector->scale, out, err) : ERR_OK;
@@ -149,27 +225,28 @@ static int decode_for(const struct vector *vector, uint64_t *out, struct err *er
 
 /* Whether sums of a vector's fields, exceptions and centers included, stay within 32 bits: each
  * is below 2^20 in magnitude, and there are 2^10. */
-static bool is_narrow(const struct vector_entry *entry, uint64_t center) {
-  unsigned width = entry->width + (entry->exceptions ? 8u : 0u);
-  return width <= 20 && entry->high <= 1 && center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
+static bool is_narrow(const struct vector *vector, uint64_t center) {
+  unsigned patched = vector->entry.width + (vector->entry.exceptions ? 8u : 0u);
+  unsigned width = field_width(vector) > patched ? field_width(vector) : patched;
+  return width <= 20 && vector->entry.high <= 1 && center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
 }
 
 /* out[i] = start + the sum of scale * (unzigzag(field) + center) up to i; the first field is 0. */
 static int decode_sums(const struct vector *vector, uint64_t center, uint64_t start, uint64_t *out,
                        struct err *err) {
   const struct codec_loops *loops = vector->loops;
-  const struct vector_entry *entry = &vector->entry;
+  const struct vector_place *entry = &vector->entry;
   int code = ERR_OK;
-  if (is_narrow(entry, center)) {
+  if (is_narrow(vector, center)) {
     uint32_t fields[CODEC_VECTOR];
-    codec__unpack_vector(loops, vector->packed, vector->count, entry->width, fields);
+    unpack(vector, fields);
     if (entry->exceptions) code = patch_narrow(vector, fields, err);
     if (code) return code;
     loops->unzigzag_sum(fields, vector->count, (uint32_t)center);
     loops->widen_signed(fields, vector->count, start, vector->scale, out);
     return ERR_OK;
   }
-  codec__unpack_vector_wide(loops, vector->packed, vector->count, entry->width, out);
+  unpack_wide(vector, out);
   if (entry->exceptions) code = patch(vector, 1, out, err);
   if (code) return code;
   loops->unzigzag_wide(out, vector->count, center, vector->scale);
@@ -188,26 +265,86 @@ static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *
   return code;
 }
 
+/* Symbols of some neighbouring vectors. */
+struct decoded_symbols {
+  size_t from; /* vectors */
+  uint8_t symbols[HUFFMAN_STREAMS][CODEC_VECTOR + HUFFMAN_OVERRUN];
+};
+
+/* Decodes the codes of vectors [from, to), at most HUFFMAN_STREAMS of them, at the same time. */
+static void decode_symbols(const struct codec_image *image, const struct integer_image *integers,
+                           const struct huffman_decoder *decoder, size_t from, size_t to,
+                           struct decoded_symbols *decoded) {
+  struct huffman_stream streams[HUFFMAN_STREAMS];
+  decoded->from = from;
+  for (size_t v = from; v < to; v++) {
+    const struct vector_place *place = &integers->vectors[v];
+    size_t count = vector_values(image, v);
+    streams[v - from] =
+        (struct huffman_stream){.bytes = place->payload + packed_size(place, count),
+                                .end = image->bytes + image->size, /* more is read, not used */
+                                .symbols = decoded->symbols[v - from],
+                                .count = count};
+  }
+  codec__loops()->decode_streams(decoder, streams, (unsigned)(to - from));
+}
+
+/* Vector v whole, or the part of it that lies in [from, to). */
+static int decode_part(const struct vector *vector, size_t v, uint32_t from, uint32_t to,
+                       uint64_t *values, struct err *err) {
+  size_t at = v * CODEC_VECTOR;
+  if (at >= from && at + vector->count <= to)
+    return decode_vector(vector, vector->image->codec, values + (at - from), err);
+  uint64_t all[CODEC_VECTOR];
+  int code = decode_vector(vector, vector->image->codec, all, err);
+  if (code) return code;
+  size_t first = at < from ? from - at : 0;
+  size_t last = at + vector->count < to ? vector->count : to - at;
+  memcpy(values + (at + first - from), all + first, (last - first) * sizeof *values);
+  return ERR_OK;
+}
+
+/* Points a vector at its place and, in a cold image, at its symbols. */
+static void set_vector(struct vector *vector, const struct integer_image *integers, size_t v) {
+  vector->count = vector_values(vector->image, v);
+  vector->entry = integers->vectors[v];
+  vector->packed = vector->entry.payload;
+}
+
+static int decode_cold(struct vector *vector, const struct integer_image *integers, uint32_t from,
+                       uint32_t to, uint64_t *values, struct err *err) {
+  struct huffman huffman;
+  struct huffman_decoder decoder;
+  struct decoded_symbols decoded;
+  size_t end = (to + CODEC_VECTOR - 1) / CODEC_VECTOR;
+  if (!huffman_load(integers->code, integers->frame.symbols_last + 1u, &huffman))
+    return codec__damaged(vector->image, "a code that is not complete", err);
+  huffman_decoder_init(&decoder, &huffman, vector->loops->compose);
+  for (size_t v = from / CODEC_VECTOR; v < end;) {
+    size_t next = v + HUFFMAN_STREAMS < end ? v + HUFFMAN_STREAMS : end;
+    decode_symbols(vector->image, integers, &decoder, v, next, &decoded);
+    for (; v < next; v++) {
+      set_vector(vector, integers, v);
+      vector->symbols = decoded.symbols[v - decoded.from];
+      int code = decode_part(vector, v, from, to, values, err);
+      if (code) return code;
+    }
+  }
+  return ERR_OK;
+}
+
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err) {
   struct integer_image integers;
   int code = codec__open_integers(image, &integers, err);
+  if (code) return code;
   struct vector vector = {
       .loops = codec__loops(), .image = image, .scale = integers.scale, .center = integers.center};
-  for (size_t at = from / CODEC_VECTOR * CODEC_VECTOR; !code && at < to; at += CODEC_VECTOR) {
-    size_t v = at / CODEC_VECTOR;
-    vector.count = vector_values(image, v);
-    vector.entry = entry_at(&integers, v);
-    vector.packed = integers.payload.at + (size_t)vector.entry.offset * 8;
-    if (at >= from && at + vector.count <= to) {
-      code = decode_vector(&vector, image->codec, values + (at - from), err);
-      continue;
-    }
-    uint64_t all[CODEC_VECTOR];
-    code = decode_vector(&vector, image->codec, all, err);
-    size_t first = at < from ? from - at : 0;
-    size_t last = at + vector.count < to ? vector.count : to - at;
-    if (!code) memcpy(values + (at + first - from), all + first, (last - first) * sizeof *values);
+  if (integers.frame.flags & FRAME_ENTROPY)
+    return decode_cold(&vector, &integers, from, to, values, err);
+  for (size_t v = from / CODEC_VECTOR; !code && v * CODEC_VECTOR < to; v++) {
+    set_vector(&vector, &integers, v);
+    code = decode_part(&vector, v, from, to, values, err);
   }
   return code;
 }

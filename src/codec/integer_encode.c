@@ -103,11 +103,6 @@ static void find_center(struct integer_plan *plan) {
 
 /* ---- one vector ---- */
 
-/* Bytes that hold a high part of so many bits: 1, 2, 4 or 8. */
-static unsigned high_bytes(unsigned bits) {
-  return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
-}
-
 /* The cheapest width for fields of which counts[w] have w bits. */
 static void choose_width(const uint32_t counts[65], size_t count, struct vector_plan *vector) {
   unsigned widest = 64;
@@ -118,7 +113,7 @@ static void choose_width(const uint32_t counts[65], size_t count, struct vector_
   for (unsigned width = widest; width-- > 0;) {
     exceptions += counts[width + 1];
     if (exceptions * 3 > best) break;
-    unsigned high = high_bytes(widest - width);
+    unsigned high = codec__high_bytes(widest - width);
     size_t size = codec__vector_size(count, width) + exceptions * (2 + high);
     if (size < best) {
       best = size;
@@ -130,19 +125,18 @@ static void choose_width(const uint32_t counts[65], size_t count, struct vector_
   vector->size = (uint32_t)codec__align(best);
 }
 
-static size_t vector_values(const struct integer_plan *plan, size_t v) {
+size_t codec__vector_values(const struct integer_plan *plan, size_t v) {
   size_t rest = plan->count - v * CODEC_VECTOR;
   return rest < CODEC_VECTOR ? rest : CODEC_VECTOR;
 }
 
-/* The fields of vector v under a codec, its base as it is stored; *bits has the bits of all fields
- * or-ed. Without a scale, x are the values themselves. */
-static void fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, uint64_t *fields,
+/* Without a scale, x are the values themselves. */
+void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, uint64_t *fields,
                       uint64_t *base, uint64_t *bits) {
   const struct codec_loops *loops = plan->loops;
   const uint64_t *values = plan->values + v * CODEC_VECTOR, *x = values;
   uint64_t reduced_values[CODEC_VECTOR];
-  size_t count = vector_values(plan, v);
+  size_t count = codec__vector_values(plan, v);
   bool scaled = plan->scale.scale != 1;
   if (scaled) {
     loops->reduce(values, count, &plan->scale, reduced_values);
@@ -167,8 +161,8 @@ static void fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
 static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v, bool patched,
                         struct vector_plan *vector) {
   uint64_t fields[CODEC_VECTOR], base, bits;
-  size_t count = vector_values(plan, v);
-  fields_of(plan, codec, v, fields, &base, &bits);
+  size_t count = codec__vector_values(plan, v);
+  codec__fields_of(plan, codec, v, fields, &base, &bits);
   *vector = (struct vector_plan){.base = base};
   if (patched && bits > 1) {
     uint32_t counts[65];
@@ -182,7 +176,7 @@ static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v
 
 /* ---- the column ---- */
 
-static size_t vector_count(const struct integer_plan *plan) {
+size_t codec__vector_count(const struct integer_plan *plan) {
   return (plan->count + CODEC_VECTOR - 1) / CODEC_VECTOR;
 }
 
@@ -190,14 +184,14 @@ static size_t vector_count(const struct integer_plan *plan) {
 static size_t head_size(const struct integer_plan *plan, uint8_t codec) {
   return sizeof(struct integer_frame) + (plan->scale.scale != 1 ? 8 : 0) +
          (codec != CODEC_FOR && plan->center ? 8 : 0) +
-         vector_count(plan) * sizeof(struct vector_entry);
+         codec__vector_count(plan) * sizeof(struct vector_entry);
 }
 
 /* Plans all vectors under a codec; returns the size of the whole. */
 static size_t plan_vectors(const struct integer_plan *plan, uint8_t codec, bool patched,
                            struct vector_plan *vectors) {
   size_t size = head_size(plan, codec);
-  for (size_t v = 0; v < vector_count(plan); v++) {
+  for (size_t v = 0; v < codec__vector_count(plan); v++) {
     plan_vector(plan, codec, v, patched, &vectors[v]);
     size += vectors[v].size;
   }
@@ -217,7 +211,7 @@ static void try_codec(struct integer_plan *plan, uint8_t codec) {
 /* Which of for (bit 0) and delta (bit 1) are worth planning: where there are several vectors, two
  * of them tell whether one of the codecs stays far behind. */
 static unsigned worth_planning(const struct integer_plan *plan) {
-  size_t count = vector_count(plan), sizes[2] = {0};
+  size_t count = codec__vector_count(plan), sizes[2] = {0};
   if (count < 4) return 3;
   for (size_t v = 0; v < count; v += count / 2) {
     for (unsigned i = 0; i < 2; i++) {
@@ -236,13 +230,33 @@ bool codec__is_constant(const uint64_t *values, size_t count) {
   return i >= count;
 }
 
+/* The smallest of the packed ways. */
+static void plan_packed(struct integer_plan *plan, bool with_delta2) {
+  plan->size = SIZE_MAX;
+  unsigned worth = worth_planning(plan);
+  if (worth & 1) try_codec(plan, CODEC_FOR);
+  if (worth & 2) try_codec(plan, CODEC_DELTA);
+  if (plan->codec != CODEC_DELTA || !with_delta2) return;
+  /* Differences of differences only where they can pay, and the largest vector says that they do.
+   */
+  struct vector_plan second;
+  size_t largest = 0;
+  for (size_t v = 1; v < codec__vector_count(plan); v++)
+    if (plan->vectors[v].size > plan->vectors[largest].size) largest = v;
+  if (plan->vectors[largest].width <= DELTA2_WIDTH) return;
+  plan_vector(plan, CODEC_DELTA2, largest, true, &second);
+  if (second.size < plan->vectors[largest].size) try_codec(plan, CODEC_DELTA2);
+}
+
 void codec__plan_integers(const struct codec_loops *loops, const uint64_t *values, size_t count,
-                          uint64_t flip, enum plan_effort effort, struct integer_plan *plan) {
+                          uint64_t flip, unsigned effort, const struct codec_hint *hint,
+                          struct integer_plan *plan) {
   plan->loops = loops;
   plan->values = values;
   plan->count = count;
   plan->center = 0;
   plan->codec = CODEC_FOR;
+  plan->is_entropy = false;
   plan->flip = flip;
   plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
   if (effort == PLAN_QUICK) {
@@ -251,20 +265,8 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   }
   find_scale(plan);
   find_center(plan);
-  plan->size = SIZE_MAX;
-  unsigned worth = worth_planning(plan);
-  if (worth & 1) try_codec(plan, CODEC_FOR);
-  if (worth & 2) try_codec(plan, CODEC_DELTA);
-  if (plan->codec != CODEC_DELTA || effort == PLAN_DECIMAL) return;
-  /* Differences of differences only where they can pay, and the largest vector says that they do.
-   */
-  struct vector_plan second;
-  size_t largest = 0;
-  for (size_t v = 1; v < vector_count(plan); v++)
-    if (plan->vectors[v].size > plan->vectors[largest].size) largest = v;
-  if (plan->vectors[largest].width <= DELTA2_WIDTH) return;
-  plan_vector(plan, CODEC_DELTA2, largest, true, &second);
-  if (second.size < plan->vectors[largest].size) try_codec(plan, CODEC_DELTA2);
+  plan_packed(plan, (effort & PLAN_DECIMAL) == 0);
+  if (effort & PLAN_COLD) codec__plan_entropy(plan, plan->codec, hint);
 }
 
 /* ---- the bytes ---- */
@@ -283,22 +285,26 @@ static void put_exceptions(const struct integer_plan *plan, const struct vector_
 static void put_vector(const struct integer_plan *plan, size_t v, struct codec_writer *writer) {
   uint64_t fields[CODEC_VECTOR], base, bits;
   const struct vector_plan *vector = &plan->vectors[v];
-  size_t count = vector_values(plan, v);
-  fields_of(plan, plan->codec, v, fields, &base, &bits);
+  size_t count = codec__vector_values(plan, v);
+  codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
   writer->at += codec__pack_vector_wide(plan->loops, fields, count, vector->width, writer->at);
   if (vector->exceptions) put_exceptions(plan, vector, fields, count, writer);
   codec__put_padding(writer);
 }
 
 void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
-                         struct codec_writer *writer) {
+                         struct codec_hint *hint, struct codec_writer *writer) {
+  if (plan->is_entropy) {
+    codec__put_entropy(plan, exponent, exceptions, hint, writer);
+    return;
+  }
   struct integer_frame frame = {.exponent = exponent, .exceptions = exceptions};
   bool scaled = plan->scale.scale != 1, centered = plan->codec != CODEC_FOR && plan->center != 0;
   frame.flags = (uint8_t)((scaled ? FRAME_SCALE : 0) | (centered ? FRAME_CENTER : 0));
   codec__put(writer, &frame, sizeof frame);
   if (scaled) codec__put(writer, &plan->scale.scale, 8);
   if (centered) codec__put(writer, &plan->center, 8);
-  size_t vectors = vector_count(plan), offset = 0;
+  size_t vectors = codec__vector_count(plan), offset = 0;
   for (size_t v = 0; v < vectors; v++) {
     const struct vector_plan *vector = &plan->vectors[v];
     struct vector_entry entry = {.base = vector->base,

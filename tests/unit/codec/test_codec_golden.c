@@ -45,6 +45,12 @@ static void make_small(struct builder *b, int i) {
   (void)i;
   builder_append_i64(b, (int64_t)(next() % 1000) - 500);
 }
+static void make_bell(struct builder *b, int i) {
+  int64_t sum = 5000;
+  for (int k = 0; k < 6; k++)
+    sum += (int64_t)(next() % 50);
+  builder_append_i64(b, i % 300 == 7 ? INT64_C(1) << 40 : sum);
+}
 static void make_for_scaled(struct builder *b, int i) {
   (void)i;
   builder_append_u64(b, 77 + next() % 100000 * 4096);
@@ -158,6 +164,14 @@ static const struct golden {
      make_decimal_delta},
     {"float_delta", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_DELTA, make_float_delta},
     {"split", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_SPLIT, make_split},
+    {"cold_delta", {PHYSICAL_INT64, 0, 0}, 2500, CODEC_COLD, CODEC_DELTA, make_delta},
+    {"cold_for", {PHYSICAL_INT64, 0, 0}, 2500, CODEC_COLD, CODEC_FOR, make_bell},
+    {"cold_decimal_delta",
+     {PHYSICAL_FLOAT64, 0, 0},
+     2500,
+     CODEC_COLD,
+     CODEC_DECIMAL_DELTA,
+     make_decimal_delta},
     {"nulls_bits", {PHYSICAL_INT64, 0, 0}, 2000, CODEC_HOT, CODEC_FOR, make_nulls_bits},
     {"nulls_runs", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_HOT, CODEC_DECIMAL_FOR, make_nulls_runs},
     {"all_null", {PHYSICAL_FLOAT64, 0, 0}, 100, CODEC_HOT, CODEC_CONSTANT, make_all_null},

@@ -93,6 +93,9 @@ struct results {
       unorder[COUNT], widened[COUNT], widened_signed[COUNT];
   uint32_t counts[65], narrow[COUNT], sums[COUNT];
   uint16_t outliers[COUNT + 1], codes[COUNT];
+  uint8_t symbols[COUNT];
+  uint32_t with_symbols[COUNT];
+  uint64_t with_symbols_wide[COUNT];
 };
 
 static void run(const struct codec_loops *loops, const uint64_t *values, size_t count,
@@ -128,6 +131,11 @@ static void run(const struct codec_loops *loops, const uint64_t *values, size_t 
   loops->order(values, count, r->order);
   memcpy(r->unorder, r->order, sizeof r->unorder);
   loops->unorder(r->unorder, count);
+  loops->symbols(values, count, width, r->symbols);
+  memcpy(r->with_symbols, r->narrow, sizeof r->with_symbols);
+  loops->add_symbols(r->with_symbols, count, r->symbols, width % 25);
+  memcpy(r->with_symbols_wide, values, count * 8);
+  loops->add_symbols_wide(r->with_symbols_wide, count, r->symbols, width);
   uint16_t dictionary[4];
   memcpy(dictionary, values, sizeof dictionary);
   loops->lookup((const uint16_t *)(const void *)values, count, dictionary, 4, r->codes);

@@ -1,0 +1,190 @@
+/* Cold images: what is left of the fields after their lowest bits are packed gets Huffman codes.
+ *
+ * The lowest k bits of most data are noise, so they are packed as they are; the bits above them, a
+ * symbol of at most 8 bits, are worth a code as long as their frequency says. k is as large as it
+ * may be at hardly any loss, because large symbols are few and short codes decode faster. Fields
+ * that no symbol covers are exceptions, as in patched packing. */
+#include "codec/codec_private.h"
+
+enum {
+  SYMBOL_BITS = 8,
+  TABLE_BITS_AHEAD = 64, /* a table is kept while a new one would not gain so much */
+};
+/* What may be lost by packing one bit more, and by keeping the table of the block before. */
+#define SHIFT_LOSS 0.006
+#define TABLE_LOSS 0.004
+
+/* Fields of a column under one codec, their highest bits counted. */
+struct field_counts {
+  uint32_t counts[256]; /* of symbols at the smallest shift; exceptions count as symbol 0 */
+  size_t exceptions;
+  unsigned shift;
+  unsigned exception_bits; /* at most, that one takes */
+};
+
+/* The bits that all but so many fields do with that an exception for each of those is cheaper. */
+static unsigned smallest_shift(const struct integer_plan *plan, uint8_t codec) {
+  uint64_t fields[CODEC_VECTOR], base, bits;
+  uint32_t widths[65] = {0}, counts[65];
+  for (size_t v = 0; v < codec__vector_count(plan); v++) {
+    codec__fields_of(plan, codec, v, fields, &base, &bits);
+    plan->loops->histogram(fields, codec__vector_values(plan, v), bits, counts);
+    for (unsigned w = 0; w < 65; w++)
+      widths[w] += counts[w];
+  }
+  unsigned width = 64;
+  size_t exceptions = 0;
+  while (width > SYMBOL_BITS && exceptions + widths[width] <= plan->count / 256)
+    exceptions += widths[width--];
+  return width > SYMBOL_BITS ? width - SYMBOL_BITS : 0;
+}
+
+static void count_symbols(const uint8_t *symbols, size_t count, uint32_t tables[4][256]) {
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4)
+    for (size_t j = 0; j < 4; j++)
+      tables[j][symbols[i + j]]++;
+  for (; i < count; i++)
+    tables[0][symbols[i]]++;
+}
+
+static void count_fields(const struct integer_plan *plan, uint8_t codec,
+                         struct field_counts *found) {
+  uint64_t fields[CODEC_VECTOR], base, bits;
+  uint8_t symbols[CODEC_VECTOR];
+  uint16_t positions[CODEC_VECTOR + 1];
+  uint32_t tables[4][256] = {{0}};
+  uint64_t all = 0;
+  *found = (struct field_counts){.shift = smallest_shift(plan, codec)};
+  unsigned width = found->shift + SYMBOL_BITS;
+  for (size_t v = 0; v < codec__vector_count(plan); v++) {
+    size_t count = codec__vector_values(plan, v);
+    codec__fields_of(plan, codec, v, fields, &base, &bits);
+    all |= bits;
+    if (width < 64 && bits >> width) {
+      size_t outside = plan->loops->outliers(fields, count, width, positions);
+      for (size_t i = 0; i < outside; i++)
+        fields[positions[i]] = 0;
+      found->exceptions += outside;
+    }
+    plan->loops->symbols(fields, count, found->shift, symbols);
+    count_symbols(symbols, count, tables);
+  }
+  for (unsigned i = 0; i < 256; i++)
+    found->counts[i] = tables[0][i] + tables[1][i] + tables[2][i] + tables[3][i];
+  unsigned high = codec__width(all) > found->shift ? codec__width(all) - found->shift : 0;
+  found->exception_bits = 8 * (2 + codec__high_bytes(high));
+}
+
+/* The bits that symbols of these frequencies are worth. */
+static double entropy_of(const struct codec_loops *loops, const uint32_t counts[256], unsigned used,
+                         size_t total) {
+  uint32_t whole[16] = {(uint32_t)total};
+  uint64_t all = loops->weights(whole, 16), parts = loops->weights(counts, (used + 15) / 16 * 16);
+  return all > parts ? (double)(all - parts) / 256 : 0;
+}
+
+/* Halves the number of symbols. */
+static void drop_bit(uint32_t counts[256]) {
+  for (unsigned i = 0; i < 128; i++)
+    counts[i] = counts[2 * i] + counts[2 * i + 1];
+  memset(counts + 128, 0, 128 * sizeof *counts);
+}
+
+static unsigned used_of(const uint32_t counts[256]) {
+  unsigned used = 256;
+  while (used > 1 && !counts[used - 1])
+    used--;
+  return used;
+}
+
+/* The largest shift that loses hardly anything: *counts become those of its symbols. Returns the
+ * bits of the whole. */
+static double choose_shift(const struct codec_loops *loops, size_t total, unsigned *shift,
+                           uint32_t counts[256]) {
+  uint32_t fewer[256];
+  memcpy(fewer, counts, sizeof fewer);
+  unsigned used = used_of(counts);
+  double best = (double)total * *shift + entropy_of(loops, counts, used, total) + 4.0 * used;
+  double bits = best;
+  unsigned at = *shift;
+  while (at < ENTROPY_SHIFT_MAX && used_of(fewer) > 4) {
+    drop_bit(fewer);
+    used = used_of(fewer);
+    double next = (double)total * ++at + entropy_of(loops, fewer, used, total) + 4.0 * used;
+    if (next > best * (1 + SHIFT_LOSS)) break;
+    if (next < best) best = next;
+    bits = next;
+    *shift = at;
+    memcpy(counts, fewer, sizeof fewer);
+  }
+  return bits;
+}
+
+static bool lacks_codes(const uint32_t counts[256], const struct huffman *huffman) {
+  for (unsigned i = 0; i < 256; i++)
+    if (counts[i] && !(i < huffman->count && huffman->lengths[i])) return true;
+  return false;
+}
+
+/* Bits that symbols take under a code; those without one are exceptions. */
+static double coded_bits(const uint32_t counts[256], const struct huffman *huffman,
+                         unsigned exception_bits) {
+  uint64_t bits = 0;
+  for (unsigned i = 0; i < 256; i++) {
+    bool coded = i < huffman->count && huffman->lengths[i];
+    bits += (uint64_t)counts[i] * (coded ? huffman->lengths[i] : exception_bits + HUFFMAN_BITS);
+  }
+  return (double)bits;
+}
+
+/* Counts of symbols at `shift`, which is not smaller than the counted one. */
+static void counts_at(const struct field_counts *found, unsigned shift, uint32_t counts[256]) {
+  memcpy(counts, found->counts, sizeof found->counts);
+  for (unsigned at = found->shift; at < shift; at++)
+    drop_bit(counts);
+}
+
+/* Chooses shift and code: those of the block before while they do. Returns the bits. */
+static double choose_code(const struct integer_plan *plan, const struct field_counts *found,
+                          const struct codec_hint *hint, struct entropy_plan *entropy) {
+  double rest = (double)found->exceptions * found->exception_bits;
+  uint32_t counts[256], hinted[256];
+  memcpy(counts, found->counts, sizeof counts);
+  entropy->shift = found->shift;
+  double ideal = choose_shift(plan->loops, plan->count, &entropy->shift, counts);
+  if (hint && hint->shift >= found->shift && hint->shift - found->shift <= SYMBOL_BITS &&
+      huffman_is_complete(&hint->huffman)) {
+    counts_at(found, hint->shift, hinted);
+    double bits = coded_bits(hinted, &hint->huffman, found->exception_bits) +
+                  (double)plan->count * hint->shift;
+    if (bits <= ideal * (double)hint->excess * (1 + TABLE_LOSS) + TABLE_BITS_AHEAD) {
+      entropy->shift = hint->shift;
+      entropy->huffman = hint->huffman;
+      entropy->excess = hint->excess;
+      entropy->has_exceptions = found->exceptions || lacks_codes(hinted, &hint->huffman);
+      return bits + rest + 4.0 * hint->huffman.count;
+    }
+  }
+  huffman_build(counts, &entropy->huffman);
+  entropy->has_exceptions = found->exceptions > 0;
+  double bits = coded_bits(counts, &entropy->huffman, found->exception_bits) +
+                (double)plan->count * entropy->shift;
+  entropy->excess = ideal > 0 ? (float)(bits / ideal) : 1;
+  return bits + rest + 4.0 * entropy->huffman.count;
+}
+
+void codec__plan_entropy(struct integer_plan *plan, uint8_t codec, const struct codec_hint *hint) {
+  struct field_counts found;
+  struct entropy_plan entropy;
+  count_fields(plan, codec, &found);
+  if (found.shift > ENTROPY_SHIFT_MAX) return;
+  double bits = choose_code(plan, &found, hint, &entropy);
+  /* Entries: 8 bytes of base at most, two of size, three of exceptions; a stream's last byte. */
+  size_t size = (size_t)(bits / 8) + 64 + codec__vector_count(plan) * 6;
+  if (size >= plan->size) return;
+  plan->size = size;
+  plan->codec = codec;
+  plan->is_entropy = true;
+  plan->entropy = entropy;
+}
