@@ -40,6 +40,27 @@ static int check_order(const struct store_rows *rows, struct err *err) {
                  (long long)keys[bad - 1]);
 }
 
+/* Columns that the store gives a meaning. A mark needs a policy under which one row stands for its
+ * place: where every row stays, none is superseded, and to delete one is a tombstone's work. */
+static int check_reserved(const struct store_rows *rows, const struct store_column *column,
+                          struct err *err) {
+  unsigned long long store = rows->store;
+  bool newest_wins = rows->policy == STORE_NEWEST_COLUMN || rows->policy == STORE_NEWEST_ROW;
+  if (column->id == STORE_COLUMN_PAYLOAD) return ERR_OK;
+  if (column->id != STORE_COLUMN_MARK)
+    return err_set(err, ERR_INVALID_ARGUMENT, "store %llu, column %u: the store fills it itself",
+                   store, column->id);
+  if (!newest_wins)
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "store %llu, column mark: rows can be marked as deleted only where the newest "
+                   "row of a place wins; use a tombstone",
+                   store);
+  if (column->column.type.physical != PHYSICAL_BOOL)
+    return err_set(err, ERR_INVALID_ARGUMENT, "store %llu, column mark: %s instead of a boolean",
+                   store, type_name(column->column.type));
+  return ERR_OK;
+}
+
 static int check_columns(const struct store_rows *rows, struct err *err) {
   for (uint32_t i = 0; i < rows->column_count; i++) {
     const struct store_column *column = &rows->columns[i];
@@ -53,6 +74,8 @@ static int check_columns(const struct store_rows *rows, struct err *err) {
     if (physical < PHYSICAL_BOOL || physical > PHYSICAL_BYTES || column->column.dictionary)
       return err_set(err, ERR_INVALID_ARGUMENT, "store %llu, column %u: type %u is not stored",
                      store, column->id, physical);
+    int code = column->id >= STORE_COLUMN_RESERVED ? check_reserved(rows, column, err) : ERR_OK;
+    if (code) return code;
   }
   return ERR_OK;
 }

@@ -39,12 +39,15 @@ uint64_t open_part_commit_min(const struct open_part *part); /* 0 when it has no
 uint64_t open_part_commit_max(const struct open_part *part);
 
 /* The rows visible at `commit`, sorted by (series, key) with the policy applied among them, as one
- * view. The view is built once per visible length and shared (a lock inside); retained until
- * released. For the scan it is cut into blocks like those of a part. */
+ * view: that of the newest-wins policies only where no row may be a mark. The view is built once
+ * per visible length and shared (a lock inside); retained until released. For the scan it is cut
+ * into blocks like those of a part. */
 struct open_view {
   uint32_t rows;
+  bool versioned; /* rows of one place are all there, in order of writing: some may be marks */
   const uint64_t *series;
   const int64_t *keys;
+  const uint64_t *commits; /* that wrote each row */
   uint32_t column_count;
   const uint32_t *column_ids; /* ascending */
   const struct type *column_types;
@@ -63,8 +66,10 @@ int open_part_view(struct open_part *part, uint64_t commit, const struct open_vi
 int open_part_view_column(struct open_part *part, const struct open_view *view, uint32_t i,
                           struct column *column, struct err *err);
 void open_part_view_release(struct open_part *part, const struct open_view *view);
-/* Packs the rows of commits up to `commit` as a memory part; there must be some. Any thread. */
-int open_part_seal(struct open_part *part, uint64_t commit, const uint8_t shard[16],
+/* Packs the rows of commits up to `commit` as a memory part; there must be some. As the view shows
+ * them when `folds`; else, and where rows are marked, every row, with the commit that wrote it. Any
+ * thread. */
+int open_part_seal(struct open_part *part, uint64_t commit, const uint8_t shard[16], bool folds,
                    struct store_part **sealed, struct err *err);
 
 #endif

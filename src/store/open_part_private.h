@@ -52,6 +52,10 @@ struct open_part {
   struct open_column columns[];
 };
 
+/* A view of the rows up to `commit` in order of writing, none folded, which is not shared; to be
+ * released like any other. */
+int open_part__whole_view(struct open_part *part, uint64_t commit, const struct open_view **view,
+                          struct err *err);
 /* Drops the cached view; the part is about to be freed. */
 void open_part__view_destroy(struct open_part *part);
 

@@ -28,6 +28,7 @@ struct builder_state {
   struct open_view_cached *out;
   const struct open_view_cached *before; /* the last view, of fewer rows; NULL: none */
   struct arena *scratch;
+  bool whole; /* nothing is folded */
 };
 
 static bool place_before(const struct place *a, const struct place *b) {
@@ -192,7 +193,7 @@ static int choose_rows(struct builder_state *state, uint32_t *kept, struct err *
   out->rows = scratch_array(&out->arena, out->visible, sizeof *out->rows, err, &code);
   if (code) return code;
   if (state->part->policy == STORE_DROP_TWINS) return drop_twins(state, kept, err);
-  bool newest_wins = state->part->policy != STORE_KEEP_ALL;
+  bool newest_wins = state->part->policy != STORE_KEEP_ALL && !state->whole;
   uint32_t count = 0;
   for (uint32_t i = 0; i < out->visible; i++) {
     uint32_t row = row_at(out, i);
@@ -265,8 +266,13 @@ static int pick_places(struct builder_state *state, struct err *err) {
     series[i] = state->part->series[out->rows[i]];
     keys[i] = state->part->keys[out->rows[i]];
   }
+  uint64_t *commits = scratch_array(&out->arena, out->view.rows, 8, err, &code);
+  if (code) return code;
+  for (uint32_t i = 0; i < out->view.rows; i++)
+    commits[i] = state->part->commits[out->rows[i]];
   out->view.series = series;
   out->view.keys = keys;
+  out->view.commits = commits;
   return ERR_OK;
 }
 
@@ -295,10 +301,12 @@ static int fill_rows(struct builder_state *state, struct err *err) {
   int code = fill_columns(state, err);
   if (code) return code;
   out->view.rows = out->visible;
+  out->view.versioned = state->whole;
   probe_order(part, out->visible, &ordered, &unique);
-  if (ordered && (unique || part->policy == STORE_KEEP_ALL)) {
+  if (ordered && (unique || part->policy == STORE_KEEP_ALL || state->whole)) {
     out->view.series = part->series;
     out->view.keys = part->keys;
+    out->view.commits = part->commits;
     return ERR_OK;
   }
   if (!ordered) code = sort_rows(state, err);
@@ -381,8 +389,14 @@ static void view_destroy(struct mem_account *account, struct open_view_cached *o
   mem_free(account, out, sizeof *out);
 }
 
-static int view_build(struct open_part *part, uint32_t visible, struct open_view_cached **built,
-                      struct err *err) {
+/* Where rows may be marks, the scan folds: a mark hides rows of other parts too. */
+static bool holds_marks(const struct open_part *part) {
+  uint32_t count = part->column_count;
+  return count && part->columns[count - 1].id == STORE_COLUMN_MARK;
+}
+
+static int view_build(struct open_part *part, uint32_t visible, bool whole,
+                      struct open_view_cached **built, struct err *err) {
   struct open_view_cached *out = mem_alloc_zero(part->account, sizeof *out);
   if (!out) return mem_refused(part->account, sizeof *out, err);
   out->references = 1;
@@ -390,7 +404,7 @@ static int view_build(struct open_part *part, uint32_t visible, struct open_view
   arena_init(&out->arena, part->account, 512);
   struct arena scratch;
   arena_init(&scratch, part->account, 1024);
-  struct builder_state state = {.part = part, .out = out, .scratch = &scratch};
+  struct builder_state state = {.part = part, .out = out, .scratch = &scratch, .whole = whole};
   if (part->view && part->view->visible < visible) state.before = part->view;
   int code = fill_rows(&state, err);
   if (!code) code = fill_blocks(out, err);
@@ -425,7 +439,7 @@ int open_part_view(struct open_part *part, uint64_t commit, const struct open_vi
   if (part->view && part->view->visible == visible) {
     found = part->view;
   } else {
-    code = view_build(part, visible, &found, err);
+    code = view_build(part, visible, holds_marks(part), &found, err);
     if (!code && (!part->view || part->view->visible < visible)) {
       if (part->view && --part->view->references == 0) view_destroy(part->account, part->view);
       part->view = found; /* the reference of view_build is the cache's */
@@ -438,6 +452,16 @@ int open_part_view(struct open_part *part, uint64_t commit, const struct open_vi
     *view = &found->view;
   }
   os_mutex_unlock(&part->view_lock);
+  return code;
+}
+
+int open_part__whole_view(struct open_part *part, uint64_t commit, const struct open_view **view,
+                          struct err *err) {
+  struct open_view_cached *built;
+  os_mutex_lock(&part->view_lock);
+  int code = view_build(part, visible_rows(part, commit), true, &built, err);
+  os_mutex_unlock(&part->view_lock);
+  if (!code) *view = &built->view;
   return code;
 }
 

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "codec/codec.h"
 #include "store/shard_private.h"
+#include "store/versions.h"
 
 int output_begin_in(struct store_shard *shard, const char *directory, struct output *output,
                     struct err *err) {
@@ -64,7 +65,41 @@ struct union_facts {
   uint64_t *ids;
   uint64_t commit_min, commit_max;
   uint64_t rows; /* of all parts: the union has no more */
+  struct scan_keep keep;
+  bool versions; /* rows of one place may be several: marks, or history */
 };
+
+/* What stays besides the newest. Nobody reads as of a commit below history_since. */
+static struct scan_keep what_to_keep(struct store_shard *shard,
+                                     const struct output_source *source) {
+  struct scan_keep keep = {.settled = UINT64_MAX,
+                           .oldest = source->oldest,
+                           .older = source->older,
+                           .older_count = source->older_count};
+  uint64_t newest = atomic_load(&shard->commit), commits = source->history_commits;
+  if (!commits) return keep;
+  keep.settled = newest > commits ? newest - commits : 0;
+  if (keep.settled < source->history_since) keep.settled = source->history_since;
+  return keep;
+}
+
+/* The columns of commits and marks, which are the last: commits only where history is kept. */
+static void settle_versions(struct union_facts *facts) {
+  bool marks = false, history = facts->keep.settled < UINT64_MAX;
+  while (facts->column_count && facts->columns[facts->column_count - 1] >= STORE_COLUMN_COMMIT)
+    marks |= facts->columns[--facts->column_count] == STORE_COLUMN_MARK;
+  facts->versions = marks || history;
+  if (history) facts->columns[facts->column_count++] = STORE_COLUMN_COMMIT;
+  if (facts->versions) facts->columns[facts->column_count++] = STORE_COLUMN_MARK;
+}
+
+/* Whether a tombstone still has work to do: in older parts, or for who reads as of before. */
+static bool still_needed(const struct scan_keep *keep, const struct store_tombstone *tombstone,
+                         uint64_t commit) {
+  return commit > keep->settled ||
+         store__may_be_older(keep, tombstone->series, tombstone->series_count, tombstone->key_min,
+                             tombstone->key_max);
+}
 
 /* Merges ascending ids into the ascending list. */
 static void add_columns(uint32_t *list, uint32_t *count, const uint32_t *ids, uint32_t id_count) {
@@ -98,18 +133,21 @@ static void add_tombstones(const struct output_source *source, const struct stor
   const struct store_tombstone *list;
   const uint64_t *commits;
   uint32_t count = part_tombstones(part, &list, &commits);
-  for (uint32_t i = 0; i < count && !source->oldest; i++) {
+  for (uint32_t i = 0; i < count; i++) {
     struct store_tombstone tombstone = list[i];
     if (tombstone.key_min < source->keys.min) tombstone.key_min = source->keys.min;
     if (tombstone.key_max > source->keys.max) tombstone.key_max = source->keys.max;
     if (tombstone.key_min > tombstone.key_max) continue;
+    if (!still_needed(&facts->keep, &tombstone, commits[i])) continue;
     facts->tombstones[facts->tombstone_count] = tombstone;
     facts->tombstone_commits[facts->tombstone_count++] = commits[i];
   }
 }
 
-static int gather(const struct output_source *source, struct union_facts *facts, struct err *err) {
-  size_t columns = 0, tombstones = 0;
+static int gather(struct store_shard *shard, const struct output_source *source,
+                  struct union_facts *facts, struct err *err) {
+  size_t columns = 2, tombstones = 0;
+  facts->keep = what_to_keep(shard, source);
   int code = choose_parts(source, facts, err);
   if (code) return code;
   for (uint32_t i = 0; i < facts->part_count; i++) {
@@ -140,6 +178,7 @@ static int gather(const struct output_source *source, struct union_facts *facts,
     if (part.commit_min < facts->commit_min) facts->commit_min = part.commit_min;
     if (part.commit_max > facts->commit_max) facts->commit_max = part.commit_max;
   }
+  settle_versions(facts);
   return ERR_OK;
 }
 
@@ -167,10 +206,53 @@ static void chunk_rows(const struct store_chunk *chunk, const struct output_sour
                               .column_count = count};
 }
 
+/* Commits of settled rows are all one: they are left out. */
+static int keep_commits(struct builder *commits, const struct column *given, uint64_t settled,
+                        struct column *column, struct err *err) {
+  builder_reset(commits);
+  for (int64_t i = 0; i < given->length; i++)
+    if (column_is_valid(given, i) && given->u64[i] > settled)
+      builder_append_u64(commits, given->u64[i]);
+    else
+      builder_append_null(commits);
+  int code = builder_check(commits, err);
+  *column = builder_view(commits);
+  return code;
+}
+
+/* What rows say of themselves in the part that is written: the last columns. */
+struct version_columns {
+  struct versions versions;
+  struct builder commits;
+};
+
+static int put_versions(struct version_columns *of, const struct union_facts *facts,
+                        const struct store_chunk *chunk, struct store_rows *rows,
+                        struct store_column *columns, struct err *err) {
+  uint32_t count = rows->column_count, last = facts->column_count - 1;
+  while (count && columns[count - 1].id >= STORE_COLUMN_COMMIT)
+    count--;
+  int code = ERR_OK;
+  if (facts->keep.settled < UINT64_MAX) {
+    code = keep_commits(&of->commits, &chunk->columns[last - 1], facts->keep.settled,
+                        &columns[count].column, err);
+    columns[count].id = STORE_COLUMN_COMMIT;
+    count += columns[count].column.null_count < chunk->rows;
+  }
+  if (!code)
+    code = versions_mark(&of->versions, rows->series, rows->keys, rows->rows, &chunk->columns[last],
+                         &columns[count].column, err);
+  columns[count].id = STORE_COLUMN_MARK;
+  count += columns[count].column.null_count < chunk->rows;
+  rows->column_count = count;
+  return code;
+}
+
 /* Loads every wanted column, those beyond the 64th too. */
-static int stream(struct store_scan *scan, const struct output_source *source,
-                  const struct union_facts *facts, struct part_writer *writer, uint64_t *row_count,
-                  struct arena *arena, struct err *err) {
+static int stream_rows(struct store_scan *scan, const struct output_source *source,
+                       const struct union_facts *facts, struct part_writer *writer,
+                       uint64_t *row_count, struct arena *arena, struct version_columns *versions,
+                       struct err *err) {
   uint64_t rows_max = facts->rows < CODEC_ROWS_MAX ? facts->rows : CODEC_ROWS_MAX;
   uint64_t *series = arena_alloc(arena, (rows_max + 1) * sizeof *series);
   struct store_column *columns = ARENA_ARRAY(arena, struct store_column, facts->column_count);
@@ -186,10 +268,30 @@ static int stream(struct store_scan *scan, const struct output_source *source,
     if (code) return code;
     struct store_rows rows;
     chunk_rows(&chunk, source, facts, series, columns, &rows);
-    code = part_writer_append(writer, &rows, err);
+    if (facts->versions) code = put_versions(versions, facts, &chunk, &rows, columns, err);
+    if (!code) code = part_writer_append(writer, &rows, err);
     if (code) return code;
     *row_count += chunk.rows;
   }
+}
+
+static int stream(struct store_scan *scan, const struct output_source *source,
+                  struct union_facts *facts, struct part_writer *writer, uint64_t *row_count,
+                  struct err *err) {
+  struct version_columns versions;
+  versions_init(&versions.versions, facts->arena.account);
+  builder_init(&versions.commits, TYPE_UINT64, facts->arena.account);
+  int code = stream_rows(scan, source, facts, writer, row_count, &facts->arena, &versions, err);
+  versions_deinit(&versions.versions);
+  builder_deinit(&versions.commits);
+  return code;
+}
+
+/* The oldest commit as of which the output can be read. */
+static uint64_t history_since(const struct output_source *source, const struct union_facts *facts) {
+  uint64_t since =
+      facts->keep.settled < facts->commit_max ? facts->keep.settled : facts->commit_max;
+  return since > source->history_since ? since : source->history_since;
 }
 
 static int describe(struct store_shard *shard, const struct output_source *source,
@@ -214,6 +316,7 @@ static int write_union(struct store_shard *shard, const struct output_source *so
   struct scan_input input = {.policy = source->policy,
                              .parts = facts->parts,
                              .part_count = facts->part_count,
+                             .keep = &facts->keep,
                              .has_horizon = source->horizon > INT64_MIN,
                              .horizon = source->horizon};
   struct store_scan_spec spec = {.store = source->store,
@@ -228,9 +331,12 @@ static int write_union(struct store_shard *shard, const struct output_source *so
   buffer_init(&series, &shard->account);
   *rows = *size = 0;
   int code = store__scan_create(&input, &spec, &scan, err);
-  if (code == ERR_OK) code = stream(scan, source, facts, writer, rows, &facts->arena, err);
+  if (code == ERR_OK) code = stream(scan, source, facts, writer, rows, err);
   if (scan) store_scan_close(scan);
-  if (code == ERR_OK && (*rows || facts->tombstone_count)) {
+  bool has_history = with_series ? source->has_history : source->history_commits > 0;
+  /* Something was there, of which nothing is left: the part says so. */
+  bool tells = with_series && has_history && facts->part_count;
+  if (code == ERR_OK && (*rows || facts->tombstone_count || tells)) {
     if (with_series) code = describe(shard, source, facts, writer, &series, err);
     struct part_ending ending = {.commit_min = facts->commit_min,
                                  .commit_max = facts->commit_max,
@@ -239,7 +345,9 @@ static int write_union(struct store_shard *shard, const struct output_source *so
                                  .tombstone_count = facts->tombstone_count,
                                  .sources = facts->ids,
                                  .source_count = source->in_memory ? 0 : facts->part_count,
-                                 .series = buffer_str(&series)};
+                                 .series = buffer_str(&series),
+                                 .has_history = has_history,
+                                 .history_since = history_since(source, facts)};
     if (code == ERR_OK) code = part_writer_finish(writer, &ending, size, memory, err);
   }
   buffer_deinit(&series);
@@ -271,7 +379,7 @@ int output_write(struct output *output, const struct output_source *source,
   struct union_facts facts = {0};
   struct part_writer *writer = NULL;
   arena_init(&facts.arena, &shard->account, 4096);
-  int code = gather(source, &facts, err);
+  int code = gather(shard, source, &facts, err);
   if (code == ERR_OK)
     code = part_writer_create(&options, &shard->account, output->file, output->size, &writer, err);
   if (code == ERR_OK)
@@ -310,7 +418,7 @@ int output_memory(struct store_shard *shard, const struct output_source *source,
   uint64_t size = 0, rows = 0;
   *part = NULL;
   arena_init(&facts.arena, &shard->account, 4096);
-  int code = gather(source, &facts, err);
+  int code = gather(shard, source, &facts, err);
   if (code == ERR_OK) code = part_writer_create(&options, &shard->rows, NULL, 0, &writer, err);
   if (code == ERR_OK)
     code = write_union(shard, source, writer, &facts, false, &size, &rows, &memory, err);

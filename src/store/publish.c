@@ -229,7 +229,8 @@ static void note_commit(const struct publication *publication, struct store_live
 int publication_seal(struct store_shard *shard, const struct store_version *version,
                      struct store_version **sealed, struct err *err) {
   struct store_part *part;
-  int code = open_part_seal(version->open, UINT64_MAX, shard->id, &part, err);
+  int code = open_part_seal(version->open, UINT64_MAX, shard->id, shard__seal_folds(shard, version),
+                            &part, err);
   if (code) return code;
   code = store_version_splice(version, version->part_count, 0, part, false, sealed, err);
   part_release(part);

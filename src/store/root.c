@@ -383,5 +383,6 @@ int store__snapshot_input(struct store_snapshot *snapshot, uint64_t store,
   input->open = version->open;
   input->has_horizon = version->horizon > INT64_MIN;
   input->horizon = version->horizon;
+  input->history_since = store_version_history_since(version);
   return ERR_OK;
 }

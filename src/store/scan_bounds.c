@@ -3,11 +3,11 @@
  * Blocks are counted from metadata, those with the greatest key_max first (for head: the smallest
  * key_min), until the rows that are certainly there reach n; the smallest key among the counted
  * blocks then bounds the series from below, as if the caller had asked for that range. Certain are
- * the rows of blocks that lie wholly in the range and that no mark touches: all of them where every
- * row is kept; where duplicates fold, those of the one input that has most, because within an input
- * keys of a series differ, or those of blocks that do not overlap each other, whichever is more. A
- * packed block is opened only when its key range says that it may be among the next: so the last
- * point of each series costs nothing that grows with history. */
+ * the rows of blocks that lie wholly in the range and that no deletion touches: all of them where
+ * every row is kept; where duplicates fold, those of the one input that has most, because within an
+ * input keys of a series differ, or those of blocks that do not overlap each other, whichever is
+ * more. A packed block is opened only when its key range says that it may be among the next: so the
+ * last point of each series costs nothing that grows with history. */
 #include "store/scan_private.h"
 
 #include "base/err.h"
@@ -32,14 +32,13 @@ struct counting {
   int64_t edge;   /* the lowest key among those; for head the greatest */
 };
 
-static bool marked(const struct store_scan *scan, const struct scan_source *source, int64_t lo,
-                   int64_t hi) {
-  for (uint32_t i = 0; i < scan->hit_count; i++) {
-    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
-    if (scan->hits[i] >= source->mark_first && mark->key_min <= hi && mark->key_max >= lo)
-      return true;
-  }
-  return false;
+/* True when not all rows with these keys come out: deletions, or rows of several commits. */
+static bool uncertain(const struct counting *of, const struct scan_source *source, int64_t lo,
+                      int64_t hi) {
+  struct scan_region region = {
+      of->series, of->series, lo, hi, source->deletion_first, of->scan->deletion_count};
+  return scan__deletion_touches(of->scan, &region) ||
+         scan__versions_touch(of->scan, of->series, lo, hi);
 }
 
 static void set_segment(const struct counting *of, struct scan_candidate *candidate, int64_t lo,
@@ -50,7 +49,7 @@ static void set_segment(const struct counting *of, struct scan_candidate *candid
   candidate->segment_rows = rows;
   candidate->certain = exact && lo >= spec->key_min && hi <= spec->key_max &&
                        !candidate->source->may_hold_twins &&
-                       !marked(of->scan, candidate->source, lo, hi);
+                       !uncertain(of, candidate->source, lo, hi);
 }
 
 /* Moves the candidate to its next segment that lies in the key range at all. */

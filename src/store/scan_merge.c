@@ -2,10 +2,11 @@
  *
  * A **window** is all rows up to a limit that certainly come before everything not in it. The limit
  * is the smallest last key among the inputs' shares, where a share is at most the chunk's room
- * divided by the inputs: so the rows of a window always fit. Where every row stays, the limit is a
- * key and the input that set it: of rows with that key those of later inputs wait, because the
- * input may go on with the same key. Where the newest wins, an input has a key once, so all rows
- * with the limit's key are in the window and fold there.
+ * divided by the inputs: so the rows of a window always fit. Where every row stays, and where
+ * inputs hold several rows of a place, the limit is a key and the input that set it: of rows with
+ * that key those of later inputs wait, because the input may go on with the same key. Where the
+ * newest wins and inputs have a key once, all rows with the limit's key are in the window and fold
+ * there.
  *
  * When one input has nearly all rows (late rows over a long run), its stretches between the others'
  * rows are found by galloping and stay slices. Otherwise the keys are merged pair by pair without
@@ -63,7 +64,8 @@ static int window_lists(struct store_scan *scan, const struct scan_source *first
 /* Sets every list's share of the window; returns all rows together. */
 static uint32_t window_cut(struct store_scan *scan) {
   struct scan_window *window = &scan->window;
-  uint32_t share = scan__room(scan) / window->list_count, limiting = 0, total = 0;
+  uint32_t room = scan__room(scan) - (scan->place.open ? 2 : 0); /* what that comes to */
+  uint32_t share = room / window->list_count, limiting = 0, total = 0;
   int64_t limit = INT64_MAX;
   if (share == 0) share = 1;
   for (uint32_t i = 0; i < window->list_count; i++) {
@@ -79,7 +81,7 @@ static uint32_t window_cut(struct store_scan *scan) {
   for (uint32_t i = 0; i < window->list_count; i++) {
     struct scan_list *list = &window->lists[i];
     uint32_t end = list->from + list->count;
-    bool with_limit = i < limiting || newest_wins(scan);
+    bool with_limit = i < limiting || (newest_wins(scan) && !scan->versions);
     if (i != limiting)
       list->count = (with_limit ? scan__upper(list->keys, list->from, end, limit)
                                 : scan__lower(list->keys, list->from, end, limit)) -
@@ -216,6 +218,7 @@ static int plan_merged(struct store_scan *scan, int64_t *keys, uint32_t *picks, 
                        struct err *err) {
   uint32_t folds = 0;
   int code = ERR_OK;
+  if (scan->versions) return scan__fold_versions(scan, keys, picks, count, err);
   if (newest_wins(scan))
     code = fold_newest(scan, keys, picks, count, &count, &folds, err);
   else if (scan->policy == STORE_DROP_TWINS)
@@ -306,7 +309,8 @@ int scan__merge_window(struct store_scan *scan, struct scan_source *first, bool 
   for (uint32_t i = 1; i < window->list_count; i++)
     if (window->lists[i].count > large->count) large = &window->lists[i];
   uint32_t shares[2] = {total - large->count, large->count};
-  bool gallops = scan->policy != STORE_DROP_TWINS && shares[1] / GALLOP_RATIO >= shares[0];
+  bool gallops =
+      scan->policy != STORE_DROP_TWINS && !scan->versions && shares[1] / GALLOP_RATIO >= shares[0];
   int result = merge_lists(window, gallops ? large : NULL);
   int64_t *keys = window->keys[result];
   uint32_t *picks = window->picks[result];

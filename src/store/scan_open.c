@@ -3,10 +3,8 @@
  * Opening retains the inputs, leaves out those whose rows can't match (whose block metadata is then
  * never read), finds each one's first and last block by series, and gathers the tombstones that
  * touch the key range. A tombstone deletes rows of inputs whose last commit is below its own; with
- * the marks in commit order those of one input are a suffix of the list. */
+ * them in commit order those of one input are a suffix of the list. */
 #include "store/scan_private.h"
-
-#include <stdlib.h>
 
 #include "base/err.h"
 
@@ -93,6 +91,22 @@ static int add_all_columns(struct store_scan *scan, const struct scan_input *inp
   return ERR_OK;
 }
 
+/* Commits and marks are decoded where they decide. */
+static int add_hidden_columns(struct store_scan *scan, struct err *err) {
+  int code;
+  uint32_t count = scan->column_total;
+  uint32_t *all = take(scan, (count + 2) * sizeof *all, err, &code);
+  if (code) return code;
+  memcpy(all, scan->column_ids, count * sizeof *all);
+  scan->commit_column = count;
+  scan->mark_column = count + 1;
+  all[count] = STORE_COLUMN_COMMIT;
+  all[count + 1] = STORE_COLUMN_MARK;
+  scan->column_ids = all;
+  scan->column_total = count + 2;
+  return ERR_OK;
+}
+
 /* Ids and types: a column's type is that of the newest input that has it. */
 static int set_columns(struct store_scan *scan, const struct scan_input *input, struct err *err) {
   int code;
@@ -102,9 +116,12 @@ static int set_columns(struct store_scan *scan, const struct scan_input *input, 
   if (scan->column_total)
     memcpy(scan->column_ids, scan->spec.columns, scan->column_total * sizeof *scan->column_ids);
   if (scan->policy == STORE_DROP_TWINS && (code = add_all_columns(scan, input, err))) return code;
+  if (scan->versions && (code = add_hidden_columns(scan, err))) return code;
   scan->types = take(scan, (scan->column_total + 1) * sizeof *scan->types, err, &code);
   for (uint32_t i = 0; i < scan->column_total && !code; i++) {
-    scan->types[i] = TYPE_INT64;
+    scan->types[i] = scan->column_ids[i] == STORE_COLUMN_COMMIT ? TYPE_UINT64
+                     : scan->column_ids[i] == STORE_COLUMN_MARK ? TYPE_BOOL
+                                                                : TYPE_INT64;
     bool found = view_column_type(scan->view, scan->column_ids[i], &scan->types[i]);
     for (size_t p = input->part_count; p-- > 0 && !found;)
       found = part_column_type(input->parts[p], scan->column_ids[i], &scan->types[i]);
@@ -166,14 +183,16 @@ static void cut_blocks(struct store_scan *scan, struct scan_source *source, uint
 }
 
 static int add_source(struct store_scan *scan, struct store_part *part,
-                      const struct open_view *view, uint64_t commit_max, bool may_hold_twins,
-                      struct err *err) {
+                      const struct open_view *view, const struct store_part_facts *facts,
+                      bool may_hold_twins, struct err *err) {
   struct scan_source *source = &scan->sources[scan->source_count];
   *source = (struct scan_source){.part = part, .view = view, .index = scan->source_count};
   source->may_hold_twins = may_hold_twins;
-  source->mark_first = scan->mark_count;
-  while (part && source->mark_first > 0 && scan->marks[source->mark_first - 1].commit > commit_max)
-    source->mark_first--;
+  source->deletion_first =
+      part ? scan__deletions_above(scan, facts->commit_max) : scan->deletion_count;
+  source->inner_first = source->deletion_first;
+  source->commit = part ? facts->commit_max : 0;
+  source->one_commit = part && facts->commit_min == facts->commit_max;
   for (uint32_t i = 0; i < SCAN_SLOTS; i++)
     source->slots[i] =
         (struct scan_slot){.source = source, .ordinal = scan->source_count * SCAN_SLOTS + i};
@@ -182,6 +201,7 @@ static int add_source(struct store_scan *scan, struct store_part *part,
   if (code) return code;
   source->blocks = part ? part_blocks(part) : view->blocks;
   cut_blocks(scan, source, part ? part_block_count(part) : view->block_count);
+  if (scan->versions && (code = scan__find_versions(scan, source, facts, err))) return code;
   scan->source_count++;
   scan__settle(scan, source);
   if (!source->done) scan->active[scan->active_count++] = source->index;
@@ -201,7 +221,7 @@ static bool part_may_match(const struct store_scan_spec *spec,
 static int add_sources(struct store_scan *scan, const struct scan_input *input, struct err *err) {
   size_t most = input->part_count + 1;
   int code;
-  if (most > UINT32_MAX >> (SCAN_ROW_BITS + 1))
+  if (most >= UINT32_MAX >> (SCAN_ROW_BITS + 1))
     return err_set(err, ERR_LIMIT_EXCEEDED, "%zu parts in one scan", most);
   if ((scan->sources = take(scan, most * sizeof *scan->sources, err, &code),
        scan->series = code ? NULL : take(scan, most * sizeof *scan->series, err, &code),
@@ -212,8 +232,8 @@ static int add_sources(struct store_scan *scan, const struct scan_input *input, 
     struct store_part_facts facts;
     store_part_facts(input->parts[i], &facts);
     scan->figures.parts++;
-    if (part_may_match(&scan->spec, &facts)) {
-      code = add_source(scan, input->parts[i], NULL, facts.commit_max,
+    if (facts.commit_min <= scan->as_of && part_may_match(&scan->spec, &facts)) {
+      code = add_source(scan, input->parts[i], NULL, &facts,
                         scan->policy == STORE_DROP_TWINS && facts.in_memory, err);
       if (code) return code;
     } else {
@@ -223,50 +243,7 @@ static int add_sources(struct store_scan *scan, const struct scan_input *input, 
   }
   if (!scan->view) return ERR_OK;
   scan->figures.parts++;
-  return add_source(scan, NULL, scan->view, 0, false, err);
-}
-
-/* ---- tombstones ---- */
-
-static int compare_marks(const void *a, const void *b) {
-  const struct scan_mark *x = a, *y = b;
-  return x->commit < y->commit ? -1 : x->commit > y->commit;
-}
-
-static void add_marks(struct store_scan *scan, const struct store_part *part) {
-  const struct store_tombstone *tombstones;
-  const uint64_t *commits;
-  uint32_t count = part_tombstones(part, &tombstones, &commits);
-  for (uint32_t i = 0; i < count; i++) {
-    if (tombstones[i].key_max < scan->spec.key_min || tombstones[i].key_min > scan->spec.key_max)
-      continue;
-    if (tombstones[i].series && tombstones[i].series_count == 0) continue;
-    scan->marks[scan->mark_count++] =
-        (struct scan_mark){commits[i],           tombstones[i].key_min,      tombstones[i].key_max,
-                           tombstones[i].series, tombstones[i].series_count, 0};
-  }
-}
-
-static int gather_marks(struct store_scan *scan, struct err *err) {
-  const struct store_tombstone *tombstones;
-  const uint64_t *commits;
-  size_t most = 0;
-  int code;
-  for (size_t i = 0; i < scan->part_count; i++)
-    most += part_tombstones(scan->parts[i], &tombstones, &commits);
-  if (most == 0) {
-    scan->hits_fixed = true;
-    return ERR_OK;
-  }
-  if (most > UINT32_MAX) return err_set(err, ERR_LIMIT_EXCEEDED, "%zu deletions in one scan", most);
-  scan->marks = take(scan, most * sizeof *scan->marks, err, &code);
-  if (code) return code;
-  scan->hits = take(scan, most * sizeof *scan->hits, err, &code);
-  if (code) return code;
-  for (size_t i = 0; i < scan->part_count; i++)
-    add_marks(scan, scan->parts[i]);
-  qsort(scan->marks, scan->mark_count, sizeof *scan->marks, compare_marks);
-  return ERR_OK;
+  return add_source(scan, NULL, scan->view, NULL, false, err);
 }
 
 /* ---- life ---- */
@@ -285,19 +262,49 @@ static int retain_parts(struct store_scan *scan, const struct scan_input *input,
   return ERR_OK;
 }
 
+/* Whether an input may hold several rows of a place, or marks; or the output shall. */
+static bool holds_versions(const struct store_scan *scan, const struct scan_input *input) {
+  struct type type;
+  if (scan->policy != STORE_NEWEST_COLUMN && scan->policy != STORE_NEWEST_ROW) return false;
+  if (scan->keep && scan->keep->settled < UINT64_MAX) return true;
+  if (scan->view && scan->view->versioned) return true;
+  for (size_t i = 0; i < input->part_count; i++)
+    if (part_column_type(input->parts[i], STORE_COLUMN_MARK, &type) ||
+        part_column_type(input->parts[i], STORE_COLUMN_COMMIT, &type))
+      return true;
+  return false;
+}
+
+static int check_as_of(const struct scan_input *input, const struct store_scan_spec *spec,
+                       struct err *err) {
+  if (!spec->as_of) return ERR_OK;
+  unsigned long long commit = spec->as_of, store = spec->store;
+  if (commit > input->open_commit)
+    return err_set(err, ERR_OUT_OF_RANGE, "store %llu as of commit %llu: the newest commit is %llu",
+                   store, commit, (unsigned long long)input->open_commit);
+  if (commit >= input->history_since) return ERR_OK;
+  err_set(err, ERR_HISTORY_GONE,
+          "store %llu as of commit %llu: the oldest that can be asked is %llu", store, commit,
+          (unsigned long long)input->history_since);
+  err_hint(err, "keep more history: what is superseded stays for that many commits");
+  return ERR_HISTORY_GONE;
+}
+
 static int scan_fill(struct store_scan *scan, const struct scan_input *input, struct err *err) {
   int code = retain_parts(scan, input, err);
   if (code) return code;
   if (input->open) {
     open_part_retain(input->open);
     scan->open = input->open;
-    if ((code = open_part_view(input->open, input->open_commit, &scan->view, err))) return code;
+    uint64_t commit = input->open_commit < scan->as_of ? input->open_commit : scan->as_of;
+    if ((code = open_part_view(input->open, commit, &scan->view, err))) return code;
   }
-  if ((code = gather_marks(scan, err)) || (code = set_columns(scan, input, err)) ||
+  scan->versions = holds_versions(scan, input);
+  if ((code = scan__gather_deletions(scan, err)) || (code = set_columns(scan, input, err)) ||
       (code = add_sources(scan, input, err)))
     return code;
   scan->plain = !scan->spec.series && !scan->spec.head && !scan->spec.tail &&
-                scan->mark_count == 0 && scan->policy != STORE_DROP_TWINS;
+                scan->deletion_count == 0 && scan->policy != STORE_DROP_TWINS && !scan->versions;
   return scan__plan_init(scan, err);
 }
 
@@ -316,12 +323,16 @@ static void apply_horizon(struct store_scan *scan, struct scan_input *input) {
 int store__scan_create(const struct scan_input *input, const struct store_scan_spec *spec,
                        struct store_scan **created, struct err *err) {
   int code = check_spec(spec, err);
+  if (!code) code = check_as_of(input, spec, err);
   if (code) return code;
   struct store_scan *scan = mem_alloc_zero(spec->account, sizeof *scan);
   if (!scan) return mem_refused(spec->account, sizeof *scan, err);
   scan->account = spec->account;
   scan->policy = input->policy;
   scan->spec = *spec;
+  scan->as_of = spec->as_of ? spec->as_of : UINT64_MAX;
+  scan->keep = input->keep;
+  scan->settled = scan->keep ? scan->keep->settled : scan->as_of;
   arena_init(&scan->memory, scan->account, 4096);
   arena_init(&scan->chunk, scan->account, 4096);
   twins_init(&scan->twins, scan->account);
@@ -340,6 +351,10 @@ void store_scan_close(struct store_scan *scan) {
   for (uint32_t i = 0; i < scan->source_count; i++)
     for (uint32_t j = 0; j < SCAN_SLOTS; j++)
       if (scan->sources[i].slots[j].columns) arena_deinit(&scan->sources[i].slots[j].arena);
+  for (uint32_t i = 0; i < scan->source_count; i++)
+    mem_free(scan->account, scan->sources[i].cuts,
+             scan->sources[i].cut_capacity * sizeof(struct scan_cut));
+  scan__place_deinit(scan);
   scan__plan_deinit(scan);
   twins_deinit(&scan->twins);
   if (scan->view) open_part_view_release(scan->open, scan->view);

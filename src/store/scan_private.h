@@ -2,10 +2,12 @@
  *
  *   scan_open.c    opening, closing, the public calls, figures
  *   scan_source.c  one input: which block and run is next, what is decoded
+ *   scan_deletions.c  tombstones, found by where they are
  *   scan_bounds.c  head and tail: how much of a series has to be read
  *   scan_series.c  which series is next; its runs from all inputs, put in order
  *   scan_runs.c    the common case of that: whole runs that follow each other
  *   scan_merge.c   interleaved keys: windows, merging, folding
+ *   scan_versions.c  several rows of a place in one input: marks, history, AS OF
  *   scan_chunk.c   the plan of a chunk, and its columns when they are asked for
  *
  * The glossary stands in README.md. */
@@ -54,12 +56,24 @@ struct scan_slot {
 };
 
 /* A deletion: a tombstone that touches the scan's key range. */
-struct scan_mark {
+struct scan_deletion {
   uint64_t commit;
   int64_t key_min, key_max;
   const uint64_t *series; /* NULL: all */
   size_t series_count;
-  size_t at; /* first of them not below the series being read */
+};
+struct scan_box_tree; /* scan_deletions.c */
+
+/* Where deletions are asked for: series and keys, inclusive; those with indices [first, end). */
+struct scan_region {
+  uint64_t series_min, series_max;
+  int64_t key_min, key_max;
+  uint32_t first, end;
+};
+
+/* A stretch of keys that deletions take out of a run, inclusive. */
+struct scan_cut {
+  int64_t key_min, key_max;
 };
 
 /* One input. Its position: the block `at` and, when `exact`, rows [from, to) of run `run` in it,
@@ -70,13 +84,22 @@ struct scan_source {
   const struct open_view *view;
   const struct part_block *blocks;
   uint32_t index, at, end;
-  uint32_t mark_first; /* marks from here on may delete its rows */
+  uint64_t commit;         /* of rows that do not say; of the view 0 */
+  bool one_commit;         /* all its rows are of that one */
+  uint32_t deletion_first; /* deletions from here on may delete any of its rows */
+  uint32_t inner_first;    /* those before, from here on, the rows of older commits in it */
+  bool has_commits;        /* rows may say which commit wrote them */
+  const bool *versioned;   /* per block: may hold several rows of a place, marks, or rows that are
+                              not to be seen; NULL: none does */
   bool done;
   bool opened;  /* the block has several runs and slot->runs are they */
   bool exact;   /* see above */
   bool clipped; /* lo and hi are the keys of the first and last row of [from, to) */
   bool may_hold_twins;
-  const bool *has; /* per column of the scan */
+  bool cuts_known; /* `cuts` are those of the run; behind cut_at those not passed yet */
+  uint32_t cut_at, cut_count, cut_capacity;
+  struct scan_cut *cuts; /* ascending, apart from each other */
+  const bool *has;       /* per column of the scan */
   uint32_t run;
   uint32_t from, to, stop; /* stop: the end of the run, or of what the key range leaves of it */
   int64_t lo, hi;
@@ -122,6 +145,25 @@ struct scan_list {
   uint32_t from, count;
 };
 
+/* The place that is being folded, where inputs hold several rows of one (scan_versions.c). Its rows
+ * come oldest first; it stays open until a row of another place comes. */
+struct scan_place {
+  bool open;
+  bool passed; /* rows of commits above `settled` have begun: what the others come to was planned */
+  bool planned; /* a row of it was */
+  uint64_t series;
+  int64_t key;
+  bool marked; /* `mark` is the last mark that is settled; rows before it are gone */
+  uint32_t mark;
+  uint32_t *rows; /* picks of settled rows, behind the last mark */
+  uint32_t count, capacity;
+  /* What it had when the last chunk ended, as a slot of its own: row 0 the mark, row 1 the rest
+   * folded. Twice, because the one is made from the other. */
+  struct scan_slot carried[2];
+  uint32_t carrying;
+  struct scan_source source; /* that the slots name; it has nothing else */
+};
+
 /* The arrays that a column of chunks is put together in; reused from chunk to chunk. */
 struct scan_output {
   uint32_t capacity; /* rows */
@@ -146,7 +188,8 @@ struct store_scan {
   struct store_scan_spec spec;
   struct arena memory;   /* of the scan's life */
   struct arena chunk;    /* of the current chunk */
-  uint32_t column_total; /* decoded: wanted ones, then all others where twins are compared */
+  uint32_t column_total; /* decoded: wanted ones, then all others where twins are compared; or
+                            commit and mark */
   uint32_t *column_ids;
   struct type *types;
   struct store_part **parts; /* retained: inputs and holders of tombstones */
@@ -157,12 +200,17 @@ struct store_scan {
   uint64_t *series;            /* of each source's position */
   uint32_t *active;            /* sources that are not done, ascending */
   uint32_t source_count, active_count;
-  struct scan_mark *marks; /* ascending by commit */
-  uint32_t mark_count;
-  uint32_t *hits; /* marks that contain the series being read */
-  uint32_t hit_count;
-  bool plain;       /* no list of series, deletions, head, tail or twins to mind */
-  bool hits_fixed;  /* all marks are for all series */
+  uint64_t as_of;                  /* rows of commits above it are not seen; UINT64_MAX: all are */
+  uint64_t settled;                /* rows of commits up to it fold; readers see no others */
+  const struct scan_keep *keep;    /* of outputs; NULL: for a reader */
+  struct scan_deletion *deletions; /* ascending by commit */
+  uint32_t deletion_count;
+  struct scan_box_tree *deletion_tree; /* NULL: there are none */
+  uint32_t *hits;                      /* deletions found last */
+  bool plain;    /* no list of series, deletions, head, tail, twins or versions to mind */
+  bool versions; /* inputs may hold several rows of a place, or marks, or outputs keep them */
+  uint32_t commit_column, mark_column; /* of the decoded ones, with `versions` */
+  struct scan_place place;
   uint64_t floor;   /* series below are done */
   bool ended;       /* the last possible series is done */
   bool in_series;   /* members and hits are those of `current` */
@@ -216,22 +264,55 @@ int scan__slot_keys(struct store_scan *scan, struct scan_slot *slot, uint32_t fr
                     struct err *err);
 int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t i, uint32_t from,
                       uint32_t to, struct err *err);
-/* Cuts [from, to) to the next stretch of rows in the key range that no mark deletes; moves on when
- * there is none. */
+/* Cuts [from, to) to the next stretch of rows in the key range that no deletion takes out; moves on
+ * when there is none. */
 int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err);
 /* Counts what became of the slot's block and forgets it. */
 void scan__retire(struct store_scan *scan, struct scan_slot *slot);
-/* True when a mark may delete rows of the block. */
-bool scan__block_marked(const struct store_scan *scan, const struct scan_source *source,
-                        const struct part_block *block);
+/* True when a deletion may take rows out of the block. */
+bool scan__block_cut(struct store_scan *scan, const struct scan_source *source,
+                     const struct part_block *block);
 /* The first wanted series at or above `series`, looking from wanted index *at on; false: none. */
 bool scan__next_wanted(const struct store_scan *scan, uint64_t series, size_t *at, uint64_t *next);
-/* Collects the marks that contain a series; series ascend. */
-void scan__collect_hits(struct store_scan *scan, uint64_t series);
 
 /* First index in [from, to) whose key is not below (above) `key`; galloping from the front. */
 uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
 uint32_t scan__upper(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
+
+/* ---- scan_deletions.c ---- */
+/* Gathers the tombstones of all parts that touch the key range and are not above as_of and
+ * `settled`.
+ */
+int scan__gather_deletions(struct store_scan *scan, struct err *err);
+/* The first deletion of a commit above. */
+uint32_t scan__deletions_above(const struct store_scan *scan, uint64_t commit);
+/* Whether some deletion touches the region, or deletes all of it by itself. */
+bool scan__deletion_touches(struct store_scan *scan, const struct scan_region *region);
+bool scan__deletion_covers(struct store_scan *scan, const struct scan_region *region);
+/* Puts those that touch it into scan->hits, in no order; returns how many. */
+uint32_t scan__find_deletions(struct store_scan *scan, const struct scan_region *region);
+/* Sets source->cuts for the run at its position, which is of the current series. */
+int scan__find_cuts(struct store_scan *scan, struct scan_source *source, struct err *err);
+
+/* ---- scan_versions.c ---- */
+static inline bool scan__is_versioned(const struct scan_source *source) {
+  return source->versioned && source->versioned[source->at];
+}
+/* Sets `versioned` of a source whose blocks are known. */
+int scan__find_versions(struct store_scan *scan, struct scan_source *source,
+                        const struct store_part_facts *facts, struct err *err);
+/* True when versioned blocks of the inputs that are at `series` touch the keys: rows there may not
+ * come out. */
+bool scan__versions_touch(const struct store_scan *scan, uint64_t series, int64_t lo, int64_t hi);
+/* Folds rows of the current series in order of (key, age) into the plan; the last place stays open.
+ */
+int scan__fold_versions(struct store_scan *scan, const int64_t *keys, const uint32_t *picks,
+                        uint32_t count, struct err *err);
+/* Plans what the open place comes to; needs room for two rows. */
+int scan__close_place(struct store_scan *scan, struct err *err);
+/* Before the next chunk: takes along what the open place has. */
+int scan__carry_place(struct store_scan *scan, struct err *err);
+void scan__place_deinit(struct store_scan *scan);
 
 /* ---- scan_bounds.c ---- */
 /* Head or tail: finds the key range of `series` that holds enough of its rows. *again: positions

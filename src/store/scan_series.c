@@ -56,10 +56,11 @@ static bool wants_all(const struct store_scan *scan, const struct part_block *bl
 
 /* True when the packed block can be handed through: every row is wanted, and comes before every row
  * of the other inputs. */
-static bool passes_whole(const struct store_scan *scan, const struct scan_source *source) {
+static bool passes_whole(struct store_scan *scan, const struct scan_source *source) {
   const struct part_block *block = &source->blocks[source->at];
-  if (source->may_hold_twins || !wants_all(scan, block) || block->key_min < scan->spec.key_min ||
-      block->key_max > scan->spec.key_max || scan__block_marked(scan, source, block))
+  if (source->may_hold_twins || scan__is_versioned(source) || !wants_all(scan, block) ||
+      block->key_min < scan->spec.key_min || block->key_max > scan->spec.key_max ||
+      scan__block_cut(scan, source, block))
     return false;
   for (uint32_t i = 0; i < scan->active_count; i++) {
     const struct scan_source *other = &scan->sources[scan->active[i]];
@@ -134,7 +135,6 @@ static int enter_series(struct store_scan *scan, struct err *err) {
   if (alone && !alone->exact && passes_whole(scan, alone) &&
       (scan->plan.rows == 0 || alone->blocks[alone->at].rows >= SCAN_LARGE))
     return pass_whole(scan, alone, err);
-  if (scan->mark_count) scan__collect_hits(scan, series);
   code = bound_series(scan, series, &again, err);
   if (code || again) return code;
   code = open_blocks(scan, series, &opened, err);
@@ -229,8 +229,11 @@ static int take_slice(struct store_scan *scan, struct scan_source *source, uint3
   return ERR_OK;
 }
 
-/* True when the member's next rows may have twins that it does not know of. */
+/* True when the member's next rows may have twins, or others of their place, that it does not know
+ * of. */
 static bool needs_comparing(const struct store_scan *scan, const struct scan_source *source) {
+  if (scan__is_versioned(source)) return true;
+  if (scan->place.open && scan->place.key == source->lo) return true; /* of the current series */
   return source->may_hold_twins || twins_in_group(&scan->twins, scan->current, source->lo);
 }
 
@@ -316,15 +319,23 @@ static int take_run(struct store_scan *scan, struct scan_source *source, struct 
   return code;
 }
 
+/* No more rows of the open place come. */
+static int end_place(struct store_scan *scan, struct err *err) {
+  scan->plan.full = scan__room(scan) < 2;
+  return scan->plan.full ? ERR_OK : scan__close_place(scan, err);
+}
+
 static int series_step(struct store_scan *scan, struct err *err) {
   int code = clip_members(scan, err);
   if (code || scan->plan.full) return code;
   if (scan->member_count == 0) {
+    if (scan->place.open) return end_place(scan, err);
     leave_series(scan);
     return ERR_OK;
   }
   struct scan_source *second, *first = first_member(scan, &second);
   bool took;
+  if (scan->place.open && first->lo != scan->place.key) return end_place(scan, err);
   if (ends_before(scan, first, second)) return take_run(scan, first, err);
   uint32_t prefix;
   code = prefix_rows(scan, first, second, &prefix, err);
@@ -336,8 +347,8 @@ static int series_step(struct store_scan *scan, struct err *err) {
   return code;
 }
 
-int scan__plan(struct store_scan *scan, struct err *err) {
-  int code = ERR_OK;
+static int plan_chunk(struct store_scan *scan, struct err *err) {
+  int code = scan__carry_place(scan, err);
   scan__plan_reset(scan);
   while (!code && !scan->plan.full) {
     if (!scan->in_series) {
@@ -346,6 +357,14 @@ int scan__plan(struct store_scan *scan, struct err *err) {
       code = series_step(scan, err);
     }
   }
-  assert(code || scan->plan.rows > 0 || !scan->plan.full);
+  return code;
+}
+
+int scan__plan(struct store_scan *scan, struct err *err) {
+  int code = plan_chunk(scan, err);
+  while (!code && scan->plan.rows == 0 && scan->plan.full) { /* all that was in it folded away */
+    assert(scan->versions || scan->policy == STORE_DROP_TWINS);
+    code = plan_chunk(scan, err);
+  }
   return code;
 }

@@ -1,7 +1,7 @@
 /* One input of the union: a part, or the view of an open part, walked forward block by block.
  *
  * Settling finds the next block that may matter from metadata alone: by series first (galloping
- * over blocks below the next wanted one), then by key range, then by marks that delete all of it. A
+ * over blocks below the next wanted one), then by key range, then by deletions of all of it. A
  * block of one run is then an exact position; a block of several runs becomes one when its run
  * directory is read, which happens only when it is this input's turn. Keys and columns are decoded
  * into the block's slot when somebody asks. */
@@ -59,59 +59,28 @@ bool scan__next_wanted(const struct store_scan *scan, uint64_t series, size_t *a
   return true;
 }
 
-/* ---- marks ---- */
+/* ---- deletions ---- */
 
-static bool set_touches(const struct scan_mark *mark, uint64_t first, uint64_t last) {
-  if (!mark->series) return true;
-  size_t low = 0, high = mark->series_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (mark->series[middle] < first)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < mark->series_count && mark->series[low] <= last;
+static struct scan_region block_region(const struct store_scan *scan,
+                                       const struct scan_source *source,
+                                       const struct part_block *block) {
+  return (struct scan_region){block->series_first, block->series_last,     block->key_min,
+                              block->key_max,      source->deletion_first, scan->deletion_count};
 }
 
-bool scan__block_marked(const struct store_scan *scan, const struct scan_source *source,
-                        const struct part_block *block) {
-  for (uint32_t i = source->mark_first; i < scan->mark_count; i++) {
-    const struct scan_mark *mark = &scan->marks[i];
-    if (mark->key_min <= block->key_max && mark->key_max >= block->key_min &&
-        set_touches(mark, block->series_first, block->series_last))
-      return true;
-  }
-  return false;
+bool scan__block_cut(struct store_scan *scan, const struct scan_source *source,
+                     const struct part_block *block) {
+  if (source->deletion_first == scan->deletion_count) return false;
+  struct scan_region region = block_region(scan, source, block);
+  return scan__deletion_touches(scan, &region);
 }
 
-/* True when one mark deletes the whole block. */
-static bool block_deleted(const struct store_scan *scan, const struct scan_source *source,
+/* True when one deletion takes the whole block. */
+static bool block_deleted(struct store_scan *scan, const struct scan_source *source,
                           const struct part_block *block) {
-  for (uint32_t i = source->mark_first; i < scan->mark_count; i++) {
-    const struct scan_mark *mark = &scan->marks[i];
-    if (mark->key_min <= block->key_min && mark->key_max >= block->key_max &&
-        (!mark->series || (block->series_first == block->series_last &&
-                           set_touches(mark, block->series_first, block->series_last))))
-      return true;
-  }
-  return false;
-}
-
-void scan__collect_hits(struct store_scan *scan, uint64_t series) {
-  if (scan->hits_fixed) return;
-  scan->hit_count = 0;
-  scan->hits_fixed = true;
-  for (uint32_t i = 0; i < scan->mark_count; i++) {
-    struct scan_mark *mark = &scan->marks[i];
-    if (mark->series) {
-      scan->hits_fixed = false;
-      while (mark->at < mark->series_count && mark->series[mark->at] < series)
-        mark->at++;
-      if (mark->at == mark->series_count || mark->series[mark->at] != series) continue;
-    }
-    scan->hits[scan->hit_count++] = i;
-  }
+  if (source->deletion_first == scan->deletion_count) return false;
+  struct scan_region region = block_region(scan, source, block);
+  return scan__deletion_covers(scan, &region);
 }
 
 /* ---- settling ---- */
@@ -181,6 +150,7 @@ static void set_position(struct store_scan *scan, struct scan_source *source, ui
   source->hi = hi;
   source->exact = exact;
   source->clipped = false;
+  source->cuts_known = false;
 }
 
 /* The next run of the opened block that matters; false: none is left. */
@@ -398,6 +368,24 @@ static int absent_column(struct store_scan *scan, uint32_t rows, struct type typ
   return ERR_OK;
 }
 
+/* The commit of every row, where rows do not say themselves. */
+static int constant_column(const struct scan_source *source, uint32_t rows, struct arena *arena,
+                           struct column *column, struct err *err) {
+  uint64_t *values = arena_alloc(arena, rows * sizeof *values);
+  if (!values) return scan__refused(arena, rows * sizeof *values, err);
+  for (uint32_t i = 0; i < rows; i++)
+    values[i] = source->commit;
+  *column = (struct column){.type = TYPE_UINT64, .length = rows, .values = values};
+  return ERR_OK;
+}
+
+/* The commits of rows of the view. */
+static struct column view_commits(const struct scan_slot *slot, uint32_t rows) {
+  const struct open_view *view = slot->source->view;
+  return (struct column){
+      .type = TYPE_UINT64, .length = rows, .values = view->commits + view->block_rows[slot->block]};
+}
+
 /* Makes a column of rows from `from` (a multiple of 1,024) on one that is indexed from 0. */
 static void shift_column(struct column *column, uint32_t from, uint32_t rows) {
   column->length = rows;
@@ -417,7 +405,15 @@ int scan__slot_column(struct store_scan *scan, struct scan_slot *slot, uint32_t 
   uint32_t all = source->blocks[slot->block].rows;
   int code;
   slot->decoded = true;
-  if (!source->has[i]) {
+  bool known = source->one_commit || !source->part;
+  if (!source->has[i] && known && scan->column_ids[i] == STORE_COLUMN_COMMIT) {
+    rows = (struct scan_rows){0, all};
+    code = ERR_OK;
+    if (source->part)
+      code = constant_column(source, all, &slot->arena, &read, err);
+    else
+      read = view_commits(slot, all);
+  } else if (!source->has[i]) {
     rows = (struct scan_rows){0, all};
     code = absent_column(scan, all, scan->types[i], &read, err);
   } else if (source->part) {
@@ -457,20 +453,17 @@ int scan__open_block(struct store_scan *scan, struct scan_source *source, bool *
 
 /* Jumps over deleted rows at the front and stops before the next deleted ones; from == stop when
  * nothing is left. */
-static void clip_marks(struct store_scan *scan, struct scan_source *source, const int64_t *keys) {
-  for (uint32_t i = 0; i < scan->hit_count && source->from < source->stop; i++) {
-    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
-    int64_t key = keys[source->from];
-    if (scan->hits[i] < source->mark_first || key < mark->key_min || key > mark->key_max) continue;
-    source->from = scan__upper(keys, source->from, source->stop, mark->key_max);
-    i = UINT32_MAX; /* the next row may be deleted by any of them: from the first again */
-  }
+static void clip_cuts(struct scan_source *source, const int64_t *keys) {
   source->to = source->stop;
-  if (source->from >= source->stop) return;
-  for (uint32_t i = 0; i < scan->hit_count; i++) {
-    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
-    if (scan->hits[i] >= source->mark_first && mark->key_min > keys[source->from])
-      source->to = scan__lower(keys, source->from, source->to, mark->key_min);
+  while (source->cut_at < source->cut_count && source->from < source->stop) {
+    const struct scan_cut *cut = &source->cuts[source->cut_at];
+    if (keys[source->from] < cut->key_min) {
+      source->to = scan__lower(keys, source->from, source->stop, cut->key_min);
+      return;
+    }
+    if (keys[source->from] <= cut->key_max)
+      source->from = scan__upper(keys, source->from, source->stop, cut->key_max);
+    source->cut_at++;
   }
 }
 
@@ -508,21 +501,24 @@ int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready,
           key_max = scan__key_max(scan, scan->current);
   bool inside = source->lo >= key_min && source->hi <= key_max;
   bool touched = false;
+  int code;
   *ready = true;
-  for (uint32_t i = 0; i < scan->hit_count; i++) {
-    const struct scan_mark *mark = &scan->marks[scan->hits[i]];
-    if (scan->hits[i] < source->mark_first) continue;
-    if (mark->key_min <= source->lo && mark->key_max >= source->hi) {
+  if (source->deletion_first < scan->deletion_count) {
+    if (!source->cuts_known && (code = scan__find_cuts(scan, source, err))) return code;
+    while (source->cut_at < source->cut_count && source->cuts[source->cut_at].key_max < source->lo)
+      source->cut_at++;
+    const struct scan_cut *cut = &source->cuts[source->cut_at];
+    touched = source->cut_at < source->cut_count && cut->key_min <= source->hi;
+    if (touched && cut->key_min <= source->lo && cut->key_max >= source->hi) {
       scan__advance(scan, source); /* all of it is deleted */
       return ERR_OK;
     }
-    touched |= mark->key_min <= source->hi && mark->key_max >= source->lo;
   }
   if (inside && !touched) {
     source->clipped = true;
     return ERR_OK;
   }
-  int code = scan__slot(scan, source, ready, err);
+  code = scan__slot(scan, source, ready, err);
   if (code || !*ready) return code;
   code = touched ? scan__slot_keys(scan, source->slot, source->from, source->stop, err)
                  : find_keys(scan, source, key_min, key_max, err);
@@ -533,7 +529,7 @@ int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready,
   if (source->stop > read_to) source->stop = read_to;
   source->from = scan__lower(keys, source->from, source->stop, key_min);
   source->stop = scan__upper(keys, source->from, source->stop, key_max);
-  clip_marks(scan, source, keys);
+  clip_cuts(source, keys);
   if (source->from >= source->stop) {
     scan__advance(scan, source);
     return ERR_OK;

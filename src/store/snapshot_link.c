@@ -78,6 +78,7 @@ static int size_of(struct link_work *work, const char *path, uint64_t *bytes) {
 static int take_file(struct link_work *work, const char *from, const char *to) {
   struct store_link_file file = {.path = below_target(work, to)};
   struct err refused;
+  if (work->options.has && work->options.has(work->options.context, from, file.path)) return ERR_OK;
   file.copied = work->options.copy || os_file_link(work->shard->os, from, to, &refused) != ERR_OK;
   int code = file.copied ? copy_file(work, from, to) : ERR_OK;
   if (code == ERR_OK) code = size_of(work, to, &file.bytes);
@@ -154,7 +155,8 @@ static int list_memory(struct link_work *work, const struct store_version *versi
     buffer_append(parts, &version->parts[i], sizeof version->parts[i]);
   if (version->open && open_part_rows(version->open) &&
       open_part_commit_min(version->open) <= commit) {
-    int code = open_part_seal(version->open, commit, work->shard->id, sealed, work->err);
+    int code = open_part_seal(version->open, commit, work->shard->id,
+                              shard__seal_folds(work->shard, version), sealed, work->err);
     if (code) return code;
     buffer_append(parts, sealed, sizeof *sealed);
   }

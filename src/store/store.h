@@ -305,6 +305,7 @@ struct store_chunk {
 struct store_scan_figures {
   uint64_t parts, blocks_considered, blocks_skipped, blocks_read, blocks_by_statistics;
   uint64_t rows_scanned, rows_returned, bytes_read;
+  uint64_t deletions_considered; /* tombstones, and boxes of them, looked at */
   uint64_t parts_damaged; /* left out of the answer */
 };
 

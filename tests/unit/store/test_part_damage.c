@@ -134,6 +134,7 @@ static void test_newer_versions_are_refused(void **state) {
   struct part_footer *footer = footer_of(memory), good = *footer;
   struct err err;
   for (uint32_t bit = 0; bit < 32; bit++) {
+    if (PART_INCOMPATIBLE_KNOWN >> bit & 1) continue;
     *footer = good;
     footer->incompatible |= UINT32_C(1) << bit;
     seal(memory);
