@@ -21,6 +21,9 @@ struct store_link_options {
   /* Called for each file of parts as it gets there; an error from it ends the work and is
    * returned. May be NULL. */
   int (*file)(void *context, const struct store_link_file *file, struct err *err);
+  /* Whether a file of the source need not get there, because the caller has it elsewhere: the
+   * target then lacks it, and opens only once it is put back. May be NULL. */
+  bool (*has)(void *context, const char *source, const char *path);
   void *context;
   bool copy; /* never link: the target is to share no bytes on disk with the source */
   /* Parts that could not be opened are left out; else they are an error (ERR_CORRUPTION). */
