@@ -75,6 +75,7 @@ struct manifest {
   /* of snapshot_files */
   struct buffer candidates; /* epochs (uint64) of the files that are there, ascending */
   size_t candidate;         /* those below have not been looked at */
+  bool loaded;              /* `number` is that of a whole pair, which the state is */
   bool rebuilt;             /* the parts were asked; the log's start is not known then */
   /* of manifest_log, but for `number` */
   uint64_t number;      /* of the current file; 0: none yet */

@@ -249,11 +249,19 @@ static int load(struct manifest *manifest, bool *exists, struct err *err) {
     if (code) return code;
     manifest->number = newest;
   }
+  manifest->loaded = whole.list;
   if (whole.list) {
     manifest->candidate--;
     return ERR_OK;
   }
-  return manifest_step_back(manifest, err);
+  code = manifest_step_back(manifest, err);
+  /* The first pair of a directory was never finished; recovery looks for a log before it begins
+   * anew. */
+  if (code == ERR_CORRUPTION && !names.parts && manifest->candidate == 0) {
+    manifest->doubtful = manifest->rebuilt = *exists = false;
+    return ERR_OK;
+  }
+  return code;
 }
 
 /* ---- writing ---- */
@@ -316,6 +324,13 @@ static int write_pair(struct manifest *manifest, const struct manifest *state, s
   return code;
 }
 
+/* The pair before the newest one, or that itself where there is no other. */
+static uint64_t pair_before(const struct manifest *manifest) {
+  size_t count = candidate_count(manifest);
+  return candidate_at(manifest, count > 1 ? count - 2 : count - 1);
+}
+
+/* Also removes what a crash has brought back. */
 static int rewrite_pair(struct manifest *manifest, struct err *err) {
   int code = ERR_OK;
   for (int i = 1; i >= 0 && code == ERR_OK; i--) {
@@ -326,19 +341,21 @@ static int rewrite_pair(struct manifest *manifest, struct err *err) {
       code = write_file(manifest, manifest->number, suffixes[i], false, &bytes, err);
     buffer_deinit(&bytes);
   }
-  return code ? code : os_dir_sync(manifest->options.os, manifest->options.directory, err);
+  if (code == ERR_OK) code = os_dir_sync(manifest->options.os, manifest->options.directory, err);
+  if (code == ERR_OK) remove_others(manifest, manifest->number, pair_before(manifest));
+  return code;
 }
 
 /* A state that was found whole keeps its name; another one gets a new one. */
 static int renew(struct manifest *manifest, struct err *err) {
-  bool any = manifest->candidates.size > 0;
-  if (any && !manifest->doubtful) return rewrite_pair(manifest, err);
+  if (manifest->loaded && !manifest->doubtful) return rewrite_pair(manifest, err);
   uint64_t before = manifest->number;
-  bool keeps = any && !manifest->rebuilt; /* the pair that the state is from */
-  if (any || manifest->doubtful) manifest->epoch = manifest->epoch_seen + 1;
+  bool keeps = manifest->doubtful && !manifest->rebuilt; /* the pair that the state is from */
+  if (manifest->doubtful || manifest->candidates.size) manifest->epoch = manifest->epoch_seen + 1;
   int code = write_pair(manifest, manifest, err);
   if (code) return code;
   manifest->number = manifest->epoch;
+  manifest->loaded = true;
   remove_others(manifest, manifest->number, keeps ? before : manifest->number);
   return ERR_OK;
 }
