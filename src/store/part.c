@@ -24,7 +24,10 @@ void part_memory_release(struct part_memory *memory) {
 /* ---- errors and bytes ---- */
 
 void part_describe(const struct store_part *part, char *out, size_t size) {
-  if (part->file)
+  if (part->file && part->file->layout != PART_IMAGES)
+    snprintf(out, size, "%s, part of store %llu", part->file->path,
+             (unsigned long long)part->meta.store);
+  else if (part->file)
     snprintf(out, size, "%s, part at %llu of store %llu", part->file->path,
              (unsigned long long)part->offset, (unsigned long long)part->meta.store);
   else
@@ -41,21 +44,84 @@ int part__damaged(const struct store_part *part, unsigned kind, uint32_t column,
   /* The end of a long path says more than its beginning. */
   const char *path = part->file ? part->file->path : "memory part";
   size_t length = strlen(path);
-  snprintf(where, sizeof where, "%s", length > 120 ? path + length - 120 : path);
+  path += length > 120 ? length - 120 : 0;
+  uint64_t at = part->offset + offset;
+  if (part->file && part->file->layout == PART_WIDE) {
+    const struct part_extent *extent = part__extent(part, offset);
+    char name[PART_FILE_NAME_SIZE];
+    part__extent_name(part, extent, name);
+    at = offset - extent->offset;
+    snprintf(where, sizeof where, "%s/%s", path, name);
+  } else {
+    bool compact = part->file && part->file->layout == PART_COMPACT;
+    snprintf(where, sizeof where, "%s%s", path, compact ? "/part.bin" : "");
+  }
   err_detail(err, "%s, store %llu, section %s, offset %llu", where,
-             (unsigned long long)part->meta.store, section,
-             (unsigned long long)(part->offset + offset));
+             (unsigned long long)part->meta.store, section, (unsigned long long)at);
   err_hint(err, part->file ? "restore this file from a backup; other files are not affected"
                            : "restart the server: it reads the rows again from the log");
-  err_position(err, 0, 0, (int64_t)(part->offset + offset));
+  err_position(err, 0, 0, (int64_t)at);
   return ERR_CORRUPTION;
 }
 
-static int read_file(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
-                     struct err *err) {
-  int code = part_file_read(part->file, 0, NULL, part->offset + offset, bytes, size, err);
+/* ---- where bytes are ---- */
+
+const struct part_extent *part__extent(const struct store_part *part, uint64_t offset) {
+  uint32_t low = 0, high = part->extent_count;
+  while (high - low > 1) {
+    uint32_t middle = low + (high - low) / 2;
+    if (part->extents[middle].offset <= offset)
+      low = middle;
+    else
+      high = middle;
+  }
+  return &part->extents[low];
+}
+
+void part__extent_name(const struct store_part *part, const struct part_extent *extent,
+                       char out[PART_FILE_NAME_SIZE]) {
+  char stem[PART_STEM_SIZE] = "";
+  uint32_t index = part_order_column(extent->order);
+  if (index != UINT32_MAX) {
+    bool with_id = false;
+    if (part->names) {
+      struct reader reader = reader_of(part->names + part->name_offsets[index],
+                                       part->names_size - part->name_offsets[index]);
+      with_id = reader_varint(&reader) & 1;
+    }
+    part_stem(store_part_column_name(part, index), part->column_ids[index], with_id, stem);
+  }
+  part_order_name(extent->order, stem, out);
+}
+
+/* meta.bin and part.bin have slot 0, as when they were opened. */
+static int read_extent(const struct store_part *part, const struct part_extent *extent,
+                       uint64_t offset, void *bytes, size_t size, struct err *err) {
+  char name[PART_FILE_NAME_SIZE];
+  part__extent_name(part, extent, name);
+  uint32_t index = (uint32_t)(extent - part->extents);
+  uint32_t slot = extent->order == PART_ORDER_META ? 0 : index + 1;
+  int code = part_file_read(part->file, slot, name, offset - extent->offset, bytes, size, err);
+  if (code == ERR_NO_FILE)
+    return part__damaged(part, PART_BLOCKS, 0, offset, "a file of the part is missing", err);
+  return code;
+}
+
+int part__read(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
+               struct err *err) {
+  int code;
+  if (part->file->layout == PART_WIDE)
+    code = read_extent(part, part__extent(part, offset), offset, bytes, size, err);
+  else
+    code = part_file_read(part->file, 0, part->file->layout == PART_COMPACT ? "part.bin" : NULL,
+                          part->offset + offset, bytes, size, err);
   if (code != ERR_END_OF_INPUT) return code;
   return part__damaged(part, PART_BLOCKS, 0, offset, "the file is shorter than the part", err);
+}
+
+void part__blocks_range(const struct store_part *part, uint64_t *begin, uint64_t *end) {
+  *begin = part->column_major ? part->keys.offset : sizeof(struct part_header);
+  *end = part->column_major ? part->keys.offset + part->keys.size : part->tail_offset;
 }
 
 int part__bytes(const struct store_part *part, uint64_t offset, uint64_t size, struct arena *arena,
@@ -69,7 +135,7 @@ int part__bytes(const struct store_part *part, uint64_t offset, uint64_t size, s
   uint8_t *copy = arena_alloc(arena, size);
   if (!copy) return mem_refused(arena->account, size, err);
   *bytes = copy;
-  if (!at) return read_file(part, offset, copy, size, err);
+  if (!at) return part__read(part, offset, copy, size, err);
   memcpy(copy, at, size);
   return ERR_OK;
 }
@@ -83,7 +149,8 @@ struct opening {
   struct part_footer footer;
   const uint8_t *tail;
   const struct part_section *sections;
-  const struct part_section *meta;
+  const struct part_section *meta, *names;
+  struct part_extent end; /* a wide part's meta.bin, until all its files are known */
 };
 
 static int damaged_end(struct opening *opening, uint64_t offset, const char *what,
@@ -107,12 +174,21 @@ static int check_footer(struct opening *opening, const uint8_t *bytes, struct er
     err_hint(err, "open the directory with the version that wrote it");
     return ERR_BAD_VERSION;
   }
-  uint64_t room = part->size - sizeof *footer - sizeof(struct part_header);
-  if (footer->image_size != part->size || footer->tail_size > room ||
+  bool wide = part->file && part->file->layout == PART_WIDE;
+  uint64_t room = part->size - sizeof *footer - (wide ? 0 : sizeof(struct part_header));
+  if ((wide ? footer->image_size < part->size : footer->image_size != part->size) ||
+      footer->image_size > INT64_MAX || footer->tail_size > room ||
       footer->tail_size % PART_ALIGNMENT || footer->tail_size > (uint64_t)LIMIT_UNIT_SIZE ||
       footer->section_count > PART_SECTIONS_MAX ||
       footer->section_count * sizeof(struct part_section) > footer->tail_size)
     return damaged_end(opening, at, "the footer's sizes do not fit the part", err);
+  if (wide) { /* so far meta.bin has been taken for all of it */
+    opening->end.offset = footer->image_size - part->size;
+    part->size = footer->image_size;
+    at = part->size - sizeof *footer;
+  }
+  part->column_major = footer->incompatible & PART_FEATURE_COLUMN_MAJOR;
+  part->section_count = footer->section_count;
   part->tail_size = footer->tail_size;
   part->tail_offset = at - footer->tail_size;
   part->tail_checksum = footer->tail_checksum;
@@ -171,7 +247,15 @@ static int check_sections(struct opening *opening, struct err *err) {
     } else if (section->kind == PART_TOMBSTONES) {
       fits = section->form == PART_IN_TAIL || section->form == PART_WHOLE;
       part->tombstones_place = place;
+    } else if (section->kind == PART_KEYS) {
+      fits = section->form == PART_UNITS;
+      part->keys = place;
+    } else if (section->kind == PART_NAMES) {
+      fits = section->form == PART_IN_TAIL;
+      opening->names = section;
     }
+    /* Files are cut out of the image in this order. */
+    if (part->column_major && i && section->offset < section[-1].offset) fits = false;
     if (!fits) return damaged_end(opening, at, "a section has a form it can't have", err);
   }
   if (!opening->meta || opening->meta->size < PART_META_SIZE_MIN)
@@ -209,6 +293,8 @@ static int read_meta(struct opening *opening, struct err *err) {
   uint64_t columns = part->meta.column_count, sources = part->meta.source_count;
   size_t held = sizeof *part + columns * sizeof(struct part_column) + sources * sizeof(uint64_t) +
                 columns * (sizeof(uint32_t) + sizeof(struct type));
+  uint64_t names = opening->names ? opening->names->size : 0;
+  if (names) held += columns * sizeof(uint32_t) + names;
   struct store_part *grown = mem_resize(part->account, part, part->held, held);
   if (!grown) return mem_refused(part->account, held, err);
   opening->part = part = grown;
@@ -217,6 +303,12 @@ static int read_meta(struct opening *opening, struct err *err) {
   part->sources = (uint64_t *)(part->columns + columns);
   part->column_ids = (uint32_t *)(part->sources + sources);
   part->column_types = (struct type *)(part->column_ids + columns);
+  if (names) {
+    part->name_offsets = (uint32_t *)(part->column_types + columns);
+    part->names = (uint8_t *)(part->name_offsets + columns);
+    part->names_size = names;
+    memcpy(part->names, opening->tail + (opening->names->offset - part->tail_offset), names);
+  }
   for (uint32_t i = 0; i < columns; i++)
     part->columns[i] = (struct part_column){.place = {.size = 0}};
   bytes += part->meta.size;
@@ -230,28 +322,107 @@ static int read_meta(struct opening *opening, struct err *err) {
     part->column_types[i] = column.type;
   }
   if (sources) memcpy(part->sources, bytes, sources * sizeof(uint64_t));
+  bool wide = part->file && part->file->layout == PART_WIDE;
+  if ((part->meta.layout == PART_WIDE) != wide)
+    return damaged_end(opening, opening->meta->offset, "the layout is not that of its files", err);
   return ERR_OK;
 }
 
-/* Gives every column the place of its metadata. */
+/* Finds where each column's name begins. */
+static int index_names(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  if (!part->names) return ERR_OK;
+  struct reader reader = reader_of(part->names, part->names_size);
+  for (uint32_t i = 0; i < part->meta.column_count; i++) {
+    part->name_offsets[i] = (uint32_t)(reader.at - part->names);
+    uint64_t size = reader_varint(&reader) >> 1;
+    if (size > reader_left(&reader)) reader.failed = true;
+    if (reader.failed) break;
+    reader.at += size;
+  }
+  if (reader_done(&reader)) return ERR_OK;
+  return part__damaged(part, PART_NAMES, 0, opening->names->offset,
+                       "the names of columns can't be read", err);
+}
+
+struct str store_part_column_name(const struct store_part *part, uint32_t index) {
+  assert(index < part->meta.column_count);
+  if (!part->names) return (struct str){"", 0};
+  uint32_t offset = part->name_offsets[index];
+  struct reader reader = reader_of(part->names + offset, part->names_size - offset);
+  size_t size = (size_t)(reader_varint(&reader) >> 1);
+  return (struct str){(const char *)reader.at, size};
+}
+
+/* Adds a section to the files of a wide part. False when files are not in their order. */
+static bool add_extent(struct store_part *part, struct part_extent *extents, uint32_t *count,
+                       const struct part_section *section) {
+  uint32_t index = section->column ? part__find_column(part, section->column) : 0;
+  if (index == UINT32_MAX) return false;
+  uint64_t order = part_file_order(section->kind, section->column, index);
+  uint64_t last = extents[*count - 1].order;
+  if (order > last) extents[(*count)++] = (struct part_extent){section->offset, order};
+  return order >= last;
+}
+
+/* Cuts the image of a wide part into its files. */
+static int find_files(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  if (!part->extents) return ERR_OK;
+  size_t held = (opening->footer.section_count + 1) * sizeof(struct part_extent);
+  struct part_extent *extents = mem_alloc(part->account, held);
+  if (!extents) return mem_refused(part->account, held, err);
+  uint32_t count = 1;
+  extents[0] = (struct part_extent){0, PART_ORDER_PRIMARY};
+  bool good = true;
+  for (uint32_t i = 0; i < opening->footer.section_count && good; i++)
+    good = add_extent(part, extents, &count, &opening->sections[i]);
+  const struct part_extent *last = &extents[count - 1];
+  if (!good || last->order != PART_ORDER_META || last->offset != opening->end.offset) {
+    mem_free(part->account, extents, held);
+    return damaged_end(opening, part->tail_offset, "sections do not follow the order of files",
+                       err);
+  }
+  part->extents = extents;
+  part->extent_count = count;
+  return ERR_OK;
+}
+
+/* Takes the place of a section that belongs to a column; false for one that can't be. */
+static bool place_column(struct store_part *part, const struct part_section *section) {
+  uint32_t index = part__find_column(part, section->column);
+  if (index == UINT32_MAX) return false;
+  struct part_column *column = &part->columns[index];
+  struct part_place place = {section->offset, section->size, section->checksum, section->form};
+  struct part_place *slot = section->kind == PART_COLUMN   ? &column->place
+                            : section->kind == PART_FILTER ? &column->filter
+                                                           : &column->values;
+  if (slot->size || !place.size) return false;
+  *slot = place;
+  if (section->kind == PART_COLUMN)
+    return place.size >= part->meta.blocks &&
+           (place.form == PART_IN_TAIL || place.form == PART_CHUNKED);
+  if (section->kind == PART_FILTER) return place.form == PART_WHOLE || place.form == PART_UNITS;
+  return place.form == PART_UNITS && section->kind == (unsigned)part_values_kind(section->column);
+}
+
+/* Gives every column the places of its sections. */
 static int place_columns(struct opening *opening, struct err *err) {
   struct store_part *part = opening->part;
   for (uint32_t i = 0; i < opening->footer.section_count; i++) {
     const struct part_section *section = &opening->sections[i];
-    if (section->kind != PART_COLUMN) continue;
-    uint32_t index = part__find_column(part, section->column);
-    if (index == UINT32_MAX || part->columns[index].place.size ||
-        section->size < part->meta.blocks ||
-        (section->form != PART_IN_TAIL && section->form != PART_CHUNKED))
-      return part__damaged(part, PART_COLUMN, section->column, section->offset,
+    bool belongs = section->kind == PART_COLUMN || section->kind == PART_VALUES ||
+                   section->kind == PART_PAYLOADS || section->kind == PART_COMMITS ||
+                   section->kind == PART_MARKS || section->kind == PART_FILTER;
+    if (belongs && !place_column(part, section))
+      return part__damaged(part, section->kind, section->column, section->offset,
                            "the section belongs to no column or has a form it can't have", err);
-    part->columns[index].place =
-        (struct part_place){section->offset, section->size, section->checksum, section->form};
   }
   for (uint32_t i = 0; i < part->meta.column_count; i++)
-    if (part->columns[i].place.size == 0)
+    if (part->columns[i].place.size == 0 ||
+        (part->column_major && part->columns[i].values.size == 0))
       return part__damaged(part, PART_COLUMN, part->column_ids[i], part->tail_offset,
-                           "a column has no metadata", err);
+                           "a column has no metadata or no values", err);
   return ERR_OK;
 }
 
@@ -338,9 +509,16 @@ static int open_part(const struct store_part *template, uint64_t commit, struct 
   part->held = sizeof *part;
   struct opening opening = {.part = part};
   arena_init(&opening.arena, part->account, PART_TAIL_READ + 512);
+  if (part->file && part->file->layout == PART_WIDE) {
+    opening.end = (struct part_extent){0, PART_ORDER_META};
+    part->extents = &opening.end;
+    part->extent_count = 1;
+  }
   code = read_end(&opening, err);
   if (!code) code = check_sections(&opening, err);
   if (!code) code = read_meta(&opening, err);
+  if (!code) code = index_names(&opening, err);
+  if (!code) code = find_files(&opening, err);
   if (!code) code = place_columns(&opening, err);
   part = opening.part;
   if (!code && commit) part->meta.commit_min = part->meta.commit_max = commit;
@@ -348,6 +526,7 @@ static int open_part(const struct store_part *template, uint64_t commit, struct 
   arena_deinit(&opening.arena);
   if (code) {
     part->meta.column_count = part->columns ? part->meta.column_count : 0;
+    if (part->extents == &opening.end) part->extents = NULL;
     part_release(part);
     return code;
   }
@@ -372,6 +551,12 @@ int part_open_file(struct part_file *file, uint64_t offset, uint64_t size,
   return open_part(&template, 0, part, err);
 }
 
+int part_open_directory(struct part_file *file, struct mem_account *account,
+                        struct store_part **part, struct err *err) {
+  assert(file->layout != PART_IMAGES);
+  return part_open_file(file, 0, file->bytes, account, part, err);
+}
+
 void part_retain(struct store_part *part) {
   atomic_fetch_add_explicit(&part->references, 1, memory_order_relaxed);
 }
@@ -383,6 +568,8 @@ void part_release(struct store_part *part) {
   if (attachment && destroy) destroy(attachment);
   part__free_metadata(part);
   mem_free(part->account, part->tombstones, part->tombstones ? tombstones_held(part) : 0);
+  if (part->extents)
+    mem_free(part->account, part->extents, (part->section_count + 1) * sizeof *part->extents);
   part_memory_release(part->memory);
   part_file_release(part->file);
   mem_free(part->account, part, part->held);
@@ -436,6 +623,11 @@ uint64_t part_history_since(const struct store_part *part) {
   return meta->commit_min == meta->commit_max ? 0 : meta->commit_max; /* one commit is whole */
 }
 
+uint32_t store_part_columns(const struct store_part *part, const uint32_t **ids,
+                            const struct type **types) {
+  return part_columns(part, ids, types);
+}
+
 uint64_t part_store(const struct store_part *part) { return part->meta.store; }
 enum store_policy part_policy(const struct store_part *part) {
   return (enum store_policy)part->meta.policy;
@@ -468,7 +660,7 @@ int store_part_series_read(struct store_part *part, uint64_t offset, void *bytes
                    (unsigned long long)offset, (unsigned long long)(offset + size),
                    (unsigned long long)part->series.size);
   if (size == 0) return ERR_OK;
-  if (part->file) return read_file(part, part->series.offset + offset, bytes, size, err);
+  if (part->file) return part__read(part, part->series.offset + offset, bytes, size, err);
   memcpy(bytes, part->memory->data + part->offset + part->series.offset + offset, size);
   return ERR_OK;
 }

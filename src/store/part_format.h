@@ -7,23 +7,35 @@
 
 #include "base/limits.h"
 #include "columnar/column.h"
+#include "store/store.h"
 
 #define PART_HEADER_MAGIC "NILOPART"
 #define PART_FOOTER_MAGIC "NILOTAIL"
 
 enum {
   PART_VERSION = 1,
-  PART_FEATURE_HISTORY = 1 << 0, /* rows carry commits: column STORE_COLUMN_COMMIT */
-  PART_FEATURE_MARKS = 1 << 1,   /* rows may be marks: column STORE_COLUMN_MARK */
-  /* every bit that this code understands */
-  PART_INCOMPATIBLE_KNOWN = PART_FEATURE_HISTORY | PART_FEATURE_MARKS,
   PART_ALIGNMENT = 8,
-  PART_TAIL_READ = 4096,            /* read from the end of a file at first */
-  PART_TAIL_METADATA_MAX = 4096,    /* metadata up to this stands in the tail */
-  PART_CHUNK_BYTES = 64 << 10,      /* a metadata chunk is closed at this */
-  PART_BLOCK_BYTES_MAX = 2 << 20,   /* plain */
-  PART_PIECE_BYTES = 512 << 10,     /* written to a file at once */
-  PART_SECTIONS_MAX = 65535 + 4096, /* columns of a table, and some */
+  PART_TAIL_READ = 4096,                  /* read from the end of a file at first */
+  PART_TAIL_METADATA_MAX = 4096,          /* metadata up to this stands in the tail */
+  PART_CHUNK_BYTES = 64 << 10,            /* a metadata chunk is closed at this */
+  PART_BLOCK_BYTES_MAX = 2 << 20,         /* plain */
+  PART_PIECE_BYTES = 512 << 10,           /* written to a file at once */
+  PART_SECTIONS_MAX = 4 * (65535 + 1024), /* those of a table's columns, and some */
+  PART_FRAME_BYTES = 16 << 10,            /* a frame of payloads is closed before it passes this */
+  PART_STEM_BYTES_MAX = 80,               /* of a column's escaped name in a file's name */
+};
+
+/* Features that a reader has to understand. Stored. */
+enum part_incompatible {
+  PART_FEATURE_HISTORY = 1 << 0,      /* rows carry commits: column STORE_COLUMN_COMMIT */
+  PART_FEATURE_MARKS = 1 << 1,        /* rows may be marks: column STORE_COLUMN_MARK */
+  PART_FEATURE_PAYLOADS = 1 << 2,     /* column STORE_COLUMN_PAYLOAD, in frames */
+  PART_FEATURE_COLUMN_MAJOR = 1 << 3, /* keys and columns in sections of their own */
+  PART_INCOMPATIBLE_KNOWN = 15,       /* every bit that this code understands */
+};
+/* Features that it may ignore. Stored. */
+enum part_compatible {
+  PART_FEATURE_FILTERS = 1 << 0,
 };
 
 /* Section kinds. Stored: never renumbered. */
@@ -34,7 +46,14 @@ enum part_section_kind {
   PART_COLUMN = 4,
   PART_SERIES = 5,
   PART_TOMBSTONES = 6,
-  /* 16 to 22: reserved, see the page */
+  PART_KEYS = 16,
+  PART_PAYLOADS = 17,
+  PART_VALUES = 18,
+  PART_FILTER = 19,
+  PART_VECTORS = 20, /* reserved */
+  PART_COMMITS = 21,
+  PART_MARKS = 22,
+  PART_NAMES = 23,
 };
 
 enum part_section_form {
@@ -83,9 +102,10 @@ struct part_meta {
   uint64_t bytes_plain;
   uint64_t partition_width;
   int64_t partition_start;
-  uint32_t level, column_count, source_count, reserved;
-  /* Only where `size` says so (PART_META_SIZE_MIN is without it): the oldest commit as of which this
-   * part, with all that is older, can be read. Else commit_max. */
+  uint32_t level, column_count, source_count;
+  uint32_t layout; /* enum part_layout */
+  /* Only where `size` says so (PART_META_SIZE_MIN is without it): the oldest commit as of which
+   * this part, with all that is older, can be read. Else commit_max. */
   uint64_t history_since;
 };
 enum { PART_META_SIZE_MIN = 152 };
@@ -108,6 +128,30 @@ struct part_chunk {
 };
 _Static_assert(sizeof(struct part_chunk) == 32, "stored");
 
+/* The head of a block's payloads; `count` frames follow, then, with PART_FRAMES_NULLS, a bit per
+ * row in whole 64-bit words. */
+struct part_frames {
+  uint32_t size; /* of the head: this struct and what follows it, without the frames' bytes */
+  uint32_t count;
+  uint32_t rows;  /* of the block */
+  uint32_t flags; /* enum part_frames_flags */
+};
+_Static_assert(sizeof(struct part_frames) == 16, "stored");
+enum part_frames_flags { PART_FRAMES_NULLS = 1 };
+
+enum part_frame_kind { PART_FRAME_RAW = 0, PART_FRAME_ZSTD = 1 };
+struct part_frame {
+  uint32_t row;      /* the first one, of the block's */
+  uint32_t plain;    /* bytes of lengths and payloads */
+  uint32_t stored;   /* bytes in the part, a multiple of 8 */
+  uint8_t kind;      /* enum part_frame_kind */
+  uint8_t width;     /* bytes of a length: 1, 2, 4; 0: all are equal and none is stored */
+  uint16_t padding;  /* zero bytes at the end of `stored` */
+  uint64_t checksum; /* of the stored bytes */
+};
+_Static_assert(sizeof(struct part_frame) == 24, "stored");
+_Static_assert(offsetof(struct part_frame, checksum) == 16, "stored");
+
 static inline uint64_t part_align(uint64_t size) {
   return (size + PART_ALIGNMENT - 1) & ~(uint64_t)(PART_ALIGNMENT - 1);
 }
@@ -115,6 +159,14 @@ static inline uint64_t part_align(uint64_t size) {
 /* Types that a stored column may have. */
 static inline bool part_type_stored(struct type type) {
   return type.physical >= PHYSICAL_BOOL && type.physical <= PHYSICAL_BYTES;
+}
+
+/* The section that holds a column's values in a column-major part. */
+static inline enum part_section_kind part_values_kind(uint32_t column) {
+  return column == STORE_COLUMN_PAYLOAD  ? PART_PAYLOADS
+         : column == STORE_COLUMN_COMMIT ? PART_COMMITS
+         : column == STORE_COLUMN_MARK   ? PART_MARKS
+                                         : PART_VALUES;
 }
 
 /* "primary.bin", "tag_c17.tm" … into out (32 bytes are enough); returns out. */

@@ -13,7 +13,7 @@ enum record_shape {
   SHAPE_SUM = 16,
   SHAPE_ENDS = 32,
   SHAPE_KEYS = 64,
-  SHAPE_ALL = 127,
+  SHAPE_FRAMES = 128,
 };
 enum record_scale {
   SCALE_DECIMALS = 31,
@@ -28,12 +28,22 @@ static const double powers[SCALE_MAX + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1
 
 char *part_section_name(unsigned kind, uint32_t column, char *out, size_t size) {
   static const char *const names[] = {
-      [PART_META] = "meta.bin", [PART_BLOCKS] = "blocks.bin", [PART_PRIMARY] = "primary.bin",
-      [PART_COLUMN] = NULL,     [PART_SERIES] = "series.bin", [PART_TOMBSTONES] = "tombstones.bin",
+      [PART_META] = "meta.bin",
+      [PART_BLOCKS] = "blocks.bin",
+      [PART_PRIMARY] = "primary.bin",
+      [PART_SERIES] = "series.bin",
+      [PART_TOMBSTONES] = "tombstones.bin",
+      [PART_KEYS] = "keys.bin",
+      [PART_PAYLOADS] = "data.bin",
+      [PART_COMMITS] = "commits.bin",
+      [PART_MARKS] = "marks.bin",
+      [PART_NAMES] = "names",
   };
-  if (kind == PART_COLUMN)
-    snprintf(out, size, "tag_c%u.tm", column);
-  else if (kind > 0 && kind < sizeof(names) / sizeof(names[0]))
+  static const char *const endings[] = {
+      [PART_COLUMN] = "tm", [PART_VALUES] = "td", [PART_FILTER] = "tf", [PART_VECTORS] = "tv"};
+  if (kind < sizeof(endings) / sizeof(endings[0]) && endings[kind])
+    snprintf(out, size, "tag_c%u.%s", column, endings[kind]);
+  else if (kind < sizeof(names) / sizeof(names[0]) && names[kind])
     snprintf(out, size, "%s", names[kind]);
   else
     snprintf(out, size, "section %u", kind);
@@ -238,7 +248,7 @@ static void read_sum(struct reader *reader, const struct packing *packing, uint8
 
 static uint8_t shape_of(const struct part_record *record, const struct part_record_block *block) {
   const struct column_statistics *statistics = &record->statistics;
-  uint8_t shape = SHAPE_PRESENT;
+  uint8_t shape = SHAPE_PRESENT | (record->head_size ? SHAPE_FRAMES : 0);
   if (statistics->count < block->rows) shape |= SHAPE_NULLS;
   if (statistics->nan_count) shape |= SHAPE_NAN;
   if (statistics->flags & STATISTICS_RANGE) shape |= SHAPE_RANGE;
@@ -275,6 +285,7 @@ uint8_t *part_record_write(uint8_t *at, const struct part_record *record, struct
   *at++ = record->codec;
   at = varint_write(at, record->place / PART_ALIGNMENT);
   at = varint_write(at, record->size / PART_ALIGNMENT);
+  if (shape & SHAPE_FRAMES) at = varint_write(at, record->head_size / PART_ALIGNMENT);
   store_u64(at, record->checksum);
   at += 8;
   if (shape & SHAPE_NULLS) at = varint_write(at, block->rows - statistics->count);
@@ -355,11 +366,15 @@ bool part_record_read(struct reader *reader, struct type type,
   uint8_t shape = reader_u8(reader);
   if (shape == 0) return !reader->failed;
   record->codec = reader_u8(reader);
-  record->place = read_size(reader);
+  record->place = reader_varint(reader);
   record->size = read_size(reader);
+  if (shape & SHAPE_FRAMES) record->head_size = read_size(reader);
   record->checksum = reader_u64(reader);
-  if (reader->failed || !(shape & SHAPE_PRESENT) || shape & ~SHAPE_ALL || record->size == 0)
+  if (reader->failed || !(shape & SHAPE_PRESENT) || record->size == 0 ||
+      record->place > INT64_MAX / PART_ALIGNMENT || record->head_size > record->size ||
+      (shape & SHAPE_FRAMES && record->head_size == 0))
     return false;
+  record->place *= PART_ALIGNMENT;
   if (!with_statistics) return true;
   read_statistics(reader, shape, packing_of(type), block, &record->statistics);
   return !reader->failed && record->statistics.count <= block->rows &&

@@ -21,7 +21,7 @@ struct part_primary {
 enum {
   PART_PRIMARY_SIZE_MIN = 15, /* bytes of the smallest record; bounds what counts can claim */
   PART_PRIMARY_SIZE_MAX = 2 + 10 * VARINT_SIZE_MAX + 16,
-  PART_RECORD_SIZE_MAX = 3 + 14 * VARINT_SIZE_MAX + 24,
+  PART_RECORD_SIZE_MAX = 3 + 15 * VARINT_SIZE_MAX + 24,
 };
 
 /* Writes a record (at most PART_PRIMARY_SIZE_MAX bytes); returns the byte after it. `previous` is
@@ -34,8 +34,9 @@ bool part_primary_read(struct reader *reader, const struct part_primary *previou
 
 /* Where a column of a block is, and its statistics. size 0: no value in the block. */
 struct part_record {
-  uint32_t place; /* in the block */
+  uint64_t place; /* in the block; in a column-major part, in the section of the values */
   uint32_t size;
+  uint32_t head_size; /* payloads: of the head, which the checksum covers; else 0: it covers all */
   uint64_t checksum;
   uint8_t codec;
   struct column_statistics statistics;

@@ -7,6 +7,7 @@
 
 #include "store/part.h"
 #include "store/part_metadata.h"
+#include "store/part_names.h"
 
 /* Where one section is. size 0: there is none. */
 struct part_place {
@@ -35,8 +36,15 @@ struct part_loaded_column {
 };
 
 struct part_column {
-  struct part_place place;
+  struct part_place place;  /* of its metadata */
+  struct part_place values; /* in column-major parts */
+  struct part_place filter;
   _Atomic(struct part_loaded_column *) loaded;
+};
+
+/* A file of a wide part: where it begins in the image, and which it is (part_names.h). */
+struct part_extent {
+  uint64_t offset, order;
 };
 
 /* Metadata is loaded on first use by whoever needs it, without a lock: two may load the same thing
@@ -48,10 +56,17 @@ struct store_part {
   size_t held;                /* bytes of this allocation */
   struct part_memory *memory; /* one of the two is set */
   struct part_file *file;
-  uint64_t offset, size;                          /* of the image in it */
+  uint64_t offset, size;       /* of the image in it */
+  struct part_extent *extents; /* wide parts: the image cut into files, ascending */
+  uint32_t extent_count;
+  bool column_major;
+  uint32_t section_count;
   uint64_t tail_offset, tail_size, tail_checksum; /* in the image */
   struct part_meta meta;
-  struct part_place primary, series, tombstones_place;
+  struct part_place primary, keys, series, tombstones_place;
+  uint8_t *names; /* as they are stored; NULL: no column has one */
+  uint64_t names_size;
+  uint32_t *name_offsets; /* of each column's in names */
   uint32_t *column_ids;
   struct type *column_types;
   struct part_column *columns;
@@ -74,6 +89,25 @@ int part__damaged(const struct store_part *part, unsigned kind, uint32_t column,
  * arena from files. The range has been checked to be inside. */
 int part__bytes(const struct store_part *part, uint64_t offset, uint64_t size, struct arena *arena,
                 const uint8_t **bytes, struct err *err);
+/* Reads bytes of a part on disk, wherever they are. */
+int part__read(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
+               struct err *err);
+/* The extent that holds the offset; the name of its file. */
+const struct part_extent *part__extent(const struct store_part *part, uint64_t offset);
+void part__extent_name(const struct store_part *part, const struct part_extent *extent,
+                       char out[PART_FILE_NAME_SIZE]);
+/* Where the blocks' run directories and keys are: [*begin, *end) of the image. */
+void part__blocks_range(const struct store_part *part, uint64_t *begin, uint64_t *end);
+/* The tail, in memory for as long as the part; sections in it, as stored. */
+int part__tail(struct store_part *part, const uint8_t **tail, struct err *err);
+/* The place of a block's unit of a column; size 0: the column has no value in it. */
+int part__find_record(struct store_part *part, uint32_t block, uint32_t column_id,
+                      bool with_statistics, struct part_record *record, struct type *type,
+                      uint64_t *offset, struct err *err);
+/* Parts of part_verify: what no reader touches (bytes between sections, sections as wholes, sizes
+ * of files, manifest.json), and the order of units, once block metadata is loaded. */
+int part__verify_files(struct store_part *part, struct arena *arena, struct err *err);
+int part__verify_units(struct store_part *part, struct err *err);
 /* Index of a column, or UINT32_MAX. */
 uint32_t part__find_column(const struct store_part *part, uint32_t id);
 int part__load_column(struct store_part *part, uint32_t index,

@@ -7,12 +7,13 @@
 #include "base/memory.h"
 #include "codec/codec.h"
 #include "os/os.h"
+#include "store/part_frames.h"
 #include "store/part_private.h"
 
 /* ---- metadata ---- */
 
 /* The tail in memory: of a memory part it is there, of a file it is read once and kept. */
-static int load_tail(struct store_part *part, const uint8_t **out, struct err *err) {
+int part__tail(struct store_part *part, const uint8_t **out, struct err *err) {
   if (part->memory) {
     *out = part->memory->data + part->offset + part->tail_offset;
     return ERR_OK;
@@ -24,10 +25,8 @@ static int load_tail(struct store_part *part, const uint8_t **out, struct err *e
   }
   uint8_t *copy = mem_alloc(part->account, part->tail_size);
   if (!copy) return mem_refused(part->account, part->tail_size, err);
-  int code = part_file_read(part->file, 0, NULL, part->offset + part->tail_offset, copy,
-                            part->tail_size, err);
-  if (code == ERR_END_OF_INPUT ||
-      (!code && checksum64(copy, part->tail_size) != part->tail_checksum))
+  int code = part__read(part, part->tail_offset, copy, part->tail_size, err);
+  if (!code && checksum64(copy, part->tail_size) != part->tail_checksum)
     code = part__damaged(part, PART_META, 0, part->tail_offset, "the tail's checksum does not hold",
                          err);
   if (!code && !atomic_compare_exchange_strong(&part->tail, &tail, copy)) {
@@ -65,9 +64,9 @@ static int walk_next(struct section_walk *walk, bool *more, struct err *err) {
   *more = left > 0;
   if (!*more) return ERR_OK;
   if (walk->place->form == PART_IN_TAIL) {
-    walk->chunk = (struct part_chunk){.size = (uint32_t)left,
-                                      .records = (uint32_t)walk->part->meta.blocks,
-                                      .place = sizeof(struct part_header)};
+    walk->chunk =
+        (struct part_chunk){.size = (uint32_t)left, .records = (uint32_t)walk->part->meta.blocks};
+    if (!walk->part->column_major) walk->chunk.place = sizeof(struct part_header);
     walk->records = walk->bytes;
     walk->at = walk->place->size;
     return ERR_OK;
@@ -83,9 +82,12 @@ static int walk_next(struct section_walk *walk, bool *more, struct err *err) {
   if (walk->chunk.first != walk->first || walk->chunk.records == 0 ||
       walk->chunk.records > walk->part->meta.blocks - walk->first)
     return walk_damaged(walk, "a chunk is not about the next blocks", err);
+  uint64_t padded = part_align(size) < left ? part_align(size) : left;
+  for (uint64_t i = size; i < padded; i++)
+    if (start[i]) return walk_damaged(walk, "there is something between two chunks", err);
   walk->records = start + sizeof walk->chunk;
   walk->first += walk->chunk.records;
-  walk->at += part_align(size) < left ? part_align(size) : left;
+  walk->at += padded;
   return ERR_OK;
 }
 
@@ -100,10 +102,12 @@ static int read_blocks(struct section_walk *walk, struct part_loaded_blocks *loa
                        uint64_t *place, uint64_t *rows, struct err *err) {
   struct reader reader = reader_of(walk->records, walk->chunk.size);
   struct part_primary record, previous;
-  if (walk->chunk.place != *place) return walk_damaged(walk, "blocks do not join", err);
+  uint64_t begin, end;
+  part__blocks_range(walk->part, &begin, &end);
+  uint64_t base = walk->part->column_major ? begin : 0; /* places count from there */
+  if (walk->chunk.place != *place - base) return walk_damaged(walk, "blocks do not join", err);
   for (uint32_t i = 0; i < walk->chunk.records; i++) {
-    if (!part_primary_read(&reader, i ? &previous : NULL, &record) ||
-        record.size > walk->part->tail_offset - *place)
+    if (!part_primary_read(&reader, i ? &previous : NULL, &record) || record.size > end - *place)
       return walk_damaged(walk, "a block's metadata can't be read", err);
     loaded->blocks[first + i] =
         (struct part_block){record.series_first, record.series_last, record.key_min,
@@ -132,7 +136,7 @@ static int walk_section(struct store_part *part, unsigned kind, uint32_t column,
   if (place->form != PART_IN_TAIL)
     return part__bytes(part, place->offset, place->size, arena, &walk->bytes, err);
   const uint8_t *tail = NULL;
-  int code = load_tail(part, &tail, err);
+  int code = part__tail(part, &tail, err);
   if (!code) walk->bytes = tail + (place->offset - part->tail_offset);
   return code;
 }
@@ -141,8 +145,9 @@ static int fill_blocks(struct store_part *part, struct arena *arena,
                        struct part_loaded_blocks *loaded, struct err *err) {
   struct section_walk walk;
   int code = walk_section(part, PART_PRIMARY, 0, &part->primary, arena, &walk, err);
-  uint64_t place = sizeof(struct part_header), rows = 0;
+  uint64_t place, end, rows = 0;
   uint32_t first = 0;
+  part__blocks_range(part, &place, &end);
   for (bool more = true; !code && more;) {
     code = walk_next(&walk, &more, err);
     if (code || !more) break;
@@ -440,9 +445,9 @@ int part_read_runs(struct store_part *part, uint32_t block, struct arena *arena,
 /* ---- columns ---- */
 
 /* The record of a column in a block; size 0 where it has no value or the part lacks it. */
-static int find_record(struct store_part *part, uint32_t block, uint32_t column_id,
-                       bool with_statistics, struct part_record *record, struct type *type,
-                       struct err *err) {
+int part__find_record(struct store_part *part, uint32_t block, uint32_t column_id,
+                      bool with_statistics, struct part_record *record, struct type *type,
+                      uint64_t *offset, struct err *err) {
   *record = (struct part_record){.size = 0};
   *type = TYPE_INT64;
   int code = part_load_blocks(part, err);
@@ -459,8 +464,16 @@ static int find_record(struct store_part *part, uint32_t block, uint32_t column_
   struct reader reader = reader_of(at, (size_t)(loaded->end - at));
   struct part_record_block said = {facts->rows, facts->key_min, facts->key_max};
   bool good = part_record_read(&reader, *type, &said, with_statistics, record);
-  if (good && (record->size == 0 || (record->place >= place->runs_size + place->keys_size &&
-                                     (uint64_t)record->place + record->size <= place->size)))
+  /* Units lie behind the keys of their block, or among those of their column. */
+  const struct part_place *values = &part->columns[index].values;
+  uint64_t base = part->column_major ? values->offset : place->place;
+  uint64_t room = part->column_major ? values->size : place->size;
+  uint64_t low = part->column_major ? 0 : (uint64_t)place->runs_size + place->keys_size;
+  *offset = base + record->place;
+  bool framed = column_id == STORE_COLUMN_PAYLOAD;
+  if (good && (record->size == 0 ||
+               (record->place >= low && record->place <= room &&
+                record->size <= room - record->place && framed == (record->head_size > 0))))
     return ERR_OK;
   return part__damaged(part, PART_COLUMN, column_id,
                        part->columns[index].place.offset + loaded->offsets[block],
@@ -486,18 +499,45 @@ static int null_column(struct type type, uint32_t rows, struct arena *arena, str
   return ERR_OK;
 }
 
+/* Rows of a block's payloads: the head of their frames, then those frames that hold them. */
+static int read_payloads(struct store_part *part, uint32_t block, const struct part_record *record,
+                         uint64_t offset, uint32_t rows, uint32_t from, uint32_t count,
+                         struct arena *arena, struct column *column, uint64_t *bytes_read,
+                         struct err *err) {
+  const uint8_t *head, *frames;
+  int code = read_unit(part, block, STORE_COLUMN_PAYLOAD, offset, record->head_size,
+                       record->checksum, arena, &head, bytes_read, err);
+  if (code) return code;
+  if (!part_frames_check(head, record->head_size, rows, record->size))
+    return part__damaged(part, PART_PAYLOADS, 0, offset,
+                         "frames of payloads contradict their block", err);
+  uint32_t first, last;
+  uint64_t at, size;
+  part_frames_range(head, from, count, &first, &last, &at, &size);
+  if ((code = part__bytes(part, offset + at, size, arena, &frames, err))) return code;
+  if (bytes_read) *bytes_read += size;
+  code = part_frames_read(head, frames, first, last, from, count, arena, column, err);
+  if (code != ERR_CORRUPTION) return code;
+  struct err cause;
+  if (err) cause = *err;
+  return part__damaged(part, PART_PAYLOADS, 0, offset + at, err ? cause.message : "", err);
+}
+
 int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t column_id,
                           uint32_t from, uint32_t count, struct arena *arena, struct column *column,
                           uint64_t *bytes_read, struct err *err) {
   struct part_record record;
   struct type type;
-  int code = find_record(part, block, column_id, false, &record, &type, err);
+  uint64_t offset;
+  int code = part__find_record(part, block, column_id, false, &record, &type, &offset, err);
   if (code) return code;
   const struct part_loaded_blocks *loaded = atomic_load(&part->blocks);
   uint32_t rows = loaded->blocks[block].rows;
   assert(count > 0 && from + count <= rows);
   if (record.size == 0) return null_column(type, count, arena, column, err);
-  uint64_t offset = loaded->places[block].place + record.place;
+  if (record.head_size)
+    return read_payloads(part, block, &record, offset, rows, from, count, arena, column, bytes_read,
+                         err);
   const uint8_t *bytes;
   code = read_unit(part, block, column_id, offset, record.size, record.checksum, arena, &bytes,
                    bytes_read, err);
@@ -519,7 +559,23 @@ int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
                     struct column_statistics *statistics, struct err *err) {
   struct part_record record;
   struct type type;
-  int code = find_record(part, block, column_id, true, &record, &type, err);
+  uint64_t offset;
+  int code = part__find_record(part, block, column_id, true, &record, &type, &offset, err);
   if (!code) *statistics = record.statistics;
   return code;
+}
+
+int part_read_section(struct store_part *part, unsigned kind, uint32_t column, struct arena *arena,
+                      const uint8_t **bytes, uint64_t *size, struct err *err) {
+  uint32_t index = kind == PART_FILTER ? part__find_column(part, column) : UINT32_MAX;
+  *size = 0;
+  if (index == UINT32_MAX || !part->columns[index].filter.size) return ERR_OK;
+  const struct part_place *place = &part->columns[index].filter;
+  int code = part__bytes(part, place->offset, place->size, arena, bytes, err);
+  if (code) return code;
+  if (place->form == PART_WHOLE && checksum64(*bytes, place->size) != place->checksum)
+    return part__damaged(part, kind, column, place->offset, "the section's checksum does not hold",
+                         err);
+  *size = place->size;
+  return ERR_OK;
 }

@@ -29,27 +29,6 @@ static int verify_header(struct verification *verification, struct err *err) {
   return ERR_OK;
 }
 
-/* The series section, in pieces: it may be large. */
-static int verify_series_section(struct verification *verification, struct err *err) {
-  struct store_part *part = verification->part;
-  if (part->series.size == 0 || part->series.form != PART_WHOLE) return ERR_OK;
-  XXH3_state_t *state = arena_alloc(&verification->arena, sizeof *state + 64);
-  uint8_t *piece = arena_alloc(&verification->arena, PIECE_BYTES);
-  if (!state || !piece) return mem_refused(verification->arena.account, PIECE_BYTES, err);
-  state = (XXH3_state_t *)(((uintptr_t)state + 63) & ~(uintptr_t)63); /* as xxHash wants it */
-  XXH3_64bits_reset(state);
-  for (uint64_t at = 0; at < part->series.size; at += PIECE_BYTES) {
-    uint64_t left = part->series.size - at;
-    size_t size = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-    int code = store_part_series_read(part, at, piece, size, err);
-    if (code) return code;
-    XXH3_64bits_update(state, piece, size);
-  }
-  if (XXH3_64bits_digest(state) == part->series.checksum) return ERR_OK;
-  return part__damaged(part, PART_SERIES, 0, part->series.offset,
-                       "the section's checksum does not hold", err);
-}
-
 static int block_damaged(const struct verification *verification, uint32_t block, const char *what,
                          struct err *err) {
   const struct store_part *part = verification->part;
@@ -166,9 +145,11 @@ int part_verify_each(struct store_part *part, const struct part_verifier *verifi
   err_reset(&finding);
   arena_init(&verification.arena, part->account, PIECE_BYTES);
   int code = settle(verifier, verify_header(&verification, &finding), &finding, err);
-  if (!code) code = settle(verifier, verify_series_section(&verification, &finding), &finding, err);
+  if (!code)
+    code = settle(verifier, part__verify_files(part, &verification.arena, &finding), &finding, err);
   int loaded = code ? code : part_load_blocks(part, &finding);
   if (!code) code = settle(verifier, loaded, &finding, err);
+  if (!code && !loaded) code = settle(verifier, part__verify_units(part, &finding), &finding, err);
   bool intact = !loaded;
   for (uint32_t block = 0; block < part->meta.blocks && !loaded && !code; block++)
     code = verify_block(&verification, verifier, block, &intact, err);

@@ -18,10 +18,18 @@
 
 enum { WAITING_BYTES_MAX = 2 * PART_BLOCK_BYTES_MAX };
 
+struct part_header writer__header(uint32_t incompatible, uint32_t compatible) {
+  struct part_header header = {
+      .version = PART_VERSION, .incompatible = incompatible, .compatible = compatible};
+  memcpy(header.magic, PART_HEADER_MAGIC, sizeof header.magic);
+  header.checksum = checksum64(&header, offsetof(struct part_header, checksum));
+  return header;
+}
+
 int part_writer_create(const struct part_writer_options *options, struct mem_account *account,
                        struct os_file *file, uint64_t file_offset, struct part_writer **out,
                        struct err *err) {
-  assert(file_offset % PART_ALIGNMENT == 0);
+  assert(file_offset % PART_ALIGNMENT == 0 && !(options->directory && file));
   struct part_writer *writer = mem_alloc(account, sizeof *writer);
   if (!writer) return mem_refused(account, sizeof *writer, err);
   memset(writer, 0, offsetof(struct part_writer, run_starts));
@@ -30,15 +38,15 @@ int part_writer_create(const struct part_writer_options *options, struct mem_acc
   writer->file = file;
   writer->file_offset = file_offset;
   buffer_init(&writer->out, account);
+  buffer_init(&writer->keys_stream.bytes, account);
+  str_table_init(&writer->stems, account, true, 0);
   buffer_init(&writer->primary.bytes, account);
   buffer_init(&writer->series_ids, account);
   builder_init(&writer->waiting_series, TYPE_UINT64, account);
   builder_init(&writer->waiting_keys, TYPE_INT64, account);
   arena_init(&writer->arena, account, 4096);
-  struct part_header header = {.version = PART_VERSION};
-  memcpy(header.magic, PART_HEADER_MAGIC, sizeof header.magic);
-  header.checksum = checksum64(&header, offsetof(struct part_header, checksum));
-  if (!buffer_append(&writer->out, &header, sizeof header)) {
+  struct part_header header = writer__header(0, 0);
+  if (!options->directory && !buffer_append(&writer->out, &header, sizeof header)) {
     int code = buffer_check(&writer->out, err);
     part_writer_destroy(writer);
     return code;
@@ -52,7 +60,16 @@ void part_writer_destroy(struct part_writer *writer) {
   for (uint32_t i = 0; i < writer->column_count; i++) {
     builder_deinit(&writer->columns[i].waiting);
     buffer_deinit(&writer->columns[i].section.bytes);
+    buffer_deinit(&writer->columns[i].values.bytes);
+    buffer_deinit(&writer->columns[i].name);
   }
+  for (uint32_t i = 0; i < writer->extra_count; i++)
+    buffer_deinit(&writer->extras[i].bytes);
+  mem_free(writer->account, writer->extras, writer->extra_capacity * sizeof *writer->extras);
+  buffer_deinit(&writer->keys_stream.bytes);
+  str_table_deinit(&writer->stems);
+  part_frames_hint_deinit(&writer->frames_hint, writer->account);
+  if (writer->options.directory) os_file_close(writer->file); /* left open by a failure */
   mem_free(writer->account, writer->columns, writer->column_capacity * sizeof *writer->columns);
   builder_deinit(&writer->waiting_series);
   builder_deinit(&writer->waiting_keys);
@@ -79,6 +96,11 @@ int writer__flush(struct part_writer *writer, struct err *err) {
 }
 
 /* ---- columns ---- */
+
+/* Payloads have a form of their own, which is made for bytes. */
+static bool type_fits(uint32_t id, struct type type) {
+  return id != STORE_COLUMN_PAYLOAD || type_equal(type, TYPE_BYTES);
+}
 
 /* Makes sure that the input's columns that have values are known. */
 static int register_column(struct part_writer *writer, const struct store_column *input,
@@ -111,7 +133,11 @@ static int register_column(struct part_writer *writer, const struct store_column
   *column = (struct writer_column){.id = input->id, .type = input->column.type};
   builder_init(&column->waiting, column->type, writer->account);
   buffer_init(&column->section.bytes, writer->account);
+  buffer_init(&column->values.bytes, writer->account);
+  buffer_init(&column->name, writer->account);
   writer->column_count++;
+  int code = writer->options.directory ? writer__name_column(writer, column, err) : ERR_OK;
+  if (code) return code;
   for (uint64_t block = 0; block < writer->blocks; block++) {
     section_begin(&column->section, block, 0);
     section_add(&column->section, (const uint8_t[]){0}, 1);
@@ -125,10 +151,10 @@ static int register_columns(struct part_writer *writer, const struct store_rows 
     const struct store_column *input = &rows->columns[i];
     bool ascending = input->id > 0 && (i == 0 || rows->columns[i - 1].id < input->id);
     if (!ascending || input->column.length != rows->rows || input->column.dictionary ||
-        !part_type_stored(input->column.type))
+        !part_type_stored(input->column.type) || !type_fits(input->id, input->column.type))
       return err_set(err, ERR_INVALID_ARGUMENT,
                      "store %llu, column %u: ids must ascend, lengths be equal, types be stored "
-                     "ones",
+                     "ones (payloads are bytes)",
                      (unsigned long long)writer->options.store, input->id);
     if (input->column.null_count == rows->rows) continue;
     int code = register_column(writer, input, err);
@@ -262,6 +288,28 @@ static int append_to_waiting(struct part_writer *writer, const struct store_rows
   }
   view_input(writer, rows);
   return ERR_OK;
+}
+
+/* ---- sections from outside ---- */
+
+int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form, uint32_t column,
+                        const void *bytes, size_t size, struct err *err) {
+  assert(writer->extras_open && (kind == PART_FILTER || kind == PART_VECTORS) &&
+         (form == PART_WHOLE || form == PART_UNITS) && size > 0);
+  if (writer->extra_count == writer->extra_capacity) {
+    uint32_t capacity = writer->extra_capacity ? writer->extra_capacity * 2 : 8;
+    struct writer_extra *extras =
+        mem_resize(writer->account, writer->extras, writer->extra_capacity * sizeof *extras,
+                   capacity * sizeof *extras);
+    if (!extras) return mem_refused(writer->account, capacity * sizeof *extras, err);
+    writer->extras = extras;
+    writer->extra_capacity = capacity;
+  }
+  struct writer_extra *extra = &writer->extras[writer->extra_count++];
+  *extra = (struct writer_extra){.kind = kind, .form = form, .column = column};
+  buffer_init(&extra->bytes, writer->account);
+  buffer_append(&extra->bytes, bytes, size);
+  return buffer_check(&extra->bytes, err);
 }
 
 /* ---- appending ---- */

@@ -46,13 +46,13 @@ static int keys_level(const struct part_writer *writer) {
 }
 
 /* Appends the image of a column as a unit. */
-static int append_image(struct part_writer *writer, const struct column *column, int level,
+static int append_image(struct buffer *out, const struct column *column, int level,
                         struct codec_hint *hint, uint32_t *size, struct err *err) {
-  size_t start = writer->out.size;
-  int code = codec_encode(column, (enum codec_level)level, hint, &writer->out, err);
+  size_t start = out->size;
+  int code = codec_encode(column, (enum codec_level)level, hint, out, err);
   if (code) return code;
-  if (!buffer_align(&writer->out, PART_ALIGNMENT)) return buffer_check(&writer->out, err);
-  *size = (uint32_t)(writer->out.size - start);
+  if (!buffer_align(out, PART_ALIGNMENT)) return buffer_check(out, err);
+  *size = (uint32_t)(out->size - start);
   return ERR_OK;
 }
 
@@ -62,7 +62,7 @@ static struct column column_of(struct type type, const void *values, uint32_t ro
 
 /* The run directory of a block of several series. */
 static int append_runs(struct part_writer *writer, const uint32_t *starts, uint32_t runs,
-                       struct part_primary *primary, struct err *err) {
+                       struct buffer *out, struct part_primary *primary, struct err *err) {
   size_t bytes = (size_t)runs * 8;
   uint64_t *series = arena_alloc(&writer->arena, bytes), *rows = arena_alloc(&writer->arena, bytes);
   int64_t *first = arena_alloc(&writer->arena, bytes);
@@ -82,21 +82,40 @@ static int append_runs(struct part_writer *writer, const uint32_t *starts, uint3
   struct column columns[4] = {
       column_of(TYPE_UINT64, series, runs), column_of(TYPE_UINT64, rows, runs),
       column_of(TYPE_INT64, first, runs), column_of(TYPE_UINT64, span, runs)};
-  size_t start = writer->out.size;
+  size_t start = out->size;
   uint32_t sizes[4] = {0};
-  buffer_append_zero(&writer->out, sizeof sizes);
+  buffer_append_zero(out, sizeof sizes);
   for (int i = 0; i < (primary->single_rows ? 1 : 4); i++) {
     int level = i < 2 ? writer->options.level : keys_level(writer);
-    int code = append_image(writer, &columns[i], level, &writer->run_hints[i], &sizes[i], err);
+    int code = append_image(out, &columns[i], level, &writer->run_hints[i], &sizes[i], err);
     if (code) return code;
   }
-  memcpy(writer->out.data + start, sizes, sizeof sizes);
-  primary->runs_size = (uint32_t)(writer->out.size - start);
-  primary->runs_checksum = checksum64(writer->out.data + start, primary->runs_size);
+  memcpy(out->data + start, sizes, sizeof sizes);
+  primary->runs_size = (uint32_t)(out->size - start);
+  primary->runs_checksum = checksum64(out->data + start, primary->runs_size);
   return ERR_OK;
 }
 
-/* One column's image and record. */
+/* The unit of a column's values: a codec image, or the frames of payloads. */
+static int append_values(struct part_writer *writer, struct writer_column *column,
+                         const struct column *values, struct buffer *out,
+                         struct part_record *record, struct err *err) {
+  size_t start = out->size;
+  int code;
+  if (column->id == STORE_COLUMN_PAYLOAD) {
+    code = part_frames_write(values, writer->options.level, &writer->frames_hint, &writer->arena,
+                             writer->account, out, &record->head_size, &record->checksum, err);
+    record->size = (uint32_t)(out->size - start);
+    return code;
+  }
+  code = append_image(out, values, writer->options.level, &column->hint, &record->size, err);
+  if (code) return code;
+  record->checksum = checksum64(out->data + start, record->size);
+  record->codec = column->hint.codec;
+  return ERR_OK;
+}
+
+/* One column's unit and record. `block_start` is where the block begins in the image. */
 static int append_column(struct part_writer *writer, struct writer_column *column, uint32_t from,
                          const struct part_record_block *block, size_t block_start,
                          struct err *err) {
@@ -107,14 +126,16 @@ static int append_column(struct part_writer *writer, struct writer_column *colum
     if ((code = column_slice(&column->view, from, block->rows, &writer->arena, &slice, err)))
       return code;
     if (slice.null_count < block->rows) {
-      size_t start = writer->out.size;
-      if ((code = append_image(writer, &slice, writer->options.level, &column->hint, &record.size,
-                               err)))
-        return code;
-      record.place = (uint32_t)(start - block_start);
-      record.checksum = checksum64(writer->out.data + start, record.size);
-      record.codec = column->hint.codec;
+      struct buffer *out = writer_target(writer, &column->values);
+      record.place =
+          writer->options.directory ? column->values.written + out->size : out->size - block_start;
+      if ((code = append_values(writer, column, &slice, out, &record, err))) return code;
       column_statistics_compute(&slice, writer->keys + from, &record.statistics);
+      if (writer->options.directory) writer->gathered += record.size;
+      const struct part_observer *observer = writer->options.observer;
+      if (observer && observer->values &&
+          (code = observer->values(observer->context, writer->blocks, column->id, &slice, err)))
+        return code;
     }
   }
   section_begin(&column->section, writer->blocks, 0);
@@ -147,8 +168,10 @@ static void add_block(struct part_writer *writer, const struct part_primary *pri
 int writer__block(struct part_writer *writer, uint32_t from, uint32_t rows,
                   const uint32_t *run_starts, uint32_t run_count, struct err *err) {
   arena_reset(&writer->arena);
-  uint64_t place = writer_place(writer);
-  size_t start = writer->out.size;
+  struct buffer *out = writer_target(writer, &writer->keys_stream);
+  uint64_t place =
+      writer->options.directory ? writer->keys_stream.written + out->size : writer_place(writer);
+  size_t start = out->size;
   struct part_primary primary = {
       .series_first = writer->series[from],
       .series_last = writer->series[from + rows - 1],
@@ -157,21 +180,24 @@ int writer__block(struct part_writer *writer, uint32_t from, uint32_t rows,
       .rows = rows,
       .runs = run_count,
   };
-  int code = run_count > 1 ? append_runs(writer, run_starts, run_count, &primary, err) : ERR_OK;
+  int code =
+      run_count > 1 ? append_runs(writer, run_starts, run_count, out, &primary, err) : ERR_OK;
   if (code) return code;
   struct column keys = column_of(TYPE_INT64, writer->keys + from, rows);
-  size_t keys_start = writer->out.size;
-  if ((code = append_image(writer, &keys, keys_level(writer), &writer->keys_hint,
-                           &primary.keys_size, err)))
+  size_t keys_start = out->size;
+  if ((code = append_image(out, &keys, keys_level(writer), &writer->keys_hint, &primary.keys_size,
+                           err)))
     return code;
-  primary.keys_checksum = checksum64(writer->out.data + keys_start, primary.keys_size);
+  primary.keys_checksum = checksum64(out->data + keys_start, primary.keys_size);
 
   struct part_record_block block = {rows, primary.key_min, primary.key_max};
   for (uint32_t i = 0; i < writer->column_count; i++)
     if ((code = append_column(writer, &writer->columns[i], from, &block, start, err))) return code;
-  primary.size = (uint32_t)(writer->out.size - start);
+  primary.size = (uint32_t)(out->size - start);
+  if (writer->options.directory) writer->gathered += primary.size;
   if ((code = append_primary(writer, &primary, place, err))) return code;
   add_block(writer, &primary, from);
+  if (writer->options.directory) return writer__spill(writer, err);
   if (writer->file && writer->out.size >= PART_PIECE_BYTES) return writer__flush(writer, err);
   return ERR_OK;
 }
