@@ -300,8 +300,10 @@ static int write_record(struct wal *wal, uint64_t first_commit, uint32_t commits
     log_warn(wal->options.logger, "store", "log segment given up after a failed write file=%s",
              os_file_path(wal->file));
     leave_segment(wal); /* what it owes to the modes that sync later is synced now or flushed */
+    wal->refused = true;
     return code;
   }
+  wal->refused = false;
   wal->position += total;
   if (wal->zeroed < wal->position) {
     wal->zeroed = wal->position;
@@ -369,12 +371,14 @@ int wal_sync_before_flush(struct wal *wal, struct err *err) {
 }
 
 void wal_close_orderly(struct wal *wal) {
-  if (!wal->file) return;
+  /* A record that was refused is voided by a segment behind it, so that it does not come back. */
+  if (!wal->file && !wal->refused) return;
   struct err err;
   uint8_t *memory = mem_alloc(wal->options.account, 2 * (size_t)WAL_BLOCK);
-  if (memory && wal->position + WAL_BLOCK <= wal->options.segment_bytes) {
+  if (memory && (!wal->file || wal->position + WAL_BLOCK <= wal->options.segment_bytes)) {
     uint8_t *record = memory + (-(uintptr_t)memory & (WAL_BLOCK - 1));
-    (void)write_record(wal, wal->first_commit, 0, WAL_RECORD_CLOSED, record, 0, &err);
+    uint64_t first = wal->file ? wal->first_commit : wal->last_commit + 1;
+    (void)write_record(wal, first, 0, WAL_RECORD_CLOSED, record, 0, &err);
   }
   mem_free(wal->options.account, memory, 2 * (size_t)WAL_BLOCK);
   if (wal->options.sync != STORE_SYNC_ALWAYS) (void)wal_sync(wal, &err);

@@ -43,6 +43,7 @@ struct wal {
   uint64_t next_incarnation;
   /* the writer's */
   struct os_file *file;               /* NULL: the next append begins a segment */
+  bool refused;                       /* the last record failed, and may be there all the same */
   uint64_t incarnation, first_commit; /* of its segment */
   uint64_t last_commit;               /* appended */
   uint64_t position;                  /* where the next record goes */
