@@ -24,8 +24,8 @@ struct ingest_options {
 
 /* Parses whole lines of line protocol into a piece. Bad lines are recorded in the piece
  * (table_piece_reject) with their line, column and reason, and the others go on; an error is
- * returned only when nothing more can be done (memory). *lines: lines seen, bad, blank and comment
- * ones included. */
+ * returned only when the fault is not the line's: memory refused, a read that failed. *lines: lines
+ * seen, bad, blank and comment ones included. */
 int ingest_line_protocol(struct table_piece *piece, struct ingest_cache *cache, struct str text,
                          const struct ingest_options *options, uint32_t *lines, struct err *err);
 

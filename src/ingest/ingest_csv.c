@@ -366,7 +366,7 @@ int ingest_csv_rows(struct ingest_csv *csv, struct table_piece *piece, uint32_t 
     int code = csv_reader_next(&csv->reader, &row, &found, &fault);
     if (!code && !found) break;
     if (!code) code = put_row(csv, piece, &row, &fault);
-    if (code && err_info(code)->class == ERR_CLASS_RESOURCE) {
+    if (code && !ingest__is_own_fault(code)) {
       if (err) *err = fault;
       return code;
     }

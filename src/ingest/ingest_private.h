@@ -2,9 +2,19 @@
 #ifndef NILO_INGEST_INGEST_PRIVATE_H
 #define NILO_INGEST_INGEST_PRIVATE_H
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "ingest/ingest.h"
+
+/* True when an error is the line's own, so that only the line is rejected. What the machine failed
+ * at (memory, reads, damage) fails the body: a line would be lost that its sender has no reason to
+ * send again. */
+static inline bool ingest__is_own_fault(int code) {
+  enum err_class class = err_info(code)->class;
+  return class == ERR_CLASS_VALIDATION || class == ERR_CLASS_NOT_FOUND;
+}
 
 /* ---- the cache (ingest_cache.c) ---- */
 /* A field as lines of one shape spell it: "name=" and its type. */

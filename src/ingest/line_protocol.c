@@ -174,7 +174,7 @@ static int one_line(struct line_context *context, struct err *err) {
   err_reset(&fault);
   int code = ingest__line(context, &fault);
   if (!code) return ERR_OK;
-  if (err_info(code)->class == ERR_CLASS_RESOURCE) {
+  if (!ingest__is_own_fault(code)) {
     if (err) *err = fault;
     return code;
   }

@@ -307,6 +307,38 @@ static void test_a_drop_that_fails(void **state) {
   expect_rows(fixture, "m", "t=a 10 v=1\n");
 }
 
+static enum os_sim_verdict fail_reads(void *context, const struct os_sim_event *event, int *code) {
+  (void)context;
+  *code = ERR_IO;
+  return strcmp(event->call, "read") == 0 ? OS_SIM_FAIL : OS_SIM_GO;
+}
+
+/* A series that cannot be looked up is no fault of its line: the body fails, and can be sent again.
+ */
+static void test_a_read_that_fails_rejects_no_line(void **state) {
+  struct fixture *fixture = *state;
+  fixture_write(fixture, "db", "m,t=a v=1 10");
+  flush(fixture);
+  fixture_reopen(fixture);
+  struct table_write_options options = {.database = STR("db")};
+  struct ingest_options ingest = {.precision = TIME_NS};
+  struct table_write *write;
+  struct table_piece *piece;
+  struct err err;
+  uint32_t lines;
+  err_reset(&err);
+  assert_int_equal(table_write_begin(fixture->engine, &options, &write, &err), ERR_OK);
+  assert_int_equal(table_write_piece(write, 0, &piece, &err), ERR_OK);
+  os_sim_watch(fixture->os, fail_reads, NULL);
+  assert_int_equal(ingest_line_protocol(piece, fixture->cache, STR("m,t=a v=2 20\nm,t=b v=3 30"),
+                                        &ingest, &lines, &err),
+                   ERR_IO);
+  os_sim_watch(fixture->os, NULL, NULL);
+  table_write_abort(write);
+  fixture_write(fixture, "db", "m,t=a v=2 20");
+  expect_rows(fixture, "m", "t=a 10 v=1\nt=a 20 v=2\n");
+}
+
 static int count_tables(void *context, struct catalog_table *table) {
   (void)table;
   ++*(int *)context;
@@ -574,6 +606,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_a_drop_between_parsing_and_joining, begin, end),
       cmocka_unit_test_setup_teardown(test_ids_are_not_given_again, begin, end),
       cmocka_unit_test_setup_teardown(test_a_drop_that_fails, begin, end),
+      cmocka_unit_test_setup_teardown(test_a_read_that_fails_rejects_no_line, begin, end),
       cmocka_unit_test_setup_teardown(test_a_commit_that_fails_then_one_that_does_not, begin, end),
       cmocka_unit_test_setup_teardown(test_a_rejected_row_makes_nothing, begin, end),
       cmocka_unit_test_setup_teardown(test_types_are_fixed_by_lines_that_stay, begin, end),
