@@ -23,6 +23,10 @@
 #include "os/sim.h"
 #include "store/store.h"
 
+struct ingest_cache;
+struct table_engine;
+struct table_snapshot;
+
 enum {
   SIM_STORES_MAX = 6,
   SIM_WRITERS_MAX = 4,
@@ -259,6 +263,8 @@ struct sim_world {
   struct mem_account own;     /* the simulator's */
   struct store_options options;
   struct store_shard *shard;
+  struct table_engine *engine; /* in the world of tables: it has the shard */
+  struct ingest_cache *cache;  /* of lines; whoever parses takes it */
   struct sim_history history;
   struct sim_answer *answers;
   size_t answer_count, answer_capacity;
@@ -308,9 +314,33 @@ void sim_actors_run(struct sim_world *world);
 /* One commit as `dice` have it, and its answer. */
 int sim_write(struct sim_world *world, unsigned kind, uint64_t dice);
 
+/* sim_table.c: in the world of tables, store n is the table "tn" of the database "db": series are
+ * the tag "host", columns the fields a, b and c. */
+/* Opens the engine (else the store alone), makes the database where it is missing, and sets
+ * world->shard. */
+int sim_open(struct sim_world *world, struct err *err);
+void sim_close(struct sim_world *world);
+/* Writes an attempt as one body of line protocol. */
+int sim_table_write(struct sim_world *world, const struct sim_attempt *attempt, uint64_t *number,
+                    struct err *err);
+/* As sim_read. */
+int sim_table_read(struct sim_world *world, struct table_snapshot *snapshot,
+                   const struct sim_question *question, struct sim_rows *rows, uint64_t *damaged,
+                   struct err *err);
+
+/* A pinned snapshot of either world. */
+struct sim_pin {
+  struct store_snapshot *store;
+  struct table_snapshot *tables;
+};
+int sim_pin_acquire(struct sim_world *world, struct sim_pin *pin, struct err *err);
+void sim_pin_release(struct sim_pin *pin);
+
 /* sim_oracle.c */
+/* The number that a stored value of column c was made from (sim_actors.c, fill_columns). */
+uint32_t sim_value_of(struct sim_world *world, const struct column *column, int c, int64_t row);
 /* Reads what is asked for; rows that do not fit the columns' types are a violation. */
-int sim_read(struct sim_world *world, struct store_snapshot *snapshot,
+int sim_read(struct sim_world *world, const struct sim_pin *pin,
              const struct sim_question *question, struct sim_rows *rows, uint64_t *damaged,
              struct err *err);
 struct sim_question sim_question_all(uint64_t store);
@@ -323,8 +353,5 @@ void sim_answers_settle(struct sim_world *world, bool final);
 void sim_oracle_start(struct sim_world *world);
 /* The same where a bit was turned: what is not exact must say so. Returns false when it is not. */
 bool sim_oracle_degraded(struct sim_world *world);
-
-/* sim_table.c: the world of tables. */
-void sim_table_run(const struct sim_plan *plan, struct sim_stats *stats, bool trace);
 
 #endif

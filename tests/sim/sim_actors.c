@@ -32,8 +32,14 @@ static void remove_equal_places(struct sim_rows *rows) {
   rows->count = kept;
 }
 
+/* A line needs a field, and times have their limits. */
+static void fit_line(struct sim_row *row) {
+  if (row->present == 0) row->present = 1;
+  if (row->key < 0 || row->key > 100000) row->key &= 1023;
+}
+
 static void draw_rows(struct sim_change *change, enum store_policy policy, uint64_t count,
-                      uint64_t *dice) {
+                      bool lines, uint64_t *dice) {
   bool large = count > 100;
   uint64_t series = 1 + sim_draw_below(dice, SERIES);
   int64_t key = (int64_t)sim_draw_below(dice, 1000);
@@ -44,6 +50,7 @@ static void draw_rows(struct sim_change *change, enum store_policy policy, uint6
                           .order = (uint32_t)i,
                           .present = (uint8_t)sim_draw_below(dice, 1 << SIM_COLUMNS)};
     if (sim_draw_once_in(dice, 2)) row.present = (1 << SIM_COLUMNS) - 1;
+    if (lines) fit_line(&row);
     for (int c = 0; c < SIM_COLUMNS; c++)
       row.value[c] = row.present >> c & 1 ? (uint32_t)sim_draw_below(dice, values) : 0;
     sim_rows_add(&change->rows, &row);
@@ -93,14 +100,14 @@ static void draw_attempt(struct sim_world *world, unsigned kind, uint64_t dice,
     bool many = kind == STEP_WRITE_LARGE && !large && !sim_draw_once_in(&dice, 3);
     large |= many;
     if (many) rows = 200 + sim_draw_below(&dice, LARGE_ROWS);
-    bool deletes = kind == STEP_DELETE && !sim_draw_once_in(&dice, 3);
+    bool deletes = kind == STEP_DELETE && !config->tables && !sim_draw_once_in(&dice, 3);
     struct sim_change *change = sim_attempt_change(attempt, store);
     if (deletes) draw_delete(change, &dice);
     if (deletes && sim_draw_once_in(&dice, 4)) draw_delete(change, &dice);
     if (!deletes || sim_draw_once_in(&dice, 2))
-      draw_rows(change, config->policy[store], rows, &dice);
+      draw_rows(change, config->policy[store], rows, config->tables, &dice);
   }
-  if (kind == STEP_DROP && config->stores > 2) {
+  if (kind == STEP_DROP && config->stores > 2 && !config->tables) {
     struct sim_change *change =
         sim_attempt_change(attempt, 3 + sim_draw_below(&dice, config->stores - 2));
     sim_rows_deinit(&change->rows);
@@ -192,6 +199,7 @@ static void packed_deinit(struct packed *packed) {
 
 static int submit(struct sim_world *world, struct sim_attempt *attempt, uint64_t *number,
                   struct err *err) {
+  if (world->engine) return sim_table_write(world, attempt, number, err);
   struct packed *packed = calloc(attempt->change_count, sizeof *packed);
   struct store_rows *rows = calloc(attempt->change_count, sizeof *rows);
   if (!packed || !rows) abort();
@@ -236,35 +244,36 @@ int sim_write(struct sim_world *world, unsigned kind, uint64_t dice) {
 /* ---- reading ---- */
 
 struct held {
-  struct store_snapshot *snapshot;
+  struct sim_pin pin;
+  bool pinned;
   uint64_t commit;
   struct sim_rows rows[SIM_STORES_MAX + 1];
   bool read[SIM_STORES_MAX + 1];
 };
 
-/* Pins the newest snapshot: it must hold what was acknowledged before. */
-static struct store_snapshot *pin(struct sim_world *world, uint64_t *commit) {
-  struct store_snapshot *snapshot = NULL;
+/* Pins the newest snapshot: it must hold what was acknowledged before. False when a fault kept it
+ * from that. */
+static bool pin_newest(struct sim_world *world, struct sim_pin *pin, uint64_t *commit) {
   struct err err;
   uint64_t acknowledged = world->highest;
-  int code = store_snapshot_acquire(world->shard, &snapshot, &err);
+  int code = sim_pin_acquire(world, pin, &err);
   if (code) {
-    sim_expect_explained(world, "pinning a snapshot", code, &err);
-    return NULL;
+    if (!os_sim_crashed(world->os)) sim_expect_explained(world, "pinning a snapshot", code, &err);
+    return false;
   }
-  *commit = store_snapshot_commit(snapshot);
+  *commit = store_snapshot_commit(pin->store);
   if (*commit < acknowledged)
     sim_violation(world, "a snapshot ends at commit %llu, after %llu was acknowledged",
                   (unsigned long long)*commit, (unsigned long long)acknowledged);
-  return snapshot;
+  return true;
 }
 
 /* False when a fault kept it from reading. */
-static bool read_held(struct sim_world *world, struct store_snapshot *snapshot,
+static bool read_held(struct sim_world *world, const struct sim_pin *pin,
                       const struct sim_question *question, struct sim_rows *rows) {
   struct err err;
   uint64_t damaged = 0;
-  int code = sim_read(world, snapshot, question, rows, &damaged, &err);
+  int code = sim_read(world, pin, question, rows, &damaged, &err);
   if (os_sim_crashed(world->os)) {
     sim_rows_deinit(rows);
     return false;
@@ -296,29 +305,28 @@ static struct sim_question draw_question(const struct sim_world *world, uint64_t
 static void step_read(struct sim_world *world, uint64_t dice) {
   uint64_t commit;
   struct sim_rows rows;
-  struct store_snapshot *snapshot = pin(world, &commit);
-  if (!snapshot) return;
+  struct sim_pin pin;
+  if (!pin_newest(world, &pin, &commit)) return;
   struct sim_question question = draw_question(world, &dice);
-  if (read_held(world, snapshot, &question, &rows))
-    sim_answer_check(world, commit, &question, &rows);
-  store_snapshot_release(snapshot);
+  if (read_held(world, &pin, &question, &rows)) sim_answer_check(world, commit, &question, &rows);
+  sim_pin_release(&pin);
 }
 
 static void step_hold(struct sim_world *world, struct held *held) {
   *held = (struct held){0};
-  held->snapshot = pin(world, &held->commit);
-  for (uint64_t store = 1; held->snapshot && store <= world->plan->config.stores; store++) {
+  held->pinned = pin_newest(world, &held->pin, &held->commit);
+  for (uint64_t store = 1; held->pinned && store <= world->plan->config.stores; store++) {
     struct sim_question question = sim_question_all(store);
-    held->read[store] = read_held(world, held->snapshot, &question, &held->rows[store]);
+    held->read[store] = read_held(world, &held->pin, &question, &held->rows[store]);
   }
 }
 
 /* Whatever happened meanwhile, the snapshot's answers are the same. */
 static void look_again(struct sim_world *world, struct held *held) {
-  for (uint64_t store = 1; held->snapshot && store <= world->plan->config.stores; store++) {
+  for (uint64_t store = 1; held->pinned && store <= world->plan->config.stores; store++) {
     struct sim_question question = sim_question_all(store);
     struct sim_rows rows;
-    if (!held->read[store] || !read_held(world, held->snapshot, &question, &rows)) continue;
+    if (!held->read[store] || !read_held(world, &held->pin, &question, &rows)) continue;
     size_t at = sim_rows_difference(&held->rows[store], &rows);
     if (at != SIZE_MAX)
       sim_violation(world, "a held snapshot of commit %llu changed: store %llu, row %zu of %zu",
@@ -334,7 +342,7 @@ static void let_go(struct sim_world *world, struct held *held) {
     if (held->read[store]) sim_answer_check(world, held->commit, &question, &held->rows[store]);
     sim_rows_deinit(&held->rows[store]);
   }
-  store_snapshot_release(held->snapshot);
+  if (held->pinned) sim_pin_release(&held->pin);
   *held = (struct held){0};
 }
 
@@ -378,7 +386,7 @@ static void take_step(struct actor *actor, const struct sim_step *step, struct h
     step_read(world, dice);
     break;
   case STEP_HOLD:
-    if (!one->snapshot) step_hold(world, one);
+    if (!one->pinned) step_hold(world, one);
     break;
   case STEP_LOOK_AGAIN:
     look_again(world, one);
@@ -408,7 +416,7 @@ static void actor_main(void *context) {
     take_step(actor, step, held);
   }
   for (int i = 0; i < SIM_HELD_MAX; i++) {
-    if (!held[i].snapshot) continue;
+    if (!held[i].pinned) continue;
     if (!os_sim_crashed(world->os)) look_again(world, &held[i]);
     let_go(world, &held[i]);
   }

@@ -24,8 +24,7 @@ struct sim_question sim_question_all(uint64_t store) {
                                .columns = (1 << SIM_COLUMNS) - 1};
 }
 
-/* The number that a stored value was made from (sim_actors.c, fill_columns). */
-static uint32_t value_of(struct sim_world *world, const struct column *column, int c, int64_t row) {
+uint32_t sim_value_of(struct sim_world *world, const struct column *column, int c, int64_t row) {
   if (c == 0) return (uint32_t)(column->i64[row] / 3);
   if (c == 2) return (uint32_t)(column->f64[row] * 8);
   struct str text = column_str(column, row);
@@ -46,15 +45,16 @@ static void take_chunk(struct sim_world *world, const struct store_chunk *chunk,
       for (uint32_t c = 0; c < columns; c++)
         if (column_is_valid(&chunk->columns[c], i)) {
           row.present |= (uint8_t)(1u << column_of[c]);
-          row.value[column_of[c]] = value_of(world, &chunk->columns[c], column_of[c], i);
+          row.value[column_of[c]] = sim_value_of(world, &chunk->columns[c], column_of[c], i);
         }
       sim_rows_add(rows, &row);
     }
 }
 
-int sim_read(struct sim_world *world, struct store_snapshot *snapshot,
+int sim_read(struct sim_world *world, const struct sim_pin *pin,
              const struct sim_question *question, struct sim_rows *rows, uint64_t *damaged,
              struct err *err) {
+  if (pin->tables) return sim_table_read(world, pin->tables, question, rows, damaged, err);
   uint32_t wanted[SIM_COLUMNS];
   int column_of[SIM_COLUMNS];
   struct store_scan_spec spec = {.store = question->store,
@@ -74,7 +74,7 @@ int sim_read(struct sim_world *world, struct store_snapshot *snapshot,
   struct store_scan *scan = NULL;
   struct store_chunk chunk = {.rows = 1};
   *rows = (struct sim_rows){0};
-  int code = store_scan_open(snapshot, &spec, &scan, err);
+  int code = store_scan_open(pin->store, &spec, &scan, err);
   while (code == ERR_OK && chunk.rows) {
     code = store_scan_next(scan, &chunk, err);
     if (code == ERR_OK && chunk.rows) code = store_scan_load(scan, &chunk, true, UINT64_MAX, err);
@@ -164,16 +164,16 @@ struct contents {
 };
 
 static int read_contents(struct sim_world *world, struct contents *contents, struct err *err) {
-  struct store_snapshot *snapshot;
+  struct sim_pin pin;
   *contents = (struct contents){0};
-  int code = store_snapshot_acquire(world->shard, &snapshot, err);
+  int code = sim_pin_acquire(world, &pin, err);
   if (code) return code;
-  contents->last = store_snapshot_commit(snapshot);
+  contents->last = store_snapshot_commit(pin.store);
   for (uint64_t store = 1; store <= world->plan->config.stores && code == ERR_OK; store++) {
     struct sim_question question = sim_question_all(store);
-    code = sim_read(world, snapshot, &question, &contents->stores[store], &contents->damaged, err);
+    code = sim_read(world, &pin, &question, &contents->stores[store], &contents->damaged, err);
   }
-  store_snapshot_release(snapshot);
+  sim_pin_release(&pin);
   return code;
 }
 

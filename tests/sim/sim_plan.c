@@ -27,7 +27,7 @@ static void draw_config(struct sim_config *config, uint64_t seed, uint64_t *dice
   static const enum store_policy policies[] = {STORE_KEEP_ALL, STORE_DROP_TWINS,
                                                STORE_NEWEST_COLUMN, STORE_NEWEST_ROW};
   *config = (struct sim_config){.seed = seed};
-  (void)sim_draw_once_in(dice, 8);
+  config->tables = sim_draw_once_in(dice, 5);
   config->form = STORE_FORM_SHARD;
   config->sync = STORE_SYNC_ALWAYS;
   if (sim_draw_once_in(dice, 4)) config->sync = STORE_SYNC_INTERVAL;
@@ -42,6 +42,12 @@ static void draw_config(struct sim_config *config, uint64_t seed, uint64_t *dice
   config->readers = 1 + (unsigned)sim_draw_below(dice, SIM_READERS_MAX);
   for (unsigned i = 1; i <= SIM_STORES_MAX; i++)
     config->policy[i] = policies[sim_draw_below(dice, 4)];
+  for (unsigned i = 1; i <= SIM_STORES_MAX && config->tables; i++)
+    config->policy[i] = STORE_NEWEST_COLUMN;
+  if (config->tables) {
+    config->sync = STORE_SYNC_ALWAYS;
+    config->form = STORE_FORM_SHARD;
+  }
   if (sim_draw_once_in(dice, 3)) config->partition_width = 16 << sim_draw_below(dice, 6);
   config->log_segment_bytes = (uint64_t)128 << (10 + sim_draw_below(dice, 3));
   config->log_bytes_max = config->log_segment_bytes * (2 + sim_draw_below(dice, 3));
