@@ -337,6 +337,8 @@ static int check_policies(struct store_shard *shard, const struct store_rows *ro
   struct store_snapshot *root = shard__pin(shard);
   for (size_t i = 0; i < count && code == ERR_OK; i++) {
     const struct store_version *version = root_map_find(&root->map, rows[i].store);
+    code = shard__check_store(shard, &rows[i], err);
+    if (code) break;
     if (version && !version->dropped && !rows[i].drop && version->policy != rows[i].policy)
       code = err_set(err, ERR_INVALID_ARGUMENT, "store %llu has policy %d, not %d",
                      (unsigned long long)rows[i].store, (int)version->policy, (int)rows[i].policy);

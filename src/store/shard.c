@@ -231,6 +231,7 @@ static int prepare_directory(struct store_shard *shard, struct err *err) {
     if (!os_path_exists(shard->os, path)) code = os_dir_create(shard->os, path, err);
   }
   if (code == ERR_OK) code = take_lock(shard, err);
+  if (code == ERR_OK) code = shard__check_form(shard, err);
   if (code == ERR_OK && !shard->options.read_only) code = make_directories(shard, err);
   return code;
 }

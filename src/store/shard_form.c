@@ -27,6 +27,41 @@ const struct shard_form *shard__form(enum store_form form) {
   return &forms[form];
 }
 
+/* ---- what belongs into a directory ---- */
+
+static int visit_form(void *context, const char *name, bool is_dir) {
+  bool *seen = context;
+  if (is_dir && !strcmp(name, "manifest")) seen[STORE_FORM_SHARD] = true;
+  if (!is_dir && strspn(name, "0123456789abcdef") == 16 && !strcmp(name + 16, ".snapshot"))
+    seen[STORE_FORM_ALONE] = true;
+  return 0;
+}
+
+int shard__check_form(struct store_shard *shard, struct err *err) {
+  bool seen[2] = {false, false};
+  enum store_form form = shard->options.form;
+  int code = os_dir_list(shard->os, shard->options.path, visit_form, seen, err);
+  if (code || seen[form] || !seen[!form]) return code;
+  code = err_set(err, ERR_INVALID_ARGUMENT,
+                 form == STORE_FORM_SHARD ? "%s is a directory of one store by itself"
+                                          : "%s is a directory of many stores",
+                 shard->options.path);
+  err_hint(err, "open it as what it is, or name another directory");
+  return code;
+}
+
+int shard__check_store(const struct store_shard *shard, const struct store_rows *rows,
+                       struct err *err) {
+  uint64_t only = shard->form->only_store;
+  if (!only || (rows->store == only && !rows->drop)) return ERR_OK;
+  if (rows->store != only)
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s has one store, %llu, and no store %llu",
+                   shard->options.path, (unsigned long long)only, (unsigned long long)rows->store);
+  int code = err_set(err, ERR_UNSUPPORTED, "the only store of a directory cannot be dropped");
+  err_hint(err, "delete all rows, or close it and remove %s", shard->options.path);
+  return code;
+}
+
 /* ---- names ---- */
 
 void shard__parts_folder_in(const struct shard_form *form, const char *directory, char *out,

@@ -309,6 +309,11 @@ void output_set_deinit(struct output_set *set, bool done);
 
 /* ---- shard_form.c: where parts are ---- */
 const struct shard_form *shard__form(enum store_form form);
+/* ERR_INVALID_ARGUMENT when the directory is of another form. */
+int shard__check_form(struct store_shard *shard, struct err *err);
+/* ERR_INVALID_ARGUMENT or ERR_UNSUPPORTED for what the form does not have: other stores, a drop. */
+int shard__check_store(const struct store_shard *shard, const struct store_rows *rows,
+                       struct err *err);
 /* The path of the folder of parts, and of what holds the parts of an epoch. */
 void shard__parts_folder(const struct store_shard *shard, char *out, size_t size);
 void shard__part_path(const struct store_shard *shard, uint64_t epoch, char *out, size_t size);
