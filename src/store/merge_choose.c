@@ -23,7 +23,11 @@
 #include "base/buffer.h"
 #include "base/err.h"
 
-enum { LANES_MAX = 4, NEIGHBOURS = MERGE_PARTS_MAX - 1 };
+enum {
+  LANES_MAX = 4,
+  NEIGHBOURS = MERGE_PARTS_MAX - 1,
+  FULL_ROW_MAX = 64, /* of a group that not all of may be merged */
+};
 
 struct entry {
   struct store_part *part;
@@ -61,12 +65,6 @@ static bool inside(const struct entry *entry, struct partition_span span) {
 
 /* ---- what may be merged ---- */
 
-static bool is_member(const uint32_t *set, uint32_t count, uint32_t entry) {
-  for (uint32_t i = 0; i < count; i++)
-    if (set[i] == entry) return true;
-  return false;
-}
-
 static bool touches_member(const struct chooser *chooser, const uint32_t *set, uint32_t count,
                            const struct entry *other) {
   for (uint32_t i = 0; i < count; i++)
@@ -85,9 +83,13 @@ static bool may_merge(const struct chooser *chooser, const uint32_t *set, uint32
     if (entry->commit_min < hull.commit_min) hull.commit_min = entry->commit_min;
     if (entry->commit_max > hull.commit_max) hull.commit_max = entry->commit_max;
   }
-  for (uint32_t i = 0; i < chooser->count; i++) {
+  for (uint32_t i = 0, member = 0; i < chooser->count; i++) {
     const struct entry *other = &chooser->entries[i];
-    if (!overlaps(other, hull.first, hull.last) || is_member(set, count, i)) continue;
+    if (member < count && set[member] == i) {
+      member++;
+      continue;
+    }
+    if (!overlaps(other, hull.first, hull.last)) continue;
     if (other->commit_min <= hull.commit_max && other->commit_max >= hull.commit_min) return false;
     if (!touches_member(chooser, set, count, other)) return false;
   }
@@ -279,24 +281,38 @@ static void look_around(struct chooser *chooser, uint32_t middle) {
 
 /* ---- everything that can be merged ---- */
 
-/* The longest row of parts of a group that nothing comes between. */
-static void propose_rows(struct chooser *chooser, const uint32_t *group, uint32_t count) {
-  for (uint32_t from = 0; from < count;) {
-    uint32_t end = from + 1;
-    uint64_t bytes = chooser->entries[group[from]].bytes;
-    while (end < count && may_merge(chooser, group + from, end + 1 - from))
-      bytes += chooser->entries[group[end++]].bytes;
+/* Whether parts hang together by partitions. `scratch` has room for twice `count`. */
+static bool is_group(const struct chooser *chooser, const uint32_t *set, uint32_t count,
+                     uint32_t *scratch) {
+  uint32_t left_count = count;
+  memcpy(scratch, set, count * sizeof *set);
+  return take_group(chooser, scratch, &left_count, scratch + count) == count;
+}
+
+/* All of a group or, where something comes between, the longest rows that nothing comes between. */
+static void propose_rows(struct chooser *chooser, const uint32_t *group, uint32_t count,
+                         uint32_t *scratch) {
+  for (uint32_t from = 0; from + 1 < count;) {
+    uint32_t end = count, most = from + FULL_ROW_MAX;
+    while (end > from + 1 &&
+           !((end == count || end <= most) && may_merge(chooser, group + from, end - from) &&
+             is_group(chooser, group + from, end - from, scratch)))
+      end = end > most + 1 ? most : end - 1;
+    uint64_t bytes = 0;
+    for (uint32_t i = from; i < end; i++)
+      bytes += chooser->entries[group[i]].bytes;
     if (end - from >= 2) propose(chooser, group + from, end - from, bytes, end - from);
     from = end;
   }
 }
 
-static void choose_full(struct chooser *chooser, uint32_t *left, uint32_t *group) {
+static void choose_full(struct chooser *chooser, uint32_t *left, uint32_t *group,
+                        uint32_t *scratch) {
   uint32_t left_count = 0;
   for (uint32_t i = 0; i < chooser->count; i++)
     if (chooser->entries[i].allowed) left[left_count++] = i;
   while (left_count)
-    propose_rows(chooser, group, take_group(chooser, left, &left_count, group));
+    propose_rows(chooser, group, take_group(chooser, left, &left_count, group), scratch);
   if (chooser->best_count) return;
   for (uint32_t i = 0; i < chooser->count; i++)
     if (chooser->entries[i].allowed && chooser->entries[i].bytes <= chooser->rules->split_bytes)
@@ -349,16 +365,14 @@ static void fill_entries(const struct store_version *version, const struct merge
 int merge_choose(const struct store_version *version, const struct merge_rules *rules,
                  struct merge_choice *choice, struct err *err) {
   uint32_t count = version->disk_count;
-  size_t size = (count + MERGE_PARTS_MAX) * (sizeof(struct entry) + 3 * sizeof(uint32_t));
+  size_t size = (count + MERGE_PARTS_MAX) * (sizeof(struct entry) + 5 * sizeof(uint32_t));
   if (count < 2) return ERR_OK;
   struct entry *entries = mem_alloc(rules->account, size);
   if (!entries) return mem_refused(rules->account, size, err);
   uint32_t *numbers = (uint32_t *)(entries + count + MERGE_PARTS_MAX);
   struct chooser chooser = {.rules = rules, .entries = entries, .count = count, .best = numbers};
   fill_entries(version, rules, entries, &choice->settled);
-  if (rules->full)
-    choose_full(&chooser, numbers + count + MERGE_PARTS_MAX,
-                numbers + 2 * (count + MERGE_PARTS_MAX));
+  if (rules->full) choose_full(&chooser, numbers + count, numbers + 2 * count, numbers + 3 * count);
   for (uint32_t i = 0; i < count && !rules->full; i++)
     if (entries[i].fresh && entries[i].allowed) look_around(&chooser, i);
   for (uint32_t i = 0; i < chooser.best_count; i++)
