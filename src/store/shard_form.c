@@ -15,7 +15,8 @@ static const struct shard_form forms[] = {
                           .folders = shard_folders,
                           .parts_folder = "/parts",
                           .suffix = ".part"},
-    [STORE_FORM_ALONE] = {.folders = alone_folders,
+    [STORE_FORM_ALONE] = {.medium = &snapshot_files,
+                          .folders = alone_folders,
                           .parts_folder = "",
                           .suffix = "",
                           .only_store = 1,
@@ -109,7 +110,9 @@ int shard__part_file_open(struct store_shard *shard, uint64_t epoch, struct part
                           struct err *err) {
   char folder[4096];
   shard__parts_folder(shard, folder, sizeof folder);
-  return part_file_open(shard->handles, &shard->parts, folder, epoch, file, err);
+  return shard->form->directories
+             ? part_directory_open(shard->handles, &shard->parts, folder, epoch, file, err)
+             : part_file_open(shard->handles, &shard->parts, folder, epoch, file, err);
 }
 
 int shard__sync_parts(struct store_shard *shard, struct err *err) {
@@ -120,7 +123,8 @@ int shard__sync_parts(struct store_shard *shard, struct err *err) {
 
 int shard__part_open(struct store_shard *shard, struct part_file *file, uint64_t offset,
                      uint64_t size, struct store_part **part, struct err *err) {
-  return part_open_file(file, offset, size, &shard->parts, part, err);
+  return shard->form->directories ? part_open_directory(file, &shard->parts, part, err)
+                                  : part_open_file(file, offset, size, &shard->parts, part, err);
 }
 
 int shard__remove_parts(const struct shard_form *form, struct os *os, const char *path,

@@ -4,7 +4,7 @@
 #include "store/shard_private.h"
 
 enum { STORE = 1 };
-static const enum store_form forms[] = {STORE_FORM_SHARD};
+static const enum store_form forms[] = {STORE_FORM_SHARD, STORE_FORM_ALONE};
 enum { FORMS = sizeof forms / sizeof *forms };
 
 static void init(struct fixture *fixture, uint64_t seed, enum store_form form) {
