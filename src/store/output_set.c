@@ -119,7 +119,8 @@ int output_set_write(struct output_set *set, const struct output_source *source,
     bool single = cell->span.first == cell->span.last;
     own.keys = cell->keys;
     own.partition_width = single ? partitions.width : 0;
-    own.partition_start = single ? partition_keys(&partitions, cell->span).min : 0;
+    /* Told apart from a part that was not cut at all. */
+    own.partition_start = single ? partition_keys(&partitions, cell->span).min : INT64_MIN;
     code = write_piece(set, &own, cell->bytes >= own_file_bytes, err);
   }
   buffer_deinit(&cells);

@@ -79,6 +79,7 @@ static int take_file(struct link_work *work, const char *from, const char *to) {
   struct store_link_file file = {.path = below_target(work, to)};
   struct err refused;
   if (work->options.has && work->options.has(work->options.context, from, file.path)) return ERR_OK;
+  if (work->options.has && work->options.has(work->options.context, from, file.path)) return ERR_OK;
   file.copied = work->options.copy || os_file_link(work->shard->os, from, to, &refused) != ERR_OK;
   int code = file.copied ? copy_file(work, from, to) : ERR_OK;
   if (code == ERR_OK) code = size_of(work, to, &file.bytes);

@@ -1,10 +1,11 @@
 /* Which parts live, told by the parts themselves.
  *
- * A part names its range of commits. Merges put neighbours together, so a part that another one
- * covers has been merged into it, or was written by a flush that failed and was done again: what it
- * holds, the other holds. The parts that nobody covers must then be the whole list: their ranges
- * begin with commit 1 and follow one another without a gap or an overlap. If they do not, a part is
- * missing, or rows went altogether, which looks the same; then nothing is guessed. */
+ * A part names its range of commits, and says whether it holds all of a store's keys or is a piece.
+ * Merges put neighbours together, so a part that another one covers has been merged into it, or was
+ * written by a flush that failed and was done again: what it holds, the other holds. The parts that
+ * nobody covers must then be the whole list: their ranges begin with commit 1 and follow one
+ * another without a gap or an overlap. If they do not, a part is missing, or rows went altogether,
+ * which looks the same; and of pieces nobody knows how many there were. Then nothing is guessed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct found_part {
   uint64_t store;
   enum store_policy policy;
   uint8_t shard[16];
-  bool split; /* it belongs to a range of keys */
+  bool piece; /* of a range of keys */
 };
 
 struct finding {
@@ -58,7 +59,7 @@ static int look_at(struct finding *finding, uint64_t epoch, struct err *err) {
         .epoch = epoch, .store = part_store(part), .policy = part_policy(part)};
     store_part_facts(part, &found.facts);
     memcpy(found.shard, part->meta.shard, sizeof found.shard);
-    found.split = part->meta.partition_width != 0;
+    found.piece = part->meta.partition_width || part->meta.partition_start;
     if (found.facts.id >> 20 == epoch && !buffer_append(&finding->parts, &found, sizeof found))
       code = buffer_check(&finding->parts, err);
   }
@@ -94,7 +95,7 @@ static bool choose_parts(struct found_part *parts, size_t *count) {
   uint64_t covered = 0;
   for (size_t i = 0; i < *count; i++) {
     const struct found_part *part = &parts[i];
-    if (part->split || part->store != parts[0].store || part->policy != parts[0].policy ||
+    if (part->piece || part->store != parts[0].store || part->policy != parts[0].policy ||
         memcmp(part->shard, parts[0].shard, sizeof part->shard) != 0)
       return false;
     if (part->facts.commit_max <= covered) continue;
