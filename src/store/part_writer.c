@@ -314,9 +314,17 @@ int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form
 
 /* ---- appending ---- */
 
+/* Rows that say which commit wrote them may be several of one place (store/versions.h). */
+static bool has_commits(const struct store_rows *rows) {
+  for (uint32_t i = rows->column_count; i > 0; i--)
+    if (rows->columns[i - 1].id == STORE_COLUMN_COMMIT) return true;
+  return false;
+}
+
 /* Whether the rows continue the order; names the first that does not. Notes new series. */
 static int check_order(struct part_writer *writer, const struct store_rows *rows, struct err *err) {
-  bool strict = rows->policy == STORE_NEWEST_COLUMN || rows->policy == STORE_NEWEST_ROW;
+  bool strict = (rows->policy == STORE_NEWEST_COLUMN || rows->policy == STORE_NEWEST_ROW) &&
+                !has_commits(rows);
   uint64_t series = writer->series_last;
   int64_t key = writer->key_last;
   for (uint32_t i = 0; i < rows->rows; i++) {
