@@ -28,6 +28,8 @@ static const struct setting engine_settings[] = {
      "A table with unflushed rows older than this is flushed; 0: never by age."},
     {"storage.part_size_max", SETTING_SIZE, "512MiB", 1 << 20, INT64_C(1) << 40, NULL,
      "Parts at least this large are not merged again."},
+    {"storage.backup_directory", SETTING_STRING, "", 0, 3000, NULL,
+     "Where backups that are asked for through the server are made; empty: nowhere."},
     {"series.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
      "Memory for the active series of all tables; idle ones are found on disk."},
     {"ingest.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,

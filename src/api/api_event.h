@@ -2,7 +2,7 @@
 #ifndef NILO_API_API_EVENT_H
 #define NILO_API_API_EVENT_H
 
-#include "api/tools.h"
+#include "api/api_tools.h"
 #include "base/buffer.h"
 #include "wire/json.h"
 
@@ -35,6 +35,7 @@ struct api_progress {
 int api__progress(struct api_progress *progress, uint64_t done, uint64_t total, struct err *err);
 
 struct store_finding;
+/* A whole event of what a check has found. */
 void api__event_finding(const struct api_sink *sink, struct mem_account *account,
                         const struct store_finding *finding);
 

@@ -20,6 +20,8 @@ struct api_job {
   struct os_thread *thread;
   _Atomic bool cancelled;
   char database[ARGUMENT_MAX], table[ARGUMENT_MAX];
+  char target[ARGUMENT_MAX], previous[ARGUMENT_MAX]; /* paths */
+  char from[ARGUMENT_MAX], to[ARGUMENT_MAX];
   /* under the api's lock */
   enum job_state state;
   uint64_t done, total;
@@ -73,11 +75,18 @@ static int run_tool(struct api_job *job, const struct api_sink *sink, struct err
   struct api *api = job->api;
   uint64_t damages;
   struct api_compact compact = {str_from(job->database), str_from(job->table)};
+  struct api_backup backup = {.target = job->target,
+                              .previous = job->previous[0] ? job->previous : NULL,
+                              .database = str_from(job->database),
+                              .from = job->from[0] ? job->from : NULL,
+                              .to = job->to[0] ? job->to : NULL};
   switch (job->tool) {
   case API_JOB_CHECK:
     return api_check(api, sink, &damages, err);
   case API_JOB_COMPACT:
     return api_compact(api, &compact, sink, err);
+  case API_JOB_BACKUP:
+    return api_backup(api, &backup, sink, err);
   default:
     return err_set(err, ERR_UNSUPPORTED, "no such tool");
   }
@@ -148,14 +157,50 @@ static int copy_argument(char out[ARGUMENT_MAX], struct str text, struct err *er
   return ERR_OK;
 }
 
+/* A name becomes a path in the folder that the settings allow, and nowhere else. */
+static int backup_path(struct api *api, struct str name, const char *what, char out[ARGUMENT_MAX],
+                       struct err *err) {
+  const char *folder = api->options.settings
+                           ? settings_string(api->options.settings, "storage.backup_directory")
+                           : "";
+  if (!folder[0]) {
+    err_set(err, ERR_UNSUPPORTED, "this server has no place for backups");
+    err_hint(err, "set storage.backup_directory, or stop the server and back its directory up");
+    return ERR_UNSUPPORTED;
+  }
+  bool good = name.size && name.size < 200 && name.data[0] != '.';
+  for (size_t i = 0; i < name.size; i++)
+    good = good && name.data[i] != '/' && (unsigned char)name.data[i] >= 0x20;
+  if (!good) {
+    err_set(err, ERR_INVALID_ARGUMENT, "%s is a name without '/' that does not begin with '.'",
+            what);
+    err_hint(err, "it is made in the server's storage.backup_directory");
+    return ERR_INVALID_ARGUMENT;
+  }
+  if (snprintf(out, ARGUMENT_MAX, "%s/%.*s", folder, STR_ARG(name)) >= 3800)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "storage.backup_directory is too long");
+  return ERR_OK;
+}
+
+static int copy_arguments(struct api_job *job, const struct api_job_spec *spec, struct err *err) {
+  int code = copy_argument(job->database, spec->database, err);
+  if (!code) code = copy_argument(job->table, spec->table, err);
+  if (!code) code = copy_argument(job->from, spec->from, err);
+  if (!code) code = copy_argument(job->to, spec->to, err);
+  if (code || spec->tool != API_JOB_BACKUP) return code;
+  code = backup_path(job->api, spec->target, "the target", job->target, err);
+  if (!code && spec->previous.size)
+    code = backup_path(job->api, spec->previous, "the backup before", job->previous, err);
+  return code;
+}
+
 int api_job_start(struct api *api, const struct api_job_spec *spec, uint64_t *id, struct err *err) {
   struct api_job *job = mem_alloc_zero(&api->account, sizeof *job), *old = NULL;
   if (!job) return mem_refused(&api->account, sizeof *job, err);
   job->api = api;
   job->tool = spec->tool;
   buffer_init(&job->events, &api->account);
-  int code = copy_argument(job->database, spec->database, err);
-  if (!code) code = copy_argument(job->table, spec->table, err);
+  int code = copy_arguments(job, spec, err);
   os_mutex_lock(&api->lock);
   if (!code) code = make_room(api, spec->tool, &old, err);
   if (!code) {

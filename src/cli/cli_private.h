@@ -58,7 +58,7 @@ struct cli_command {
   int (*run)(struct cli *cli);
 };
 extern const struct cli_command cli_serve, cli_query, cli_write, cli_import, cli_inspect,
-    cli_config, cli_version, cli_check, cli_compact, cli_delete;
+    cli_config, cli_version, cli_check, cli_compact, cli_delete, cli_backup, cli_restore;
 
 /* Writes text with its control characters as \n, \t, \r or \x1b, since they would break a table or
  * command the terminal. `out` has room for four times the size; returns how much was used. */
@@ -108,7 +108,7 @@ int cli_door_call(struct cli_door *door, const char *method, struct str target, 
 /* Appends "name" with quotes and backslashes escaped, as InfluxQL has identifiers. */
 void cli_append_identifier(struct buffer *out, struct str name);
 
-/* ---- tools: events of api/tools.h, from this process or a server's job ---- */
+/* ---- tools: events of api/api_tools.h, from this process or a server's job ---- */
 struct cli_tool {
   struct cli *cli;
   bool json;      /* events as they are, one a line, but for progress */

@@ -1,7 +1,7 @@
 /* nilo check, nilo compact. */
 #include <string.h>
 
-#include "api/tools.h"
+#include "api/api_tools.h"
 #include "base/buffer.h"
 #include "cli/cli_private.h"
 

@@ -5,7 +5,7 @@
  * loopback address in its visitor's name. */
 #include <stdlib.h>
 
-#include "api/tools.h"
+#include "api/api_tools.h"
 #include "base/number.h"
 #include "server/routes.h"
 #include "server/server_private.h"
@@ -69,6 +69,16 @@ static void run_compact(struct request *request) {
   start(request, &spec);
 }
 
+static void run_backup(struct request *request) {
+  struct api_job_spec spec = {.tool = API_JOB_BACKUP,
+                              .database = request_param(request, "db"),
+                              .target = request_param(request, "to"),
+                              .previous = request_param(request, "previous"),
+                              .from = request_param(request, "from"),
+                              .to = request_param(request, "before")};
+  start(request, &spec);
+}
+
 static int parse_number(struct request *request, const char *name, uint64_t *value,
                         struct err *err) {
   struct str text = request_param(request, name);
@@ -115,6 +125,10 @@ void route_admin_check_begin(struct request *request) {
 
 void route_admin_compact_begin(struct request *request) {
   if (allowed(request)) request_run(request, run_compact);
+}
+
+void route_admin_backup_begin(struct request *request) {
+  if (allowed(request)) request_run(request, run_backup);
 }
 
 void route_admin_job_begin(struct request *request) {

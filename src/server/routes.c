@@ -13,6 +13,8 @@ static const struct route table[] = {
      route_admin_check_begin, NULL},
     {"/api/v1/admin/compact", "admin_compact", ROUTE_POST, ERROR_STYLE_V1, false,
      route_admin_compact_begin, NULL},
+    {"/api/v1/admin/backup", "admin_backup", ROUTE_POST, ERROR_STYLE_V1, false,
+     route_admin_backup_begin, NULL},
     {"/api/v1/admin/job", "admin_job", ROUTE_GET, ERROR_STYLE_V1, false, route_admin_job_begin,
      NULL},
     {"/api/v1/admin/cancel", "admin_cancel", ROUTE_POST, ERROR_STYLE_V1, false,

@@ -20,10 +20,12 @@ void route_ready_begin(struct request *request);
 /* GET /metrics: Prometheus text. */
 void route_metrics_begin(struct request *request);
 
-/* The tools, for the machine that the server runs on. POST check, POST compact?db=&table=: 202 and
- * {"job":N}. GET job?id=&from=: how far it is. POST cancel?id=. */
+/* The tools, for the machine that the server runs on. POST check, POST compact?db=&table=, POST
+ * backup?to=&db=&from=&before=&previous=: 202 and {"job":N}. GET job?id=&from=: how far it is. POST
+ * cancel?id=. */
 void route_admin_check_begin(struct request *request);
 void route_admin_compact_begin(struct request *request);
+void route_admin_backup_begin(struct request *request);
 void route_admin_job_begin(struct request *request);
 void route_admin_cancel_begin(struct request *request);
 

@@ -33,7 +33,7 @@ struct server_limits {
   uint64_t idle_ms, header_ms, body_ms, write_ms, grace_ms;
   int64_t connections_max;
   bool log_requests;
-  bool admin_remote; /* http.admin_remote */
+  bool admin_remote;        /* http.admin_remote */
   const char *allow_origin; /* http.allow_origin; "": none */
 };
 

@@ -214,5 +214,132 @@ class Delete(Case):
         self.assertEqual(self.left(), 3)
 
 
+class Backup(Case):
+    def values(self, data=None, db="d"):
+        return self.query("SELECT count(usage), sum(usage), sum(idle) FROM cpu; "
+                          "SELECT count(text) FROM note; SHOW SERIES", data, db)
+
+    def test_whole(self):
+        self.load()
+        self.write("d", ["cpu,host=new usage=7i,idle=1 99999999"])  # in the log only
+        before = self.values()
+        event, = [e for e in self.events("backup", self.data, "--to", "b") if e["event"] == "done"]
+        self.assertEqual(event["tool"], "backup")
+        self.assertGreater(event["bytes_linked"], 0)
+        self.assertIn("is whole", self.nilo("restore", "--verify", "b")[0])
+        self.assertIn("all is well", self.nilo("check", "b")[0])
+        self.write("d", ["cpu,host=later usage=1i 1"])
+        self.assertIn("restored commit", self.nilo("restore", "b", "--to", "r")[0])
+        self.assertEqual(self.values("r"), before)
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+        self.write("d", ["cpu,host=again usage=1i 1"], data="r")
+        self.assertIn("all is well", self.nilo("check", "r")[0])
+        self.assertIn("is whole", self.nilo("restore", "--verify", "b")[0])
+        self.assertEqual(self.values("b"), before)  # a backup is a directory itself
+
+    def test_incremental_chain(self):
+        self.load(rows=600)
+        self.nilo("backup", self.data, "--to", "b0")
+        expected = []
+        for i in range(1, 4):
+            self.write("d", [f"cpu,host=x{i} usage={i}i {i}"])
+            event = self.events("backup", self.data, "--to", f"b{i}", "--incremental-from",
+                                f"b{i - 1}")[-1]
+            self.assertGreater(event["files_elsewhere"], 0)
+            expected.append(self.values())
+        for i in range(1, 4):
+            self.nilo("restore", f"b{i}", "--to", f"r{i}")
+            self.assertEqual(self.values(f"r{i}"), expected[i - 1])
+        # Moved together, they are found beside each other; apart, they have to be named.
+        (self.folder / "moved").mkdir()
+        for i in range(4):
+            (self.folder / f"b{i}").rename(self.folder / "moved" / f"b{i}")
+        self.nilo("restore", "moved/b3", "--to", "s3")
+        self.assertEqual(self.values("s3"), expected[2])
+        (self.folder / "moved" / "b0").rename(self.folder / "apart")
+        err = self.nilo("restore", "moved/b3", "--to", "t3", status=1)[1]
+        self.assertIn("name the older backups", err)
+        self.assertFalse((self.folder / "t3").exists())
+        self.nilo("restore", "moved/b3", "apart", "--to", "t3")
+        self.assertEqual(self.values("t3"), expected[2])
+
+    def test_narrowed(self):
+        self.load(rows=240)
+        self.nilo("query", "--data", self.data, "CREATE DATABASE other")
+        self.write("other", ["m,secret=yes v=1 1"])
+        self.nilo("compact", self.data)
+        self.nilo("backup", self.data, "--to", "b", "--database", "d", "--partition", "1970-01-03")
+        self.nilo("restore", "b", "--to", "r")
+        self.assertEqual(self.query("SHOW DATABASES", "r").splitlines()[1:], ["databases,,d"])
+        rows = self.query("SELECT usage FROM cpu", "r").splitlines()[1:]
+        self.assertEqual(sorted(int(row.split(",")[-1]) for row in rows), list(range(48, 72)))
+        self.assertNotIn(b"secret", b"".join(path.read_bytes() for path in self.part_files(
+            self.folder / "r") if b"yes" in path.read_bytes()))
+        self.nilo("restore", "b", "--to", "x", "--database", "nope", status=1)
+        self.nilo("backup", self.data, "--to", "all")
+        self.nilo("restore", "all", "--to", "o", "--database", "other")
+        self.assertEqual(self.query("SELECT v FROM m", "o", db="other").splitlines()[1][-1], "1")
+        self.assertNotIn(",d", self.query("SHOW DATABASES", "o"))
+        self.nilo("backup", self.data, "--to", "n", "--database", "nope", status=1)
+        self.assertFalse((self.folder / "n").exists())
+
+    def test_damaged_and_unfinished(self):
+        self.load(rows=300)
+        self.nilo("backup", self.data, "--to", "b")
+        shutil.copytree(self.folder / "b", self.folder / "c")
+        flip(self.part_files(self.folder / "c")[0], 50)
+        out, err = self.nilo("restore", "c", "--to", "r", status=1)
+        self.assertIn("do not match their digest", out)
+        self.assertIn("backup is damaged", err)
+        self.assertFalse((self.folder / "r").exists())
+        self.assertFalse((self.folder / "r.restoring").exists())
+        for offset in range(0, (self.folder / "b" / "backup.json").stat().st_size, 7):
+            flip(self.folder / "b" / "backup.json", offset)
+            self.nilo("restore", "--verify", "b", status=1)
+            flip(self.folder / "b" / "backup.json", offset)
+        (self.folder / "b" / "backup.json").unlink()
+        err = self.nilo("restore", "b", "--to", "r", status=1)[1]
+        self.assertIn("no backup, or one that was not finished", err)
+        (self.folder / "full").mkdir()
+        (self.folder / "full" / "x").write_text("")
+        self.assertIn("not empty", self.nilo("backup", self.data, "--to", "full", status=1)[1])
+        self.nilo("backup", self.data, "--to", "b9")
+        self.assertIn("not empty", self.nilo("restore", "b9", "--to", "full", status=1)[1])
+        (self.folder / "empty").mkdir()
+        self.nilo("restore", "b9", "--to", "empty")
+        self.assertIn("all is well", self.nilo("check", "empty")[0])
+
+    def test_through_a_server(self):
+        self.load(rows=300)
+        (self.folder / "backups").mkdir()
+        with nilo_server.Server([f"--storage.backup_directory={self.folder}/backups"],
+                                folder=str(self.folder)) as server:
+            self.nilo("write", "--server", server.url, "--db", "d", "--precision", "s",
+                      stdin="cpu,host=live usage=5i 5\n")
+            self.assertIn("backup of commit",
+                          self.nilo("backup", "--server", server.url, "--to", "one")[0])
+            self.nilo("write", "--server", server.url, "--db", "d", "--precision", "s",
+                      stdin="cpu,host=live usage=6i 6\n")
+            self.nilo("backup", "--server", server.url, "--to", "two", "--incremental-from", "one")
+            for name in ("../out", "/tmp/out", ".", "a/b"):
+                self.nilo("backup", "--server", server.url, "--to", name, status=1)
+        self.nilo("restore", "backups/two", "--to", "r")
+        self.assertIn("302", self.query("SELECT count(usage) FROM cpu", "r"))
+        with nilo_server.Server(folder=str(self.folder)) as server:
+            err = self.nilo("backup", "--server", server.url, "--to", "x", status=1)[1]
+            self.assertIn("storage.backup_directory", err)
+
+    def test_used_wrongly(self):
+        self.load(rows=3)
+        for arguments, text in (
+                (("backup", self.data), "--to TARGET is needed"),
+                (("backup", self.data, "--to", "b", "--partition", "monday"), "takes a day"),
+                (("restore", "--to", "x"), "takes a backup"),
+                (("restore", "b"), "--to DIR, or --verify")):
+            self.assertIn(text, self.nilo(*arguments, status=2)[1])
+        self.nilo("backup", self.data, "--to", "b", "--from", "yesterday", status=1)
+        self.nilo("backup", self.data, "--to", "b", "--from", "5", "--before", "5", status=1)
+
+
 if __name__ == "__main__":
     nilo_server.run_suite(sys.modules["__main__"])

@@ -4,8 +4,8 @@
  * A tool tells what it does as **events**, each a JSON object on one line, the same offline and
  * through a server (docs/operating/tools.md lists them). Offline the caller's thread does the work;
  * in a server a tool is a **job** on a thread of its own, whose events wait to be asked for. */
-#ifndef NILO_API_TOOLS_H
-#define NILO_API_TOOLS_H
+#ifndef NILO_API_API_TOOLS_H
+#define NILO_API_API_TOOLS_H
 
 #include "api/api.h"
 
@@ -34,11 +34,43 @@ struct api_compact {
 int api_compact(struct api *api, const struct api_compact *compact, const struct api_sink *sink,
                 struct err *err);
 
+/* Makes a backup (docs/format/backup.md): the directory of one commit in `target`, which must not
+ * exist or be empty; files are linked where the file system allows. Narrowed by database and time
+ * if they are given: then by rewriting what is not wholly inside. With `previous` (a backup of the
+ * same directory) only what that one lacks is put there. Events: progress, done. Without a finished
+ * backup.json what is there is no backup; on failure it is removed as far as possible. Errors:
+ * ERR_FILE_EXISTS, ERR_UNKNOWN_DATABASE, ERR_CORRUPTION (parts that cannot be read), ERR_DISK_FULL,
+ * ERR_IO. */
+struct api_backup {
+  const char *target, *previous; /* previous may be NULL */
+  struct str database;           /* empty: all */
+  const char *from, *to;         /* instants as InfluxQL has them, or ns; NULL: open; `to` is out */
+};
+int api_backup(struct api *api, const struct api_backup *backup, const struct api_sink *sink,
+               struct err *err);
+
+/* Makes a directory out of a backup, and of older ones where it is incremental: `backups` are asked
+ * in turn, then what each says its previous one was. Digests are verified first, then all is
+ * copied, checked like api_check_directory does, and only then named `target`, which must not exist
+ * or be empty; until then it is <target>.restoring. `options` are those of an engine, but for the
+ * path. verify_only: only the digests. Events: finding, progress, done. */
+struct api_restore {
+  const char *const *backups;
+  size_t backup_count;
+  const char *target;
+  struct str database; /* empty: all */
+  bool verify_only;
+};
+int api_restore(const struct api_options *options, const struct api_restore *restore,
+                const struct api_sink *sink, struct err *err);
+
 /* ---- jobs of a server ---- */
 enum api_job_tool { API_JOB_CHECK, API_JOB_COMPACT, API_JOB_BACKUP };
 struct api_job_spec {
   enum api_job_tool tool;
   struct str database, table;
+  /* backup: names below storage.backup_directory; instants */
+  struct str target, previous, from, to;
 };
 /* Starts a job. ERR_BUSY while one of the same tool runs; and what the tool finds wrong with its
  * arguments becomes the job's failure. */
