@@ -6,7 +6,7 @@
 #include "api/api_event.h"
 #include "api/api_private.h"
 #include "base/err.h"
-#include "store/store.h"
+#include "store/health.h"
 #include "stream/collector.h"
 
 /* ---- settings ---- */
@@ -23,7 +23,24 @@ static const struct setting engine_settings[] = {
     {"wal.size_max", SETTING_SIZE, "256MiB", 1 << 22, INT64_C(1) << 40, NULL,
      "Tables whose unflushed rows keep the log longer than this are flushed."},
     {"storage.memory_max", SETTING_SIZE, "64MiB", 1 << 20, INT64_C(1) << 40, NULL,
-     "Unflushed rows in memory: flushing begins at half of it, writers wait at all of it."},
+     "Unflushed rows in memory: flushing begins at half of it; writers are slowed from 80 % and "
+     "refused from 95 % of it on."},
+    {"storage.disk_reserve", SETTING_SIZE, "0", 0, INT64_C(1) << 50, NULL,
+     "Free bytes of the disk that writes leave alone; 0: a twentieth of the disk, at most 1GiB."},
+    {"storage.disk_max", SETTING_SIZE, "0", 0, INT64_C(1) << 50, NULL,
+     "Bytes that the directory may take, log and parts together; 0: what the disk has."},
+    {"storage.merge_debt_max", SETTING_SIZE, "16GiB", 0, INT64_C(1) << 50, NULL,
+     "Parts that may wait to be merged before writers are slowed; 0: any."},
+    {"storage.write_wait", SETTING_DURATION, "30s", 0, INT64_C(3600000000000), NULL,
+     "How long a write waits for a flush that is at work before it is refused."},
+    {"storage.write_rows_max", SETTING_INT, "0", 0, INT64_C(1) << 40, NULL,
+     "Rows per second that are taken; further ones are told when to retry; 0: any."},
+    {"storage.write_bytes_max", SETTING_SIZE, "0", 0, INT64_C(1) << 40, NULL,
+     "Bytes per second that are taken, as the log holds them; 0: any."},
+    {"storage.scans_max", SETTING_INT, "4096", 0, 1000000, NULL,
+     "Scans open at once; a query takes one per thread; 0: any."},
+    {"query.concurrent_max", SETTING_INT, "256", 0, 1000000, NULL,
+     "Queries open at once; further ones are told when to retry; 0: any."},
     {"storage.flush_age", SETTING_DURATION, "10m", 0, INT64_C(864000000000000), NULL,
      "A table with unflushed rows older than this is flushed; 0: never by age."},
     {"storage.part_size_max", SETTING_SIZE, "512MiB", 1 << 20, INT64_C(1) << 40, NULL,
@@ -61,6 +78,16 @@ static void apply_settings(const struct api_options *options, struct table_engin
   engine->store.log_segment_bytes = (uint64_t)settings_number(settings, "wal.segment_size");
   engine->store.log_bytes_max = (uint64_t)settings_number(settings, "wal.size_max");
   engine->store.memory_parts_bytes_max = (uint64_t)settings_number(settings, "storage.memory_max");
+  uint64_t reserve = (uint64_t)settings_number(settings, "storage.disk_reserve");
+  engine->store.disk_reserve_bytes = reserve ? reserve : STORE_DISK_RESERVE_DEFAULT;
+  engine->store.disk_bytes_max = (uint64_t)settings_number(settings, "storage.disk_max");
+  engine->store.merge_debt_bytes_max =
+      (uint64_t)settings_number(settings, "storage.merge_debt_max");
+  engine->store.write_wait_ns = settings_number(settings, "storage.write_wait");
+  engine->store.rows_per_second_max = (uint64_t)settings_number(settings, "storage.write_rows_max");
+  engine->store.bytes_per_second_max =
+      (uint64_t)settings_number(settings, "storage.write_bytes_max");
+  engine->store.scans_max = (uint32_t)settings_number(settings, "storage.scans_max");
   engine->store.flush_age_ns = settings_number(settings, "storage.flush_age");
   engine->store.part_bytes_max = (uint64_t)settings_number(settings, "storage.part_size_max");
   engine->series_cache_bytes_max = (uint64_t)settings_number(settings, "series.cache_size");
@@ -83,6 +110,8 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
   os_mutex_init(&api->lock, api->os);
   struct table_engine_options engine = {0};
   apply_settings(options, &engine);
+  if (options->settings)
+    api->queries_max = (uint32_t)settings_number(options->settings, "query.concurrent_max");
   engine.store.account = &api->account;
   int code = api__metrics(api, err);
   if (!code) code = table_engine_open(&engine, &api->engine, err);
@@ -130,23 +159,51 @@ int api_create_database(struct api *api, struct str name, enum time_unit unit, s
 int api_query_open(struct api *api, const struct query_options *options, struct query **query,
                    struct err *err) {
   metric_add(api->queries, 1);
-  return query_open(api->engine, options, query, err);
+  struct query_options own = *options;
+  own.queries = &api->queries_open;
+  own.queries_max = api->queries_max;
+  int code = query_open(api->engine, &own, query, err);
+  if (code == ERR_BUSY) metric_add(api->queries_refused, 1);
+  return code;
 }
 
 /* ---- state ---- */
 
 bool api_ready(struct api *api) { return api->engine != NULL; }
 
-int api_health(struct api *api, struct err *why) {
-  struct store_figures figures;
-  store_shard_figures(table_engine_shard(api->engine), &figures);
-  if (figures.parts_quarantined == 0 && figures.damaged_records == 0) return ERR_OK;
-  err_set(why, ERR_CORRUPTION, "%llu parts are quarantined and %llu log records are damaged",
-          (unsigned long long)figures.parts_quarantined,
-          (unsigned long long)figures.damaged_records);
-  err_hint(why,
-           "the rest keeps serving; see the log for the files, and restore them from a backup");
-  return ERR_CORRUPTION;
+struct health_visit {
+  void (*visit)(void *context, const struct api_reason *reason);
+  void *context;
+  struct err *why;
+  uint32_t count;
+};
+
+static void visit_reason(void *context, const struct store_health_reason *reason) {
+  struct health_visit *of = context;
+  struct api_reason told = {.name = reason->name,
+                            .failed = reason->health == STORE_FAILED,
+                            .text = reason->text,
+                            .hint = str_from(reason->hint)};
+  if (of->visit) of->visit(of->context, &told);
+  if (of->count++) return;
+  err_set(of->why, ERR_CORRUPTION, "%.*s", (int)reason->text.size, reason->text.data);
+  err_hint(of->why, "%s", reason->hint);
+}
+
+int api_health(struct api *api, void (*visit)(void *context, const struct api_reason *reason),
+               void *context, struct err *why) {
+  struct health_visit of = {visit, context, why, 0};
+  enum store_health health =
+      store_shard_health(table_engine_shard(api->engine), 0, visit_reason, &of);
+  if (of.count > 1) err_detail(why, "and %u more", of.count - 1);
+  return health == STORE_HEALTHY ? ERR_OK : ERR_CORRUPTION;
+}
+
+const char *api_writes(struct api *api) {
+  struct store_pressure_facts facts;
+  store_shard_pressure(table_engine_shard(api->engine), &facts);
+  if (facts.level == STORE_PRESSURE_REFUSE) return "refused";
+  return facts.level == STORE_PRESSURE_NONE ? "taken" : "slowed";
 }
 
 int api_announce(struct api *api, struct str address, struct err *err) {

@@ -87,8 +87,18 @@ int api_create_database(struct api *api, struct str name, enum time_unit unit, s
 /* ---- state ---- */
 /* Whether recovery is over and statements and writes are taken. */
 bool api_ready(struct api *api);
-/* Health: ERR_OK or why it is degraded. */
-int api_health(struct api *api, struct err *why);
+/* One thing that is wrong. Texts are borrowed during the call. */
+struct api_reason {
+  const char *name; /* stable, for programs: "damaged_part", "disk_pressure" … (store/health.h) */
+  bool failed;      /* nothing is taken any more; else answers lack rows or writes are held up */
+  struct str text;  /* what is wrong, where, and the cause */
+  struct str hint;  /* what to do */
+};
+/* Health: ERR_OK, or why not, in short, and each reason to `visit` (which may be NULL). */
+int api_health(struct api *api, void (*visit)(void *context, const struct api_reason *reason),
+               void *context, struct err *why);
+/* How writes are treated: "taken", "slowed" or "refused". Static storage. */
+const char *api_writes(struct api *api);
 /* Tells programs that find the directory in use which address serves it. */
 int api_announce(struct api *api, struct str address, struct err *err);
 /* Refreshes gauges before a scrape. */

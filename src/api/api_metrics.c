@@ -71,6 +71,9 @@ int api__metrics(struct api *api, struct err *err) {
     code = counter(api, "nilo_write_body_bytes_total", "Bytes of write bodies.", &api->write_bytes,
                    err);
   if (!code) code = counter(api, "nilo_queries_total", "Query requests.", &api->queries, err);
+  if (!code)
+    code = counter(api, "nilo_queries_refused_total", "Of these, refused for being too many.",
+                   &api->queries_refused, err);
   struct metric_spec seconds = {.name = "nilo_write_seconds",
                                 .help = "Time from a body's arrival to its durability.",
                                 .scale = 1e-9};

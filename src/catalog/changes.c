@@ -310,6 +310,13 @@ int catalog_load(struct catalog *catalog, struct store_snapshot *snapshot,
       code = err_set(err, ERR_CORRUPTION, "a row of the catalog has no record");
     if (!code) code = load_chunk(catalog, &chunk, err);
   }
+  /* Without some of its rows names and ids would be given twice: better not to open. */
+  struct store_scan_figures figures = {0};
+  if (scan) store_scan_figures(scan, &figures);
+  if ((!code || code == ERR_CONFLICT) && figures.parts_damaged) {
+    code = err_set(err, ERR_CORRUPTION, "the catalog is damaged");
+    err_hint(err, "the log names the file: restore it from a backup of this directory");
+  }
   store_scan_close(scan);
   return code;
 }

@@ -243,6 +243,9 @@ int cli_print_answer(struct cli *cli, struct str json, enum cli_format format, b
       code = next(&table, &token, err);
       if (!code) cli_complain("", token.text);
       table.failed = true;
+    } else if (!in_series && token.kind == JSON_KEY && str_equal(token.text, STR("text"))) {
+      code = next(&table, &token, err); /* of a message, which warns */
+      if (!code) cli_complain("warning: ", token.text);
     } else if (token.kind == JSON_KEY && str_equal(token.text, STR("series"))) {
       code = next(&table, &token, err);
       in_series = true;

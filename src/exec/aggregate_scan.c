@@ -350,8 +350,8 @@ static int work_init(struct scan_work *work, struct err *err) {
   return find_slots(work, err);
 }
 
-static int run_morsel(void *context, size_t i, struct exec_figures *figures, struct err *err) {
-  struct scan_aggregate *self = context;
+static int try_morsel(struct scan_aggregate *self, size_t i, struct exec_figures *figures,
+                      struct err *err) {
   const struct scan_round *round = &self->rounds[self->round_count - 1];
   struct scan_work work = {.self = self, .task = &round->tasks[i], .morsel = &round->morsels[i]};
   int code = exec__reader_open(&work.reader, &self->source, work.morsel, err);
@@ -361,6 +361,21 @@ static int run_morsel(void *context, size_t i, struct exec_figures *figures, str
     exec__program_release(work.programs[c]);
   mem_free(self->op.exec->options.account, work.slices, work.slice_capacity * sizeof *work.slices);
   exec__reader_close(&work.reader, figures);
+  return code;
+}
+
+/* Chunks that were aggregated may turn out to be void (ERR_CONFLICT): each time at least one part
+ * more is known to be damaged and left out, and the morsel begins anew. */
+static int run_morsel(void *context, size_t i, struct exec_figures *figures, struct err *err) {
+  struct scan_aggregate *self = context;
+  struct scan_task *task = &self->rounds[self->round_count - 1].tasks[i];
+  int code = try_morsel(self, i, figures, err);
+  for (int tries = 0; code == ERR_CONFLICT && tries < READER_TRIES_MAX; tries++) {
+    aggregate_table_deinit(&task->table);
+    *task = (struct scan_task){0};
+    aggregate_table_init(&task->table, &self->aggregator);
+    code = try_morsel(self, i, figures, err);
+  }
   return code;
 }
 

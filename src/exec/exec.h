@@ -50,6 +50,8 @@ void exec_close(struct exec *exec);
 struct exec_figures {
   uint64_t rows_scanned, rows_returned, blocks_read, blocks_skipped, blocks_by_statistics,
       bytes_read, series;
+  uint64_t
+      parts_damaged; /* left out of the answer, which lacks their rows; counted once at least */
 };
 /* What the statement has cost so far. */
 void exec_figures(const struct exec *exec, struct exec_figures *figures);

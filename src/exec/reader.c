@@ -49,6 +49,7 @@ void exec__reader_close(struct reader *reader, struct exec_figures *figures) {
     figures->blocks_skipped += of.blocks_skipped;
     figures->blocks_by_statistics += of.blocks_by_statistics;
     figures->bytes_read += of.bytes_read;
+    if (figures->parts_damaged < of.parts_damaged) figures->parts_damaged = of.parts_damaged;
     store_scan_close(reader->scan);
   }
   exec__program_release(reader->filter);

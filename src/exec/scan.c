@@ -186,8 +186,15 @@ static int cut_wave(struct scan *self, size_t series, struct err *err) {
 
 static int collect_piece(void *context, size_t i, struct exec_figures *figures, struct err *err) {
   struct scan *self = context;
-  return exec__collect(&self->pieces[i], &self->morsels[i], self->rows_max,
-                       self->source.scan->scan.descending, figures, err);
+  struct collection *piece = &self->pieces[i];
+  bool tail = self->source.scan->scan.descending;
+  int code = exec__collect(piece, &self->morsels[i], self->rows_max, tail, figures, err);
+  for (int tries = 0; code == ERR_CONFLICT && tries < READER_TRIES_MAX; tries++) {
+    exec__collection_deinit(piece);
+    code = exec__collection_init(piece, &self->source, err);
+    if (!code) code = exec__collect(piece, &self->morsels[i], self->rows_max, tail, figures, err);
+  }
+  return code;
 }
 
 /* Puts all pieces behind the first. */

@@ -352,6 +352,7 @@ static void add_figures(struct exec_figures *into, const struct exec_figures *fr
   into->blocks_skipped += from->blocks_skipped;
   into->blocks_by_statistics += from->blocks_by_statistics;
   into->bytes_read += from->bytes_read;
+  if (into->parts_damaged < from->parts_damaged) into->parts_damaged = from->parts_damaged;
 }
 
 int exec__parallel(struct exec *exec, size_t count,

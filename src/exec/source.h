@@ -71,7 +71,11 @@ struct reader {
   void *zeros;         /* values and validity of columns that do not exist */
   int32_t **tag_codes; /* per column: scratch for codes of a chunk */
 };
-/* Opens the store's scan; exec__reader_close must follow, also after a failure. */
+/* How often a morsel may begin anew because parts turned out to be damaged. */
+enum { READER_TRIES_MAX = 1000 };
+/* Opens the store's scan; exec__reader_close must follow, also after a failure. Here and below
+ * ERR_CONFLICT says that a part turned out to be damaged and that what was read of the morsel is
+ * void: begin it anew. */
 int exec__reader_open(struct reader *reader, const struct source *source,
                       const struct morsel *morsel, struct err *err);
 /* The next chunk with its run_positions; chunk.rows 0: the end. Checks deadline and cancelling. */

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "os/os.h"
 #include "query/query.h"
+#include "store/health.h"
 
 /* Memory of one query by default: a tenth of what a small machine has. */
 #define MEMORY_BYTES_DEFAULT LIMIT_MIB(256)
@@ -34,12 +35,30 @@ static int name_refusal(const struct query *query, int code, struct err *err) {
   return ERR_MEMORY_LIMIT;
 }
 
+/* One of those that may be open at once. */
+static int take_slot(const struct query_options *options, struct err *err) {
+  if (!options->queries) return ERR_OK;
+  uint32_t open = atomic_fetch_add(options->queries, 1);
+  if (!options->queries_max || open < options->queries_max) return ERR_OK;
+  atomic_fetch_sub(options->queries, 1);
+  err_set(err, ERR_BUSY, "%u queries run, and no more may", options->queries_max);
+  err_hint(err, "try again when others have ended");
+  err_retry(err, 1000);
+  return ERR_BUSY;
+}
+
 int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,
                struct err *err) {
   struct mem_account *parent = table_engine_account(engine);
   struct query *query = mem_alloc_zero(parent, sizeof *query);
   *out = NULL;
   if (!query) return mem_refused(parent, sizeof *query, err);
+  int code = take_slot(options, err);
+  if (code) {
+    mem_free(parent, query, sizeof *query);
+    return code;
+  }
+  query->queries = options->queries;
   mem_account_init(&query->account, "query", parent,
                    options->memory_bytes_max ? options->memory_bytes_max : MEMORY_BYTES_DEFAULT);
   arena_init(&query->arena, &query->account, 4096);
@@ -49,7 +68,6 @@ int query_open(struct table_engine *engine, const struct query_options *options,
   query->now_ns = options->now_ns ? options->now_ns : os_wall_ns(table_engine_os(engine));
   query->database = arena_copy(&query->arena, options->database);
   query->schema = arena_copy(&query->arena, options->schema);
-  int code = ERR_OK;
   if ((options->database.size && !query->database.data) ||
       (options->schema.size && !query->schema.data))
     code = mem_refused(&query->account, options->database.size, err);
@@ -105,15 +123,47 @@ static int open_statement(struct query *query, struct err *err) {
   return query->read_only ? refuse_change(err) : query__change(query, err);
 }
 
+/* ---- answers that lack rows ---- */
+
+void query__note_damage(struct statement *statement, uint64_t store, uint64_t parts) {
+  if (parts <= statement->parts_damaged) return;
+  statement->parts_damaged = parts;
+  statement->damaged_store = store;
+}
+
+static void note_reason(void *context, const struct store_health_reason *reason) {
+  struct statement *s = context;
+  if (s->message.data || !str_equal(str_from(reason->name), STR("damaged_part"))) return;
+  s->message = arena_format(&s->arena, "%llu damaged %s left out: this answer lacks its rows: %.*s",
+                            (unsigned long long)s->parts_damaged,
+                            s->parts_damaged == 1 ? "part is" : "parts are", (int)reason->text.size,
+                            reason->text.data);
+}
+
+/* The warning that goes with such an answer. */
+static int warn_of_damage(struct query *query, struct err *err) {
+  struct statement *s = &query->statement;
+  if (!s->parts_damaged || s->message.data) return ERR_OK;
+  (void)store_shard_health(table_engine_shard(query->engine), s->damaged_store, note_reason, s);
+  if (!s->message.data) /* it is gone meanwhile */
+    s->message =
+        arena_format(&s->arena, "damaged parts are left out: this answer lacks their rows");
+  s->parts_damaged = 0;
+  return s->message.data ? ERR_OK : mem_refused(&query->account, 256, err);
+}
+
 /* The next event of an open statement; *done when there is none. */
 static int run_statement(struct query *query, struct query_event *event, bool *done,
                          struct err *err) {
   struct statement *s = &query->statement;
+  int code;
   if (s->syntax->kind == INFLUXQL_SELECT) {
     arena_reset(&s->rows);
-    return query__select_next(query, event, done, err);
+    code = query__select_next(query, event, done, err);
+  } else {
+    code = query__show_next(query, event, done, err);
   }
-  int code = query__show_next(query, event, done, err);
+  if (!code && *done) code = warn_of_damage(query, err);
   if (code || !*done || !s->message.data) return code;
   event->kind = QUERY_MESSAGE;
   event->message = s->message;
@@ -175,6 +225,7 @@ void query_close(struct query *query) {
   if (!query) return;
   struct mem_account *parent = query->account.parent;
   end_statement(query);
+  if (query->queries) atomic_fetch_sub(query->queries, 1);
   arena_deinit(&query->arena);
   mem_account_deinit(&query->account);
   mem_free(parent, query, sizeof *query);

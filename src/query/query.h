@@ -6,6 +6,8 @@
 #ifndef NILO_QUERY_QUERY_H
 #define NILO_QUERY_QUERY_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "base/memory.h"
 #include "columnar/column.h"
@@ -24,6 +26,10 @@ struct query_options {
   int64_t deadline_ns; /* monotonic; 0: the engine's default */
   int64_t memory_bytes_max; /* 0: the engine's default */
   int64_t now_ns;           /* wall clock for now(); 0: ask the system */
+  /* Counts open queries; beyond queries_max (0: any) query_open is refused with ERR_BUSY and
+   * retry_ms. May be NULL; outlives the query. */
+  _Atomic uint32_t *queries;
+  uint32_t queries_max;
 };
 
 enum query_event_kind {

@@ -45,7 +45,9 @@ struct statement {
   struct show_series *show_first, **show_last;
   struct show_series *show_at;
   bool show_rows_due;
-  struct str message; /* to be told before the end; data NULL: none */
+  struct str message;     /* to be told before the end; data NULL: none */
+  uint64_t parts_damaged; /* left out of the answer */
+  uint64_t damaged_store; /* of which table */
 };
 
 enum query_state { QUERY_IDLE, QUERY_OPENING, QUERY_RUNNING, QUERY_FAILED };
@@ -58,7 +60,8 @@ struct query {
   bool read_only;
   int64_t deadline_ns, now_ns;
   _Atomic bool cancelled;
-  uint32_t next; /* index of the statement that runs or comes */
+  _Atomic uint32_t *queries; /* NULL: not counted */
+  uint32_t next;             /* index of the statement that runs or comes */
   enum query_state state;
   bool has_statement;
   struct statement statement;
@@ -67,6 +70,9 @@ struct query {
 
 /* ERR_CANCELLED, ERR_DEADLINE, or ERR_OK. */
 int query__check(struct query *query, struct err *err);
+
+/* Remembers that a scan of the store left damaged parts out. */
+void query__note_damage(struct statement *statement, uint64_t store, uint64_t parts);
 
 /* ---- query_names.c ---- */
 

@@ -124,6 +124,9 @@ int query__select_next(struct query *query, struct query_event *event, bool *don
     s->group = 0;
     if (code) return code;
     if (s->batch.batch.length) continue;
+    struct exec_figures figures;
+    exec_figures(s->exec, &figures);
+    query__note_damage(s, s->selection.plans[s->plan].table->id, figures.parts_damaged);
     exec_close(s->exec);
     s->exec = NULL;
     s->batch = (struct exec_batch){0};

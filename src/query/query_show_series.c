@@ -39,6 +39,9 @@ static int keep_living(struct query *query, const struct catalog_table *table, i
     for (uint32_t i = 0; i < chunk.run_count; i++)
       if (count < series->count && (count == 0 || living[count - 1] != chunk.runs[i].series))
         living[count++] = chunk.runs[i].series;
+  struct store_scan_figures figures;
+  store_scan_figures(scan, &figures);
+  query__note_damage(s, table->id, figures.parts_damaged);
   store_scan_close(scan);
   *series = (struct table_series){living, count};
   return code;

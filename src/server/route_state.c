@@ -30,21 +30,33 @@ static void member(struct json_writer *json, struct str key, struct str value) {
   json_string(json, value);
 }
 
+/* One of the checks that did not pass. */
+static void write_reason(void *context, const struct api_reason *reason) {
+  struct json_writer *json = context;
+  json_begin_object(json);
+  member(json, STR("hint"), reason->hint);
+  member(json, STR("message"), reason->text);
+  member(json, STR("name"), str_from(reason->name));
+  member(json, STR("severity"), reason->failed ? STR("failed") : STR("degraded"));
+  member(json, STR("status"), STR("fail"));
+  json_end_object(json);
+}
+
 void route_health_begin(struct request *request) {
   struct err why = {.offset = -1};
-  int code = api_health(request_api(request), &why);
+  struct json_writer json;
+  json_writer_init(&json, &request->out, false);
+  json_begin_object(&json);
+  json_key(&json, STR("checks"));
+  json_begin_array(&json);
+  int code = api_health(request_api(request), write_reason, &json, &why);
+  json_end_array(&json);
   struct buffer text;
   buffer_init(&text, &request->server->account);
   if (code)
     reply_error_text(&text, &why);
   else
     buffer_append_text(&text, "ready for queries and writes");
-  struct json_writer json;
-  json_writer_init(&json, &request->out, false);
-  json_begin_object(&json);
-  json_key(&json, STR("checks"));
-  json_begin_array(&json);
-  json_end_array(&json);
   member(&json, STR("message"), buffer_str(&text));
   member(&json, STR("name"), STR("nilo"));
   member(&json, STR("status"), code ? STR("fail") : STR("pass"));
@@ -59,10 +71,15 @@ void route_health_begin(struct request *request) {
 
 void route_ready_begin(struct request *request) {
   bool ready = api_ready(request_api(request));
+  struct json_writer json;
+  json_writer_init(&json, &request->out, false);
+  json_begin_object(&json);
+  member(&json, STR("status"), ready ? STR("ready") : STR("starting"));
+  if (ready) member(&json, STR("writes"), str_from(api_writes(request_api(request))));
+  json_end_object(&json);
+  buffer_append_byte(&request->out, '\n');
   request->status = ready ? 200 : 503;
   request->content_type = "application/json";
-  buffer_append_text(&request->out,
-                     ready ? "{\"status\":\"ready\"}\n" : "{\"status\":\"starting\"}\n");
   reply_finish(request);
 }
 

@@ -212,6 +212,9 @@ static int reserve_memory(struct store_shard *shard, size_t payload, size_t *res
  * thousands.
  */
 static void note_outcome(struct store_shard *shard, const struct err *err) {
+  os_mutex_lock(&shard->queue_lock);
+  shard->write_err = *err;
+  os_mutex_unlock(&shard->queue_lock);
   if (!err->code == !shard->refusing) return;
   shard->refusing = err->code != ERR_OK;
   char text[1024];

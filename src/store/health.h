@@ -36,7 +36,7 @@ void store_shard_pressure(struct store_shard *shard, struct store_pressure_facts
 enum store_health {
   STORE_HEALTHY,  /* everything that was written is answered, and writes are taken */
   STORE_DEGRADED, /* answers may lack rows, or writes are slowed or refused for now */
-  STORE_FAILED,   /* nothing is taken any more */
+  STORE_FAILED,   /* no write is taken: the log cannot be written */
 };
 const char *store_health_name(enum store_health health); /* "healthy", "degraded", "failed" */
 struct store_health_reason {
@@ -44,7 +44,7 @@ struct store_health_reason {
   uint64_t store;   /* whose; 0: the whole shard's */
   const char *name; /* stable, for programs: "damaged_part", "damaged_log", "disk_pressure",
                        "memory_pressure", "merge_pressure", "flush_failing", "merge_failing",
-                       "writes_waiting" */
+                       "writes_waiting", "log_failing" */
   struct str text;  /* what is wrong, where, and the cause; borrowed during the call */
   const char *hint; /* what to do */
 };

@@ -75,7 +75,9 @@ static void choose_wasteful(struct store_shard *shard, const struct store_versio
                             struct merge_choice *choice) {
   os_mutex_lock(&shard->publish_lock);
   for (uint32_t i = 0; shard->wasteful_files && !choice->bytes && i < version->disk_count; i++) {
-    if (!shard__file_is_wasteful(shard, id_of(version->parts[i]))) continue;
+    if (!shard__file_is_wasteful(shard, id_of(version->parts[i])) ||
+        part_is_damaged(version->parts[i]))
+      continue;
     buffer_append(&choice->parts, &version->parts[i], sizeof version->parts[i]);
     choice->bytes = bytes_of(version->parts[i]);
     choice->oldest = !version->live->gap && !merge_has_older(version, &version->parts[i], 1);
@@ -370,6 +372,20 @@ static void end(struct merge *merge, bool done) {
   buffer_deinit(&merge->items);
 }
 
+/* A merge that met damage is over, and nothing is merged across that part any more: the others go
+ * on. False: no part is to blame. */
+static bool blame_parts(struct merge *merge, const struct err *cause) {
+  size_t count;
+  bool any = false;
+  struct merge_item *items = items_of(merge, &count);
+  for (size_t i = 0; i < count; i++) {
+    uint32_t part_count;
+    struct store_part *const *parts = parts_of(&items[i], &part_count);
+    any |= damage__report_all(merge->shard, parts, part_count, cause);
+  }
+  return any;
+}
+
 /* One merge: of the stores that are due, or of `store` (0: of all) as far as it goes. */
 static int run_merge(struct store_shard *shard, uint64_t store, bool full, bool *did,
                      struct err *err) {
@@ -383,13 +399,16 @@ static int run_merge(struct store_shard *shard, uint64_t store, bool full, bool 
     return code;
   }
   *did = true;
+  struct err own;
+  if (!err) err = &own;
   code = write_all(&merge, err);
+  bool blamed = err_class(code) == ERR_CLASS_CORRUPTION && blame_parts(&merge, err);
   if (code == ERR_OK) code = publish(&merge, err);
   bool done = code == ERR_OK && merge.published;
   if (done) tell(&merge);
-  if (code) back_off(&merge);
+  if (code && !blamed) back_off(&merge);
   end(&merge, done);
-  return code;
+  return blamed ? ERR_OK : code;
 }
 
 /* Whether merges may begin by themselves now. */

@@ -36,9 +36,16 @@ void part_describe(const struct store_part *part, char *out, size_t size) {
              (unsigned long long)part->meta.commit_max);
 }
 
+bool part_is_damaged(const struct store_part *part) {
+  return atomic_load_explicit(&part->damaged, memory_order_acquire);
+}
+
+void part_mark_damaged(struct store_part *part) { atomic_store(&part->damaged, true); }
+
 int part__damaged(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
                   const char *what, struct err *err) {
   char section[32], where[LIMIT_PATH_SIZE];
+  part_mark_damaged((struct store_part *)part); /* parts are always made by mem_alloc */
   part_section_name(kind, column, section, sizeof section);
   err_set(err, ERR_CORRUPTION, "a part is damaged: %s", what);
   /* The end of a long path says more than its beginning. */

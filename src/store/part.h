@@ -172,6 +172,9 @@ bool part_has_history(const struct store_part *part);
 enum store_policy part_policy(const struct store_part *part);
 /* What manifest.json says of a part: its text follows from the part alone, to the byte. */
 int part_manifest_text(const struct store_part *part, struct buffer *out, struct err *err);
+/* Whether anything of the part was found damaged since it was opened (or marked so). */
+bool part_is_damaged(const struct store_part *part);
+void part_mark_damaged(struct store_part *part);
 /* For messages and inspect. */
 void part_describe(const struct store_part *part, char *out, size_t size);
 /* Checks every checksum and invariant of the part; the first violation is the error. */

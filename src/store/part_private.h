@@ -76,13 +76,14 @@ struct store_part {
   uint64_t *tombstone_series;
   uint32_t tombstone_count;
   size_t tombstone_series_count;
+  _Atomic bool damaged;    /* a checksum of it did not hold */
   _Atomic(uint8_t *) tail; /* a copy of a file's tail once metadata in it was needed */
   _Atomic(struct part_loaded_blocks *) blocks;
   _Atomic(void *) attachment;
   void (*_Atomic attachment_destroy)(void *value);
 };
 
-/* Fills err with ERR_CORRUPTION: what is wrong, and the file, section and offset (in the image). */
+/* Marks the part and fills err with ERR_CORRUPTION: what is wrong, and the file, section and offset (in the image). */
 int part__damaged(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
                   const char *what, struct err *err);
 /* Bytes [offset, offset + size) of the image, 8-aligned: borrowed from memory parts, read into the

@@ -74,6 +74,7 @@ int shard__file_add(struct store_shard *shard, struct part_file *file, uint32_t 
 }
 
 void shard__file_part_gone(struct store_shard *shard, uint64_t part_id, uint64_t bytes) {
+  damage__forget(shard, part_id);
   struct shard_file *entry = find_file(shard, part_id >> 20);
   if (!entry) return;
   assert(entry->parts);
@@ -171,7 +172,10 @@ int publication_set(struct publication *publication, struct store_version *versi
 int publication_prepare(struct publication *publication, uint64_t commit, struct err *err) {
   int code = root_edit_finish(&publication->edit, commit, publication->shard->epoch,
                               &publication->root, err);
-  if (code) publication_abort(publication);
+  if (code)
+    publication_abort(publication);
+  else
+    publication->root->shard = publication->shard;
   return code;
 }
 

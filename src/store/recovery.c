@@ -13,23 +13,6 @@
 
 /* ---- parts ---- */
 
-static void quarantine_part(struct store_shard *shard, const struct manifest_part *part,
-                            const struct err *cause) {
-  char from[4096], to[4096], text[1024];
-  struct err err;
-  uint64_t epoch = part->id >> 20;
-  shard__part_path(shard, epoch, from, sizeof from);
-  snprintf(to, sizeof to, "%s/quarantine/%016llx%s", shard->options.path, (unsigned long long)epoch,
-           shard->form->suffix);
-  if (!shard->options.read_only) (void)shard__part_link(shard, from, to, &err);
-  atomic_fetch_add(&shard->counters.parts_quarantined, 1);
-  err_format(cause, text, sizeof text);
-  log_error(shard->logger, "store",
-            "a part cannot be read; its rows are missing from answers and its file is kept in "
-            "quarantine: %s",
-            text);
-}
-
 /* A whole part that is not the one meant is as bad as a damaged one. */
 static int open_named(struct store_shard *shard, uint64_t store, const struct manifest_part *named,
                       struct store_part **part, struct err *err) {
@@ -67,9 +50,12 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
     const struct manifest_part *part = &store->parts[i];
     code = open_named(shard, store->store, part, &version->parts[count], err);
     if (code == ERR_OK) {
+      code = damage__recheck(shard, store->store, version->parts[count], err);
+      bool damaged = part_is_damaged(version->parts[count]);
+      if (damaged && part->commit_max > version->live->gap) version->live->gap = part->commit_max;
       count++;
     } else if (err_info(code)->class == ERR_CLASS_CORRUPTION && !shard->manifest.doubtful) {
-      quarantine_part(shard, part, err);
+      damage__report_missing(shard, store->store, part->id, err);
       version->parts[count] = NULL;
       if (part->commit_max > version->live->gap) version->live->gap = part->commit_max;
       code = ERR_OK;
@@ -102,15 +88,18 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
 static int recover_parts(struct store_shard *shard, struct err *err) {
   struct root_edit edit;
   root_edit_begin(&edit, &shard->account, NULL, ++shard->edit_id);
-  int code = ERR_OK;
+  int code = damage__begin(shard, err);
   for (size_t i = 0; i < shard->manifest.store_count && code == ERR_OK; i++)
     if (shard->manifest.stores[i].policy)
       code = recover_store(shard, &edit, &shard->manifest.stores[i], err);
+  damage__end(shard);
   if (code) {
     root_edit_abort(&edit);
     return code;
   }
-  return root_edit_finish(&edit, 0, shard->epoch, &shard->root, err);
+  code = root_edit_finish(&edit, 0, shard->epoch, &shard->root, err);
+  if (code == ERR_OK) shard->root->shard = shard;
+  return code;
 }
 
 /* ---- the log ---- */

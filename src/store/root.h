@@ -73,6 +73,7 @@ struct store_snapshot {
   struct root_map map;
   uint64_t commit;
   uint64_t epoch;
+  struct store_shard *shard; /* whose root it is or was; NULL: of none */
 };
 
 /* ---- versions ---- */

@@ -136,6 +136,7 @@ static void plan_rows(struct store_scan *scan, uint32_t count, int64_t lo, int64
   if (hi > plan->key_max) plan->key_max = hi;
   plan->rows += count;
   scan->planned = scan->current;
+  scan->planned_key = hi;
   scan->figures.rows_returned += count;
 }
 
@@ -222,6 +223,7 @@ int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err
   plan->run_count = block->runs;
   plan->rows = block->rows;
   scan->planned = block->series_last;
+  scan->planned_key = slot->run_keys ? slot->run_keys[2 * block->runs - 1] : block->key_max;
   plan->key_min = block->key_min;
   plan->key_max = block->key_max;
   scan->figures.rows_returned += block->rows;

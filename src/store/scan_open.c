@@ -348,6 +348,7 @@ int store__scan_create(const struct scan_input *input, const struct store_scan_s
 
 void store_scan_close(struct store_scan *scan) {
   if (!scan) return;
+  scan__guard_end(scan);
   for (uint32_t i = 0; i < scan->source_count; i++)
     for (uint32_t j = 0; j < SCAN_SLOTS; j++)
       if (scan->sources[i].slots[j].columns) arena_deinit(&scan->sources[i].slots[j].arena);
@@ -366,7 +367,7 @@ void store_scan_close(struct store_scan *scan) {
   mem_free(scan->account, scan, sizeof *scan);
 }
 
-int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
+int scan__next(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
   *chunk = (struct store_chunk){0};
   if (scan->failed) return err_set(err, scan->failed, "the scan has failed before");
   int code = scan__plan(scan, err);
@@ -375,12 +376,7 @@ int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct e
   return code;
 }
 
-int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
-                    uint64_t mask, struct err *err) {
-  return scan__chunk_load(scan, chunk, with_keys, mask, err);
-}
-
-void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures) {
+void scan__figures(const struct store_scan *scan, struct store_scan_figures *figures) {
   /* what the slots hold is not counted yet: count a copy of it */
   struct store_scan copy = {.figures = scan->figures};
   for (uint32_t i = 0; i < scan->source_count; i++)

@@ -1,6 +1,7 @@
 /* What the scan's files share.
  *
- *   scan_open.c    opening, closing, the public calls, figures
+ *   scan_open.c    opening, closing, the next chunk, figures
+ *   scan_damage.c  the public calls: the same, past parts that turn out to be damaged
  *   scan_source.c  one input: which block and run is next, what is decoded
  *   scan_deletions.c  tombstones, found by where they are
  *   scan_bounds.c  head and tail: how much of a series has to be read
@@ -16,6 +17,7 @@
 
 #include "base/limits.h"
 #include "store/scan.h"
+#include "store/scan_damage.h"
 #include "store/twins.h"
 
 enum {
@@ -211,12 +213,13 @@ struct store_scan {
   bool versions; /* inputs may hold several rows of a place, or marks, or outputs keep them */
   uint32_t commit_column, mark_column; /* of the decoded ones, with `versions` */
   struct scan_place place;
-  uint64_t floor;   /* series below are done */
-  bool ended;       /* the last possible series is done */
-  bool in_series;   /* members and hits are those of `current` */
-  uint64_t current; /* the series being read */
-  uint64_t planned; /* the series of the last planned row; 0: none yet */
-  bool bounded;     /* head or tail cut the key range of bound_series */
+  uint64_t floor;      /* series below are done */
+  bool ended;          /* the last possible series is done */
+  bool in_series;      /* members and hits are those of `current` */
+  uint64_t current;    /* the series being read */
+  uint64_t planned;    /* the series of the last planned row; 0: none yet */
+  int64_t planned_key; /* and its key */
+  bool bounded;        /* head or tail cut the key range of bound_series */
   uint64_t bound_series;
   int64_t bound_min, bound_max;
   uint32_t *members; /* sources whose position is in `current`, ascending */
@@ -232,7 +235,23 @@ struct store_scan {
   const char **base_data;
   uint32_t *effective;
   struct store_scan_figures figures;
+  struct scan_guard guard;
 };
+
+/* ---- scan_open.c ---- */
+/* As store_scan_next and store_scan_figures, but damage is an error. */
+int scan__next(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
+/* What has been done, the blocks that are held included. */
+void scan__figures(const struct store_scan *scan, struct store_scan_figures *figures);
+
+/* ---- scan_damage.c ---- */
+/* Opens a scan over what is whole of the input, which goes on when more of it turns out not to be.
+ */
+int scan__open_guarded(struct store_shard *shard, const struct scan_input *input,
+                       const struct store_scan_spec *spec, struct store_scan **scan,
+                       struct err *err);
+/* Gives the scan's place among those that may be open back. */
+void scan__guard_end(struct store_scan *scan);
 
 /* ---- scan_source.c ---- */
 /* The key range that is read of a series. */

@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "store/root.h"
+#include "store/scan_private.h"
 
 int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
                     struct store_scan **scan, struct err *err) {
@@ -9,6 +10,7 @@ int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spe
   int code = store__snapshot_input(snapshot, spec->store, &input);
   if (code)
     return err_set(err, code, "store %llu is not readable", (unsigned long long)spec->store);
+  if (snapshot->shard) return scan__open_guarded(snapshot->shard, &input, spec, scan, err);
   return store__scan_create(&input, spec, scan, err);
 }
 

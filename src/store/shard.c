@@ -132,13 +132,14 @@ static void init_options(struct store_shard *shard, const struct store_options *
   own->log_segment_bytes &= ~(uint64_t)(WAL_BLOCK - 1);
 }
 
-enum { SHARD_MUTEXES = 8, SHARD_CONDS = 4 };
+enum { SHARD_MUTEXES = 9, SHARD_CONDS = 4 };
 
 static void list_locks(struct store_shard *shard, struct os_mutex *mutexes[SHARD_MUTEXES],
                        struct os_cond *conds[SHARD_CONDS]) {
   struct os_mutex *all[SHARD_MUTEXES] = {
-      &shard->root_lock,  &shard->publish_lock, &shard->queue_lock, &shard->commit_lock,
-      &shard->flush_lock, &shard->merge_lock,   &shard->work_lock,  &shard->pressure.lock};
+      &shard->root_lock,   &shard->publish_lock,  &shard->queue_lock,
+      &shard->commit_lock, &shard->flush_lock,    &shard->merge_lock,
+      &shard->work_lock,   &shard->pressure.lock, &shard->damage.lock};
   struct os_cond *all_conds[SHARD_CONDS] = {&shard->queue_cond, &shard->room_cond,
                                             &shard->flush_cond, &shard->merge_cond};
   memcpy(mutexes, all, sizeof all);
@@ -187,6 +188,7 @@ static void shard_destroy(struct store_shard *shard) {
   mem_free(&shard->account, shard->attention, shard->attention_capacity * sizeof *shard->attention);
   mem_free(&shard->account, shard->orphans, shard->orphan_capacity * sizeof *shard->orphans);
   mem_free(&shard->account, shard->group, shard->group_size);
+  damage__deinit(shard);
   mem_free(&shard->account, shard->columns, shard->column_capacity * sizeof *shard->columns);
   deinit_locks(shard);
   mem_account_deinit(&shard->parts);
@@ -326,6 +328,8 @@ static void pressure_figures(struct store_shard *shard, struct store_figures *fi
   figures->rate_refused = atomic_load(&pressure->rate_refused);
   figures->reservations_refused = atomic_load(&pressure->reservations_refused);
   figures->publishes_retried = atomic_load(&pressure->publishes_retried);
+  figures->parts_damaged = atomic_load(&shard->damage.known);
+  figures->damaged_reads = atomic_load(&shard->damage.reads);
   figures->scans_open = atomic_load(&pressure->scans_open);
   figures->scans_refused = atomic_load(&pressure->scans_refused);
 }

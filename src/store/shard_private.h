@@ -9,6 +9,7 @@
  *   publish_lock   the introducer: whoever makes the next root; store_live, files, attention
  *   manifest.lock, wal.lock
  *   root_lock      pins and swaps the root; never held while anything else is done
+ *   damage.lock    the list of damaged parts
  *   pressure.lock  free disk, reservations, limits of rate
  *   queue_lock     the committer's queue and its conditions; what failed last
  *   work_lock      the background threads' wishes */
@@ -22,6 +23,7 @@
 #include "base/hash_table.h"
 #include "base/log.h"
 #include "store/commit.h"
+#include "store/damage.h"
 #include "store/manifest.h"
 #include "store/partition.h"
 #include "store/pressure.h"
@@ -131,6 +133,8 @@ struct store_shard {
   struct os_thread *flusher, *merger;
 
   struct pressure pressure;
+  struct damage damage;
+  struct err write_err; /* the last group's; code 0: it was written; under queue_lock */
   struct err merge_err; /* the last merge's failure; code 0: it went well; under queue_lock */
   struct shard_counters counters;
   struct shard_report report; /* the flusher's; of nobody without background threads */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/tools.h"
 #include "base/metrics.h"
 #include "base/settings.h"
 #include "os/os.h"
@@ -115,10 +116,30 @@ void api_write_submit(struct api *api, const struct api_write *write,
 }
 
 bool api_ready(struct api *api) { return !api->sick; }
-int api_health(struct api *api, struct err *why) {
-  return api->sick ? err_set(why, ERR_CORRUPTION, "a part is quarantined") : ERR_OK;
+int api_health(struct api *api, void (*visit)(void *context, const struct api_reason *reason),
+               void *context, struct err *why) {
+  if (!api->sick) return ERR_OK;
+  const struct api_reason reason = {"damaged_part", false, STR("a part is quarantined"),
+                                    STR("restore it")};
+  visit(context, &reason);
+  return err_set(why, ERR_CORRUPTION, "a part is quarantined");
 }
+const char *api_writes(struct api *api) { return api->sick ? "refused" : "taken"; }
 void api_refresh_metrics(struct api *api) { (void)api; }
+
+/* Jobs have suites of their own. */
+int api_job_start(struct api *api, const struct api_job_spec *spec, uint64_t *id, struct err *err) {
+  (void)api, (void)spec, (void)id;
+  return err_set(err, ERR_UNSUPPORTED, "no jobs here");
+}
+int api_job_read(struct api *api, uint64_t id, uint64_t from, struct buffer *out, struct err *err) {
+  (void)api, (void)id, (void)from, (void)out;
+  return err_set(err, ERR_NOT_FOUND, "no jobs here");
+}
+int api_job_cancel(struct api *api, uint64_t id, struct err *err) {
+  (void)api, (void)id;
+  return err_set(err, ERR_NOT_FOUND, "no jobs here");
+}
 
 /* "rows N": one series of N rows; "two": two series and a second statement; "fails": a statement
  * that fails; "endless": rows until it is cancelled; "broken": breaks after some rows; "types". */
@@ -435,12 +456,16 @@ static void test_state_routes(void **state) {
   assert_int_equal(call(&f, "HEAD", "/health", STR(""), NULL, 0, &out), 200);
   assert_int_equal(out.size, 0);
   assert_int_equal(get(&f, "/ready", &out), 200);
+  assert_string_equal((char *)out.data, "{\"status\":\"ready\",\"writes\":\"taken\"}\n");
   assert_int_equal(get(&f, "/metrics", &out), 200);
   assert_non_null(
       strstr((char *)out.data, "nilo_http_requests_total{route=\"ping\",outcome=\"ok\"} 3"));
   atomic_store(&f.api.sick, true);
   assert_int_equal(get(&f, "/health", &out), 503);
   assert_non_null(strstr((char *)out.data, "quarantined"));
+  assert_non_null(strstr((char *)out.data, "{\"checks\":[{\"hint\":\"restore it\",\"message\":"
+                                           "\"a part is quarantined\",\"name\":\"damaged_part\","
+                                           "\"severity\":\"degraded\",\"status\":\"fail\"}]"));
   assert_int_equal(get(&f, "/ready", &out), 503);
   assert_int_equal(get(&f, "/qury", &out), 404);
   assert_non_null(strstr((char *)out.data, "did you mean /query?"));

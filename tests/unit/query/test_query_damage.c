@@ -1,0 +1,160 @@
+/* Answers past damaged parts: a bit turns in a file while the engine serves, and every statement
+ * that would have had rows of that part says that it lacks them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "engine_fixture.h"
+#include "query/query.h"
+#include "store/health.h"
+
+enum { HOSTS = 3, TIMES = 400, BIT = 8 * 200 };
+
+struct answer {
+  int64_t rows;
+  double sum; /* of the second column */
+  char message[1024];
+  struct err error;
+};
+
+static void take_rows(struct answer *answer, const struct query_event *event) {
+  answer->rows += event->batch.length;
+  if (event->batch.column_count < 2) return;
+  const struct column *column = &event->batch.columns[1];
+  for (int64_t i = 0; i < column->length; i++) {
+    if (!column_is_valid(column, i)) continue;
+    if (column->type.physical == PHYSICAL_FLOAT64)
+      answer->sum += column->f64[i];
+    else if (column->type.physical == PHYSICAL_INT64)
+      answer->sum += (double)column->i64[i];
+  }
+}
+
+static struct answer ask(struct fixture *fixture, const char *text) {
+  struct query_options options = {.language = QUERY_INFLUXQL,
+                                  .text = str_from(text),
+                                  .database = {"d", 1},
+                                  .now_ns = INT64_C(1500000000000000000)};
+  struct answer answer = {.error = {.offset = -1}};
+  struct query *query;
+  struct err err;
+  if (query_open(fixture->engine, &options, &query, &err)) fixture_fail("query", &err);
+  struct query_event event;
+  do {
+    assert_int_equal(query_next(query, &event, &err), ERR_OK);
+    if (event.kind == QUERY_ROWS) take_rows(&answer, &event);
+    if (event.kind == QUERY_MESSAGE)
+      snprintf(answer.message, sizeof answer.message, "%.*s", (int)event.message.size,
+               event.message.data);
+    if (event.kind == QUERY_DONE && event.error.code) answer.error = event.error;
+  } while (event.kind != QUERY_END);
+  query_close(query);
+  return answer;
+}
+
+/* Rows of all hosts at times from, from + 1 … seconds, value 1; and everything to disk. */
+static void fill(struct fixture *fixture, int from) {
+  char *text = malloc(HOSTS * TIMES * 64), *at = text;
+  for (int host = 0; host < HOSTS; host++)
+    for (int i = 0; i < TIMES; i++)
+      at += sprintf(at, "cpu,host=h%d usage=1,load=%di %d000000000\n", host, i, from + i);
+  fixture_write(fixture, "d", text);
+  free(text);
+  struct err err;
+  if (store_flush(table_engine_shard(fixture->engine), 0, &err)) fixture_fail("flush", &err);
+}
+
+struct newest {
+  char name[64];
+};
+static int visit_file(void *context, const char *name, bool is_dir) {
+  struct newest *newest = context;
+  if (!is_dir) snprintf(newest->name, sizeof newest->name, "%.60s", name);
+  return 0;
+}
+
+/* Turns a bit of the newest file of parts, in the first unit of its first block. */
+static void damage_newest(struct fixture *fixture) {
+  struct newest newest;
+  char path[128];
+  assert_int_equal(os_dir_list(fixture->os, "/data/parts", visit_file, &newest, NULL), ERR_OK);
+  snprintf(path, sizeof path, "/data/parts/%s", newest.name);
+  assert_int_equal(os_sim_flip_bit(fixture->os, path, BIT, NULL), ERR_OK);
+}
+
+static void test_r4_answers_say_that_they_are_degraded(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    double whole, degraded; /* sums */
+    int64_t whole_rows, degraded_rows;
+  } rows[] = {
+      {"SELECT usage FROM cpu", 2 * HOSTS * TIMES, HOSTS * TIMES, 2 * HOSTS * TIMES, HOSTS * TIMES},
+      {"SELECT sum(usage) FROM cpu WHERE load >= 0", 2 * HOSTS * TIMES, HOSTS * TIMES, 1, 1},
+      {"SELECT spread(load) FROM cpu WHERE usage > 0 GROUP BY host", HOSTS * (TIMES - 1),
+       HOSTS * (TIMES - 1), HOSTS, HOSTS},
+      {"SELECT usage FROM cpu WHERE time < 400s", HOSTS * TIMES, HOSTS * TIMES, HOSTS * TIMES,
+       HOSTS * TIMES},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    fixture_database(&fixture, "d");
+    fill(&fixture, 0);
+    fill(&fixture, 10000);
+    struct answer answer = ask(&fixture, rows[i].text);
+    assert_int_equal(answer.error.code, ERR_OK);
+    assert_int_equal(answer.rows, rows[i].whole_rows);
+    assert_true(answer.sum == rows[i].whole);
+    assert_string_equal(answer.message, "");
+    damage_newest(&fixture);
+    for (int round = 0; round < 2; round++) { /* found in the middle; and known before */
+      answer = ask(&fixture, rows[i].text);
+      if (answer.error.code) fixture_fail(rows[i].text, &answer.error);
+      assert_int_equal(answer.rows, rows[i].degraded_rows);
+      assert_true(answer.sum == rows[i].degraded);
+      bool lacks = i < 3;
+      assert_true(!lacks || strstr(answer.message, "left out"));
+      assert_true(lacks || answer.message[0] == 0);
+    }
+    struct store_shard *shard = table_engine_shard(fixture.engine);
+    assert_int_equal(store_shard_health(shard, 0, NULL, NULL),
+                     i < 3 ? STORE_DEGRADED : STORE_HEALTHY);
+    fixture_end(&fixture);
+  }
+}
+
+static void test_r3_queries_are_capped(void **state) {
+  (void)state;
+  struct fixture fixture;
+  fixture_begin(&fixture);
+  fixture_database(&fixture, "d");
+  _Atomic uint32_t open = 0;
+  struct query_options options = {.language = QUERY_INFLUXQL,
+                                  .text = STR("SHOW DATABASES"),
+                                  .queries = &open,
+                                  .queries_max = 2};
+  struct query *queries[3];
+  struct err err;
+  assert_int_equal(query_open(fixture.engine, &options, &queries[0], &err), ERR_OK);
+  assert_int_equal(query_open(fixture.engine, &options, &queries[1], &err), ERR_OK);
+  assert_int_equal(query_open(fixture.engine, &options, &queries[2], &err), ERR_BUSY);
+  assert_true(err.retry_ms > 0);
+  query_close(queries[1]);
+  options.text = STR("SHOW");
+  assert_int_equal(query_open(fixture.engine, &options, &queries[1], &err), ERR_PARSE);
+  assert_int_equal(open, 1);
+  query_close(queries[0]);
+  assert_int_equal(open, 0);
+  fixture_end(&fixture);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_r4_answers_say_that_they_are_degraded),
+      cmocka_unit_test(test_r3_queries_are_capped),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
