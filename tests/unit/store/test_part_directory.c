@@ -204,13 +204,13 @@ static void names_of_columns(void *context) {
   }
 }
 
-static void test_p5_names_of_columns(void **state) {
+static void test_P5_names_of_columns(void **state) {
   (void)state;
   forms_run(SEED, 16, names_of_columns);
 }
 
 /* Escaping is reversible, for any bytes. */
-static void test_p5_names_come_back(void **state) {
+static void test_P5_names_come_back(void **state) {
   (void)state;
   struct fixture fixture;
   fixture_init(&fixture, SEED);
@@ -292,7 +292,7 @@ static void files_of_a_part(void *context) {
   }
 }
 
-static void test_p4_p5_files_of_a_part(void **state) {
+static void test_P4_P5_files_of_a_part(void **state) {
   (void)state;
   forms_run(SEED, 16, files_of_a_part);
 }
@@ -347,7 +347,7 @@ static void manifest_is_exact(void *context) {
   }
 }
 
-static void test_p6_manifest_is_exact(void **state) {
+static void test_P6_manifest_is_exact(void **state) {
   (void)state;
   forms_run(SEED, 16, manifest_is_exact);
 }
@@ -700,7 +700,7 @@ static void filters(void *context) {
   }
 }
 
-static void test_p9_filters_stand_beside_their_column(void **state) {
+static void test_P9_filters_stand_beside_their_column(void **state) {
   (void)state;
   forms_run(SEED, 16, filters);
 }
@@ -740,11 +740,11 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forms_read_the_same),
       cmocka_unit_test(test_large_part_is_spilled),
-      cmocka_unit_test(test_p4_p5_files_of_a_part),
-      cmocka_unit_test(test_p5_names_of_columns),
-      cmocka_unit_test(test_p5_names_come_back),
-      cmocka_unit_test(test_p6_manifest_is_exact),
-      cmocka_unit_test(test_p9_filters_stand_beside_their_column),
+      cmocka_unit_test(test_P4_P5_files_of_a_part),
+      cmocka_unit_test(test_P5_names_of_columns),
+      cmocka_unit_test(test_P5_names_come_back),
+      cmocka_unit_test(test_P6_manifest_is_exact),
+      cmocka_unit_test(test_P9_filters_stand_beside_their_column),
       cmocka_unit_test(test_R4_flipped_bits_of_every_file),
       cmocka_unit_test(test_R4_missing_and_cut_files),
       cmocka_unit_test(test_S1_doomed_directory),
