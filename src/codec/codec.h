@@ -46,6 +46,8 @@ enum codec_id {
   CODEC_ZSTD = 9,          /* strings: lengths and a zstd frame */
   CODEC_RUNS = 10,         /* booleans: run lengths */
   CODEC_BITS = 11,         /* booleans: the bits */
+  CODEC_LINE = 12,         /* integers around a line: what is left of them, patched bit packing */
+  CODEC_NUMBERS = 13,      /* numbers: the distinct ones, and the place of each among them */
 };
 
 /* What the encoder learnt from the last block of the same column (exponents, choices): keep one per

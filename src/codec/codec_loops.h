@@ -22,6 +22,12 @@ struct codec_scale {
   unsigned shift;
 };
 
+/* A line: at i it is whole * i + (fraction * i >> 32). */
+struct codec_line {
+  uint64_t whole;
+  uint32_t fraction;
+};
+
 /* The hot loops, one table per instruction set; all builds give the same bits. */
 struct codec_loops {
   /* 1,024 fields of w bits (the index, 0 to 32) to 32 w words in the interleaved layout, and back.
@@ -44,6 +50,11 @@ struct codec_loops {
   uint64_t (*zigzag)(const uint64_t *x, size_t count, uint64_t center, uint64_t *out);
   /* out[0] = first, out[i] = x[i] - x[i - 1]. */
   void (*differences)(const uint64_t *x, size_t count, uint64_t first, uint64_t *out);
+  /* out[i] = x[i] - the line at i. */
+  void (*above_line)(const uint64_t *x, size_t count, const struct codec_line *line, uint64_t *out);
+  /* x[i] = base + scale * (x[i] + the line at i). */
+  void (*add_line)(uint64_t *x, size_t count, const struct codec_line *line, uint64_t base,
+                   uint64_t scale);
   /* counts[w] = how many have w significant bits (0 to 64); `bits` has those of all or-ed.
    * x must have room up to a multiple of 16. */
   void (*histogram)(const uint64_t *x, size_t count, uint64_t bits, uint32_t counts[65]);

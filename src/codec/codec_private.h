@@ -27,12 +27,18 @@ struct image_header {
 };
 _Static_assert(sizeof(struct image_header) == HEADER_SIZE, "stored: 8 bytes");
 
-enum frame_flags { FRAME_SCALE = 1, FRAME_CENTER = 2, FRAME_ENTROPY = 4, FRAME_EXCEPTIONS = 8 };
+enum frame_flags {
+  FRAME_SCALE = 1,
+  FRAME_CENTER = 2,
+  FRAME_CODES = 4, /* symbols above the packed bits */
+  FRAME_EXCEPTIONS = 8,
+  FRAME_COMPACT = 16, /* the compact table */
+};
 struct integer_frame {
   uint8_t flags; /* enum frame_flags */
   uint8_t exponent;
   uint16_t exceptions;
-  uint8_t shift;        /* FRAME_ENTROPY, and all below: bits that are packed */
+  uint8_t width;        /* FRAME_COMPACT, and all below: bits that are packed */
   uint8_t symbols_last; /* the highest symbol with a code */
   uint8_t base_bytes;   /* of the bases in the table: 0, 1, 2, 4 or 8 */
   uint8_t reserved;
@@ -49,14 +55,14 @@ struct vector_entry {
 };
 _Static_assert(sizeof(struct vector_entry) == 16, "stored: 16 bytes");
 
-/* What the table of a cold image says of a vector, behind its base's difference from the first:
- * not padded, the last two only with FRAME_EXCEPTIONS. */
-struct entropy_entry {
+/* What the compact table says of a vector, behind its base's difference from the first: not padded,
+ * the last two only with FRAME_EXCEPTIONS. */
+struct compact_entry {
   uint16_t size; /* of the payload, bytes */
   uint16_t exceptions;
   uint8_t high;
 };
-static inline size_t codec__entropy_entry_size(const struct integer_frame *frame) {
+static inline size_t codec__compact_entry_size(const struct integer_frame *frame) {
   return frame->base_bytes + 2u + (frame->flags & FRAME_EXCEPTIONS ? 3u : 0u);
 }
 
@@ -68,6 +74,13 @@ struct split_frame {
   uint16_t dictionary[SPLIT_DICTIONARY];
 };
 _Static_assert(sizeof(struct split_frame) == 24, "stored: 24 bytes");
+
+struct numbers_frame {
+  uint16_t distinct;
+  uint16_t reserved;
+  uint32_t size; /* of the image of the distinct values */
+};
+_Static_assert(sizeof(struct numbers_frame) == 8, "stored: 8 bytes");
 
 struct text_frame {
   uint32_t total;  /* bytes of all (raw, zstd) or all distinct values (dictionary) */
@@ -152,11 +165,11 @@ struct vector_plan {
   uint16_t exceptions;
   uint8_t width, high;
 };
-enum { ENTROPY_SHIFT_MAX = 56 };
-/* Which bits of the fields are packed, and the code of those above them. */
-struct entropy_plan {
-  unsigned shift;
-  bool has_exceptions;
+enum { CODES_WIDTH_MAX = 56 };
+/* How many bits of the fields are packed, and the code of those above them. */
+struct compact_plan {
+  unsigned width;
+  bool has_exceptions, has_codes;
   float excess; /* see struct codec_hint */
   struct huffman huffman;
 };
@@ -165,13 +178,14 @@ struct integer_plan {
   const struct codec_loops *loops;
   const uint64_t *values;
   size_t count;
-  uint8_t codec; /* CODEC_FOR, CODEC_DELTA or CODEC_DELTA2 */
+  uint8_t codec; /* CODEC_FOR, CODEC_DELTA, CODEC_DELTA2 or CODEC_LINE */
   struct codec_scale scale;
   uint64_t flip;   /* FLIP_SIGNED or FLIP_UNSIGNED */
   uint64_t center; /* of x */
-  size_t size;     /* frame, table and payload; with codes: not less than those */
-  bool is_entropy; /* written by codec__put_entropy */
-  struct entropy_plan entropy;
+  struct codec_line line;
+  size_t size;     /* frame, table and payload; if compact: not less than those */
+  bool is_compact; /* written by codec__put_compact */
+  struct compact_plan compact;
   struct vector_plan vectors[VECTORS_MAX];
 };
 /* Which order the values have: XOR with it makes them compare as unsigned. */
@@ -181,7 +195,8 @@ enum plan_effort {
   PLAN_QUICK = 0,   /* frame of reference without exceptions */
   PLAN_FULL = 1,    /* all three, exact costs */
   PLAN_DECIMAL = 2, /* the same without CODEC_DELTA2 */
-  PLAN_COLD = 4,    /* or-ed to one of those: Huffman codes, too */
+  PLAN_LINE = 4,    /* or-ed to those: CODEC_LINE, too */
+  PLAN_COLD = 8,    /* likewise: Huffman codes, too */
 };
 /* All equal; true for none. */
 bool codec__is_constant(const uint64_t *values, size_t count);
@@ -202,15 +217,23 @@ size_t codec__vector_values(const struct integer_plan *plan, size_t v);
  * or-ed. */
 void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, uint64_t *fields,
                       uint64_t *base, uint64_t *bits);
+static inline uint64_t codec__line_at(const struct codec_line *line, uint64_t i) {
+  return line->whole * i + (line->fraction * i >> 32);
+}
 /* Bytes that hold a high part of so many bits: 1, 2, 4 or 8. */
 static inline unsigned codec__high_bytes(unsigned bits) {
   return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
 }
 
-/* Makes the plan one with Huffman codes under `codec` if that is smaller (entropy_plan.c). */
-void codec__plan_entropy(struct integer_plan *plan, uint8_t codec, const struct codec_hint *hint);
-/* Frame, center, scale, code, table and payload of such a plan (entropy_put.c). */
-void codec__put_entropy(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+/* Makes the plan one with Huffman codes if that is smaller (entropy_plan.c). */
+void codec__plan_entropy(struct integer_plan *plan, const struct codec_hint *hint);
+/* Makes the plan one of CODEC_LINE if that is smaller (line_plan.c). */
+void codec__plan_line(struct integer_plan *plan);
+/* Bytes that hold how far each vector's base is from where the first one and the line would have
+ * it. */
+uint8_t codec__base_bytes(const struct integer_plan *plan);
+/* Frame, numbers, code, table and payload of such plans (compact_put.c). */
+void codec__put_compact(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
                         struct codec_hint *hint, struct codec_writer *writer);
 
 /* Where a vector of integers is, and how it is stored. */
@@ -228,7 +251,8 @@ struct integer_image {
   uint64_t scale, center;
   struct vector_place vectors[VECTORS_MAX];
   struct codec_bytes behind; /* what follows the last vector */
-  const uint8_t *code;       /* FRAME_ENTROPY: the lengths as they are stored */
+  struct codec_line line;    /* CODEC_LINE */
+  const uint8_t *code;       /* FRAME_CODES: the lengths as they are stored */
 };
 /* Finds and checks them. */
 int codec__open_integers(const struct codec_image *image, struct integer_image *integers,
@@ -236,6 +260,33 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
 /* Values [from, to) by index. */
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err);
+
+/* Writes the payload of a column's present values by its type, padding included, and returns the
+ * codec. `scratch`: codec__float_scratch for floats. */
+uint8_t codec__put_values(const struct codec_loops *loops, struct type type, const uint64_t *values,
+                          size_t count, enum codec_level level, struct codec_hint *hint,
+                          void *scratch, struct codec_writer *writer);
+
+/* ---- dictionaries of numbers (number_dictionary.c) ---- */
+
+enum {
+  NUMBERS_DISTINCT_MAX = 4096,
+  NUMBERS_ROWS_MIN = 1024,
+};
+/* What others need fewer bytes a value for is not tried. */
+#define NUMBERS_BYTES_MIN 1.5
+
+size_t codec__numbers_scratch(void);
+/* Whether a sample (of at least NUMBERS_ROWS_MIN values) has enough that are equal. */
+bool codec__few_distinct(const uint64_t *values, size_t count);
+/* Writes the payload if it takes less than `limit` bytes; else false, and what `writer` has room
+ * for is anything. */
+bool codec__put_numbers(const struct codec_loops *loops, struct type type, const uint64_t *values,
+                        size_t count, enum codec_level level, size_t limit, void *scratch,
+                        struct codec_writer *writer);
+int codec__open_numbers(const struct codec_image *image, struct err *err);
+int codec__decode_numbers(const struct codec_image *image, uint32_t from, uint32_t to,
+                          uint64_t *values, struct err *err);
 
 /* ---- floats ---- */
 

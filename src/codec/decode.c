@@ -11,9 +11,9 @@
 #include "columnar/bits.h"
 
 const char *codec_name(int codec) {
-  static const char *const names[] = {"raw",        "constant",    "for",           "delta",
-                                      "delta2",     "decimal_for", "decimal_delta", "split",
-                                      "dictionary", "zstd",        "runs",          "bits"};
+  static const char *const names[] = {
+      "raw",   "constant",   "for",  "delta", "delta2", "decimal_for", "decimal_delta",
+      "split", "dictionary", "zstd", "runs",  "bits",   "line",        "numbers"};
   return codec >= 0 && (size_t)codec < sizeof names / sizeof names[0] ? names[codec] : "unknown";
 }
 
@@ -76,12 +76,16 @@ static int open_payload(const struct codec_image *image, struct err *err) {
   case CODEC_FOR:
   case CODEC_DELTA:
   case CODEC_DELTA2:
+  case CODEC_LINE:
     if (!number) break;
     return codec__open_integers(image, &integers, err);
   case CODEC_DECIMAL_FOR:
   case CODEC_DECIMAL_DELTA:
     if (!real) break;
     return codec__open_floats(image, err);
+  case CODEC_NUMBERS:
+    if (!number) break;
+    return codec__open_numbers(image, err);
   case CODEC_SPLIT:
     if (!real) break;
     return codec__open_split(image, err);
@@ -161,6 +165,8 @@ static int decode_values(const struct codec_image *image, uint32_t from, uint32_
     return ERR_OK;
   case CODEC_SPLIT:
     return codec__decode_split(image, from, to, values, err);
+  case CODEC_NUMBERS:
+    return codec__decode_numbers(image, from, to, values, err);
   default:
     return image->type.physical == PHYSICAL_FLOAT64
                ? codec__decode_floats(image, from, to, values, err)

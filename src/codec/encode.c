@@ -56,13 +56,14 @@ static void squeeze(const struct column *column, uint64_t *dense) {
   }
 }
 
-static uint8_t put_integers(const struct codec_loops *loops, const struct column *column,
+static uint8_t put_integers(const struct codec_loops *loops, struct type type,
                             const uint64_t *values, size_t count, enum codec_level level,
                             struct codec_hint *hint, struct codec_writer *writer) {
-  bool key = column->type.logical == LOGICAL_TIMESTAMP;
-  uint64_t flip = column->type.physical == PHYSICAL_INT64 ? FLIP_SIGNED : FLIP_UNSIGNED;
+  bool key = type.logical == LOGICAL_TIMESTAMP;
+  uint64_t flip = type.physical == PHYSICAL_INT64 ? FLIP_SIGNED : FLIP_UNSIGNED;
   struct integer_plan plan;
   unsigned effort = level == CODEC_FAST && !key ? PLAN_QUICK : PLAN_FULL;
+  if (level != CODEC_FAST) effort |= PLAN_LINE;
   if (level == CODEC_COLD) effort |= PLAN_COLD;
   codec__plan_integers(loops, values, count, flip, effort, hint, &plan);
   if (plan.size >= count * 8) {
@@ -73,15 +74,50 @@ static uint8_t put_integers(const struct codec_loops *loops, const struct column
   return plan.codec;
 }
 
+uint8_t codec__put_values(const struct codec_loops *loops, struct type type, const uint64_t *values,
+                          size_t count, enum codec_level level, struct codec_hint *hint,
+                          void *scratch, struct codec_writer *writer) {
+  uint8_t codec = CODEC_CONSTANT;
+  if (codec__is_constant(values, count)) {
+    uint64_t value = count ? values[0] : 0;
+    codec__put(writer, &value, 8);
+  } else if (type.physical == PHYSICAL_FLOAT64) {
+    codec = codec__put_floats(loops, values, count, level, hint, scratch, writer);
+  } else {
+    codec = put_integers(loops, type, values, count, level, hint, writer);
+  }
+  codec__put_padding(writer);
+  return codec;
+}
+
+/* Replaces the values just put, `size` bytes from `from` on, by a dictionary where that is smaller.
+ */
+static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
+                           const uint64_t *values, size_t count, enum codec_level level,
+                           uint8_t codec, size_t from, void *scratch, struct codec_writer *writer) {
+  size_t size = (size_t)(writer->at - writer->start) - from;
+  if (size < count * NUMBERS_BYTES_MIN || !codec__few_distinct(values, count)) return codec;
+  struct codec_writer other = *writer;
+  if (!codec__put_numbers(loops, type, values, count, level, size, scratch, &other)) return codec;
+  size_t smaller = (size_t)(other.at - writer->at);
+  memmove(writer->start + from, writer->at, smaller);
+  writer->at = writer->start + from + smaller;
+  return CODEC_NUMBERS;
+}
+
 static int encode_numbers(const struct codec_loops *loops, const struct column *column,
                           enum codec_level level, struct codec_hint *hint, struct buffer *out,
                           struct err *err) {
   size_t rows = (size_t)column->length, count = rows - column->null_count;
   size_t image_max = HEADER_SIZE + bit_words(column->length) * 8 + 8 + rows * 8 + PAYLOAD_EXTRA;
   size_t scratch_size = rows * 8 + codec__float_scratch(rows) + 16;
-  uint8_t *image = buffer_reserve(out, image_max + scratch_size);
+  /* A dictionary is written behind the image that it may replace. */
+  bool numbers = level != CODEC_FAST && count >= NUMBERS_ROWS_MIN;
+  size_t second_max = numbers ? image_max + NUMBERS_DISTINCT_MAX * 8 + PAYLOAD_EXTRA : 0;
+  size_t numbers_size = numbers ? codec__numbers_scratch() : 0;
+  uint8_t *image = buffer_reserve(out, image_max + second_max + scratch_size + numbers_size);
   if (!image) return buffer_check(out, err);
-  uint64_t *scratch = (uint64_t *)codec__align((uintptr_t)(image + image_max));
+  uint64_t *scratch = (uint64_t *)codec__align((uintptr_t)(image + image_max + second_max));
   struct codec_writer writer = {image, image + HEADER_SIZE};
   enum validity_kind kind = choose_validity(column);
   put_validity(column, kind, &writer);
@@ -93,20 +129,16 @@ static int encode_numbers(const struct codec_loops *loops, const struct column *
       memcpy(scratch, values, count * 8);
     values = scratch;
   }
-  uint8_t codec = CODEC_CONSTANT;
-  if (codec__is_constant(values, count)) {
-    uint64_t value = count ? values[0] : 0;
-    codec__put(&writer, &value, 8);
-  } else if (column->type.physical == PHYSICAL_FLOAT64) {
-    codec = codec__put_floats(loops, values, count, level, hint, scratch + rows, &writer);
-  } else {
-    codec = put_integers(loops, column, values, count, level, hint, &writer);
-  }
-  codec__put_padding(&writer);
+  size_t from = (size_t)(writer.at - image);
+  uint8_t codec =
+      codec__put_values(loops, column->type, values, count, level, hint, scratch + rows, &writer);
+  if (hint) hint->codec = codec;
+  if (numbers)
+    codec = try_numbers(loops, column->type, values, count, level, codec, from,
+                        (uint8_t *)scratch + scratch_size, &writer);
   size_t size = (size_t)(writer.at - image);
   assert(size <= image_max);
   put_header(column, codec, kind, size, image);
-  if (hint) hint->codec = codec;
   buffer_advance(out, size);
   return ERR_OK;
 }

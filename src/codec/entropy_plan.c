@@ -108,7 +108,7 @@ static double choose_shift(const struct codec_loops *loops, size_t total, unsign
   double best = (double)total * *shift + entropy_of(loops, counts, used, total) + 4.0 * used;
   double bits = best;
   unsigned at = *shift;
-  while (at < ENTROPY_SHIFT_MAX && used_of(fewer) > 4) {
+  while (at < CODES_WIDTH_MAX && used_of(fewer) > 4) {
     drop_bit(fewer);
     used = used_of(fewer);
     double next = (double)total * ++at + entropy_of(loops, fewer, used, total) + 4.0 * used;
@@ -147,44 +147,44 @@ static void counts_at(const struct field_counts *found, unsigned shift, uint32_t
 
 /* Chooses shift and code: those of the block before while they do. Returns the bits. */
 static double choose_code(const struct integer_plan *plan, const struct field_counts *found,
-                          const struct codec_hint *hint, struct entropy_plan *entropy) {
+                          const struct codec_hint *hint, struct compact_plan *compact) {
   double rest = (double)found->exceptions * found->exception_bits;
+  compact->has_codes = true;
   uint32_t counts[256], hinted[256];
   memcpy(counts, found->counts, sizeof counts);
-  entropy->shift = found->shift;
-  double ideal = choose_shift(plan->loops, plan->count, &entropy->shift, counts);
+  compact->width = found->shift;
+  double ideal = choose_shift(plan->loops, plan->count, &compact->width, counts);
   if (hint && hint->shift >= found->shift && hint->shift - found->shift <= SYMBOL_BITS &&
       huffman_is_complete(&hint->huffman)) {
     counts_at(found, hint->shift, hinted);
     double bits = coded_bits(hinted, &hint->huffman, found->exception_bits) +
                   (double)plan->count * hint->shift;
     if (bits <= ideal * (double)hint->excess * (1 + TABLE_LOSS) + TABLE_BITS_AHEAD) {
-      entropy->shift = hint->shift;
-      entropy->huffman = hint->huffman;
-      entropy->excess = hint->excess;
-      entropy->has_exceptions = found->exceptions || lacks_codes(hinted, &hint->huffman);
+      compact->width = hint->shift;
+      compact->huffman = hint->huffman;
+      compact->excess = hint->excess;
+      compact->has_exceptions = found->exceptions || lacks_codes(hinted, &hint->huffman);
       return bits + rest + 4.0 * hint->huffman.count;
     }
   }
-  huffman_build(counts, &entropy->huffman);
-  entropy->has_exceptions = found->exceptions > 0;
-  double bits = coded_bits(counts, &entropy->huffman, found->exception_bits) +
-                (double)plan->count * entropy->shift;
-  entropy->excess = ideal > 0 ? (float)(bits / ideal) : 1;
-  return bits + rest + 4.0 * entropy->huffman.count;
+  huffman_build(counts, &compact->huffman);
+  compact->has_exceptions = found->exceptions > 0;
+  double bits = coded_bits(counts, &compact->huffman, found->exception_bits) +
+                (double)plan->count * compact->width;
+  compact->excess = ideal > 0 ? (float)(bits / ideal) : 1;
+  return bits + rest + 4.0 * compact->huffman.count;
 }
 
-void codec__plan_entropy(struct integer_plan *plan, uint8_t codec, const struct codec_hint *hint) {
+void codec__plan_entropy(struct integer_plan *plan, const struct codec_hint *hint) {
   struct field_counts found;
-  struct entropy_plan entropy;
-  count_fields(plan, codec, &found);
-  if (found.shift > ENTROPY_SHIFT_MAX) return;
-  double bits = choose_code(plan, &found, hint, &entropy);
+  struct compact_plan compact;
+  count_fields(plan, plan->codec, &found);
+  if (found.shift > CODES_WIDTH_MAX) return;
+  double bits = choose_code(plan, &found, hint, &compact);
   /* Entries: 8 bytes of base at most, two of size, three of exceptions; a stream's last byte. */
   size_t size = (size_t)(bits / 8) + 64 + codec__vector_count(plan) * 6;
   if (size >= plan->size) return;
   plan->size = size;
-  plan->codec = codec;
-  plan->is_entropy = true;
-  plan->entropy = entropy;
+  plan->is_compact = true;
+  plan->compact = compact;
 }

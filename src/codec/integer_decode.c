@@ -67,26 +67,44 @@ static int open_packed(const struct codec_image *image, struct codec_bytes bytes
   return ERR_OK;
 }
 
-/* Base, code and vector table of a cold image. */
-static int open_entropy(const struct codec_image *image, struct codec_bytes bytes,
-                        struct integer_image *integers, struct err *err) {
+/* What stands between the numbers of a compact image and its table: base, line, code. */
+static int open_head(const struct codec_image *image, struct codec_bytes *bytes,
+                     struct integer_image *integers, uint64_t *base, struct err *err) {
   const struct integer_frame *frame = &integers->frame;
-  size_t vectors = (image->values + CODEC_VECTOR - 1) / CODEC_VECTOR;
-  unsigned symbols = frame->symbols_last + 1u, base_bytes = frame->base_bytes;
-  uint64_t base;
-  const uint8_t *table;
+  bool coded = frame->flags & FRAME_CODES, line = image->codec == CODEC_LINE;
+  unsigned symbols = frame->symbols_last + 1u;
+  uint64_t fraction = 0;
   struct huffman huffman;
-  if (frame->shift > ENTROPY_SHIFT_MAX || (base_bytes != 0 && !is_power_of_two_up_to_8(base_bytes)))
+  if (frame->width > (coded ? CODES_WIDTH_MAX : 64) ||
+      (frame->base_bytes != 0 && !is_power_of_two_up_to_8(frame->base_bytes)))
     return codec__damaged(image, "an impossible frame", err);
-  if (!take_number(&bytes, 8, &base) ||
-      !codec__take(&bytes, huffman_stored_size(symbols), &integers->code))
+  if (!take_number(bytes, 8, base) || (line && !take_number(bytes, 8, &integers->line.whole)) ||
+      (line && !take_number(bytes, 4, &fraction)))
+    return codec__damaged(image, "no room for the base", err);
+  integers->line.fraction = (uint32_t)fraction;
+  if (!coded) return ERR_OK;
+  if (!codec__take(bytes, huffman_stored_size(symbols), &integers->code))
     return codec__damaged(image, "no room for the code", err);
   if (!huffman_load(integers->code, symbols, &huffman))
     return codec__damaged(image, "a code that is not complete", err);
-  if (!codec__take(&bytes, vectors * codec__entropy_entry_size(frame), &table))
+  return ERR_OK;
+}
+
+/* The compact table, and the payloads one after another. */
+static int open_compact(const struct codec_image *image, struct codec_bytes bytes,
+                        struct integer_image *integers, struct err *err) {
+  const struct integer_frame *frame = &integers->frame;
+  size_t vectors = (image->values + CODEC_VECTOR - 1) / CODEC_VECTOR;
+  size_t table_size = vectors * codec__compact_entry_size(frame);
+  unsigned base_bytes = frame->base_bytes;
+  struct codec_bytes entries = {.size = table_size};
+  uint64_t base = 0;
+  const uint8_t *padding;
+  int code = open_head(image, &bytes, integers, &base, err);
+  if (code) return code;
+  if (!codec__take(&bytes, table_size, &entries.at))
     return codec__damaged(image, "no room for the vector table", err);
-  struct codec_bytes entries = {table, vectors * codec__entropy_entry_size(frame)};
-  for (size_t v = 0; v < vectors; v++) {
+  for (size_t v = 0; v < vectors && !code; v++) {
     uint64_t difference, size, exceptions = 0, high = 0;
     struct vector_place *place = &integers->vectors[v];
     (void)take_number(&entries, base_bytes, &difference);
@@ -97,21 +115,21 @@ static int open_entropy(const struct codec_image *image, struct codec_bytes byte
     }
     if (base_bytes > 0 && base_bytes < 8 && difference >> (8 * base_bytes - 1))
       difference |= ~UINT64_C(0) << (8 * base_bytes);
-    *place = (struct vector_place){.base = base + difference,
+    uint64_t rise = codec__line_at(&integers->line, v * CODEC_VECTOR); /* 0 without a line */
+    *place = (struct vector_place){.base = base + integers->scale * rise + difference,
                                    .size = (uint32_t)size,
                                    .exceptions = (uint16_t)exceptions,
-                                   .width = frame->shift,
+                                   .width = frame->width,
                                    .high = (uint8_t)high};
-    int code = check_place(image, place, vector_values(image, v), err);
-    if (code) return code;
-    if (packed_size(place, vector_values(image, v)) > size ||
-        !codec__take(&bytes, size, &place->payload))
-      return codec__damaged(image, "a vector beyond the end", err);
+    code = check_place(image, place, vector_values(image, v), err);
+    if (!code && (packed_size(place, vector_values(image, v)) > size ||
+                  !codec__take(&bytes, size, &place->payload)))
+      code = codec__damaged(image, "a vector beyond the end", err);
   }
-  size_t padding = (size_t)(image->bytes - bytes.at) & 7;
-  (void)codec__take(&bytes, padding < bytes.size ? padding : bytes.size, &table);
+  size_t fill = (size_t)(image->bytes - bytes.at) & 7;
+  (void)codec__take(&bytes, fill < bytes.size ? fill : bytes.size, &padding);
   integers->behind = bytes;
-  return ERR_OK;
+  return code;
 }
 
 int codec__open_integers(const struct codec_image *image, struct integer_image *integers,
@@ -120,6 +138,7 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
   const uint8_t *taken;
   integers->scale = 1;
   integers->center = 0;
+  integers->line = (struct codec_line){0};
   if (!codec__take(&bytes, sizeof integers->frame, &taken))
     return codec__damaged(image, "no room for the frame", err);
   memcpy(&integers->frame, taken, sizeof integers->frame);
@@ -127,8 +146,11 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
     return codec__damaged(image, "no room for the scale", err);
   if (integers->frame.flags & FRAME_CENTER && !take_number(&bytes, 8, &integers->center))
     return codec__damaged(image, "no room for the center", err);
-  return integers->frame.flags & FRAME_ENTROPY ? open_entropy(image, bytes, integers, err)
-                                               : open_packed(image, bytes, integers, err);
+  bool compact = integers->frame.flags & FRAME_COMPACT;
+  if (!compact && (image->codec == CODEC_LINE || integers->frame.flags & FRAME_CODES))
+    return codec__damaged(image, "a table that does not fit the codec", err);
+  return compact ? open_compact(image, bytes, integers, err)
+                 : open_packed(image, bytes, integers, err);
 }
 
 /* ---- one vector ---- */
@@ -138,6 +160,7 @@ struct vector {
   const struct codec_loops *loops;
   const struct codec_image *image;
   uint64_t scale, center;
+  struct codec_line line;
   struct vector_place entry;
   const uint8_t *packed;
   const uint8_t *symbols; /* what stands above the packed bits; NULL: nothing */
@@ -223,6 +246,14 @@ static int decode_for(const struct vector *vector, uint64_t *out, struct err *er
   return vector->entry.exceptions ? patch(vector, vector->scale, out, err) : ERR_OK;
 }
 
+static int decode_line(const struct vector *vector, uint64_t *out, struct err *err) {
+  unpack_wide(vector, out);
+  int code = vector->entry.exceptions ? patch(vector, 1, out, err) : ERR_OK;
+  if (code) return code;
+  vector->loops->add_line(out, vector->count, &vector->line, vector->entry.base, vector->scale);
+  return ERR_OK;
+}
+
 /* Whether sums of a vector's fields, exceptions and centers included, stay within 32 bits: each
  * is below 2^20 in magnitude, and there are 2^10. */
 static bool is_narrow(const struct vector *vector, uint64_t center) {
@@ -258,6 +289,7 @@ static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *
                          struct err *err) {
   uint64_t base = vector->entry.base, step = vector->scale * vector->center;
   if (codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) return decode_for(vector, out, err);
+  if (codec == CODEC_LINE) return decode_line(vector, out, err);
   if (codec == CODEC_DELTA || codec == CODEC_DECIMAL_DELTA)
     return decode_sums(vector, vector->center, base - step, out, err);
   int code = decode_sums(vector, 0, step, out, err);
@@ -304,7 +336,7 @@ static int decode_part(const struct vector *vector, size_t v, uint32_t from, uin
   return ERR_OK;
 }
 
-/* Points a vector at its place and, in a cold image, at its symbols. */
+/* Points a vector at its place. */
 static void set_vector(struct vector *vector, const struct integer_image *integers, size_t v) {
   vector->count = vector_values(vector->image, v);
   vector->entry = integers->vectors[v];
@@ -338,9 +370,12 @@ int codec__decode_integers(const struct codec_image *image, uint32_t from, uint3
   struct integer_image integers;
   int code = codec__open_integers(image, &integers, err);
   if (code) return code;
-  struct vector vector = {
-      .loops = codec__loops(), .image = image, .scale = integers.scale, .center = integers.center};
-  if (integers.frame.flags & FRAME_ENTROPY)
+  struct vector vector = {.loops = codec__loops(),
+                          .image = image,
+                          .scale = integers.scale,
+                          .center = integers.center,
+                          .line = integers.line};
+  if (integers.frame.flags & FRAME_CODES)
     return decode_cold(&vector, &integers, from, to, values, err);
   for (size_t v = from / CODEC_VECTOR; !code && v * CODEC_VECTOR < to; v++) {
     set_vector(&vector, &integers, v);

@@ -149,6 +149,13 @@ void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
     loops->subtract(x, count, min ^ flip, fields);
     *base = scaled ? plan->scale.origin + plan->scale.scale * min : min ^ flip;
     *bits = max - min;
+  } else if (codec == CODEC_LINE) {
+    uint64_t above[CODEC_VECTOR], min, max;
+    loops->above_line(x, count, &plan->line, above);
+    loops->range(above, count, FLIP_SIGNED, &min, &max);
+    loops->subtract(above, count, min ^ FLIP_SIGNED, fields);
+    *base = plan->scale.scale * (min ^ FLIP_SIGNED) + (scaled ? plan->scale.origin : 0);
+    *bits = max - min;
   } else if (codec == CODEC_DELTA) {
     *bits = loops->zigzag(x, count, plan->center, fields);
   } else {
@@ -256,7 +263,8 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   plan->count = count;
   plan->center = 0;
   plan->codec = CODEC_FOR;
-  plan->is_entropy = false;
+  plan->is_compact = false;
+  plan->line = (struct codec_line){0};
   plan->flip = flip;
   plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
   if (effort == PLAN_QUICK) {
@@ -266,7 +274,8 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   find_scale(plan);
   find_center(plan);
   plan_packed(plan, (effort & PLAN_DECIMAL) == 0);
-  if (effort & PLAN_COLD) codec__plan_entropy(plan, plan->codec, hint);
+  if (plan->codec == CODEC_DELTA && (effort & PLAN_LINE)) codec__plan_line(plan);
+  if (effort & PLAN_COLD) codec__plan_entropy(plan, hint);
 }
 
 /* ---- the bytes ---- */
@@ -294,8 +303,8 @@ static void put_vector(const struct integer_plan *plan, size_t v, struct codec_w
 
 void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
                          struct codec_hint *hint, struct codec_writer *writer) {
-  if (plan->is_entropy) {
-    codec__put_entropy(plan, exponent, exceptions, hint, writer);
+  if (plan->is_compact) {
+    codec__put_compact(plan, exponent, exceptions, hint, writer);
     return;
   }
   struct integer_frame frame = {.exponent = exponent, .exceptions = exceptions};

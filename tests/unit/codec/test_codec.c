@@ -90,6 +90,10 @@ static uint64_t shape_repeated_noise(uint64_t i) {
 static uint64_t shape_large_whole(uint64_t i) {
   return (void)i, double_to_bits((double)(random_u64() >> random_below(20)));
 }
+static uint64_t shape_few_distinct(uint64_t i) { /* of many digits, some of them negative */
+  uint64_t z = (random_below(900) + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  return (void)i, double_to_bits((double)(int64_t)z / 0x1p61);
+}
 
 static const struct shape {
   const char *name;
@@ -117,6 +121,7 @@ static const struct shape {
     {"floats widened", shape_floats_widened},
     {"repeated noise", shape_repeated_noise},
     {"large whole numbers", shape_large_whole},
+    {"few distinct", shape_few_distinct},
 };
 enum { SHAPE_COUNT = sizeof shapes / sizeof shapes[0] };
 
@@ -299,8 +304,8 @@ static void test_sizes(void **state) {
     double cold;            /* likewise, at that level; 0: as much */
   } rows[] = {
       {"constant", {PHYSICAL_INT64, 0, 0}, CODEC_CONSTANT, 0.002, 0},
-      {"times", {PHYSICAL_INT64, LOGICAL_TIMESTAMP, 0}, CODEC_DELTA, 0.021, 0},
-      {"times with jitter", {PHYSICAL_INT64, LOGICAL_TIMESTAMP, 0}, CODEC_DELTA, 1.45, 1.41},
+      {"times", {PHYSICAL_INT64, LOGICAL_TIMESTAMP, 0}, CODEC_LINE, 0.008, 0},
+      {"times with jitter", {PHYSICAL_INT64, LOGICAL_TIMESTAMP, 0}, CODEC_LINE, 1.27, 1.27},
       {"runs of series", {PHYSICAL_INT64, LOGICAL_TIMESTAMP, 0}, CODEC_DELTA, 0.06, 0},
       {"quadratic", {PHYSICAL_INT64, 0, 0}, CODEC_DELTA2, 0.55, 0},
       {"multiples", {PHYSICAL_INT64, 0, 0}, CODEC_FOR, 2.2, 0},
@@ -309,6 +314,8 @@ static void test_sizes(void **state) {
       {"noise", {PHYSICAL_FLOAT64, 0, 0}, CODEC_SPLIT, 7.2, 0},
       {"random", {PHYSICAL_INT64, 0, 0}, CODEC_RAW, 8.01, 0},
       {"repeated noise", {PHYSICAL_FLOAT64, 0, 0}, CODEC_DELTA, 0.3, 0},
+      {"few distinct", {PHYSICAL_FLOAT64, 0, 0}, CODEC_NUMBERS, 2.1, 2.08},
+      {"few distinct", {PHYSICAL_INT64, 0, 0}, CODEC_NUMBERS, 2.1, 2.08},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     size_t s = 0;

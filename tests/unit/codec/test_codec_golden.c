@@ -51,6 +51,13 @@ static void make_bell(struct builder *b, int i) {
     sum += (int64_t)(next() % 50);
   builder_append_i64(b, i % 300 == 7 ? INT64_C(1) << 40 : sum);
 }
+static void make_line(struct builder *b, int i) {
+  builder_append_i64(b, INT64_C(1600000000000) + INT64_C(10007) * i + (int64_t)(next() % 900));
+}
+static void make_numbers(struct builder *b, int i) {
+  (void)i;
+  put_bits(b, UINT64_C(0x3ff0000000000000) | (next() % 300 * UINT64_C(0x9e3779b97f4a7c15)) >> 12);
+}
 static void make_for_scaled(struct builder *b, int i) {
   (void)i;
   builder_append_u64(b, 77 + next() % 100000 * 4096);
@@ -164,6 +171,8 @@ static const struct golden {
      make_decimal_delta},
     {"float_delta", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_DELTA, make_float_delta},
     {"split", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_SPLIT, make_split},
+    {"line", {PHYSICAL_INT64, 1, 0}, 2500, CODEC_HOT, CODEC_LINE, make_line},
+    {"numbers", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_HOT, CODEC_NUMBERS, make_numbers},
     {"cold_delta", {PHYSICAL_INT64, 0, 0}, 2500, CODEC_COLD, CODEC_DELTA, make_delta},
     {"cold_for", {PHYSICAL_INT64, 0, 0}, 2500, CODEC_COLD, CODEC_FOR, make_bell},
     {"cold_decimal_delta",
