@@ -59,7 +59,7 @@ static void fill(struct fixture *fixture, int from) {
   char *text = malloc(HOSTS * TIMES * 64), *at = text;
   for (int host = 0; host < HOSTS; host++)
     for (int i = 0; i < TIMES; i++)
-      at += sprintf(at, "cpu,host=h%d usage=1,load=%di %d000000000\n", host, i, from + i);
+      at += snprintf(at, 64, "cpu,host=h%d usage=1,load=%di %d000000000\n", host, i, from + i);
   fixture_write(fixture, "d", text);
   free(text);
   struct err err;
