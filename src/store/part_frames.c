@@ -20,8 +20,8 @@ enum {
   TRY_BYTES_MIN = 64,         /* fewer are not worth a try */
   COMPRESSOR_BYTES = 1 << 20, /* what one takes, about */
   SKIP_LOG_MAX = 6,
-  LEVEL_HOT = -3, /* flushed: as fast as the disk */
-  LEVEL_COLD = 1,
+  LEVEL_HOT = -1,
+  LEVEL_COLD = 1, /* little slower, and it stays */
 };
 /* What a compressed frame may claim to hold: the largest value that a commit takes, and lengths. */
 #define FRAME_PLAIN_MAX ((uint64_t)LIMIT_STRING_SIZE_MAX + (64 << 10))
