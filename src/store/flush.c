@@ -26,6 +26,8 @@ struct flush_item {
   uint64_t store;
   struct store_version *version; /* as frozen; retained */
   uint64_t flushed;              /* the commit up to which it was frozen */
+  uint32_t frozen;               /* its first memory parts, which leave */
+  uint32_t sources;              /* of them, the first ones: those that are written */
   size_t from, to;               /* its pieces; none when nothing was left to write */
   bool published;
 };
@@ -33,7 +35,7 @@ struct flush_item {
 struct flush {
   struct store_shard *shard;
   struct flush_item *items;
-  size_t item_count, item_capacity;
+  size_t item_count, item_capacity; /* capacity 0: the items are not the flush's own */
   struct output_set outputs;
   uint64_t wal_start;
   uint64_t reserved; /* of the disk */
@@ -53,8 +55,13 @@ static int freeze_one(struct publication *publication, struct flush *flush, uint
     version = sealed;
   }
   atomic_fetch_add_explicit(&version->references, 1, memory_order_relaxed);
-  flush->items[flush->item_count++] = (struct flush_item){
-      .store = store, .version = version, .flushed = publication->shard->root->commit};
+  uint32_t frozen = version->part_count - version->disk_count;
+  flush->items[flush->item_count++] =
+      (struct flush_item){.store = store,
+                          .version = version,
+                          .flushed = publication->shard->root->commit,
+                          .frozen = frozen,
+                          .sources = frozen};
   return ERR_OK;
 }
 
@@ -90,7 +97,7 @@ static int write_item(struct flush *flush, struct flush_item *item, struct err *
       .store = item->store,
       .policy = version->policy,
       .parts = version->parts + version->disk_count,
-      .part_count = version->part_count - version->disk_count,
+      .part_count = item->sources,
       .older = version->live->gap ? NULL : version->parts,
       .older_count = version->disk_count,
       .horizon = version->horizon,
@@ -119,7 +126,7 @@ static int write_all(struct flush *flush, struct err *err) {
   if (code == ERR_OK) flush->reserved = bytes;
   for (size_t i = 0; i < flush->item_count && code == ERR_OK; i++)
     code = write_item(flush, &flush->items[i], err);
-  return code ? code : output_set_finish(&flush->outputs, err);
+  return code;
 }
 
 /* ---- publishing ---- */
@@ -146,10 +153,8 @@ int shard__manifest_append(struct store_shard *shard, const struct manifest_fact
     return code;
   }
   for (; shard->orphan_count; shard->orphan_count--) {
-    char path[4096];
     struct err ignored;
-    shard__part_path(shard, shard->orphans[shard->orphan_count - 1], path, sizeof path);
-    (void)os_file_remove(shard->os, path, &ignored);
+    (void)shard__part_remove(shard, shard->orphans[shard->orphan_count - 1], &ignored);
   }
   return ERR_OK;
 }
@@ -196,11 +201,10 @@ static int introduce(struct flush *flush, struct publication *publication, struc
   assert(now);
   if (now->dropped != item->version->dropped) return ERR_OK;
   item->published = true;
-  uint32_t frozen = item->version->part_count - item->version->disk_count;
-  if (now->dropped || !frozen) return ERR_OK;
-  assert(now->part_count - now->disk_count >= frozen);
+  if (now->dropped || !item->frozen) return ERR_OK;
+  assert(now->part_count - now->disk_count >= item->frozen);
   struct store_version *next;
-  int code = store_version_replace(now, now->parts + now->disk_count, frozen,
+  int code = store_version_replace(now, now->parts + now->disk_count, item->frozen,
                                    output_set_parts(&flush->outputs) + item->from,
                                    (uint32_t)(item->to - item->from), &next, err);
   return code ? code : publication_set(publication, next, err);
@@ -320,7 +324,8 @@ static void end(struct flush *flush, bool done) {
   for (size_t i = 0; i < flush->item_count; i++)
     store_version_release(flush->items[i].version);
   output_set_deinit(&flush->outputs, done);
-  mem_free(&shard->account, flush->items, flush->item_capacity * sizeof *flush->items);
+  if (flush->item_capacity)
+    mem_free(&shard->account, flush->items, flush->item_capacity * sizeof *flush->items);
 }
 
 static void tell(const struct flush *flush) {
@@ -344,6 +349,19 @@ static void tell(const struct flush *flush) {
             flush->outputs.files.size / sizeof(struct output_file));
 }
 
+/* All that comes after writing. */
+static int settle(struct flush *flush, struct err *err) {
+  struct store_shard *shard = flush->shard;
+  int code = output_set_finish(&flush->outputs, err);
+  /* The log first: a part of a commit must never be durable without the rest. */
+  if (code == ERR_OK && !shard->recovering) code = wal_sync_before_flush(&shard->wal, err);
+  if (code == ERR_OK) code = publish(flush, err);
+  if (code) return code;
+  tell(flush);
+  if (!shard->recovering) wal_trim(&shard->wal, flush->wal_start);
+  return ERR_OK;
+}
+
 int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_t count,
                         struct err *err) {
   struct flush flush = {.shard = shard, .item_capacity = count};
@@ -354,14 +372,44 @@ int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_
   int code = freeze(&flush, stores, count, err);
   if (code == ERR_OK && flush.item_count) {
     code = write_all(&flush, err);
-    /* The log first: a part of a commit must never be durable without the rest. */
-    if (code == ERR_OK && !shard->recovering) code = wal_sync_before_flush(&shard->wal, err);
-    if (code == ERR_OK) code = publish(&flush, err);
-    if (code == ERR_OK) {
-      tell(&flush);
-      if (!shard->recovering) wal_trim(&shard->wal, flush.wal_start);
-    }
+    if (code == ERR_OK) code = settle(&flush, err);
   }
   end(&flush, code == ERR_OK);
+  return code;
+}
+
+/* ---- a part in the place of a commit ---- */
+
+/* Cuts the item off behind the memory part that is this one commit; false when it is not there. */
+static bool cut_item(struct flush_item *item, uint64_t commit) {
+  const struct store_version *version = item->version;
+  for (uint32_t i = version->disk_count; i < version->part_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(version->parts[i], &facts);
+    if (facts.commit_min != commit || facts.commit_max != commit || facts.rows) continue;
+    item->sources = i - version->disk_count;
+    item->frozen = item->sources + 1;
+    item->flushed = commit;
+    return true;
+  }
+  return false;
+}
+
+int shard__flush_place(struct store_shard *shard, const struct flush_place *place, bool *found,
+                       struct err *err) {
+  struct flush_item item;
+  struct flush flush = {.shard = shard, .items = &item};
+  output_set_init(&flush.outputs, shard);
+  int code = freeze(&flush, &place->store, 1, err);
+  *found = code == ERR_OK && flush.item_count && cut_item(&item, place->commit);
+  if (*found) {
+    code = write_all(&flush, err);
+    if (code == ERR_OK) code = place->write(place->context, &flush.outputs, err);
+    if (code == ERR_OK) {
+      item.to++;
+      code = settle(&flush, err);
+    }
+  }
+  end(&flush, code == ERR_OK && *found);
   return code;
 }

@@ -359,6 +359,16 @@ bool shard__seal_folds(const struct store_shard *shard, const struct store_versi
 /* Needs flush_lock. Flushes the stores (those of them that have unflushed rows). */
 int shard__flush_stores(struct store_shard *shard, const uint64_t *stores, size_t count,
                         struct err *err);
+/* Needs flush_lock. A part that `write` appends to the outputs as one piece, of one commit, takes
+ * the place of that commit's memory part, which has no rows; what lies before it is flushed. *found
+ * is false when that part is in memory no more; nothing is done then. */
+struct flush_place {
+  uint64_t store, commit;
+  int (*write)(void *context, struct output_set *outputs, struct err *err);
+  void *context;
+};
+int shard__flush_place(struct store_shard *shard, const struct flush_place *place, bool *found,
+                       struct err *err);
 /* Due flushes and memory merges: pressure, log size, age. *did says whether there was any. Takes
  * flush_lock. */
 int shard__flush_due(struct store_shard *shard, bool *did, struct err *err);
