@@ -72,10 +72,17 @@ static void flusher_main(void *context) {
   }
 }
 
+static void expire(struct store_shard *shard) {
+  struct err err;
+  bool did;
+  if (shard__expire_due(shard, &did, &err)) complain(shard, "dropping what has expired", &err);
+}
+
 static void merger_main(void *context) {
   struct store_shard *shard = context;
   while (await(shard, &shard->merge_wanted, &shard->merge_cond, 10 * TICK_NS)) {
     bool did = true;
+    expire(shard);
     while (did && !atomic_load(&shard->cancelled)) {
       struct err err;
       int code = shard__merge_due(shard, &did, &err);

@@ -100,7 +100,7 @@ static int write_item(struct flush *flush, struct flush_item *item, struct err *
       .part_count = item->sources,
       .older = version->live->gap ? NULL : version->parts,
       .older_count = version->disk_count,
-      .horizon = version->horizon,
+      .horizon = version->trim,
       .in_memory = true,
       .level = CODEC_HOT,
   };

@@ -193,7 +193,7 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
         .parts = version->parts + from,
         .part_count = count,
         .keys = {INT64_MIN, INT64_MAX},
-        .horizon = version->horizon,
+        .horizon = version->trim,
         .oldest = from == 0 && !version->live->gap,
         .older = version->live->gap ? NULL : version->parts,
         .older_count = from,
@@ -278,6 +278,8 @@ int store_work(struct store_shard *shard, bool *did, struct err *err) {
   *did = false;
   if (shard->options.read_only) return ERR_OK;
   int code = shard__flush_due(shard, did, err);
+  if (code || *did) return code;
+  code = shard__expire_due(shard, did, err);
   if (code || *did) return code;
   return shard__merge_due(shard, did, err);
 }

@@ -152,6 +152,10 @@ static void apply_edit(struct manifest *manifest, const struct manifest_edit *ed
     entry->policy = edit->policy;
     if (edit->flushed > entry->flushed) entry->flushed = edit->flushed;
     if (edit->series_high > entry->series_high) entry->series_high = edit->series_high;
+    if (edit->horizon_known == MANIFEST_HORIZON_AS_BEFORE) break;
+    entry->has_horizon = edit->horizon_known == MANIFEST_HORIZON;
+    entry->horizon = edit->horizon;
+    entry->horizon_rule = edit->horizon_rule;
     break;
   case MANIFEST_DROP:
     if (!entry->policy) entry->policy = STORE_KEEP_ALL;
@@ -218,6 +222,11 @@ void manifest__append_state(const struct manifest *manifest, struct buffer *edit
     edit.store = entry->store;
     edit.flushed = entry->flushed;
     edit.series_high = entry->series_high;
+    if (entry->has_horizon) {
+      edit.horizon_known = MANIFEST_HORIZON;
+      edit.horizon = entry->horizon;
+      edit.horizon_rule = entry->horizon_rule;
+    }
     buffer_append(edits, &edit, sizeof edit);
     if (entry->dropped) {
       edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = entry->store};

@@ -24,6 +24,9 @@ struct manifest_store {
   uint32_t policy; /* 0: nothing is known yet; the entry was only reserved */
   bool dropped;
   uint64_t flushed, series_high;
+  bool has_horizon;
+  int64_t horizon;
+  uint64_t horizon_rule;
   struct manifest_part *parts; /* by commit_min */
   uint32_t part_count, part_capacity;
   uint32_t coming; /* parts that the record which is being applied adds at most */

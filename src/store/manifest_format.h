@@ -45,12 +45,21 @@ enum manifest_edit_kind {
   MANIFEST_REMOVE = 4,
 };
 
+enum manifest_horizon {
+  MANIFEST_HORIZON_AS_BEFORE = 0,
+  MANIFEST_HORIZON = 1,
+  MANIFEST_NO_HORIZON = 2,
+};
+
 struct manifest_edit {
   uint32_t kind, policy;
   uint64_t store;
   union {
     struct {
       uint64_t flushed, series_high;
+      uint64_t horizon_known; /* enum manifest_horizon */
+      int64_t horizon;
+      uint64_t horizon_rule;
     };
     struct {
       uint64_t id, offset, size, commit_min, commit_max, rows;
@@ -58,6 +67,8 @@ struct manifest_edit {
   };
 };
 _Static_assert(sizeof(struct manifest_edit) == 64, "stored");
+_Static_assert(offsetof(struct manifest_edit, horizon_known) == 32, "stored");
+_Static_assert(offsetof(struct manifest_edit, horizon_rule) == 48, "stored");
 _Static_assert(offsetof(struct manifest_edit, rows) == 56, "stored");
 
 #endif

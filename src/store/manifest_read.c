@@ -28,7 +28,8 @@ static int check_edits(const struct manifest_edit *edits, uint32_t count, const 
     const struct manifest_edit *edit = &edits[i];
     bool good = edit->store != 0 && edit->kind >= MANIFEST_STORE && edit->kind <= MANIFEST_REMOVE;
     if (edit->kind == MANIFEST_STORE)
-      good = good && edit->policy >= STORE_KEEP_ALL && edit->policy <= STORE_NEWEST_ROW;
+      good = good && edit->policy >= STORE_KEEP_ALL && edit->policy <= STORE_NEWEST_ROW &&
+             edit->horizon_known <= MANIFEST_NO_HORIZON;
     if (edit->kind == MANIFEST_ADD)
       good = good && edit->id >> 20 && edit->commit_min <= edit->commit_max &&
              (edit->offset & 7) == 0 && edit->offset + edit->size >= edit->offset;

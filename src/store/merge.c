@@ -195,7 +195,7 @@ static int write_item(struct merge *merge, struct merge_item *item, struct err *
   struct output_source source = {
       .store = item->store,
       .policy = version->policy,
-      .horizon = version->horizon,
+      .horizon = version->trim,
       .oldest = item->choice.oldest,
       .level = CODEC_COLD,
       .cancelled = &merge->shard->cancelled,

@@ -45,6 +45,10 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
   store_live_release(live);
   if (code) return code;
   version->dropped = store->dropped;
+  if (store->has_horizon) {
+    version->horizon = store->horizon;
+    version->horizon_rule = store->horizon_rule;
+  }
   uint32_t count = 0;
   for (uint32_t i = 0; i < store->part_count && code == ERR_OK; i++) {
     const struct manifest_part *part = &store->parts[i];

@@ -48,7 +48,7 @@ int store_version_create(struct mem_account *account, struct store_live *live,
   made->store = live->store;
   made->policy = policy;
   made->part_count = part_count;
-  made->horizon = INT64_MIN;
+  made->horizon = made->trim = INT64_MIN;
   *version = made;
   return ERR_OK;
 }
@@ -75,6 +75,8 @@ int store_version_splice(const struct store_version *version, uint32_t from, uin
   assert(at == made->part_count);
   made->disk_count = disk;
   made->horizon = version->horizon;
+  made->horizon_rule = version->horizon_rule;
+  made->trim = version->trim;
   for (uint32_t i = 0; i < at; i++)
     part_retain(made->parts[i]);
   made->open = version->open;
@@ -142,6 +144,8 @@ int store_version_replace(const struct store_version *version, struct store_part
   for (uint32_t i = 0; i < at; i++)
     part_retain(made->parts[i]);
   made->horizon = version->horizon;
+  made->horizon_rule = version->horizon_rule;
+  made->trim = version->trim;
   made->open = version->open;
   if (made->open) open_part_retain(made->open);
   made->history_since = version->history_since;
@@ -337,6 +341,13 @@ uint64_t store_snapshot_commit(const struct store_snapshot *snapshot) { return s
 static bool is_visible(const struct store_version *version, uint64_t commit) {
   if (!version || version->dropped) return false;
   return version->part_count || !version->open || open_part_commit_min(version->open) <= commit;
+}
+
+bool store_snapshot_horizon(const struct store_snapshot *snapshot, uint64_t store,
+                            int64_t *horizon) {
+  const struct store_version *version = root_map_find(&snapshot->map, store);
+  *horizon = version ? version->horizon : INT64_MIN;
+  return *horizon > INT64_MIN;
 }
 
 struct store_visit {

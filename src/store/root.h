@@ -46,6 +46,8 @@ struct store_version {
   enum store_policy policy;
   bool dropped;           /* nothing of it is left to see */
   int64_t horizon;        /* rows with keys below it have expired; INT64_MIN: none have */
+  int64_t trim;           /* merges leave out rows below; not above the horizon */
+  uint64_t horizon_rule;  /* store_settings.horizon_rule of the horizon */
   struct open_part *open; /* may be NULL */
   uint64_t history_since; /* it cannot be read as of older commits, whatever its parts say */
   uint32_t disk_count;    /* parts[0 .. disk_count) are on disk, the rest in memory */

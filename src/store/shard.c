@@ -352,6 +352,8 @@ void store_shard_figures(struct store_shard *shard, struct store_figures *figure
       .damaged_records = atomic_load(&counters->damaged_records),
       .tail_bytes_cut = atomic_load(&counters->tail_bytes_cut),
       .parts_quarantined = atomic_load(&counters->parts_quarantined),
+      .parts_expired = atomic_load(&counters->parts_expired),
+      .rows_expired = atomic_load(&counters->rows_expired),
   };
   pressure_figures(shard, figures);
   wal_sizes(&shard->wal, &needed, &figures->log_bytes, &figures->log_segments);

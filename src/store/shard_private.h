@@ -53,6 +53,7 @@ struct shard_counters {
   _Atomic uint64_t flushes, merges, memory_merges;
   _Atomic uint64_t bytes_flushed, bytes_merged_in, bytes_merged_out;
   _Atomic uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
+  _Atomic uint64_t parts_expired, rows_expired;
 };
 
 /* What was told to the registry of metrics. */
@@ -125,6 +126,7 @@ struct store_shard {
   struct os_thread *committer;
 
   struct os_mutex flush_lock, merge_lock;
+  int64_t expire_next;       /* monotonic ns; of the merger, or of who calls store_work */
   int64_t memory_merge_next; /* monotonic ns; of who holds flush_lock */
   struct os_mutex work_lock;
   struct os_cond flush_cond, merge_cond;
@@ -236,7 +238,7 @@ struct output_source {
   struct store_part *const *parts; /* in the order of the version */
   uint32_t part_count;
   struct key_range keys;    /* what lies outside is another output's */
-  int64_t horizon;          /* rows below are left out; INT64_MIN: none */
+  int64_t horizon;          /* rows below are left out: a version's `trim` */
   uint64_t partition_width; /* told to the part; 0: it was not cut */
   int64_t partition_start;
   bool oldest; /* nothing older lies below: tombstones have done their work */
@@ -382,6 +384,13 @@ int shard__manifest_append(struct store_shard *shard, const struct manifest_fact
 /* ---- merge.c ---- */
 /* One due merge of parts on disk. Takes merge_lock. */
 int shard__merge_due(struct store_shard *shard, bool *did, struct err *err);
+
+/* ---- expire.c ---- */
+/* Moves the horizons of stores (0: of all) to where the layer above says; drops parts that lie
+ * below. *did: something changed. One thread at a time; takes flush_lock and publish_lock. */
+int shard__expire(struct store_shard *shard, uint64_t store, bool *did, struct err *err);
+/* The same for all stores, once a minute. */
+int shard__expire_due(struct store_shard *shard, bool *did, struct err *err);
 
 /* ---- background.c ---- */
 /* The threads of flush and merge: begins them, ends them, wakes the one or the other. */

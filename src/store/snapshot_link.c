@@ -181,7 +181,7 @@ static int write_memory(struct link_work *work, const struct store_version *vers
         .parts = (struct store_part *const *)parts.data,
         .part_count = (uint32_t)count,
         .keys = {INT64_MIN, INT64_MAX},
-        .horizon = version->horizon,
+        .horizon = version->trim,
         .oldest = version->disk_count == 0 && !version->live->gap,
         .older = version->live->gap ? NULL : version->parts,
         .older_count = version->disk_count,
@@ -230,6 +230,11 @@ static int take_store(struct link_work *work, const struct store_version *versio
       .kind = MANIFEST_STORE, .policy = (uint32_t)version->policy, .store = version->store};
   edit.flushed = work->snapshot->commit;
   edit.series_high = atomic_load(&version->live->series_high);
+  if (version->horizon > INT64_MIN) {
+    edit.horizon_known = MANIFEST_HORIZON;
+    edit.horizon = version->horizon;
+    edit.horizon_rule = version->horizon_rule;
+  }
   buffer_append(&work->edits, &edit, sizeof edit);
   if (version->dropped) {
     edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = version->store};

@@ -71,6 +71,9 @@ struct store_settings {
   int64_t partition_origin; /* a key at which a partition begins */
   int64_t horizon;          /* rows with keys below it have expired (has_horizon) */
   bool has_horizon;
+  /* Says which rule the horizon follows: as long as it is the same the horizon never goes back,
+   * over restarts too. */
+  uint64_t horizon_rule;
   uint64_t history_commits; /* newest-wins policies: superseded rows stay for so many commits */
   uint32_t filter_count;    /* columns that get a Bloom filter (.tf) */
   uint32_t filters[STORE_FILTERS_MAX];
@@ -96,6 +99,10 @@ struct store_hooks {
   void (*flushed)(void *context, uint64_t store, uint64_t commit);
   /* `settings` comes with the defaults; called before each flush or merge of the store. */
   void (*settings)(void *context, uint64_t store, struct store_settings *settings);
+  /* Rows of `store` below `horizon` are about to be given up for good, and with them what parts
+   * carry about series that only they have. Returns once every commit that is made from now on
+   * carries again what the parts to come need of its series. No lock is held. */
+  void (*expiring)(void *context, uint64_t store, int64_t horizon);
   /* The name of a column, for parts that name their columns (STORE_FORM_ALONE). Appends it to
    * `out`; nothing: the column is named by its id. */
   int (*column_name)(void *context, uint64_t store, uint32_t column, struct buffer *out,
@@ -223,6 +230,9 @@ uint64_t store_snapshot_commit(const struct store_snapshot *snapshot);
  * returned. */
 int store_snapshot_stores(const struct store_snapshot *snapshot,
                           int (*visit)(void *context, uint64_t store), void *context);
+/* The key below which rows of a store have expired; false: there is none. */
+bool store_snapshot_horizon(const struct store_snapshot *snapshot, uint64_t store,
+                            int64_t *horizon);
 /* Highest series id that was ever written to a store; 0: none. */
 uint64_t store_snapshot_series_high(const struct store_snapshot *snapshot, uint64_t store);
 
@@ -342,6 +352,9 @@ int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struc
 int store_flush(struct store_shard *shard, uint64_t store, struct err *err);
 /* Merges all parts on disk of a store (0: of every store) into as few as the policy allows. */
 int store_merge(struct store_shard *shard, uint64_t store, struct err *err);
+/* Asks for the settings of a store (0: of all) and moves its horizon there; drops the parts that lie
+ * below. In the background this happens once a minute. */
+int store_expire(struct store_shard *shard, uint64_t store, struct err *err);
 /* Runs due background work once (for background = false); *did says whether there was any. */
 int store_work(struct store_shard *shard, bool *did, struct err *err);
 
@@ -350,6 +363,7 @@ struct store_figures {
   uint64_t flushes, merges, bytes_flushed, bytes_merged_in, bytes_merged_out;
   uint64_t memory_bytes, log_bytes, log_segments, part_bytes, parts, files;
   uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
+  uint64_t parts_expired, rows_expired; /* dropped whole; what merges leave out is not counted */
   /* of struct store_pressure_facts (store/health.h) */
   uint64_t pressure_level, pressure_memory, pressure_disk, pressure_merge;
   uint64_t disk_own_bytes, disk_usable_bytes, disk_free_bytes, disk_reserve_bytes;

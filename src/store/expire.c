@@ -1,0 +1,226 @@
+/* Retention: rows below a store's horizon have expired.
+ *
+ * The layer above says where the horizon is (store_hooks.settings). From the publication of a new
+ * one on no scan returns a row below it. Parts that lie below it whole leave the root, and their
+ * files go without having been read; what shares a part stays masked until a merge writes that part
+ * again. The horizon stands in the manifest, so that a start does not bring back what had expired,
+ * whatever the clock says by then.
+ *
+ * What is dropped may hold the only description of a series that is still written to. So the
+ * horizon is published first; then the layer above is told (store_hooks.expiring), which from then
+ * on describes such series anew; what was written before that is flushed; and only then parts are
+ * dropped, and merges leave out what has expired (`trim` of a version). */
+#include "base/err.h"
+#include "store/shard_private.h"
+
+#define EXPIRE_INTERVAL_NS (INT64_C(60) * 1000000000)
+
+struct expiry {
+  uint64_t store;
+  int64_t horizon;
+  uint64_t rule;
+  bool lasting; /* it may hide rows: the manifest has to know */
+  bool drops;   /* parts lie below it */
+  bool unflushed;
+  bool moves; /* the horizon is another than now */
+};
+
+struct expiries {
+  struct store_shard *shard;
+  uint64_t store;     /* 0: all */
+  struct buffer list; /* struct expiry */
+};
+
+static bool is_expired(const struct store_part *part, int64_t horizon) {
+  struct key_range extent;
+  return part_extent(part, &extent) && extent.max < horizon;
+}
+
+/* Whether a part may be dropped: nothing that its tombstones hide stays below it. */
+static bool may_drop(const struct store_version *version, uint32_t at, int64_t horizon) {
+  struct store_part_facts facts;
+  struct key_range extent, older;
+  if (!is_expired(version->parts[at], horizon)) return false;
+  store_part_facts(version->parts[at], &facts);
+  (void)part_extent(version->parts[at], &extent);
+  for (uint32_t i = 0; facts.tombstones && i < at; i++)
+    if (part_extent(version->parts[i], &older) && key_range_overlaps(older, extent) &&
+        !is_expired(version->parts[i], horizon))
+      return false;
+  return true;
+}
+
+/* Where the horizon shall be: as long as its rule is the same it does not go back. */
+static int64_t target_of(const struct store_version *version,
+                         const struct store_settings *settings) {
+  if (!settings->has_horizon) return INT64_MIN;
+  bool same = version->horizon_rule == settings->horizon_rule;
+  return same && version->horizon > settings->horizon ? version->horizon : settings->horizon;
+}
+
+static int visit_expiry(void *context, struct store_version *version) {
+  struct expiries *expiries = context;
+  struct store_settings settings;
+  if (version->dropped || (expiries->store && version->store != expiries->store)) return 0;
+  shard__settings(expiries->shard, version->store, &settings);
+  struct expiry expiry = {.store = version->store,
+                          .horizon = target_of(version, &settings),
+                          .rule = settings.has_horizon ? settings.horizon_rule : 0};
+  expiry.moves = expiry.horizon != version->horizon || expiry.rule != version->horizon_rule;
+  expiry.lasting = expiry.horizon < version->horizon || expiry.rule != version->horizon_rule;
+  for (uint32_t i = 0; i < version->part_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(version->parts[i], &facts);
+    expiry.lasting |= facts.rows && facts.key_min < expiry.horizon;
+    expiry.drops |= i < version->disk_count && may_drop(version, i, expiry.horizon);
+  }
+  expiry.unflushed = version->part_count > version->disk_count || version->open;
+  expiry.lasting |= version->open != NULL; /* whose keys are not known */
+  if (expiry.moves || expiry.drops) buffer_append(&expiries->list, &expiry, sizeof expiry);
+  return 0;
+}
+
+/* ---- publishing ---- */
+
+static void add_edits(const struct store_version *now, const struct expiry *expiry,
+                      const struct buffer *gone, struct buffer *edits) {
+  struct manifest_edit edit = {
+      .kind = MANIFEST_STORE, .policy = (uint32_t)now->policy, .store = now->store};
+  edit.series_high = atomic_load(&now->live->series_high);
+  edit.horizon_known = expiry->horizon > INT64_MIN ? MANIFEST_HORIZON : MANIFEST_NO_HORIZON;
+  edit.horizon = expiry->horizon > INT64_MIN ? expiry->horizon : 0;
+  edit.horizon_rule = expiry->rule;
+  buffer_append(edits, &edit, sizeof edit);
+  for (size_t i = 0; i < gone->size / sizeof(struct store_part *); i++) {
+    struct store_part_facts facts;
+    store_part_facts(((struct store_part *const *)gone->data)[i], &facts);
+    edit = (struct manifest_edit){.kind = MANIFEST_REMOVE, .store = now->store};
+    edit.id = facts.id;
+    buffer_append(edits, &edit, sizeof edit);
+  }
+}
+
+/* Puts the store's new version; appends what left it to all_gone. */
+static int introduce(struct publication *publication, const struct expiry *expiry, bool drop,
+                     struct buffer *all_gone, struct buffer *edits, struct err *err) {
+  struct store_version *now = root_map_find(&publication->edit.map, expiry->store), *next;
+  if (!now || now->dropped || !(drop ? expiry->drops : expiry->moves)) return ERR_OK;
+  struct buffer gone;
+  buffer_init(&gone, &publication->shard->account);
+  for (uint32_t i = 0; drop && i < now->disk_count; i++)
+    if (may_drop(now, i, expiry->horizon))
+      buffer_append(&gone, &now->parts[i], sizeof now->parts[i]);
+  int code = buffer_check(&gone, err);
+  if (code == ERR_OK)
+    code = store_version_replace(now, (struct store_part *const *)gone.data,
+                                 (uint32_t)(gone.size / sizeof(struct store_part *)), NULL, 0,
+                                 &next, err);
+  if (code == ERR_OK) {
+    next->history_since = now->history_since; /* of expired rows nobody asks */
+    next->horizon = expiry->horizon;
+    next->horizon_rule = expiry->rule;
+    if (drop || expiry->horizon < now->trim) next->trim = expiry->horizon;
+    if (drop || expiry->lasting) add_edits(now, expiry, &gone, edits);
+    buffer_append(all_gone, gone.data, gone.size);
+    code = publication_set(publication, next, err);
+  }
+  buffer_deinit(&gone);
+  return code;
+}
+
+static int publish_locked(struct store_shard *shard, const struct expiry *list, size_t count,
+                          bool drop, struct buffer *gone, struct buffer *edits, struct err *err) {
+  struct publication publication;
+  publication_begin(shard, &publication);
+  int code = ERR_OK;
+  for (size_t i = 0; i < count && code == ERR_OK; i++)
+    code = introduce(&publication, &list[i], drop, gone, edits, err);
+  if (code == ERR_OK) code = buffer_check(gone, err);
+  if (code == ERR_OK) code = buffer_check(edits, err);
+  if (code) {
+    publication_abort(&publication);
+    return code;
+  }
+  bool lasting = edits->size > 0;
+  struct manifest_facts facts = {.epoch = lasting ? ++shard->epoch : 0,
+                                 .commit = shard->root->commit};
+  code = publication_prepare(&publication, shard->root->commit, err);
+  if (code) return code;
+  if (lasting) code = shard__manifest_append(shard, &facts, edits, NULL, err);
+  if (code) {
+    publication_abort(&publication);
+    return code;
+  }
+  /* Facts are read before the swap: the root may hold the last reference. */
+  for (size_t i = 0; i < gone->size / sizeof(struct store_part *); i++) {
+    struct store_part_facts part;
+    store_part_facts(((struct store_part *const *)gone->data)[i], &part);
+    shard__file_part_gone(shard, part.id, part.bytes);
+    atomic_fetch_add(&shard->counters.parts_expired, 1);
+    atomic_fetch_add(&shard->counters.rows_expired, part.rows);
+  }
+  publication_swap(&publication);
+  return ERR_OK;
+}
+
+static int publish(struct store_shard *shard, const struct expiry *list, size_t count, bool drop,
+                   struct err *err) {
+  struct buffer edits, gone;
+  buffer_init(&edits, &shard->account);
+  buffer_init(&gone, &shard->account);
+  os_mutex_lock(&shard->publish_lock);
+  int code = publish_locked(shard, list, count, drop, &gone, &edits, err);
+  os_mutex_unlock(&shard->publish_lock);
+  if (code == ERR_OK && gone.size)
+    log_info(shard->logger, "store", "expired parts were dropped parts=%zu",
+             gone.size / sizeof(struct store_part *));
+  buffer_deinit(&edits);
+  buffer_deinit(&gone);
+  return code;
+}
+
+/* ---- the whole of it ---- */
+
+static int prepare_drop(struct store_shard *shard, const struct expiry *expiry, struct err *err) {
+  const struct store_hooks *hooks = shard->options.hooks;
+  if (hooks && hooks->expiring)
+    hooks->expiring(shard->options.hooks_context, expiry->store, expiry->horizon);
+  return expiry->unflushed ? store_flush(shard, expiry->store, err) : ERR_OK;
+}
+
+int shard__expire(struct store_shard *shard, uint64_t store, bool *did, struct err *err) {
+  struct expiries expiries = {.shard = shard, .store = store};
+  *did = false;
+  if (!shard->options.hooks || !shard->options.hooks->settings || shard->options.read_only)
+    return ERR_OK;
+  buffer_init(&expiries.list, &shard->account);
+  struct store_snapshot *root = shard__pin(shard);
+  (void)root_map_visit(&root->map, visit_expiry, &expiries);
+  store_snapshot_release(root);
+  int code = buffer_check(&expiries.list, err);
+  struct expiry *list = (struct expiry *)expiries.list.data;
+  size_t count = expiries.list.size / sizeof *list;
+  bool drops = false;
+  if (code == ERR_OK && count) code = publish(shard, list, count, false, err);
+  for (size_t i = 0; i < count && code == ERR_OK; i++) {
+    drops |= list[i].drops;
+    if (list[i].drops) code = prepare_drop(shard, &list[i], err);
+  }
+  if (code == ERR_OK && drops) code = publish(shard, list, count, true, err);
+  *did = code == ERR_OK && count > 0;
+  buffer_deinit(&expiries.list);
+  return code;
+}
+
+int shard__expire_due(struct store_shard *shard, bool *did, struct err *err) {
+  int64_t now = os_monotonic_ns(shard->os);
+  *did = false;
+  if (shard->expire_next && now < shard->expire_next) return ERR_OK;
+  shard->expire_next = now + EXPIRE_INTERVAL_NS;
+  return shard__expire(shard, 0, did, err);
+}
+
+int store_expire(struct store_shard *shard, uint64_t store, struct err *err) {
+  bool did;
+  return shard__expire(shard, store, &did, err);
+}
