@@ -65,12 +65,15 @@ int element__fail(const struct err *err, struct nilo_error *error);
 enum store_policy element__policy(const struct nilo_store *store);
 
 /* ---- element_registry.c ---- */
+/* An empty registry; deinit frees it with all its tags. */
 void element_registry_init(struct element_registry *registry, struct os *os,
                            struct mem_account *account);
 void element_registry_deinit(struct element_registry *registry);
+/* The type of a tag's column; physical 0 for NULL and for what is no type. */
 struct type element_column_type(enum nilo_store_type type);
 /* NILO_STORE_NULL for a column that is no tag. */
 enum nilo_store_type element_tag_type(struct type type);
+/* "string", "int64 list" …: the words of error texts. */
 const char *element_type_name(enum nilo_store_type type);
 /* The tag of a name for a write that is about to be submitted: made if it is new. The caller
  * settles it when the commit is over. ERR_INVALID_ARGUMENT for a name of 0 or over 65,535 bytes,

@@ -2,9 +2,9 @@
  * hold none of them.
  *
  * A filter is a conjunction of terms about columns. It is a hint about blocks, not a promise about
- * rows: what comes out may still fail it, and the caller tests each row. But a block is skipped only
- * when, by its statistics or its Bloom filters, no row of it passes; what can't be read, or what
- * says nothing, never skips. */
+ * rows: what comes out may still fail it, and the caller tests each row. But a block is skipped
+ * only when, by its statistics or its Bloom filters, no row of it passes; what can't be read, or
+ * what says nothing, never skips. */
 #ifndef NILO_STORE_PREDICATE_H
 #define NILO_STORE_PREDICATE_H
 
