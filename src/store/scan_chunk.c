@@ -241,9 +241,9 @@ int scan__plan_reserve_folds(struct store_scan *scan, uint32_t count, struct err
   size_t size = (size_t)capacity * 2 * sizeof *plan->fold_pick;
   uint32_t *memory = mem_alloc(scan->account, size);
   if (!memory) return mem_refused(scan->account, size, err);
-  if (plan->fold_count) {
-    memcpy(memory, plan->fold_pick, plan->fold_count * sizeof *memory);
-    memcpy(memory + capacity, plan->fold_row, plan->fold_count * sizeof *memory);
+  if (plan->fold_capacity) { /* all of it: the caller may have filled some behind the count */
+    memcpy(memory, plan->fold_pick, plan->fold_capacity * sizeof *memory);
+    memcpy(memory + capacity, plan->fold_row, plan->fold_capacity * sizeof *memory);
   }
   mem_free(scan->account, plan->fold_pick, (size_t)plan->fold_capacity * 2 * sizeof *memory);
   plan->fold_pick = memory;
