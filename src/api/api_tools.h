@@ -19,6 +19,18 @@ struct api_sink {
   bool (*cancelled)(void *context);
 };
 
+/* What an engine's directory holds, as a view: "overview" (the default), "stores", "parts",
+ * "blocks", "log", "series" or "snapshots"; of one database, table or part (its id as parts show
+ * it) where that is given. Text for people, or JSON. ERR_INVALID_ARGUMENT (no such view),
+ * ERR_UNKNOWN_DATABASE. */
+struct api_inspect {
+  struct str view, database, table, part; /* may be empty */
+  bool json;
+};
+int api_inspect_as(struct api *api, const struct api_inspect *what, struct buffer *out,
+                   struct err *err);
+bool api_inspect_view(struct str name);
+
 /* Checks everything of a directory that nobody has open, or of an open engine beside its work (at
  * low priority). Events: finding, progress, done. *damages counts what is wrong; an error says that
  * the check itself failed. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_tools.h"
 #include "base/buffer.h"
 #include "cli/cli_private.h"
 
@@ -16,37 +17,102 @@ static int print_buffer(struct buffer *out, int code, struct err *err) {
 
 static const struct cli_option inspect_options[] = {
     {"data", "DIR", "the directory; default ./nilo-data"},
+    {"server", "URL", "the directory of a running server"},
+    {"database", "NAME", "only this database"},
+    {"table", "NAME", "only this table"},
+    {"part", "ID", "only this part, as `parts` shows it"},
     {"json", NULL, "as JSON"},
-    {"parts", NULL, "every part of every table too"},
+    {"parts", NULL, "the overview with every part of every table"},
     {NULL, NULL, NULL},
 };
 
+struct inspection {
+  const char *directory; /* NULL: a server's */
+  struct api_inspect what;
+};
+
+/* [DIR] [VIEW]: a word that names a view is one, unless a directory is called so. */
+static int take_inspection(struct cli *cli, struct inspection *inspection) {
+  struct cli_arguments *arguments = &cli->arguments;
+  const char *database = cli_value(arguments, "database"), *table = cli_value(arguments, "table"),
+             *part = cli_value(arguments, "part");
+  int count = arguments->operand_count, status;
+  const char *last = count ? arguments->operands[count - 1] : "";
+  bool is_view = api_inspect_view(str_from(last)) && (count > 1 || !os_path_exists(cli->os, last));
+  inspection->what = (struct api_inspect){.view = str_from(is_view ? last : ""),
+                                          .database = str_from(database ? database : ""),
+                                          .table = str_from(table ? table : ""),
+                                          .part = str_from(part ? part : ""),
+                                          .json = cli_value(arguments, "json") != NULL};
+  arguments->operand_count -= is_view;
+  if (arguments->operand_count > 1)
+    return cli_usage("inspect takes one directory and one view (overview, stores, parts, blocks, "
+                     "log, series, snapshots), not %s",
+                     last);
+  inspection->directory = cli_tool_directory(cli, &status);
+  return status;
+}
+
+static int inspect_server(struct cli *cli, const struct api_inspect *what, struct buffer *out,
+                          struct err *err) {
+  struct buffer target;
+  struct cli_door door;
+  buffer_init(&target, &cli->account);
+  buffer_append_text(&target, "/api/v1/admin/inspect");
+  cli_append_param(&target, "view", what->view.size ? what->view.data : NULL);
+  cli_append_param(&target, "db", cli_value(&cli->arguments, "database"));
+  cli_append_param(&target, "table", cli_value(&cli->arguments, "table"));
+  cli_append_param(&target, "part", cli_value(&cli->arguments, "part"));
+  cli_append_param(&target, "format", what->json ? "json" : "text");
+  int code = buffer_check(&target, err);
+  if (!code) code = cli_door_open(cli, &door, true, err);
+  if (!code) {
+    code = cli_door_call(&door, "GET", buffer_str(&target), "", (struct str){"", 0}, out, err);
+    cli_door_close(&door);
+  }
+  buffer_deinit(&target);
+  return code;
+}
+
 static int run_inspect(struct cli *cli) {
   struct err err;
+  struct inspection inspection;
+  struct cli_tool tool = {.cli = cli};
   err_reset(&err);
-  const char *data = cli_value(&cli->arguments, "data");
-  if (cli->arguments.operand_count > (data ? 0 : 1))
-    return cli_usage("inspect takes one directory, not also %s", cli->arguments.operands[0]);
-  if (!data && cli->arguments.operand_count) data = cli->arguments.operands[0];
+  int status = take_inspection(cli, &inspection);
+  if (status) return status;
+  bool parts = cli_value(&cli->arguments, "parts") != NULL;
   struct buffer out;
   buffer_init(&out, &cli->account);
-  int code = cli_load_settings(cli, NULL, &err);
-  if (!code) code = cli_open(cli, data ? data : "nilo-data", true, false, &err);
-  if (!code)
-    code = api_inspect(cli->api, cli_value(&cli->arguments, "json") != NULL,
-                       cli_value(&cli->arguments, "parts") != NULL, &out, &err);
-  int status = print_buffer(&out, code, &err);
+  int code;
+  if (!inspection.directory) {
+    code = inspect_server(cli, &inspection.what, &out, &err);
+  } else {
+    code = cli_load_settings(cli, NULL, &err);
+    if (!code) code = cli_open(cli, inspection.directory, true, false, &err);
+    if (!code)
+      code = inspection.what.view.size
+                 ? api_inspect_as(cli->api, &inspection.what, &out, &err)
+                 : api_inspect(cli->api, inspection.what.json, parts, &out, &err);
+  }
+  if (!code) code = buffer_check(&out, &err);
+  if (!code) fwrite(out.data, 1, out.size, stdout);
+  buffer_deinit(&out);
+  status = cli_tool_end(&tool, code, &err);
   cli_close(cli);
   return status;
 }
 
-const struct cli_command cli_inspect = {"inspect",
-                                        "[--data DIR | DIR] [--json] [--parts]",
-                                        "Shows what a directory holds: tables, parts, log.",
-                                        "Reads only; no server may have the directory open.",
-                                        inspect_options,
-                                        true,
-                                        run_inspect};
+const struct cli_command cli_inspect = {
+    "inspect",
+    "[DIR | --data DIR | --server URL] [VIEW] [--json]",
+    "Shows what a directory holds: tables, parts, log.",
+    "Views: overview (the default), stores, parts, blocks (with columns and their encodings), "
+    "log,\n"
+    "series, snapshots. Reads only. Exit status: 0 done, 1 failed, 2 used wrongly.",
+    inspect_options,
+    true,
+    run_inspect};
 
 /* ---- config ---- */
 

@@ -84,6 +84,16 @@ int series_check_part(struct series_registry *registry, uint64_t store, struct s
                       void (*found)(void *context, const struct err *finding), void *context,
                       struct err *err);
 
+/* What a part's section takes. */
+struct series_section_figures {
+  uint64_t series, columns;
+  uint64_t values; /* distinct ones of all columns together */
+  uint64_t bytes, ids_bytes, values_bytes, codes_bytes, hashes_bytes;
+};
+/* All 0 for a part without one. */
+int series_section_figures(struct series_registry *registry, struct store_part *part,
+                           struct series_section_figures *figures, struct err *err);
+
 struct series_figures {
   uint64_t active, pinned, cache_bytes, lookups, hits, section_lookups, created;
 };

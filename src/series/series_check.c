@@ -276,3 +276,32 @@ int series_check_part(struct series_registry *registry, uint64_t store, struct s
   arena_deinit(&check.arena);
   return code;
 }
+
+/* ---- sizes ---- */
+
+static uint64_t sum_places(const struct section_place *places, uint64_t count) {
+  uint64_t bytes = 0;
+  for (uint64_t i = 0; i < count; i++)
+    bytes += places[i].size;
+  return bytes;
+}
+
+int series_section_figures(struct series_registry *registry, struct store_part *part,
+                           struct series_section_figures *figures, struct err *err) {
+  struct section *section = NULL;
+  *figures = (struct series_section_figures){.bytes = store_part_series_bytes(part)};
+  int code = figures->bytes ? series__section_of(registry, part, &section, err) : ERR_OK;
+  if (code || !section) return code;
+  figures->series = section->count;
+  figures->columns = section->column_count;
+  figures->ids_bytes = sum_places(section->ids, section->id_chunks);
+  figures->hashes_bytes = sum_places(section->hashes, section->hash_chunks);
+  for (uint32_t c = 0; c < section->column_count; c++) {
+    const struct section_column *column = &section->columns[c];
+    figures->values += column->distinct;
+    figures->values_bytes +=
+        sum_places(column->values, chunk_count(column->distinct, SECTION_VALUES));
+    figures->codes_bytes += sum_places(column->codes, section->id_chunks);
+  }
+  return ERR_OK;
+}

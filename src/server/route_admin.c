@@ -79,6 +79,22 @@ static void run_backup(struct request *request) {
   start(request, &spec);
 }
 
+static void run_inspect(struct request *request) {
+  struct err err = {.offset = -1};
+  struct api_inspect what = {.view = request_param(request, "view"),
+                             .database = request_param(request, "db"),
+                             .table = request_param(request, "table"),
+                             .part = request_param(request, "part"),
+                             .json = !str_equal(request_param(request, "format"), STR("text"))};
+  if (api_inspect_as(request_api(request), &what, &request->out, &err)) {
+    reply_error(request, &err);
+    return;
+  }
+  request->status = 200;
+  request->content_type = what.json ? "application/json" : "text/plain; charset=utf-8";
+  reply_finish(request);
+}
+
 static int parse_number(struct request *request, const char *name, uint64_t *value,
                         struct err *err) {
   struct str text = request_param(request, name);
@@ -118,6 +134,10 @@ static void run_cancel(struct request *request) {
 }
 
 /* ---- on the loop ---- */
+
+void route_admin_inspect_begin(struct request *request) {
+  if (allowed(request)) request_run(request, run_inspect);
+}
 
 void route_admin_check_begin(struct request *request) {
   if (allowed(request)) request_run(request, run_check);

@@ -9,6 +9,8 @@ static const struct route table[] = {
     {"/ping", "ping", ROUTE_GET, ERROR_STYLE_V1, false, route_ping_begin, NULL},
     {"/health", "health", ROUTE_GET, ERROR_STYLE_V2, false, route_health_begin, NULL},
     {"/ready", "ready", ROUTE_GET, ERROR_STYLE_V2, false, route_ready_begin, NULL},
+    {"/api/v1/admin/inspect", "admin_inspect", ROUTE_GET, ERROR_STYLE_V1, false,
+     route_admin_inspect_begin, NULL},
     {"/api/v1/admin/check", "admin_check", ROUTE_POST, ERROR_STYLE_V1, false,
      route_admin_check_begin, NULL},
     {"/api/v1/admin/compact", "admin_compact", ROUTE_POST, ERROR_STYLE_V1, false,

@@ -20,9 +20,11 @@ void route_ready_begin(struct request *request);
 /* GET /metrics: Prometheus text. */
 void route_metrics_begin(struct request *request);
 
-/* The tools, for the machine that the server runs on. POST check, POST compact?db=&table=, POST
+/* The tools, for the machine that the server runs on. GET inspect?view=&db=&table=&part=&format=.
+ * POST check, POST compact?db=&table=, POST
  * backup?to=&db=&from=&before=&previous=: 202 and {"job":N}. GET job?id=&from=: how far it is. POST
  * cancel?id=. */
+void route_admin_inspect_begin(struct request *request);
 void route_admin_check_begin(struct request *request);
 void route_admin_compact_begin(struct request *request);
 void route_admin_backup_begin(struct request *request);

@@ -56,6 +56,62 @@ int store_check_directory(const char *path, const struct store_check_options *op
 int store_check_shard(struct store_shard *shard, const struct store_check_options *options,
                       struct store_check_figures *figures, struct err *err);
 
+/* ---- looking ---- */
+
+/* A block of a part. */
+struct store_block_look {
+  uint32_t block, rows, runs;
+  uint64_t series_first, series_last;
+  int64_t key_min, key_max;
+  uint64_t offset, bytes; /* in the part; encoded */
+};
+/* A column of a part: what its blocks have been encoded as, and how large. */
+enum { STORE_LOOK_CODECS = 32 };
+struct store_column_look {
+  uint32_t id;
+  struct type type;
+  uint64_t blocks;        /* with a value of it */
+  uint64_t values, nulls; /* of rows in those blocks */
+  uint64_t bytes, bytes_metadata;
+  uint64_t codecs[STORE_LOOK_CODECS]; /* blocks per enum codec_id */
+};
+/* Calls `block` for each block and `column` for each column (either may be NULL); a non-zero result
+ * of theirs ends it and is returned. */
+int store_part_look(struct store_part *part,
+                    int (*block)(void *context, const struct store_block_look *look),
+                    int (*column)(void *context, const struct store_column_look *look),
+                    void *context, struct err *err);
+/* Which partition a part belongs to, in keys; false: all keys. */
+bool store_part_partition(const struct store_part *part, int64_t *start, uint64_t *width);
+
+/* A segment of the log that is needed, and a record of it. */
+struct store_segment_look {
+  uint64_t incarnation, bytes, first_sequence, first_commit;
+};
+struct store_record_look {
+  uint64_t incarnation, sequence, first_commit;
+  uint32_t commits, bytes;
+  int64_t wall_ns;
+  bool closed;
+};
+/* A record of the manifest: one publication. */
+struct store_publication_look {
+  uint64_t file, epoch, commit, log_start;
+  int64_t wall_ns;
+  uint32_t stores, drops, adds, removes;
+  bool checkpoint;
+};
+/* What stands in the files of a directory, whoever has it open; of one that is written to, what is
+ * there just now. Any of the three may be NULL. */
+struct store_look {
+  void *context;
+  void (*segment)(void *context, const struct store_segment_look *look);
+  void (*record)(void *context, const struct store_record_look *look);
+  void (*publication)(void *context, const struct store_publication_look *look);
+};
+int store_look(struct os *os, struct mem_account *account, const char *path,
+               const struct store_look *look, struct err *err);
+
 /* Where a part lies: its file (borrowed; NULL: memory), where it begins there, and where its
  * "series" section begins. */
 struct store_part_location {

@@ -34,7 +34,7 @@ OPTIONS = {
     "write": ("server", "data", "db", "precision"),
     "import": ("server", "data", "db", "unit", "precision", "format", "measurement", "time", "tag",
                "field", "delimiter"),
-    "inspect": ("data", "json", "parts"),
+    "inspect": ("data", "server", "database", "table", "part", "json", "parts"),
     "check": ("data", "server", "json"),
     "compact": ("data", "server", "database", "table", "json"),
     "delete": ("data", "server", "database", "table", "from", "to", "partition", "where", "all",

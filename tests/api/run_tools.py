@@ -78,6 +78,59 @@ class Case(unittest.TestCase):
         return sorted((data or self.data).glob("parts/*.part"))
 
 
+class Inspect(Case):
+    VIEWS = {"stores": ("stores",), "parts": ("parts",), "blocks": ("blocks", "columns"),
+             "log": ("segments", "records"), "series": ("series",), "snapshots": ("snapshots",)}
+
+    def test_views(self):
+        self.load()
+        self.write("d", ["cpu,host=x usage=1i 1"])
+        for view, members in self.VIEWS.items():
+            text, err = self.nilo("inspect", self.data, view)
+            self.assertEqual(err, "")
+            self.assertEqual([line for line in text.splitlines() if len(line) > 90], [], view)
+            report = json.loads(self.nilo("inspect", self.data, view, "--json")[0])
+            self.assertEqual(tuple(report), members)
+            for member in members:
+                self.assertTrue(report[member], f"{view}: {member}")
+        blocks = json.loads(self.nilo("inspect", self.data, "blocks", "--table", "cpu",
+                                      "--json")[0])
+        self.assertEqual({row["table"] for row in blocks["blocks"]}, {"cpu"})
+        columns = {row["column"]: row for row in blocks["columns"]}
+        self.assertEqual(columns["usage"]["type"], "integer")
+        self.assertRegex(columns["usage"]["encodings"], r"^[a-z_0-9]+ \d+$")
+        self.assertEqual(columns["idle"]["values"], 3000)
+        series = json.loads(self.nilo("inspect", self.data, "series", "--json")[0])["series"]
+        self.assertEqual({(row["table"], row["series"], row["tags"]) for row in series},
+                         {("cpu", 6, 2), ("note", 1, 1)})
+        part = blocks["blocks"][0]["part"]
+        one = json.loads(self.nilo("inspect", self.data, "parts", "--part", part, "--json")[0])
+        self.assertEqual([row["part"] for row in one["parts"]], [part])
+
+    def test_through_a_server(self):
+        self.load(rows=30)
+        offline = json.loads(self.nilo("inspect", self.data, "parts", "--json")[0])
+        with nilo_server.Server(["--no-collector"], folder=str(self.folder)) as server:
+            online = json.loads(self.nilo("inspect", "--server", server.url, "parts", "--json")[0])
+            self.assertEqual(online, offline)
+            for view in self.VIEWS:
+                self.assertTrue(self.nilo("inspect", "--server", server.url, view)[0])
+            err = self.nilo("inspect", "--server", server.url, "parts", "--database", "nope",
+                            status=1)[1]
+            self.assertIn("database not found", err)
+
+    def test_control_characters(self):
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        self.write("d", ["m\x1b[31m\x07x,t=a v=1 1"])
+        self.nilo("compact", self.data)
+        text, _ = self.nilo("inspect", self.data, "parts")
+        self.assertIn("\\x1b[31m\\x07x", text)
+        self.assertNotIn("\x1b", text)
+
+    def test_used_wrongly(self):
+        self.assertIn("one view", self.nilo("inspect", "a", "b", status=2)[1])
+
+
 class Check(Case):
     def test_clean(self):
         self.load()
