@@ -131,6 +131,17 @@ bool series__parts_deletes(const struct series__parts *parts, uint64_t store) {
   return false;
 }
 
+int series__pass_damage(const struct series__parts *parts, struct store_part *part, int code,
+                        struct err *err) {
+  struct store_part_facts facts;
+  if (err_class(code) != ERR_CLASS_CORRUPTION) return code;
+  store_part_facts(part, &facts);
+  if (facts.in_memory) return code;
+  store_snapshot_report_damage(parts->newest, part, err);
+  err_reset(err);
+  return ERR_OK;
+}
+
 void series__parts_unpin(struct series__parts *parts) {
   if (parts->newest) store_snapshot_release(parts->newest);
 }

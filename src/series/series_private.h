@@ -180,6 +180,12 @@ bool series__parts_deletes(const struct series__parts *parts, uint64_t store);
 int series__parts_pin(struct series__parts *parts, struct series_index *index,
                       struct store_snapshot *snapshot, struct arena *arena, struct err *err);
 void series__parts_unpin(struct series__parts *parts);
+/* After a failure to read a part's section on disk: when it is damaged (ERR_CORRUPTION), reports
+ * the part, whose rows are left out of answers from then on, and passes over it (ERR_OK); else
+ * gives `code` back. For reading only: an id must not be given twice because a section is passed
+ * over. */
+int series__pass_damage(const struct series__parts *parts, struct store_part *part, int code,
+                        struct err *err);
 
 /* ---- gathering tags from wherever they are (series_tags.c) ---- */
 /* For ascending ids: per tag column that any of them has, codes and values, in arena. `columns`

@@ -216,6 +216,8 @@ int series_select(struct series_index *index, struct store_snapshot *snapshot,
                   const struct series_filter *filter, int64_t key_min, int64_t key_max,
                   struct buffer *ids, struct err *err) {
   struct arena arena;
+  struct err own;
+  if (!err) err = &own;
   arena_init(&arena, ids->account, 16384);
   struct series__parts parts = {.newest = NULL};
   int code = select_pinned(index, filter, &arena, ids, err);
@@ -234,6 +236,7 @@ int series_select(struct series_index *index, struct store_snapshot *snapshot,
       source.count = section->count;
       code = select_section(&source, filter, ids, err);
     }
+    if (code) code = series__pass_damage(&parts, parts.list[p], code, err);
     arena_deinit(&work);
   }
   series__parts_unpin(&parts);

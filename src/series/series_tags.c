@@ -198,10 +198,27 @@ static size_t count_missing(const struct gather *gather) {
   return left;
 }
 
-int series__gather(struct series_index *index, struct store_part *const *given, size_t given_count,
-                   struct store_snapshot *snapshot, const struct series__wanted *wanted,
-                   struct arena *arena, struct section_source_column **out, uint32_t *out_count,
-                   size_t *missing, struct err *err) {
+/* Parts whose sections turned out to be damaged. */
+enum { PASSED_MAX = 64 };
+struct passed {
+  struct store_part *parts[PASSED_MAX];
+  size_t count;
+};
+
+static bool is_passed(const struct passed *passed, const struct store_part *part) {
+  for (size_t i = 0; i < passed->count; i++)
+    if (passed->parts[i] == part) return true;
+  return false;
+}
+
+/* *again: one more was passed, and everything has to be gathered anew, because half of what it gave
+ * is there. */
+static int gather_once(struct series_index *index, struct store_part *const *given,
+                       size_t given_count, struct store_snapshot *snapshot,
+                       const struct series__wanted *wanted, struct passed *passed, bool *again,
+                       struct arena *arena, struct section_source_column **out, uint32_t *out_count,
+                       size_t *missing, struct err *err) {
+  *again = false;
   struct gather gather = {.arena = arena, .ids = wanted->ids, .count = wanted->count};
   gather.found = arena_alloc_zero(arena, wanted->count);
   if (!gather.found) return refused(&gather, wanted->count, err);
@@ -220,8 +237,15 @@ int series__gather(struct series_index *index, struct store_part *const *given, 
     given = pinned.list;
     given_count = pinned.count;
   }
-  for (size_t p = 0; p < given_count && left && !code; p++)
+  for (size_t p = 0; p < given_count && left && !code; p++) {
+    if (is_passed(passed, given[p])) continue;
     code = gather_section(&gather, index->registry, given[p], &left, err);
+    if (!code || !pinned.newest || passed->count == PASSED_MAX) continue;
+    code = series__pass_damage(&pinned, given[p], code, err);
+    *again = !code;
+    if (*again) passed->parts[passed->count++] = given[p];
+    if (*again) break;
+  }
   series__parts_unpin(&pinned);
   *out = ARENA_ARRAY(arena, struct section_source_column, gather.column_count + 1);
   if (!code && !*out) code = refused(&gather, gather.column_count * sizeof **out, err);
@@ -229,6 +253,21 @@ int series__gather(struct series_index *index, struct store_part *const *given, 
     (*out)[c] = gather.columns[c].out;
   *out_count = gather.column_count;
   *missing = left;
+  return code;
+}
+
+int series__gather(struct series_index *index, struct store_part *const *given, size_t given_count,
+                   struct store_snapshot *snapshot, const struct series__wanted *wanted,
+                   struct arena *arena, struct section_source_column **out, uint32_t *out_count,
+                   size_t *missing, struct err *err) {
+  struct passed passed = {.count = 0};
+  struct err own;
+  bool again = true;
+  int code = ERR_OK;
+  if (!err) err = &own;
+  while (again && !code)
+    code = gather_once(index, given, given_count, snapshot, wanted, &passed, &again, arena, out,
+                       out_count, missing, err);
   return code;
 }
 

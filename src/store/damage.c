@@ -97,6 +97,15 @@ void damage__report(struct store_shard *shard, struct store_part *part, const st
   report(shard, part_store(part), facts.id, false, cause);
 }
 
+void store_snapshot_report_damage(struct store_snapshot *snapshot, struct store_part *part,
+                                  const struct err *cause) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  if (!snapshot->shard || facts.in_memory) return;
+  part_mark_damaged(part);
+  damage__report(snapshot->shard, part, cause);
+}
+
 bool damage__report_all(struct store_shard *shard, struct store_part *const *parts, size_t count,
                         const struct err *cause) {
   bool any = false;

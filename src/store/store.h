@@ -263,6 +263,10 @@ int store_part_series_read(struct store_part *part, uint64_t offset, void *bytes
 uint32_t store_part_columns(const struct store_part *part, const uint32_t **ids,
                             const struct type **types);
 struct str store_part_column_name(const struct store_part *part, uint32_t index);
+/* The layer above found its section of the part damaged, as `cause` says: the part is left out from
+ * now on, as if a scan had found it. */
+void store_snapshot_report_damage(struct store_snapshot *snapshot, struct store_part *part,
+                                  const struct err *cause);
 /* A slot where the layer above may keep what it parsed from the section (footers); `destroy` runs
  * with the part. Sets it if empty and returns what is there now (its own `value` must then be given
  * up if it is not the returned one). value NULL only asks. */
@@ -316,7 +320,7 @@ struct store_scan_figures {
   uint64_t parts, blocks_considered, blocks_skipped, blocks_read, blocks_by_statistics;
   uint64_t rows_scanned, rows_returned, bytes_read;
   uint64_t deletions_considered; /* tombstones, and boxes of them, looked at */
-  uint64_t parts_damaged; /* left out of the answer */
+  uint64_t parts_damaged;        /* left out of the answer */
 };
 
 /* Opens a scan of one store; it retains what it reads of the snapshot. ERR_BUSY with retry_ms when

@@ -75,13 +75,13 @@ static int visit_file(void *context, const char *name, bool is_dir) {
   return 0;
 }
 
-/* Turns a bit of the newest file of parts, in the first unit of its first block. */
-static void damage_newest(struct fixture *fixture) {
+/* Turns a bit of the newest file of parts; false: it has less. */
+static bool try_damage(struct fixture *fixture, uint64_t bit) {
   struct newest newest;
   char path[128];
   assert_int_equal(os_dir_list(fixture->os, "/data/parts", visit_file, &newest, NULL), ERR_OK);
   snprintf(path, sizeof path, "/data/parts/%s", newest.name);
-  assert_int_equal(os_sim_flip_bit(fixture->os, path, BIT, NULL), ERR_OK);
+  return os_sim_flip_bit(fixture->os, path, bit, NULL) == ERR_OK;
 }
 
 static void test_r4_answers_say_that_they_are_degraded(void **state) {
@@ -109,7 +109,7 @@ static void test_r4_answers_say_that_they_are_degraded(void **state) {
     assert_int_equal(answer.rows, rows[i].whole_rows);
     assert_true(answer.sum == rows[i].whole);
     assert_string_equal(answer.message, "");
-    damage_newest(&fixture);
+    assert_true(try_damage(&fixture, BIT));
     for (int round = 0; round < 2; round++) { /* found in the middle; and known before */
       answer = ask(&fixture, rows[i].text);
       if (answer.error.code) fixture_fail(rows[i].text, &answer.error);
@@ -124,6 +124,33 @@ static void test_r4_answers_say_that_they_are_degraded(void **state) {
                      i < 3 ? STORE_DEGRADED : STORE_HEALTHY);
     fixture_end(&fixture);
   }
+}
+
+/* Every byte of the newest file, one after another: whatever it is (rows, metadata, the register of
+ * series, the tail), an answer is whole, or lacks that part's rows and says so. */
+static void test_r4_any_bit_of_a_file_of_parts(void **state) {
+  (void)state;
+  unsigned degraded = 0, whole = 0;
+  bool inside = true;
+  for (uint64_t byte = 60; inside; byte += 37) {
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    fixture_database(&fixture, "d");
+    fill(&fixture, 0);
+    fill(&fixture, 10000);
+    inside = try_damage(&fixture, 8 * byte + byte % 8);
+    for (int round = 0; round < 3; round++) {
+      struct answer answer = ask(&fixture, "SELECT usage, load FROM cpu WHERE host =~ /h/");
+      if (answer.error.code) fixture_fail("select", &answer.error);
+      bool lacks = answer.message[0] != 0;
+      assert_int_equal(answer.rows, lacks ? HOSTS * TIMES : 2 * HOSTS * TIMES);
+      assert_int_equal(ask(&fixture, "SELECT usage FROM cpu GROUP BY host").rows, answer.rows);
+      if (round == 2) *(lacks ? &degraded : &whole) += 1;
+    }
+    fixture_end(&fixture);
+  }
+  assert_true(degraded > 20);
+  (void)whole;
 }
 
 static void test_r3_queries_are_capped(void **state) {
@@ -154,6 +181,7 @@ static void test_r3_queries_are_capped(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_r4_answers_say_that_they_are_degraded),
+      cmocka_unit_test(test_r4_any_bit_of_a_file_of_parts),
       cmocka_unit_test(test_r3_queries_are_capped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

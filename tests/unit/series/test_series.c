@@ -569,8 +569,16 @@ static uint64_t find_section(struct part_file_name *file, uint64_t *size) {
 
 /* One flipped bit anywhere in a section: an error that says so, or the right answer; never another
  * one. */
+/* Whether the part was reported: then it is passed over, with its rows. */
+static bool left_out(void) {
+  struct store_figures figures;
+  store_shard_figures(world.shard, &figures);
+  return figures.parts_damaged != 0;
+}
+
 static void test_damage(void **state) {
   (void)state;
+  int left_out_count = 0;
   seed_from_clock();
   make_model(90);
   write_series(0, world.count, 10);
@@ -599,7 +607,7 @@ static void test_damage(void **state) {
     arena_init(&arena, &world.account, 1024);
     struct column out[TAGS];
     code = series_tags(world.index, NULL, &world.ids[i], 1, tag_ids, TAGS, &arena, out, &err);
-    for (uint32_t t = 0; t < TAGS && !code; t++) {
+    for (uint32_t t = 0; t < TAGS && !code && !left_out(); t++) {
       char text[600];
       struct str got = column_str(out[t].dictionary, out[t].i32[0]);
       assert_true(str_equal(got, value_text(t, world.values[i][t], text)));
@@ -612,7 +620,9 @@ static void test_damage(void **state) {
     buffer_init(&ids, &world.account);
     const struct series_filter *filter = draw_filter(2);
     code = series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, &err);
-    if (!code)
+    if (!code && left_out())
+      left_out_count++;
+    else if (!code)
       check_filter(filter);
     else
       assert_true(code == ERR_CORRUPTION || code == ERR_BAD_VERSION);
@@ -620,6 +630,7 @@ static void test_damage(void **state) {
     assert_int_equal(os_sim_flip_bit(world.os, file.path, bit, &err), ERR_OK);
   }
   assert_true(errors > 0);
+  assert_true(left_out_count > 0);
   world_close();
   world_open();
   check_find(1);
