@@ -137,7 +137,8 @@ static int open_file(struct part_file *file, const char *name, struct os_file **
 static int take(struct part_file *file, uint32_t slot, const char *name, struct held *held,
                 struct err *err) {
   struct part_handles *handles = file->handles;
-  uint64_t hash = hash_mix((uint64_t)(uintptr_t)file + slot * UINT64_C(0x9e3779b97f4a7c15));
+  /* By name, not by address: simulated runs must not depend on where memory lies. */
+  uint64_t hash = hash_mix(file->epoch + slot * UINT64_C(0x9e3779b97f4a7c15));
   struct handle_group *group = &handles->groups[hash & (handles->group_count - 1)];
   struct os_file *opened = NULL, *surplus = NULL;
   *held = (struct held){.group = group};
