@@ -15,7 +15,7 @@
 int output_begin_in(struct store_shard *shard, const char *directory, struct output *output,
                     struct err *err) {
   char path[4096];
-  *output = (struct output){.shard = shard, .directory = directory};
+  *output = (struct output){.shard = shard, .form = shard->form, .directory = directory};
   os_mutex_lock(&shard->publish_lock);
   output->epoch = ++shard->epoch;
   os_mutex_unlock(&shard->publish_lock);
@@ -32,7 +32,7 @@ int output_begin(struct store_shard *shard, struct output *output, struct err *e
 int output_sync(struct output *output, struct err *err) {
   char folder[4096];
   int code = output->file ? os_file_sync(output->file, err) : ERR_OK;
-  shard__parts_folder_in(output->shard->form, output->directory, folder, sizeof folder);
+  shard__parts_folder_in(output->form, output->directory, folder, sizeof folder);
   return code ? code : os_dir_sync(output->shard->os, folder, err);
 }
 
@@ -44,8 +44,8 @@ void output_end(struct output *output, bool keep) {
   os_file_close(output->file);
   output->file = NULL;
   if (keep || !output->epoch) return;
-  shard__part_path_in(shard->form, output->directory, output->epoch, path, sizeof path);
-  int code = shard__remove_parts(shard->form, shard->os, path, &err);
+  shard__part_path_in(output->form, output->directory, output->epoch, path, sizeof path);
+  int code = shard__remove_parts(output->form, shard->os, path, &err);
   if (code && code != ERR_NO_FILE)
     log_warn(shard->logger, "store", "could not remove an unfinished part file=%s", path);
 }
@@ -114,14 +114,16 @@ static void add_columns(uint32_t *list, uint32_t *count, const uint32_t *ids, ui
   }
 }
 
-/* The parts that say something about the cell's keys. */
+/* The parts that say something about the cell's keys; of an output that is not cut, all. */
 static int choose_parts(const struct output_source *source, struct union_facts *facts,
                         struct err *err) {
   facts->parts = ARENA_ARRAY(&facts->arena, struct store_part *, source->part_count);
   if (!facts->parts) return mem_refused(facts->arena.account, source->part_count * 8, err);
+  bool whole = source->keys.min == INT64_MIN && source->keys.max == INT64_MAX;
   for (uint32_t i = 0; i < source->part_count; i++) {
     struct key_range extent;
-    if (part_extent(source->parts[i], &extent) && key_range_overlaps(extent, source->keys))
+    if (whole ||
+        (part_extent(source->parts[i], &extent) && key_range_overlaps(extent, source->keys)))
       facts->parts[facts->part_count++] = source->parts[i];
   }
   return ERR_OK;
@@ -335,7 +337,7 @@ static int write_union(struct store_shard *shard, const struct output_source *so
   if (scan) store_scan_close(scan);
   bool has_history = with_series ? source->has_history : source->history_commits > 0;
   /* Something was there, of which nothing is left: the part says so. */
-  bool tells = with_series && has_history && facts->part_count;
+  bool tells = has_history && facts->part_count;
   if (code == ERR_OK && (*rows || facts->tombstone_count || tells)) {
     if (with_series) code = describe(shard, source, facts, writer, &series, err);
     struct part_ending ending = {.commit_min = facts->commit_min,
@@ -359,7 +361,7 @@ int output_write(struct output *output, const struct output_source *source,
   struct store_shard *shard = output->shard;
   const struct store_hooks *hooks = shard->options.hooks;
   char path[4096];
-  shard__part_path_in(shard->form, output->directory, output->epoch, path, sizeof path);
+  shard__part_path_in(output->form, output->directory, output->epoch, path, sizeof path);
   struct part_directory directory = {.os = shard->os,
                                      .path = path,
                                      .column_name = hooks ? hooks->column_name : NULL,
@@ -369,11 +371,11 @@ int output_write(struct output *output, const struct output_source *source,
       .policy = source->policy,
       .level = source->level,
       .id = output->epoch << 20 | output->ordinals,
-      .directory = shard->form->directories ? &directory : NULL,
+      .directory = output->form->directories ? &directory : NULL,
       .partition_width = source->partition_width,
       .partition_start = source->partition_start,
   };
-  assert(!shard->form->directories || !output->ordinals);
+  assert(!output->form->directories || !output->ordinals);
   memcpy(options.shard, shard->id, sizeof options.shard);
   *part = (struct output_part){.id = options.id, .offset = output->size};
   struct union_facts facts = {0};

@@ -314,17 +314,12 @@ int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form
 
 /* ---- appending ---- */
 
-/* Rows that say which commit wrote them may be several of one place (store/versions.h). */
-static bool has_commits(const struct store_rows *rows) {
-  for (uint32_t i = rows->column_count; i > 0; i--)
-    if (rows->columns[i - 1].id == STORE_COLUMN_COMMIT) return true;
-  return false;
-}
-
-/* Whether the rows continue the order; names the first that does not. Notes new series. */
+/* Whether the rows continue the order; names the first that does not. Notes new series. Where the
+ * newest wins, a place may come again only among rows that say so (store/versions.h). */
 static int check_order(struct part_writer *writer, const struct store_rows *rows, struct err *err) {
-  bool strict = (rows->policy == STORE_NEWEST_COLUMN || rows->policy == STORE_NEWEST_ROW) &&
-                !has_commits(rows);
+  bool newest_wins = rows->policy == STORE_NEWEST_COLUMN || rows->policy == STORE_NEWEST_ROW;
+  bool strict = newest_wins && !(rows->column_count &&
+                                 rows->columns[rows->column_count - 1].id == STORE_COLUMN_MARK);
   uint64_t series = writer->series_last;
   int64_t key = writer->key_last;
   for (uint32_t i = 0; i < rows->rows; i++) {

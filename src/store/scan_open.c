@@ -191,8 +191,10 @@ static int add_source(struct store_scan *scan, struct store_part *part,
   source->deletion_first =
       part ? scan__deletions_above(scan, facts->commit_max) : scan->deletion_count;
   source->inner_first = source->deletion_first;
-  source->commit = part ? facts->commit_max : 0;
   source->one_commit = part && facts->commit_min == facts->commit_max;
+  source->commit = part ? facts->commit_max : 0;
+  if (part && !source->one_commit && part_has_history(part))
+    source->commit = part_history_since(part);
   for (uint32_t i = 0; i < SCAN_SLOTS; i++)
     source->slots[i] =
         (struct scan_slot){.source = source, .ordinal = scan->source_count * SCAN_SLOTS + i};
@@ -270,7 +272,7 @@ static bool holds_versions(const struct store_scan *scan, const struct scan_inpu
   if (scan->view && scan->view->versioned) return true;
   for (size_t i = 0; i < input->part_count; i++)
     if (part_column_type(input->parts[i], STORE_COLUMN_MARK, &type) ||
-        part_column_type(input->parts[i], STORE_COLUMN_COMMIT, &type))
+        part_has_history(input->parts[i]))
       return true;
   return false;
 }

@@ -64,11 +64,13 @@ int scan__find_versions(struct store_scan *scan, struct scan_source *source,
       marks |= ids[i] == STORE_COLUMN_MARK;
       source->has_commits |= ids[i] == STORE_COLUMN_COMMIT;
     }
-    if (source->has_commits) {
-      source->commit = part_history_since(source->part);
-      source->inner_first = scan__deletions_above(scan, facts->commit_min);
+    if (part_has_history(source->part)) {
+      uint64_t carried_out =
+          source->commit < facts->commit_min ? facts->commit_min : source->commit;
+      source->inner_first = scan__deletions_above(scan, carried_out);
     }
-    if (!marks && !source->has_commits) return ERR_OK;
+    bool inner = source->inner_first < source->deletion_first;
+    if (!marks && !source->has_commits && !inner) return ERR_OK;
   } else if (!source->view->versioned) {
     return ERR_OK;
   }
@@ -137,7 +139,7 @@ static int read_version(struct store_scan *scan, uint32_t pick, struct scan_vers
 /* Whether a tombstone of the input itself deletes the row. */
 static bool deleted_within(struct store_scan *scan, const struct scan_source *source, int64_t key,
                            uint64_t commit) {
-  if (source->inner_first == source->deletion_first) return false;
+  if (source->inner_first >= source->deletion_first) return false;
   uint32_t first = scan__deletions_above(scan, commit);
   struct scan_region region = {scan->current,
                                scan->current,
@@ -197,7 +199,9 @@ static int batch_add(struct row_batch *batch, int64_t key, uint32_t pick, struct
 static int batch_fold(struct row_batch *batch, const uint32_t *rows, uint32_t count,
                       struct err *err) {
   struct scan_plan *plan = &batch->scan->plan;
-  int code = batch->count == BATCH ? batch_end(batch, err) : ERR_OK;
+  /* Growing keeps only what the plan has already. */
+  bool grows = plan->fold_count + batch->folds + count > plan->fold_capacity;
+  int code = batch->count == BATCH || grows ? batch_end(batch, err) : ERR_OK;
   if (!code) code = scan__plan_reserve_folds(batch->scan, batch->folds + count, err);
   if (code) return code;
   for (uint32_t i = 0; i < count; i++) {

@@ -30,6 +30,7 @@ struct model_row {
   uint32_t order;  /* of writing */
   uint8_t present; /* bit per column */
   uint16_t value[MODEL_COLUMNS];
+  bool mark; /* the place is deleted; what is present does not count */
 };
 struct model_rows {
   struct model_row *rows;
@@ -107,6 +108,10 @@ static inline void model_fold(struct model_rows *list, enum store_policy policy)
         drop = model_twins(&list->rows[j], &row);
     if (drop) continue;
     bool same = kept && model_same_place(&list->rows[kept - 1], &row);
+    if (row.mark) {
+      kept -= same;
+      continue;
+    }
     if (same && policy == STORE_NEWEST_ROW) {
       list->rows[kept - 1] = row;
     } else if (same && policy == STORE_NEWEST_COLUMN) {
@@ -169,8 +174,8 @@ static inline void model_append(struct builder *builder, int column, uint16_t va
 
 /* A list of rows (sorted) as the store takes it. */
 struct model_batch {
-  struct builder builders[MODEL_COLUMNS];
-  struct store_column columns[MODEL_COLUMNS];
+  struct builder builders[MODEL_COLUMNS], marks;
+  struct store_column columns[MODEL_COLUMNS + 1];
   uint64_t *series;
   int64_t *keys;
   struct store_rows rows;
@@ -184,6 +189,7 @@ static inline void model_batch_init(struct model_batch *batch, const struct mode
   batch->keys = malloc((count + 1) * 8);
   for (int c = 0; c < MODEL_COLUMNS; c++)
     builder_init(&batch->builders[c], model_types[c], account);
+  builder_init(&batch->marks, TYPE_BOOL, account);
   for (size_t i = 0; i < count; i++) {
     batch->series[i] = rows[i].series;
     batch->keys[i] = rows[i].key;
@@ -192,6 +198,10 @@ static inline void model_batch_init(struct model_batch *batch, const struct mode
         model_append(&batch->builders[c], c, rows[i].value[c]);
       else
         builder_append_null(&batch->builders[c]);
+    if (rows[i].mark)
+      builder_append_bool(&batch->marks, true);
+    else
+      builder_append_null(&batch->marks);
   }
   uint32_t used = 0;
   for (int c = 0; c < MODEL_COLUMNS; c++) {
@@ -200,6 +210,9 @@ static inline void model_batch_init(struct model_batch *batch, const struct mode
     if (column.null_count < count)
       batch->columns[used++] = (struct store_column){model_ids[c], column};
   }
+  struct column marks = builder_view(&batch->marks);
+  if (marks.null_count < count)
+    batch->columns[used++] = (struct store_column){STORE_COLUMN_MARK, marks};
   batch->rows = (struct store_rows){.store = 7,
                                     .policy = policy,
                                     .rows = (uint32_t)count,
@@ -212,6 +225,7 @@ static inline void model_batch_init(struct model_batch *batch, const struct mode
 static inline void model_batch_deinit(struct model_batch *batch) {
   for (int c = 0; c < MODEL_COLUMNS; c++)
     builder_deinit(&batch->builders[c]);
+  builder_deinit(&batch->marks);
   free(batch->series);
   free(batch->keys);
 }

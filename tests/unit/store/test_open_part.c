@@ -352,8 +352,9 @@ static void test_readers_beside_writer(void **state) {
     rows.count = 2;
     uint16_t value = (uint16_t)n;
     uint8_t present = n % 3 ? 63 : 62;
-    rows.rows[0] = (struct model_row){n % 5 + 1, (int64_t)n, n, 0, present, {value, 3, 1, 4, 5, 6}};
-    rows.rows[1] = (struct model_row){6, (int64_t)n, n, 0, present, {value, 3, 0, 4, 5, 6}};
+    rows.rows[0] =
+        (struct model_row){n % 5 + 1, (int64_t)n, n, 0, present, {value, 3, 1, 4, 5, 6}, false};
+    rows.rows[1] = (struct model_row){6, (int64_t)n, n, 0, present, {value, 3, 0, 4, 5, 6}, false};
     model_batch_init(&batch, rows.rows, 2, STORE_NEWEST_COLUMN, &account);
     bool full;
     assert_int_equal(open_part_append(race.part, &batch.rows, n, &full, NULL), ERR_OK);
