@@ -333,9 +333,8 @@ void shard__stop_committer(struct store_shard *shard) {
 
 /* ---- handing over ---- */
 
-/* A store keeps the policy of its first commit: parts are written on its terms. */
-static int check_policies(struct store_shard *shard, const struct store_rows *rows, size_t count,
-                          struct err *err) {
+int shard__check_rows(struct store_shard *shard, const struct store_rows *rows, size_t count,
+                      struct err *err) {
   int code = ERR_OK;
   struct store_snapshot *root = shard__pin(shard);
   for (size_t i = 0; i < count && code == ERR_OK; i++) {
@@ -355,7 +354,7 @@ int store_commit_create(struct store_shard *shard, const struct store_rows *rows
   *commit = NULL;
   if (shard->options.read_only)
     return err_set(err, ERR_UNSUPPORTED, "%s is open for reading only", shard->options.path);
-  int code = check_policies(shard, rows, count, err);
+  int code = shard__check_rows(shard, rows, count, err);
   if (code) return code;
   code =
       commit_pack(rows, count, &shard->rows, shard->id, wal_payload_max(&shard->wal), commit, err);

@@ -194,6 +194,10 @@ void shard__file_forget(struct store_shard *shard, uint64_t epoch);
 struct part_file *shard__file_find(struct store_shard *shard, uint64_t epoch);
 
 /* ---- committer.c ---- */
+/* Whether these stores may be written so: a store keeps the policy of its first commit, because
+ * parts are written on its terms; and the form of the directory allows it. */
+int shard__check_rows(struct store_shard *shard, const struct store_rows *rows, size_t count,
+                      struct err *err);
 /* Starts the committer's thread. */
 int shard__start_committer(struct store_shard *shard, struct err *err);
 /* Waits for what is submitted, then ends it. */
@@ -225,7 +229,8 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
 /* ---- output.c: files of parts in the making ---- */
 struct output {
   struct store_shard *shard;
-  const char *directory; /* of the shard, or another of its form */
+  const struct shard_form *form; /* of the directory */
+  const char *directory;         /* of the shard, or another */
   struct os_file *file;
   uint64_t epoch;
   uint64_t size;     /* bytes of the images so far, 8-byte aligned */

@@ -50,16 +50,18 @@ int store_snapshot_link(struct store_shard *shard, struct store_snapshot *snapsh
 
 /* ---- single parts ---- */
 
-/* Writes a part (of a snapshot that the caller holds) as a directory of its own, which must not
- * exist: wide files and manifest.json, as docs/format/part.md says. It is checked wholly first and
- * synced when this returns; nothing is left when it fails. Errors: ERR_FILE_EXISTS, ERR_CORRUPTION,
- * ERR_DISK_FULL, ERR_IO. */
+/* Writes a part (of a snapshot that the caller holds) as a directory of its own, in the way of a
+ * directory of one store: wide files and manifest.json, as docs/format/part.md says. `target` must
+ * not exist, and ends in a name of 16 hexadecimal digits, not all 0, as every such directory's
+ * does. The part is checked wholly first, and everything synced when this returns; nothing is left
+ * when it fails. Errors: ERR_INVALID_ARGUMENT, ERR_FILE_EXISTS, ERR_CORRUPTION, ERR_DISK_FULL,
+ * ERR_IO. */
 int store_part_export(struct store_shard *shard, struct store_part *part, const char *target,
                       struct err *err);
 
 struct store_import_options {
   /* What a column or series of the source is called here; 0: it is left out. NULL: as there. Two
-   * may not become one. */
+   * may not become one. Reserved columns are not asked for. */
   uint32_t (*column)(void *context, uint32_t column);
   uint64_t (*series)(void *context, uint64_t series);
   void *context;
@@ -71,12 +73,13 @@ struct store_import_figures {
   uint64_t rows, blocks, bytes;
 };
 
-/* Adds the rows of an exported part to a store as one commit. The source is checked wholly before
- * anything else; its rows go through the part writer under their names here, with their keys. A
- * failure, or power loss before it returns, leaves the rows out altogether (a commit without rows
- * may stay). What tombstones the part carries is not taken over. Errors: ERR_CORRUPTION (source),
- * ERR_INVALID_ARGUMENT (policies differ; two columns or series become one), ERR_DISK_FULL, ERR_IO,
- * ERR_MEMORY_LIMIT. options and figures may be NULL. */
+/* Adds the rows of an exported part (a directory as above) to a store as one commit. The source is
+ * checked wholly before anything else; the rows that a reader of it alone would see go through the
+ * part writer under their names here, with their keys: marks, deletes and superseded rows do not.
+ * Unflushed rows of the store that are older are flushed with it. A failure, or power loss before
+ * it returns, leaves the rows out altogether (a commit without rows may stay). Errors:
+ * ERR_CORRUPTION or ERR_NO_FILE (source), ERR_INVALID_ARGUMENT (policies differ; two columns or
+ * series become one), ERR_DISK_FULL, ERR_IO, ERR_MEMORY_LIMIT. options and figures may be NULL. */
 int store_part_import(struct store_shard *shard, uint64_t store, const char *source,
                       const struct store_import_options *options,
                       struct store_import_figures *figures, struct err *err);

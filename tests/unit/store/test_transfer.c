@@ -1,5 +1,6 @@
 /* Snapshots linked into directories of their own, parts exported and imported. */
 #include "shard_fixture.h"
+#include "store/shard_private.h"
 #include "store/transfer.h"
 
 static void open_copy(struct fixture *fixture, struct fixture *copy, const char *path,
@@ -216,12 +217,213 @@ static void test_s8_power_is_lost_during_a_link(void **state) {
   }
 }
 
+/* ---- export and import ---- */
+
+static struct store_part *only_part(struct fixture *fixture, uint64_t store,
+                                    struct store_snapshot **snapshot) {
+  struct store_part *const *parts;
+  assert_int_equal(store_snapshot_acquire(fixture->shard, snapshot, NULL), ERR_OK);
+  assert_int_equal(store_snapshot_parts(*snapshot, store, &parts), 1);
+  return parts[0];
+}
+
+/* A store with one part: series 1 to 4, of 3,000 rows in all. */
+static void make_part(struct fixture *fixture, uint64_t store) {
+  for (uint64_t series = 1; series <= 4; series++)
+    put(fixture, store, series, -20, (int64_t)series * 10000, 750);
+  flush(fixture, 0);
+}
+
+static uint64_t reversed(void *context, uint64_t series) {
+  (void)context;
+  return series == 3 ? 0 : 100 - series;
+}
+
+static uint32_t other_column(void *context, uint32_t column) {
+  (void)context;
+  return column == VALUE_COLUMN ? VALUE_COLUMN : 0;
+}
+
+static uint64_t all_one(void *context, uint64_t series) {
+  (void)context;
+  (void)series;
+  return 1;
+}
+
+#define EXPORTED "/out/00000000000000ab"
+
+static void export_part(struct fixture *fixture, uint64_t store) {
+  struct store_snapshot *snapshot;
+  struct err err;
+  struct store_part *part = only_part(fixture, store, &snapshot);
+  assert_int_equal(os_dir_create(fixture->os, "/out", NULL), ERR_OK);
+  err_reset(&err);
+  if (store_part_export(fixture->shard, part, EXPORTED, &err)) fail_err(&err, "export");
+  assert_int_equal(store_part_export(fixture->shard, part, EXPORTED, &err), ERR_FILE_EXISTS);
+  assert_int_equal(store_part_export(fixture->shard, part, "/out/part", &err),
+                   ERR_INVALID_ARGUMENT);
+  store_snapshot_release(snapshot);
+  assert_true(os_path_exists(fixture->os, EXPORTED "/manifest.json"));
+}
+
+static void test_s8_an_exported_part_comes_back(void **state) {
+  (void)state;
+  static const enum store_form forms[] = {STORE_FORM_SHARD, STORE_FORM_ALONE};
+  for (int way = 0; way < 4; way++) {
+    struct fixture from, to;
+    struct store_import_figures figures;
+    struct store_snapshot *snapshot;
+    struct store_part_facts before, after;
+    struct err err;
+    fixture_init(&from, 90);
+    from.options.form = forms[way & 1];
+    fixture_open(&from);
+    make_part(&from, 1);
+    export_part(&from, 1);
+    store_part_facts(only_part(&from, 1, &snapshot), &before);
+    store_snapshot_release(snapshot);
+    to = from;
+    to.options.path = "/other";
+    to.options.form = forms[way >> 1];
+    fixture_open(&to);
+    /* Older rows in memory, which the imported ones hide in part, and on disk. */
+    put(&to, 1, 1, -20, 1, 10);
+    flush(&to, 0);
+    put(&to, 1, 2, -20, 2, 10);
+    put(&to, 1, 9, 0, 9, 1);
+    uint64_t commit = to.shard->commit;
+    err_reset(&err);
+    if (store_part_import(to.shard, 1, EXPORTED, NULL, &figures, &err)) fail_err(&err, "import");
+    assert_int_equal(figures.rows, 3000);
+    assert_int_equal(figures.blocks, before.blocks);
+    assert_int_equal(figures.commit, commit + 1);
+    struct row_list list = read_all(&to, 1), source = read_all(&from, 1);
+    assert_int_equal(list.count, 3001);
+    assert_memory_equal(list.rows, source.rows, 3000 * sizeof *list.rows);
+    free(list.rows);
+    free(source.rows);
+    /* What is written later is newer. */
+    put(&to, 1, 1, -20, 5, 1);
+    for (int round = 0; round < 3; round++) {
+      list = read_all(&to, 1);
+      assert_int_equal(list.count, 3001);
+      assert_int_equal(list.rows[0].value, 5);
+      assert_int_equal(list.rows[1].value, 10001);
+      free(list.rows);
+      if (round == 0) fixture_reopen(&to);
+      if (round == 1) flush(&to, 0);
+      if (round == 1) merge(&to, 0);
+    }
+    store_part_facts(only_part(&to, 1, &snapshot), &after);
+    store_snapshot_release(snapshot);
+    assert_int_equal(after.key_min, before.key_min);
+    assert_int_equal(after.key_max, before.key_max);
+    assert_int_equal(after.rows, before.rows + 1);
+    fixture_close(&to);
+    fixture_deinit(&from);
+  }
+}
+
+static void test_s8_an_import_under_other_names(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct store_import_figures figures;
+  struct err err;
+  fixture_init(&fixture, 91);
+  fixture_open(&fixture);
+  make_part(&fixture, 1);
+  export_part(&fixture, 1);
+  struct store_import_options options = {.series = all_one, .column = other_column};
+  assert_int_equal(store_part_import(fixture.shard, 7, EXPORTED, &options, &figures, &err),
+                   ERR_INVALID_ARGUMENT);
+  assert_non_null(strstr(err.message, "series"));
+  options.series = reversed;
+  err_reset(&err);
+  if (store_part_import(fixture.shard, 7, EXPORTED, &options, &figures, &err))
+    fail_err(&err, "import");
+  assert_int_equal(figures.rows, 2250);
+  struct row_list list = read_all(&fixture, 7);
+  assert_int_equal(list.count, 2250);
+  static const uint64_t series[] = {96, 98, 99};
+  for (size_t i = 0; i < list.count; i++) {
+    assert_int_equal(list.rows[i].series, series[i / 750]);
+    assert_int_equal(list.rows[i].key, (int64_t)(i % 750) - 20);
+    assert_int_equal(list.rows[i].value,
+                     (100 - (int64_t)series[i / 750]) * 10000 + (int64_t)(i % 750));
+  }
+  free(list.rows);
+  fixture_deinit(&fixture);
+}
+
+static void test_s8_a_damaged_export_is_not_imported(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  fixture_init(&fixture, 92);
+  fixture_open(&fixture);
+  make_part(&fixture, 1);
+  export_part(&fixture, 1);
+  uint64_t commit = fixture.shard->commit;
+  assert_int_equal(os_sim_flip_bit(fixture.os, EXPORTED "/keys.bin", 77, NULL), ERR_OK);
+  assert_int_equal(store_part_import(fixture.shard, 7, EXPORTED, NULL, NULL, &err), ERR_CORRUPTION);
+  assert_int_equal(fixture.shard->commit, commit);
+  assert_int_equal(count_rows(&fixture, 7), 0);
+  fixture_deinit(&fixture);
+}
+
+/* An import is a commit: power is lost, or a call fails, at every operation of it. */
+static void test_s8_an_import_is_whole_or_absent(void **state) {
+  (void)state;
+  bool worked = false;
+  for (uint64_t operation = 1; !worked; operation++)
+    for (int way = 0; way < 4; way++) {
+      struct fixture fixture;
+      struct err err;
+      bool power = way & 1;
+      fixture_init(&fixture, 93 + operation);
+      fixture.options.form = way & 2 ? STORE_FORM_ALONE : STORE_FORM_SHARD;
+      fixture_open(&fixture);
+      make_part(&fixture, 1);
+      export_part(&fixture, 1);
+      put(&fixture, 1, 50, 0, 0, 10);
+      assert_int_equal(os_dir_sync(fixture.os, "/", NULL), ERR_OK);
+      uint64_t at = os_sim_operations(fixture.os) + operation;
+      struct store_import_options options = {.series = reversed};
+      if (power)
+        os_sim_crash_at(fixture.os, at);
+      else
+        os_sim_fail_at(fixture.os, at, ERR_IO);
+      int code = store_part_import(fixture.shard, 1, EXPORTED, &options, NULL, &err);
+      worked = os_sim_operations(fixture.os) < at;
+      os_sim_fail_at(fixture.os, 0, ERR_OK);
+      if (!power) assert_int_equal(count_rows(&fixture, 1), code ? 3010 : 3010 + 2250);
+      fixture_close(&fixture);
+      if (power && !os_sim_crashed(fixture.os)) os_sim_crash(fixture.os);
+      if (power) os_sim_reboot(fixture.os, OS_SIM_LOSS_DRAWN);
+      fixture_open(&fixture);
+      size_t rows = count_rows(&fixture, 1);
+      assert_true(rows == 3010 || rows == 3010 + 2250);
+      if (code == ERR_OK) assert_int_equal(rows, 3010 + 2250);
+      put(&fixture, 1, 60, 0, 0, 1);
+      flush(&fixture, 0);
+      merge(&fixture, 0);
+      assert_int_equal(count_rows(&fixture, 1), rows + 1);
+      assert_int_equal(fixture_parts_on_disk(&fixture), 1);
+      fixture_deinit(&fixture);
+      assert_true(operation < 200);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_s8_a_linked_snapshot_has_the_same_rows),
       cmocka_unit_test(test_s8_some_stores_of_a_snapshot),
       cmocka_unit_test(test_s8_a_link_that_fails_leaves_nothing),
       cmocka_unit_test(test_s8_power_is_lost_during_a_link),
+      cmocka_unit_test(test_s8_an_exported_part_comes_back),
+      cmocka_unit_test(test_s8_an_import_under_other_names),
+      cmocka_unit_test(test_s8_a_damaged_export_is_not_imported),
+      cmocka_unit_test(test_s8_an_import_is_whole_or_absent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
