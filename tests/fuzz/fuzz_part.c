@@ -9,27 +9,11 @@
 
 #include "base/checksum.h"
 #include "base/memory.h"
+#include "part_seal.h"
 #include "store/part.h"
 #include "store/part_metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static uint64_t tail_start(const uint8_t *image, size_t size) {
-  struct part_footer footer;
-  memcpy(&footer, image + size - sizeof footer, sizeof footer);
-  return footer.tail_size <= size - sizeof footer ? size - sizeof footer - footer.tail_size : 0;
-}
-
-static void seal_end(uint8_t *image, size_t size) {
-  struct part_footer footer;
-  size_t at = size - sizeof footer, tail = tail_start(image, size);
-  memcpy(&footer, image + at, sizeof footer);
-  memcpy(footer.magic, PART_FOOTER_MAGIC, sizeof footer.magic);
-  footer.image_size = size;
-  footer.tail_checksum = checksum64(image + tail, at - tail);
-  footer.checksum = checksum64(&footer, offsetof(struct part_footer, checksum));
-  memcpy(image + at, &footer, sizeof footer);
-}
 
 /* The section's bytes in the tail, if they are there. */
 static uint8_t *find_section(uint8_t *image, size_t size, const struct part_section *section) {
@@ -76,27 +60,17 @@ static void seal_column(uint8_t *image, size_t size, const struct part_section *
     struct reader start = reader;
     if (!part_record_skip(&reader, type)) return;
     if (!part_record_read(&start, type, &said, false, &record) || record.size == 0) continue;
-    if ((uint64_t)record.place + record.size > blocks[i].size) continue;
+    if (record.place > blocks[i].size || record.size > blocks[i].size - record.place) continue;
     uint8_t *end = bytes + (start.at - bytes);
-    store_u64(end - 8, checksum64(image + blocks[i].place + record.place, record.size));
+    store_u64(end - 8, seal_unit(image + blocks[i].place + record.place, &record));
   }
-}
-
-/* The type that the meta section gives a column. */
-static struct type type_of(const uint8_t *meta, uint64_t size, uint32_t id) {
-  struct part_meta_column column;
-  for (uint64_t at = sizeof(struct part_meta); at + sizeof column <= size; at += sizeof column) {
-    memcpy(&column, meta + at, sizeof column);
-    if (column.id == id) return column.type;
-  }
-  return TYPE_INT64;
 }
 
 static void seal_units(uint8_t *image, size_t size) {
   struct part_footer footer;
   size_t end = size - sizeof footer;
   memcpy(&footer, image + end, sizeof footer);
-  uint64_t tail = tail_start(image, size);
+  uint64_t tail = seal_tail_start(image, size);
   uint64_t directory = (uint64_t)footer.section_count * sizeof(struct part_section);
   if (directory > end - tail) return;
   struct block_place blocks[BLOCKS_MAX];
@@ -111,7 +85,8 @@ static void seal_units(uint8_t *image, size_t size) {
       if (!pass && section.kind == PART_META && (meta = find_section(image, size, &section)))
         meta_size = section.size;
       if (pass && section.kind == PART_COLUMN && meta)
-        seal_column(image, size, &section, type_of(meta, meta_size, section.column), blocks, count);
+        seal_column(image, size, &section, seal_type_of(meta, meta_size, section.column), blocks,
+                    count);
     }
   }
 }
@@ -135,6 +110,8 @@ static void read_all(struct store_part *part, struct mem_account *account) {
       for (uint32_t i = 0; i < columns; i++) {
         if (part_read_column(part, block, ids[i], &arena, &column, NULL, NULL) == 0)
           column_statistics_compute(&column, NULL, &statistics); /* touches every value */
+        uint32_t rows = part_blocks(part)[block].rows;
+        part_read_column_rows(part, block, ids[i], rows / 2, 1, &arena, &column, NULL, NULL);
         part_statistics(part, block, ids[i], &statistics, NULL);
       }
     }
