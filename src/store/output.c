@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "codec/codec.h"
+#include "store/part_filter.h"
 #include "store/shard_private.h"
 #include "store/versions.h"
 
@@ -380,8 +381,13 @@ int output_write(struct output *output, const struct output_source *source,
   *part = (struct output_part){.id = options.id, .offset = output->size};
   struct union_facts facts = {0};
   struct part_writer *writer = NULL;
+  struct store_settings settings;
+  struct part_filters filters;
+  shard__settings(shard, source->store, &settings);
   arena_init(&facts.arena, &shard->account, 4096);
-  int code = gather(shard, source, &facts, err);
+  int code = part_filters_init(&filters, &settings, &shard->account, err);
+  if (filters.observer.values) options.observer = &filters.observer;
+  if (code == ERR_OK) code = gather(shard, source, &facts, err);
   if (code == ERR_OK)
     code = part_writer_create(&options, &shard->account, output->file, output->size, &writer, err);
   if (code == ERR_OK)
@@ -393,6 +399,7 @@ int output_write(struct output *output, const struct output_source *source,
     output->size += (part->size + 7) & ~UINT64_C(7);
   }
   part_writer_destroy(writer);
+  part_filters_deinit(&filters);
   arena_deinit(&facts.arena);
   return code;
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "store/part.h"
+#include "store/part_filter.h"
 #include "store/part_metadata.h"
 #include "store/part_names.h"
 
@@ -35,11 +36,19 @@ struct part_loaded_column {
   uint32_t offsets[]; /* one per block, from `records` */
 };
 
+/* Where the filters of a column's blocks are. */
+struct part_loaded_filter {
+  size_t held;
+  uint32_t count; /* 0: there are none that can be read */
+  struct part_filter_entry entries[];
+};
+
 struct part_column {
   struct part_place place;  /* of its metadata */
   struct part_place values; /* in column-major parts */
   struct part_place filter;
   _Atomic(struct part_loaded_column *) loaded;
+  _Atomic(struct part_loaded_filter *) filters; /* part_filter_read.c */
 };
 
 /* A file of a wide part: where it begins in the image, and which it is (part_names.h). */

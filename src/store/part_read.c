@@ -259,6 +259,8 @@ void part__free_metadata(struct store_part *part) {
   for (uint32_t i = 0; i < part->meta.column_count; i++) {
     struct part_loaded_column *column = atomic_load(&part->columns[i].loaded);
     if (column) mem_free(part->account, column, column->held);
+    struct part_loaded_filter *filters = atomic_load(&part->columns[i].filters);
+    if (filters) mem_free(part->account, filters, filters->held);
   }
 }
 

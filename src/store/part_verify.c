@@ -150,6 +150,8 @@ int part_verify_each(struct store_part *part, const struct part_verifier *verifi
   int loaded = code ? code : part_load_blocks(part, &finding);
   if (!code) code = settle(verifier, loaded, &finding, err);
   if (!code && !loaded) code = settle(verifier, part__verify_units(part, &finding), &finding, err);
+  for (uint32_t i = 0; i < part->meta.column_count && !code; i++)
+    code = settle(verifier, part_filter_verify(part, part->column_ids[i], &finding), &finding, err);
   bool intact = !loaded;
   for (uint32_t block = 0; block < part->meta.blocks && !loaded && !code; block++)
     code = verify_block(&verification, verifier, block, &intact, err);

@@ -303,7 +303,7 @@ static int scan_fill(struct store_scan *scan, const struct scan_input *input, st
   }
   scan->versions = holds_versions(scan, input);
   if ((code = scan__gather_deletions(scan, err)) || (code = set_columns(scan, input, err)) ||
-      (code = add_sources(scan, input, err)))
+      (code = scan__skip_init(scan, err)) || (code = add_sources(scan, input, err)))
     return code;
   scan->plain = !scan->spec.series && !scan->spec.head && !scan->spec.tail &&
                 scan->deletion_count == 0 && scan->policy != STORE_DROP_TWINS && !scan->versions;

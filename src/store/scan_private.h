@@ -227,6 +227,7 @@ struct store_scan {
   struct scan_candidate *candidates; /* NULL until head or tail asks */
   struct scan_plan plan;
   struct scan_window window;
+  struct scan_skip *skip; /* what filters rule out; NULL: nothing (scan_skip.c) */
   struct twins twins;
   void *nothing; /* zeros: values, bits and offsets of a column that a block lacks */
   /* While a column is put together, per slot ordinal; and the pick of each row. */
@@ -332,6 +333,12 @@ int scan__close_place(struct store_scan *scan, struct err *err);
 /* Before the next chunk: takes along what the open place has. */
 int scan__carry_place(struct store_scan *scan, struct err *err);
 void scan__place_deinit(struct store_scan *scan);
+
+/* ---- scan_skip.c ---- */
+/* Prepares what the spec's filter can rule out, before inputs are added. */
+int scan__skip_init(struct store_scan *scan, struct err *err);
+/* True when no row of the source's current block passes the filter. */
+bool scan__block_fails(struct store_scan *scan, const struct scan_source *source);
 
 /* ---- scan_bounds.c ---- */
 /* Head or tail: finds the key range of `series` that holds enough of its rows. *again: positions

@@ -204,7 +204,7 @@ static bool settle_block(struct store_scan *scan, struct scan_source *source) {
       return false;
     }
   }
-  if (block_deleted(scan, source, block)) {
+  if (block_deleted(scan, source, block) || scan__block_fails(scan, source)) {
     skip_blocks(scan, source, source->at + 1);
     return false;
   }
