@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/tools.h"
+#include "api/api_tools.h"
 #include "base/metrics.h"
 #include "base/settings.h"
 #include "os/os.h"
