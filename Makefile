@@ -4,7 +4,7 @@ TIME ?= 60
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := release
-.PHONY: help release run test lint format bench fuzz asan tsan coverage debug install clean
+.PHONY: help release run test lint format bench fuzz sim asan tsan coverage debug install clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ bench: release ## measure, and print one table
 fuzz: ## run every fuzz target for TIME seconds each (TIME=60); NAME=x: only fuzz_x
 	@tools/setup.sh build fuzz
 	@python3 tools/fuzz.py --seconds $(TIME) $(if $(NAME),--name $(NAME))
+
+sim: ## simulate crashes and faults for TIME seconds (TIME=60) with new seeds; SEED=n: from that one on
+	@tools/sim.sh $(TIME) $(SEED)
 
 debug: ## build for the debugger, tests included: build/debug/
 	@tools/setup.sh build test

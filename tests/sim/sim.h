@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/memory.h"
@@ -118,6 +120,8 @@ struct sim_plan {
 /* Draws the plan of a seed. Ends the process when memory is refused, as all of the simulator does.
  */
 void sim_plan_init(struct sim_plan *plan, uint64_t seed);
+/* The plan of a short sequence: one actor that does everything, a few stores, no faults. */
+void sim_plan_init_sequence(struct sim_plan *plan, uint64_t seed);
 void sim_plan_deinit(struct sim_plan *plan);
 /* Items are the faults, then the steps: what shrinking takes away. */
 size_t sim_plan_items(const struct sim_plan *plan);
@@ -145,6 +149,7 @@ struct sim_stats {
   uint64_t faults[FAULT_KINDS];
   uint64_t sectors_lost, sectors_torn, names_lost;
   uint64_t hash; /* of the run */
+  uint64_t seed; /* that is at work */
   char violation[512];
   struct sim_place places[SIM_PLACES_MAX];
 };
@@ -152,6 +157,29 @@ struct sim_stats {
 void sim_stats_add(struct sim_stats *into, const struct sim_stats *from);
 /* The place of a call; NULL when the table is full. */
 struct sim_place *sim_stats_place(struct sim_stats *stats, const char *text);
+
+/* ---- runs in processes of their own (sim_shrink.c) ---- */
+
+/* Statistics that a child fills in; for munmap. */
+struct sim_stats *sim_stats_shared(void);
+
+struct sim_child {
+  pid_t pid;
+  uint64_t seed;
+  struct sim_stats *stats; /* shared */
+  FILE *said;              /* what it wrote to stderr; close it */
+};
+void sim_child_start(struct sim_child *child, const struct sim_plan *plan, bool trace);
+/* True when the run was good; else stats->violation says why not. `status` as wait gives it. */
+bool sim_child_end(struct sim_child *child, int status);
+void sim_child_print(struct sim_child *child);
+/* Runs a plan and waits for it. `print`: what it said, and its hash. `violation` may be NULL. */
+bool sim_run_apart(const struct sim_plan *plan, bool trace, bool print, char violation[512]);
+/* Switches off steps and faults as long as the run ends in a violation of the same kind. */
+void sim_shrink(struct sim_plan *plan, const char *violation);
+/* "0,3,5-9": the items that are on; and the other way. */
+void sim_plan_print_kept(const struct sim_plan *plan);
+void sim_plan_keep(struct sim_plan *plan, const char *list);
 
 /* ---- the history ---- */
 

@@ -36,8 +36,7 @@ static void draw_config(struct sim_config *config, uint64_t seed, uint64_t *dice
   if (sim_draw_once_in(dice, 4)) config->form = STORE_FORM_ALONE;
   config->background = !sim_draw_once_in(dice, 4);
   config->stores = 2 + (unsigned)sim_draw_below(dice, SIM_STORES_MAX - 1);
-  config->form = STORE_FORM_SHARD;
-  if (config->form == STORE_FORM_ALONE) config->stores = 1;
+  if (config->form == STORE_FORM_ALONE && !config->tables) config->stores = 1;
   config->writers = 1 + (unsigned)sim_draw_below(dice, SIM_WRITERS_MAX);
   config->readers = 1 + (unsigned)sim_draw_below(dice, SIM_READERS_MAX);
   for (unsigned i = 1; i <= SIM_STORES_MAX; i++)
@@ -167,6 +166,26 @@ void sim_plan_init(struct sim_plan *plan, uint64_t seed) {
     draw_steps(plan, g, &dice);
     draw_faults(plan, g, &dice);
   }
+}
+
+void sim_plan_init_sequence(struct sim_plan *plan, uint64_t seed) {
+  static const struct weight weights[] = {
+      {STEP_WRITE, 20},     {STEP_DELETE, 6},     {STEP_DROP, 1},  {STEP_FLUSH, 6},
+      {STEP_MERGE, 4},      {STEP_WORK, 2},       {STEP_READ, 10}, {STEP_HOLD, 2},
+      {STEP_LOOK_AGAIN, 2}, {STEP_WRITE_LARGE, 1}};
+  uint64_t dice = seed * 0x9e6c63d0876a9a47u + 1;
+  *plan = (struct sim_plan){0};
+  draw_config(&plan->config, seed, &dice);
+  plan->config.tables = false;
+  plan->config.sync = STORE_SYNC_ALWAYS;
+  plan->config.background = false;
+  plan->config.writers = 1;
+  plan->config.readers = 0;
+  if (plan->config.stores > 3) plan->config.stores = 3;
+  plan->generations = 1 + (unsigned)sim_draw_below(&dice, 3);
+  for (unsigned g = 0; g < plan->generations; g++)
+    for (uint64_t i = 1 + sim_draw_below(&dice, 9); i > 0; i--)
+      add_step(plan, g, 0, KIND(weights, &dice), &dice);
 }
 
 void sim_plan_deinit(struct sim_plan *plan) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "ingest/ingest.h"
 #include "sim.h"
 #include "table/read.h"
@@ -69,35 +70,24 @@ void sim_pin_release(struct sim_pin *pin) {
 
 /* ---- writing ---- */
 
-struct text {
-  char *bytes;
-  size_t size, capacity;
-};
-
-static void add_row(struct text *text, uint64_t table, const struct sim_row *row) {
+static void add_row(struct buffer *text, uint64_t table, const struct sim_row *row) {
   static const char padding[41] = "----------------------------------------";
-  if (text->capacity - text->size < 256) {
-    text->capacity = text->capacity ? text->capacity * 2 : 4096;
-    text->bytes = realloc(text->bytes, text->capacity);
-    if (!text->bytes) abort();
-  }
-  char *out = text->bytes + text->size;
-  int used =
-      sprintf(out, "t%llu,host=h%llu", (unsigned long long)table, (unsigned long long)row->series);
+  buffer_printf(text, "t%llu,host=h%llu", (unsigned long long)table,
+                (unsigned long long)row->series);
   char separator = ' ';
   for (int c = 0; c < SIM_COLUMNS; c++) {
     if (!(row->present >> c & 1)) continue;
     unsigned value = row->value[c];
-    used += sprintf(out + used, "%c%s=", separator, field_names[c]);
+    buffer_printf(text, "%c%s=", separator, field_names[c]);
     if (c == 0)
-      used += sprintf(out + used, "%llui", (unsigned long long)value * 3);
+      buffer_printf(text, "%llui", (unsigned long long)value * 3);
     else if (c == 1)
-      used += sprintf(out + used, "\"%u%.*s\"", value, (int)(value % 40), padding);
+      buffer_printf(text, "\"%u%.*s\"", value, (int)(value % 40), padding);
     else
-      used += sprintf(out + used, "%.3f", (double)value / 8);
+      buffer_printf(text, "%.3f", (double)value / 8);
     separator = ',';
   }
-  text->size += (size_t)(used + sprintf(out + used, " %lld\n", (long long)row->key));
+  buffer_printf(text, " %lld\n", (long long)row->key);
 }
 
 struct answer {
@@ -153,7 +143,8 @@ static int parse(struct sim_world *world, struct table_write *write, struct str 
 int sim_table_write(struct sim_world *world, const struct sim_attempt *attempt, uint64_t *number,
                     struct err *err) {
   struct table_write_options options = {.database = str_from("db")};
-  struct text text = {0};
+  struct buffer text;
+  buffer_init(&text, &world->own);
   for (size_t i = 0; i < attempt->change_count; i++)
     for (size_t k = 0; k < attempt->changes[i].rows.count; k++)
       add_row(&text, attempt->changes[i].store, &attempt->changes[i].rows.rows[k]);
@@ -161,7 +152,7 @@ int sim_table_write(struct sim_world *world, const struct sim_attempt *attempt, 
   struct answer answer = {0};
   int code = table_write_begin(world->engine, &options, &write, err);
   if (code == ERR_OK) {
-    code = parse(world, write, (struct str){text.bytes, text.size}, err);
+    code = parse(world, write, (struct str){(const char *)text.data, text.size}, err);
     if (code)
       table_write_abort(write);
     else
@@ -172,7 +163,7 @@ int sim_table_write(struct sim_world *world, const struct sim_attempt *attempt, 
     code = err->code;
   }
   *number = answer.result.commit;
-  free(text.bytes);
+  buffer_deinit(&text);
   return code;
 }
 

@@ -229,6 +229,7 @@ static bool run_generation(struct sim_world *world) {
 void sim_run(const struct sim_plan *plan, struct sim_stats *stats, bool trace) {
   struct sim_world world = {.plan = plan, .stats = stats, .trace = trace};
   stats->seeds++;
+  stats->seed = plan->config.seed;
   sim_machine_create(&world);
   init_options(&world);
   bool whole = true;
