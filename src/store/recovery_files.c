@@ -151,8 +151,8 @@ static int remove_unnamed(struct store_shard *shard, uint64_t epoch) {
 static int set_aside(struct store_shard *shard, uint64_t epoch, struct err *err) {
   char from[4096], to[4096];
   shard__part_path(shard, epoch, from, sizeof from);
-  snprintf(to, sizeof to, "%s/quarantine/%016llx%s", shard->options.path, (unsigned long long)epoch,
-           shard->form->suffix);
+  snprintf(to, sizeof to, "%s/quarantine/%016llx%s.unnamed", shard->options.path,
+           (unsigned long long)epoch, shard->form->suffix);
   log_error(shard->logger, "store",
             "a part that the manifest does not name may hold rows that are nowhere else; it is "
             "kept in quarantine part=%s",

@@ -315,7 +315,7 @@ static void test_s6_what_cannot_be_explained_is_kept(void **state) {
   flip(&fixture, "/shard2/0000000000000004.state", 90);
   fixture_open(&fixture);
   expect_parts(&fixture, 1);
-  assert_true(os_path_exists(fixture.os, "/shard2/quarantine/00000000000000ff/meta.bin"));
+  assert_true(os_path_exists(fixture.os, "/shard2/quarantine/00000000000000ff.unnamed/meta.bin"));
   assert_false(os_path_exists(fixture.os, "/shard2/00000000000000ff"));
   assert_true(fixture.shard->epoch >= 0xff);
   fixture_deinit(&fixture);

@@ -145,8 +145,7 @@ static int count_names(void *context, const char *name, bool is_dir) {
 
 /* Every operation of a link fails once: it works all the same, or leaves nothing, and the source is
  * as it was. */
-static void test_s8_a_link_that_fails_leaves_nothing(void **state) {
-  (void)state;
+static void fail_links(enum store_form form) {
   bool worked = false;
   for (uint64_t operation = 1; !worked; operation++) {
     struct fixture fixture, copy;
@@ -154,10 +153,11 @@ static void test_s8_a_link_that_fails_leaves_nothing(void **state) {
     struct err err;
     size_t names = 0;
     fixture_init(&fixture, 83);
+    fixture.options.form = form;
     fixture_open(&fixture);
-    put(&fixture, 5, 1, 0, 0, 100);
+    put(&fixture, 1, 1, 0, 0, 100);
     flush(&fixture, 0);
-    put(&fixture, 5, 2, 0, 0, 10);
+    put(&fixture, 1, 2, 0, 0, 10);
     assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
     uint64_t last = os_sim_operations(fixture.os) + operation;
     os_sim_fail_at(fixture.os, last, ERR_IO);
@@ -173,29 +173,35 @@ static void test_s8_a_link_that_fails_leaves_nothing(void **state) {
     }
     store_snapshot_release(snapshot);
     open_copy(&fixture, &copy, "/copy", true);
-    assert_int_equal(count_rows(&copy, 5), 110);
+    assert_int_equal(count_rows(&copy, 1), 110);
     fixture_close(&copy);
     fixture_reopen(&fixture);
-    assert_int_equal(count_rows(&fixture, 5), 110);
+    assert_int_equal(count_rows(&fixture, 1), 110);
     fixture_deinit(&fixture);
-    assert_true(operation < 200);
+    assert_true(operation < 300);
   }
+}
+
+static void test_s8_a_link_that_fails_leaves_nothing(void **state) {
+  (void)state;
+  fail_links(STORE_FORM_SHARD);
+  fail_links(STORE_FORM_ALONE);
 }
 
 /* Power is lost at every operation of a link: the target is no directory of the store, or it has
  * every row. */
-static void test_s8_power_is_lost_during_a_link(void **state) {
-  (void)state;
+static void lose_power_in_links(enum store_form form) {
   bool worked = false;
   for (uint64_t operation = 1; !worked; operation++) {
     struct fixture fixture, copy;
     struct store_snapshot *snapshot;
     struct err err;
     fixture_init(&fixture, 84 + operation);
+    fixture.options.form = form;
     fixture_open(&fixture);
-    put(&fixture, 5, 1, 0, 0, 100);
+    put(&fixture, 1, 1, 0, 0, 100);
     flush(&fixture, 0);
-    put(&fixture, 5, 2, 0, 0, 10);
+    put(&fixture, 1, 2, 0, 0, 10);
     assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
     os_sim_crash_at(fixture.os, os_sim_operations(fixture.os) + operation);
     worked = store_snapshot_link(fixture.shard, snapshot, "/copy", NULL, NULL, &err) == ERR_OK;
@@ -207,14 +213,66 @@ static void test_s8_power_is_lost_during_a_link(void **state) {
     copy.options.path = "/copy";
     copy.options.read_only = true;
     int code = store_shard_open(&copy.options, &copy.shard, &err);
-    if (code == ERR_OK) assert_int_equal(count_rows(&copy, 5), 110);
+    if (code == ERR_OK) assert_int_equal(count_rows(&copy, 1), 110);
     assert_true(code == ERR_OK || !worked);
     fixture_close(&copy);
     fixture_open(&fixture);
-    assert_int_equal(count_rows(&fixture, 5), 110);
+    assert_int_equal(count_rows(&fixture, 1), 110);
     fixture_deinit(&fixture);
-    assert_true(operation < 200);
+    assert_true(operation < 300);
   }
+}
+
+static void test_s8_power_is_lost_during_a_link(void **state) {
+  (void)state;
+  lose_power_in_links(STORE_FORM_SHARD);
+  lose_power_in_links(STORE_FORM_ALONE);
+}
+
+/* The copy of a directory of one store: the same epochs, and files of the source under a second
+ * name, so that the next copy knows them again. */
+static void test_s8_a_linked_directory_of_one_store(void **state) {
+  (void)state;
+  struct fixture fixture, copy;
+  struct store_snapshot *snapshot;
+  struct store_link_figures figures;
+  struct err err;
+  fixture_init(&fixture, 85);
+  fixture.options.form = STORE_FORM_ALONE;
+  fixture_open(&fixture);
+  for (int64_t i = 0; i < 3; i++) {
+    put(&fixture, 1, 1, i * 10, i * 10, 10);
+    flush(&fixture, 0);
+  }
+  uint64_t number = put(&fixture, 1, 1, 30, 30, 10);
+  assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
+  put(&fixture, 1, 1, 0, 99, 40);
+  flush(&fixture, 0);
+  merge(&fixture, 0);
+  err_reset(&err);
+  if (store_snapshot_link(fixture.shard, snapshot, "/copy", NULL, &figures, &err))
+    fail_err(&err, "link");
+  store_snapshot_release(snapshot);
+  assert_int_equal(figures.commit, number);
+  assert_int_equal(figures.parts, 4);
+  assert_int_equal(figures.rows_written, 10);
+  assert_true(os_path_exists(fixture.os, "/copy/0000000000000001/manifest.json"));
+  assert_true(os_path_exists(fixture.os, "/copy/0000000000000005/manifest.json"));
+  assert_false(os_path_exists(fixture.os, "/shard/0000000000000005"));
+  uint64_t operations = os_sim_operations(fixture.os);
+  open_copy(&fixture, &copy, "/copy", true);
+  expect_rows(&copy, 1, 1, 0, 0, 40);
+  fixture_close(&copy);
+  assert_int_equal(os_sim_operations(fixture.os), operations);
+  open_copy(&fixture, &copy, "/copy", false);
+  assert_int_equal(put(&copy, 1, 1, 40, 40, 10), number + 1);
+  flush(&copy, 0);
+  merge(&copy, 0);
+  fixture_reopen(&copy);
+  expect_rows(&copy, 1, 1, 0, 0, 50);
+  fixture_close(&copy);
+  expect_rows(&fixture, 1, 1, 0, 99, 40);
+  fixture_deinit(&fixture);
 }
 
 /* ---- export and import ---- */
@@ -420,6 +478,7 @@ int main(void) {
       cmocka_unit_test(test_s8_some_stores_of_a_snapshot),
       cmocka_unit_test(test_s8_a_link_that_fails_leaves_nothing),
       cmocka_unit_test(test_s8_power_is_lost_during_a_link),
+      cmocka_unit_test(test_s8_a_linked_directory_of_one_store),
       cmocka_unit_test(test_s8_an_exported_part_comes_back),
       cmocka_unit_test(test_s8_an_import_under_other_names),
       cmocka_unit_test(test_s8_a_damaged_export_is_not_imported),
