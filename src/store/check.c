@@ -259,8 +259,7 @@ static int check_all(struct directory *directory, struct err *err) {
   return code;
 }
 
-/* A data directory has at least one of its folders. */
-static int check_is_one(const char *path, struct os *os, struct err *err) {
+int store__is_directory(struct os *os, const char *path, struct err *err) {
   static const char *const folders[] = {"manifest", "parts", "log"};
   char folder[4096];
   if (strlen(path) > 3800) return err_set(err, ERR_INVALID_ARGUMENT, "the path is too long");
@@ -279,7 +278,7 @@ int store_check_directory(const char *path, const struct store_check_options *op
   struct err own;
   if (!err) err = &own;
   *figures = (struct store_check_figures){0};
-  int code = check_is_one(path, options->os, err);
+  int code = store__is_directory(options->os, path, err);
   if (!code) code = shard__lock_directory(options->os, path, true, &lock, err);
   if (code) return code;
   struct directory directory = {

@@ -56,6 +56,44 @@ int store_check_directory(const char *path, const struct store_check_options *op
 int store_check_shard(struct store_shard *shard, const struct store_check_options *options,
                       struct store_check_figures *figures, struct err *err);
 
+/* ---- mending ---- */
+struct store_repair_options {
+  struct os *os;
+  struct mem_account *account;
+  void *context;
+  /* What is wrong (as in a check), what was done, what could not be saved. */
+  void (*found)(void *context, const struct store_finding *finding);
+  /* For the layer above, all may be NULL. Is something wrong with what a part says about its
+   * series? *wrong is set then, and it has told so itself. */
+  int (*part)(void *context, uint64_t store, struct store_part *part, bool *wrong, struct err *err);
+  /* Before parts of a store are written anew: every part of it that could be opened, and every note
+   * of a commit in the log, to learn from what they say about series. */
+  int (*learn)(void *context, uint64_t store, struct store_part *part, struct err *err);
+  int (*learn_note)(void *context, uint64_t store, struct str note, struct err *err);
+  /* Whether a series can be described; rows of one that cannot are left out. */
+  bool (*knows)(void *context, uint64_t store, uint64_t series);
+  /* As hooks->describe, for series that it knows. */
+  int (*describe)(void *context, uint64_t store, const uint64_t *series, size_t count,
+                  struct buffer *out, struct err *err);
+  bool dry_run;    /* tell, change nothing */
+  bool index_only; /* only parts whose series section is wrong */
+  bool index_all;  /* with it: every part is written anew */
+};
+struct store_repair_figures {
+  uint64_t parts, parts_damaged, parts_rewritten, parts_lost;
+  uint64_t rows_saved, rows_lost; /* of damaged parts */
+  uint64_t values_lost;           /* of rows that were saved */
+  uint64_t units_mended;          /* by finding the bit that had flipped */
+  uint64_t series_lost;
+  bool manifest_rebuilt;
+};
+/* Mends a directory that nobody has open: makes a manifest from the parts where there is none that
+ * can be read, and writes damaged parts anew with all that is whole in them. What was damaged is
+ * kept in quarantine/. A single flipped bit in a unit of up to 64 KiB is found by its checksum and
+ * put right. Nothing is removed before what replaces it is synced and named. */
+int store_repair_directory(const char *path, const struct store_repair_options *options,
+                           struct store_repair_figures *figures, struct err *err);
+
 /* ---- looking ---- */
 
 /* A block of a part. */

@@ -1,0 +1,445 @@
+/* Repairing a directory: find what is wrong, write anew what can be saved, then one new manifest
+ * that says so, and only then put the damaged files into quarantine.
+ *
+ * Until the new manifest is synced nothing has changed but files that no manifest names; a crash
+ * leaves the directory as it was, or repaired, with a damaged file or two still in parts/, which
+ * the next start or repair moves away. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/hash_table.h"
+#include "store/check_private.h"
+#include "store/commit.h"
+#include "store/part_private.h"
+#include "store/repair_private.h"
+#include "store/shard_private.h"
+
+/* ---- telling ---- */
+
+void repair__part_name(uint64_t epoch, char *out, size_t size) {
+  snprintf(out, size, "parts/%016llx.part", (unsigned long long)epoch);
+}
+
+void repair__say(struct repair *repair, enum store_finding_kind kind, const char *file,
+                 int64_t offset, const char *remedy, const char *format, ...) {
+  struct store_finding finding = {.kind = kind, .offset = offset};
+  va_list arguments;
+  snprintf(finding.file, sizeof finding.file, "%s", file);
+  snprintf(finding.remedy, sizeof finding.remedy, "%s", remedy);
+  va_start(arguments, format);
+  vsnprintf(finding.what, sizeof finding.what, format, arguments);
+  va_end(arguments);
+  repair->options->found(repair->options->context, &finding);
+}
+
+void repair__found(struct repair *repair, const struct err *err) {
+  struct store_finding finding;
+  store_finding_of(err, repair->directory, &finding);
+  /* What is told while looking for what to mend is no loss yet. */
+  finding.kind = STORE_FINDING_NOTE;
+  finding.remedy[0] = 0;
+  repair->options->found(repair->options->context, &finding);
+}
+
+static bool is_damage(int code) {
+  return code && (err_info(code)->class == ERR_CLASS_CORRUPTION || code == ERR_IO ||
+                  code == ERR_END_OF_INPUT);
+}
+
+/* ---- looking for damage ---- */
+
+struct looking {
+  struct repair *repair;
+  bool damaged;
+};
+
+static void on_finding(void *context, const struct err *finding) {
+  struct looking *looking = context;
+  looking->damaged = true;
+  repair__found(looking->repair, finding);
+}
+
+static int open_named(struct repair *repair, const struct manifest_part *named,
+                      struct store_part **part, struct err *err) {
+  struct part_file *file = NULL;
+  char folder[4096];
+  *part = NULL;
+  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
+  int code = part_file_open(repair->handles, repair->options->account, folder, named->id >> 20,
+                            &file, err);
+  if (!code && named->offset + named->size > file->bytes) {
+    code = err_set(err, ERR_CORRUPTION, "a file of parts is shorter than its parts");
+    err_detail(err, "%s", file->path);
+  }
+  if (!code)
+    code = part_open_file(file, named->offset, named->size, repair->options->account, part, err);
+  part_file_release(file);
+  return code;
+}
+
+static int look_at(struct repair *repair, uint64_t store, const struct manifest_part *named,
+                   struct err *err) {
+  const struct store_repair_options *options = repair->options;
+  struct repair_suspect suspect = {.store = store, .named = *named};
+  struct looking looking = {.repair = repair};
+  struct part_verifier verifier = {&looking, on_finding, NULL};
+  struct store_part *part;
+  struct err finding;
+  err_reset(&finding);
+  repair->figures->parts++;
+  int code = open_named(repair, named, &part, &finding);
+  suspect.missing = code == ERR_NO_FILE;
+  if (is_damage(code) || suspect.missing) {
+    repair__found(repair, &finding);
+    looking.damaged = true;
+    code = ERR_OK;
+  } else if (!code) {
+    code = part_verify_each(part, &verifier, &finding);
+    if (!code && options->part && !looking.damaged)
+      code = options->part(options->context, store, part, &suspect.series_wrong, &finding);
+    part_release(part);
+  }
+  if (code) {
+    if (err) *err = finding;
+    return code;
+  }
+  bool wanted = options->index_only ? suspect.series_wrong || options->index_all
+                                    : suspect.series_wrong || looking.damaged;
+  if (looking.damaged || suspect.series_wrong) repair->figures->parts_damaged++;
+  if (wanted) buffer_append(&repair->suspects, &suspect, sizeof suspect);
+  return buffer_check(&repair->suspects, err);
+}
+
+static int look(struct repair *repair, struct err *err) {
+  int code = ERR_OK;
+  for (size_t i = 0; i < repair->manifest.store_count && !code; i++) {
+    const struct manifest_store *store = &repair->manifest.stores[i];
+    for (uint32_t j = 0; j < store->part_count && !code && !store->dropped; j++)
+      code = look_at(repair, store->store, &store->parts[j], err);
+  }
+  return code;
+}
+
+/* ---- what is known of series ---- */
+
+static size_t suspect_count(const struct repair *repair) {
+  return repair->suspects.size / sizeof(struct repair_suspect);
+}
+
+static struct repair_suspect suspect_at(const struct repair *repair, size_t i) {
+  struct repair_suspect suspect;
+  memcpy(&suspect, repair->suspects.data + i * sizeof suspect, sizeof suspect);
+  return suspect;
+}
+
+static bool is_suspect_store(const struct repair *repair, uint64_t store) {
+  for (size_t i = 0; i < suspect_count(repair); i++)
+    if (suspect_at(repair, i).store == store) return true;
+  return false;
+}
+
+static int learn_record(void *context, const struct wal_record_header *header,
+                        const uint8_t *payload, struct err *err) {
+  const struct repair *repair = context;
+  const struct store_repair_options *options = repair->options;
+  struct commit_reader reader;
+  commit_reader_init(&reader, payload, header->length);
+  for (uint32_t i = 0; i < header->commit_count; i++) {
+    int code = commit_reader_enter(&reader, err);
+    for (bool done = false; !code && !done;) {
+      struct section_view view;
+      code = commit_reader_section(&reader, &view, &done, err);
+      if (!code && !done && view.note.size && is_suspect_store(repair, view.header.store))
+        code = options->learn_note(options->context, view.header.store, view.note, err);
+    }
+    if (is_damage(code)) return ERR_OK;
+    if (code) return code;
+  }
+  return ERR_OK;
+}
+
+static int learn_log(struct repair *repair, struct err *err) {
+  struct wal_options options = {.os = repair->options->os,
+                                .account = repair->options->account,
+                                .directory = repair->directory,
+                                .shard = repair->manifest.shard,
+                                .segment_bytes = WAL_BLOCK,
+                                .read_only = true};
+  struct wal wal;
+  struct wal_replay_figures figures;
+  int code = wal_open(&options, 1, &wal, err);
+  if (is_damage(code)) return ERR_OK;
+  if (code) return code;
+  code = wal_replay(&wal, repair->manifest.commit, learn_record, repair, &figures, err);
+  wal_close(&wal);
+  return is_damage(code) ? ERR_OK : code;
+}
+
+static int learn(struct repair *repair, struct err *err) {
+  const struct store_repair_options *options = repair->options;
+  int code = ERR_OK;
+  if (!options->learn || !suspect_count(repair)) return ERR_OK;
+  for (size_t i = 0; i < repair->manifest.store_count && !code; i++) {
+    const struct manifest_store *store = &repair->manifest.stores[i];
+    if (store->dropped || !is_suspect_store(repair, store->store)) continue;
+    for (uint32_t j = 0; j < store->part_count && !code; j++) {
+      struct store_part *part;
+      struct err finding;
+      err_reset(&finding);
+      if (open_named(repair, &store->parts[j], &part, &finding)) continue;
+      code = options->learn(options->context, store->store, part, err);
+      part_release(part);
+    }
+  }
+  return code || !options->learn_note ? code : learn_log(repair, err);
+}
+
+/* ---- the new manifest ---- */
+
+/* The log must begin where the manifest says; where it does not, what only it had is gone. */
+static int settle_log(struct repair *repair, bool rebuilt, struct err *err) {
+  struct wal_options options = {.os = repair->options->os,
+                                .account = repair->options->account,
+                                .directory = repair->directory,
+                                .shard = repair->manifest.shard,
+                                .segment_bytes = WAL_BLOCK,
+                                .read_only = true};
+  struct manifest *manifest = &repair->manifest;
+  struct wal wal;
+  int code = wal_open(&options, manifest->wal_start, &wal, err);
+  if (code) return code;
+  bool complete = wal_is_complete(&wal, manifest->wal_begun);
+  if (rebuilt || !complete) {
+    uint64_t first = 0;
+    for (size_t i = 0; i < wal.segment_count && !first; i++)
+      if (wal.segments[i].begun && (rebuilt || wal.segments[i].incarnation >= manifest->wal_start))
+        first = wal.segments[i].incarnation;
+    if (!rebuilt)
+      repair__say(
+          repair, STORE_FINDING_DAMAGE, "log", -1, "restore them from a backup, if there is one",
+          "the oldest log segment that is needed is missing: rows that only it had are lost");
+    manifest->wal_start = first ? first : wal.next_incarnation;
+    manifest->wal_begun = first != 0;
+    repair->figures->manifest_rebuilt = true;
+  }
+  wal_close(&wal);
+  return ERR_OK;
+}
+
+/* The state with the edits applied. */
+static int apply_edits(struct repair *repair, struct err *err) {
+  const struct manifest_edit *edits = (const struct manifest_edit *)repair->edits.data;
+  size_t count = repair->edits.size / sizeof *edits;
+  int code = buffer_check(&repair->edits, err);
+  if (!code) code = manifest__reserve(&repair->manifest, edits, count, err);
+  if (code) return code;
+  struct manifest_record record = {.epoch = repair->manifest.epoch,
+                                   .commit = repair->manifest.commit,
+                                   .wal_start = repair->manifest.wal_start,
+                                   .wal_begun = repair->manifest.wal_begun,
+                                   .edit_count = (uint32_t)count};
+  manifest__apply(&repair->manifest, &record, edits);
+  return ERR_OK;
+}
+
+/* ---- quarantine ---- */
+
+static int move_away(struct repair *repair, const char *folder, const char *name, struct err *err) {
+  struct os *os = repair->options->os;
+  char from[4096], to[4096];
+  snprintf(from, sizeof from, "%s/%s/%s", repair->directory, folder, name);
+  snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, name);
+  if (!os_path_exists(os, from)) return ERR_OK;
+  int code = os_file_link(os, from, to, err);
+  if (code == ERR_FILE_EXISTS) code = ERR_OK; /* a server has kept it already */
+  snprintf(to, sizeof to, "%s/quarantine", repair->directory);
+  if (!code) code = os_dir_sync(os, to, err);
+  if (!code) code = os_file_remove(os, from, err);
+  return code;
+}
+
+static bool still_named(const struct repair *repair, uint64_t epoch) {
+  for (size_t i = 0; i < repair->manifest.store_count; i++)
+    for (uint32_t j = 0; j < repair->manifest.stores[i].part_count; j++)
+      if (repair->manifest.stores[i].parts[j].id >> 20 == epoch) return true;
+  return false;
+}
+
+/* A damaged file that holds other parts, too, stays and has a second name. */
+static int link_away(struct repair *repair, const char *name, struct err *err) {
+  char from[4096], to[4096];
+  snprintf(from, sizeof from, "%s/parts/%s", repair->directory, name);
+  snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, name);
+  int code = os_file_link(repair->options->os, from, to, err);
+  return code == ERR_FILE_EXISTS || code == ERR_NO_FILE ? ERR_OK : code;
+}
+
+static int move_parts(struct repair *repair, struct err *err) {
+  struct os *os = repair->options->os;
+  char name[64], marker[4096];
+  int code = ERR_OK;
+  for (size_t i = 0; i < suspect_count(repair) && !code; i++) {
+    struct repair_suspect suspect = suspect_at(repair, i);
+    snprintf(name, sizeof name, "%016llx.part", (unsigned long long)(suspect.named.id >> 20));
+    code = still_named(repair, suspect.named.id >> 20) ? link_away(repair, name, err)
+                                                       : move_away(repair, "parts", name, err);
+    snprintf(marker, sizeof marker, "%s/quarantine/%016llx.damaged", repair->directory,
+             (unsigned long long)suspect.named.id);
+    if (os_path_exists(os, marker)) (void)os_file_remove(os, marker, NULL);
+  }
+  for (size_t at = 0; at < repair->leaving.size && !code; at += 8) {
+    uint64_t epoch = load_u64(repair->leaving.data + at);
+    snprintf(name, sizeof name, "%016llx.part", (unsigned long long)epoch);
+    code = still_named(repair, epoch) ? link_away(repair, name, err)
+                                      : move_away(repair, "parts", name, err);
+  }
+  return code;
+}
+
+static int move_manifests(struct repair *repair, struct err *err) {
+  int code = ERR_OK;
+  for (size_t at = 0; at < repair->manifests.size && !code; at += 8) {
+    char name[64];
+    snprintf(name, sizeof name, "%016llx.manifest",
+             (unsigned long long)load_u64(repair->manifests.data + at));
+    code = move_away(repair, "manifest", name, err);
+  }
+  return code;
+}
+
+/* ---- all of it ---- */
+
+struct names {
+  uint64_t highest_part, highest_manifest;
+  struct repair *repair;
+};
+
+static int note_part(void *context, const char *name, bool is_dir) {
+  struct names *names = context;
+  unsigned long long value;
+  if (!is_dir && strlen(name) == 21 && sscanf(name, "%16llx.part", &value) == 1 &&
+      value > names->highest_part)
+    names->highest_part = value;
+  return 0;
+}
+
+static int note_manifest(void *context, const char *name, bool is_dir) {
+  struct names *names = context;
+  unsigned long long value;
+  if (is_dir || strlen(name) != 25 || sscanf(name, "%16llx.manifest", &value) != 1) return 0;
+  if (value > names->highest_manifest) names->highest_manifest = value;
+  buffer_append_u64(&names->repair->manifests, value);
+  return 0;
+}
+
+static int list_names(struct repair *repair, struct names *names, struct err *err) {
+  struct os *os = repair->options->os;
+  char folder[4096];
+  int code = ERR_OK;
+  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
+  if (os_path_exists(os, folder)) code = os_dir_list(os, folder, note_part, names, err);
+  snprintf(folder, sizeof folder, "%s/manifest", repair->directory);
+  if (!code && os_path_exists(os, folder))
+    code = os_dir_list(os, folder, note_manifest, names, err);
+  return code ? code : buffer_check(&repair->manifests, err);
+}
+
+static int open_state(struct repair *repair, bool *rebuilt, struct err *err) {
+  struct manifest_options options = {.os = repair->options->os,
+                                     .account = repair->options->account,
+                                     .directory = repair->directory};
+  struct names names = {.repair = repair};
+  struct err finding;
+  bool exists = false;
+  err_reset(&finding);
+  int code = list_names(repair, &names, err);
+  if (code) return code;
+  code = manifest_open(&options, &repair->manifest, &exists, &finding);
+  if (code && !is_damage(code)) {
+    if (err) *err = finding;
+    return code;
+  }
+  *rebuilt = code || !exists;
+  if (!code && !exists) manifest_close(&repair->manifest);
+  if (*rebuilt) {
+    manifest_begin(&options, NULL, &repair->manifest);
+    if (finding.code) repair__found(repair, &finding);
+    code = repair__manifest(repair, err);
+    repair->manifest.number = names.highest_manifest;
+    repair->figures->manifest_rebuilt = true;
+  } else {
+    repair->manifests.size = 0;
+  }
+  if (repair->manifest.epoch < names.highest_part) repair->manifest.epoch = names.highest_part;
+  if (code) manifest_close(&repair->manifest);
+  return code;
+}
+
+static int make_folders(struct repair *repair, struct err *err) {
+  static const char *const folders[] = {"manifest", "parts", "log", "quarantine"};
+  int code = ERR_OK;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && !code; i++) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", repair->directory, folders[i]);
+    if (!os_path_exists(repair->options->os, path))
+      code = os_dir_create(repair->options->os, path, err);
+  }
+  return code ? code : os_dir_sync(repair->options->os, repair->directory, err);
+}
+
+static int write_all(struct repair *repair, struct err *err) {
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
+  int code = os_dir_sync(repair->options->os, folder, err);
+  repair->manifest.epoch++;
+  if (!code) code = manifest_renew(&repair->manifest, err);
+  if (!code) code = move_manifests(repair, err);
+  if (!code) code = move_parts(repair, err);
+  return code;
+}
+
+static int run(struct repair *repair, struct err *err) {
+  bool dry = repair->options->dry_run, rebuilt = false;
+  int code = dry ? ERR_OK : make_folders(repair, err);
+  if (!code) code = open_state(repair, &rebuilt, err);
+  if (code) return code;
+  code = settle_log(repair, rebuilt, err);
+  if (!code) code = look(repair, err);
+  if (!code) code = learn(repair, err);
+  for (size_t i = 0; i < suspect_count(repair) && !code; i++) {
+    struct repair_suspect suspect = suspect_at(repair, i);
+    code = repair__part(repair, &suspect, err);
+  }
+  if (!code) code = apply_edits(repair, err);
+  bool change = suspect_count(repair) || repair->figures->manifest_rebuilt;
+  if (!code && change && !dry) code = write_all(repair, err);
+  manifest_close(&repair->manifest);
+  return code;
+}
+
+int store_repair_directory(const char *path, const struct store_repair_options *options,
+                           struct store_repair_figures *figures, struct err *err) {
+  struct err own;
+  struct os_file *lock = NULL;
+  if (!err) err = &own;
+  *figures = (struct store_repair_figures){0};
+  int code = store__is_directory(options->os, path, err);
+  if (!code) code = shard__lock_directory(options->os, path, options->dry_run, &lock, err);
+  if (code) return code;
+  struct repair repair = {.options = options, .directory = path, .figures = figures};
+  buffer_init(&repair.suspects, options->account);
+  buffer_init(&repair.edits, options->account);
+  buffer_init(&repair.leaving, options->account);
+  buffer_init(&repair.manifests, options->account);
+  code = part_handles_create(options->os, options->account, 0, &repair.handles, err);
+  if (!code) code = run(&repair, err);
+  part_handles_destroy(repair.handles);
+  buffer_deinit(&repair.suspects);
+  buffer_deinit(&repair.edits);
+  buffer_deinit(&repair.leaving);
+  buffer_deinit(&repair.manifests);
+  os_file_close(lock);
+  return code;
+}
