@@ -86,10 +86,9 @@ struct part_ending {
   bool has_history;  /* history_since is written; else the part is as of commit_max and later */
   uint64_t history_since;
 };
-/* Adds a section of a column (a filter): bytes are copied; `form` is PART_WHOLE (one checksum,
- * which part_read_section checks) or PART_UNITS (their owner keeps checksums inside). From
- * part_observer.finish only. `form` is an enum part_section_form, `kind` an enum part_section_kind
- * that is made for it. */
+/* Adds a section of a column (a filter): bytes are copied; `form` is PART_WHOLE (one checksum) or
+ * PART_UNITS (their owner keeps checksums inside). From part_observer.finish only. `form` is an
+ * enum part_section_form, `kind` an enum part_section_kind that is made for it. */
 int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form, uint32_t column,
                         const void *bytes, size_t size, struct err *err);
 /* Files of the directory that was written, manifest.json among them. */
@@ -155,10 +154,6 @@ int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
 /* Columns of the part: ids and types, ascending by id. */
 uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
                       const struct type **types);
-/* A section of a column that a part_observer added: whole, its checksum checked when it has one;
- * size 0 when there is none. */
-int part_read_section(struct store_part *part, unsigned kind, uint32_t column, struct arena *arena,
-                      const uint8_t **bytes, uint64_t *size, struct err *err);
 /* Tombstones that the part carries; borrowed. */
 uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
                          const uint64_t **commits);

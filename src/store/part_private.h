@@ -92,7 +92,8 @@ struct store_part {
   void (*_Atomic attachment_destroy)(void *value);
 };
 
-/* Marks the part and fills err with ERR_CORRUPTION: what is wrong, and the file, section and offset (in the image). */
+/* Marks the part and fills err with ERR_CORRUPTION: what is wrong, and the file, section and offset
+ * (in the image). */
 int part__damaged(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
                   const char *what, struct err *err);
 /* Bytes [offset, offset + size) of the image, 8-aligned: borrowed from memory parts, read into the

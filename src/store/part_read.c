@@ -566,18 +566,3 @@ int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
   if (!code) *statistics = record.statistics;
   return code;
 }
-
-int part_read_section(struct store_part *part, unsigned kind, uint32_t column, struct arena *arena,
-                      const uint8_t **bytes, uint64_t *size, struct err *err) {
-  uint32_t index = kind == PART_FILTER ? part__find_column(part, column) : UINT32_MAX;
-  *size = 0;
-  if (index == UINT32_MAX || !part->columns[index].filter.size) return ERR_OK;
-  const struct part_place *place = &part->columns[index].filter;
-  int code = part__bytes(part, place->offset, place->size, arena, bytes, err);
-  if (code) return code;
-  if (place->form == PART_WHOLE && checksum64(*bytes, place->size) != place->checksum)
-    return part__damaged(part, kind, column, place->offset, "the section's checksum does not hold",
-                         err);
-  *size = place->size;
-  return ERR_OK;
-}

@@ -14,6 +14,7 @@ struct verification {
   uint64_t series_count, series_last;
   int64_t key_last; /* of series_last */
   int64_t key_min, key_max;
+  uint64_t bytes; /* read of the block */
 };
 
 static int verify_header(struct verification *verification, struct err *err) {
@@ -44,7 +45,8 @@ static int verify_rows(struct verification *verification, uint32_t block, const 
   const struct store_run *runs;
   const int64_t *run_keys, *keys;
   int code = part_read_runs(part, block, &verification->arena, &runs, &run_keys, err);
-  if (!code) code = part_read_keys(part, block, &verification->arena, &keys, NULL, err);
+  if (!code)
+    code = part_read_keys(part, block, &verification->arena, &keys, &verification->bytes, err);
   if (code) return code;
   *out_keys = keys;
   int64_t key_min = INT64_MAX, key_max = INT64_MIN;
@@ -78,7 +80,8 @@ static int verify_column(struct verification *verification, uint32_t block, uint
   uint32_t id = part->column_ids[index];
   struct column column;
   struct column_statistics said, computed;
-  int code = part_read_column(part, block, id, &verification->arena, &column, NULL, err);
+  int code =
+      part_read_column(part, block, id, &verification->arena, &column, &verification->bytes, err);
   if (!code) code = part_statistics(part, block, id, &said, err);
   if (code) return code;
   if (column.length != part_blocks(part)[block].rows)
@@ -124,6 +127,8 @@ static int verify_block(struct verification *verification, const struct part_ver
   const int64_t *keys = NULL;
   err_reset(&finding);
   arena_reset(&verification->arena);
+  verification->bytes =
+      part_blocks(part)[block].runs > 1 ? atomic_load(&part->blocks)->places[block].runs_size : 0;
   int code = verify_rows(verification, block, &keys, &finding);
   *intact = *intact && !code;
   code = settle(verifier, code, &finding, err);
@@ -132,8 +137,7 @@ static int verify_block(struct verification *verification, const struct part_ver
     code = settle(verifier, column, &finding, err);
   }
   if (verifier->progress && !code)
-    code =
-        verifier->progress(verifier->context, atomic_load(&part->blocks)->places[block].size, err);
+    code = verifier->progress(verifier->context, verification->bytes, err);
   return code;
 }
 

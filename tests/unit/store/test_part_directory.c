@@ -21,8 +21,23 @@ static void make_rows(struct fixture *fixture, uint32_t series, uint32_t rows_ma
   fixture_init(fixture, SEED);
   fixture_all_types(fixture);
   fixture_column(fixture, STORE_COLUMN_PAYLOAD, TYPE_BYTES);
+  fixture_column(fixture, STORE_COLUMN_COMMIT, TYPE_UINT64);
+  fixture_column(fixture, STORE_COLUMN_MARK, TYPE_BOOL);
   for (uint32_t i = 1; i <= series; i++)
     fixture_run(fixture, i * 3, 1 + i * 797 % rows_max, 20);
+}
+
+/* Writes with filters on columns 1, 2 and 8. */
+static void write_with_filters(struct formed *formed, struct fixture *fixture, enum form form) {
+  static const struct store_settings settings = {.filter_count = 3, .filters = {1, 2, 8}};
+  struct part_filters filters;
+  struct err err;
+  err_reset(&err);
+  assert_ok(part_filters_init(&filters, &settings, &fixture->account, &err), &err);
+  fixture->options.observer = &filters.observer;
+  assert_ok(form_write(formed, fixture, form, 1, 0, &ending, &err), &err);
+  fixture->options.observer = NULL;
+  part_filters_deinit(&filters);
 }
 
 static int visit_count(void *context, const char *name, bool is_dir) {
@@ -264,7 +279,7 @@ static int short_name(void *context, uint64_t store, uint32_t column, struct buf
 static void files_of_a_part(void *context) {
   (void)context;
   forms.column_name = short_name;
-  for (int with_payload = 0; with_payload < 2; with_payload++) {
+  for (int with_payload = 0; with_payload < 3; with_payload++) {
     for (int form = FORM_COMPACT; form < FORM_COUNT; form++) {
       struct fixture fixture;
       struct formed formed;
@@ -275,11 +290,18 @@ static void files_of_a_part(void *context) {
       fixture_column(&fixture, 1, TYPE_STRING);
       fixture_column(&fixture, 2, TYPE_INT64);
       if (with_payload) fixture_column(&fixture, STORE_COLUMN_PAYLOAD, TYPE_BYTES);
+      if (with_payload == 2) {
+        fixture_column(&fixture, STORE_COLUMN_COMMIT, TYPE_UINT64);
+        fixture_column(&fixture, STORE_COLUMN_MARK, TYPE_BOOL);
+      }
       fixture_run(&fixture, 5, 40, 0);
       assert_ok(form_write(&formed, &fixture, form, 1, 0, &ending, &err), &err);
       assert_int_equal(os_dir_list(forms.os, "/0000000000000001", collect, all, NULL), ERR_OK);
       if (form == FORM_COMPACT)
         assert_string_equal(all, "manifest.json part.bin ");
+      else if (with_payload == 2)
+        assert_string_equal(all, "commits.bin data.bin keys.bin manifest.json marks.bin meta.bin "
+                                 "primary.bin tag_host.td tag_host.tm tag_level.td tag_level.tm ");
       else if (with_payload)
         assert_string_equal(all, "data.bin keys.bin manifest.json meta.bin primary.bin "
                                  "tag_host.td tag_host.tm tag_level.td tag_level.tm ");
@@ -395,7 +417,7 @@ static void flipped_bits(void *context) {
     fixture_column(&fixture, STORE_COLUMN_PAYLOAD, TYPE_BYTES);
     for (uint64_t i = 1; i < 12; i++)
       fixture_run(&fixture, i, (uint32_t)(i * 5), 20);
-    assert_ok(form_write(&formed, &fixture, form, 1, 0, &ending, &err), &err);
+    write_with_filters(&formed, &fixture, form);
     assert_ok(form_check(&formed, &err), &err);
     struct flips flips = {.formed = &formed};
     assert_int_equal(os_dir_list(forms.os, "/0000000000000001", flip_each, &flips, NULL), ERR_OK);
@@ -528,6 +550,76 @@ static void test_few_handles_many_parts(void **state) {
   forms_run(SEED, 16, few_handles_many_parts);
 }
 
+struct reading {
+  struct fixture *fixture;
+  struct store_part **parts;
+  struct os_thread *thread;
+};
+
+static void read_parts(void *context) {
+  struct reading *reading = context;
+  for (int round = 0; round < 3; round++)
+    for (int i = 0; i < 24; i++) {
+      struct err err;
+      err_reset(&err);
+      assert_ok(fixture_compare(reading->fixture, reading->parts[i], &err), &err);
+    }
+}
+
+/* Real threads that take each other's handles away. */
+static void test_handles_among_threads(void **state) {
+  (void)state;
+  enum { PARTS = 24, READERS = 4 };
+  struct store_part *parts[PARTS];
+  struct reading readings[READERS];
+  struct fixture fixture;
+  struct err err;
+  char above[] = "/tmp/nilo-test-handles-XXXXXX";
+  err_reset(&err);
+  assert_non_null(mkdtemp(above));
+  assert_int_equal(os_real_create(&forms.os, NULL), ERR_OK);
+  mem_account_init(&forms.account, "handles", NULL, 0);
+  assert_ok(part_handles_create(forms.os, &forms.account, 8, &forms.handles, &err), &err);
+  make_rows(&fixture, 5, 20);
+  for (uint64_t i = 0; i < PARTS; i++) {
+    char path[100];
+    struct part_file *file;
+    snprintf(path, sizeof path, "%s/%016llx", above, (unsigned long long)i + 1);
+    struct part_directory directory = {
+        .os = forms.os, .path = path, .compact_bytes = i % 2 ? 1 << 20 : 0};
+    struct part_writer_options options = fixture.options;
+    struct part_writer *writer;
+    uint64_t size;
+    options.directory = &directory;
+    assert_ok(part_writer_create(&options, &fixture.account, NULL, 0, &writer, &err), &err);
+    assert_ok(fixture_append_all(&fixture, writer, 0, &err), &err);
+    assert_ok(part_writer_finish(writer, &ending, &size, NULL, &err), &err);
+    part_writer_destroy(writer);
+    assert_ok(part_directory_open(forms.handles, &fixture.account, above, i + 1, &file, &err),
+              &err);
+    assert_ok(part_open_directory(file, &fixture.account, &parts[i], &err), &err);
+    atomic_store(&file->doomed, true);
+    part_file_release(file);
+  }
+  for (int i = 0; i < READERS; i++) {
+    readings[i] = (struct reading){.fixture = &fixture, .parts = parts};
+    assert_ok(
+        os_thread_create(forms.os, "reader", read_parts, &readings[i], &readings[i].thread, &err),
+        &err);
+  }
+  for (int i = 0; i < READERS; i++)
+    os_thread_join(readings[i].thread);
+  assert_true(part_handles_open(forms.handles) <= 8);
+  for (int i = 0; i < PARTS; i++)
+    part_release(parts[i]);
+  assert_int_equal(part_handles_open(forms.handles), 0);
+  assert_int_equal(os_dir_remove(forms.os, above, NULL), ERR_OK);
+  part_handles_destroy(forms.handles);
+  mem_account_deinit(&forms.account);
+  os_destroy(forms.os);
+  fixture_deinit(&fixture);
+}
+
 /* Every call that can fail does once: an error, and what is left goes. */
 static void failing_disk(void *context) {
   (void)context;
@@ -626,83 +718,52 @@ static void test_crash_while_writing_and_removing(void **state) {
   }
 }
 
-/* ---- sections from outside ---- */
+/* ---- filters ---- */
 
-struct observed {
-  uint64_t blocks[8];
-  uint32_t columns[8];
-  uint32_t calls;
-  int64_t values;
-};
-
-static int observe(void *context, uint64_t block, uint32_t column, const struct column *values,
-                   struct err *err) {
-  struct observed *observed = context;
-  (void)err;
-  observed->blocks[observed->calls % 8] = block;
-  observed->columns[observed->calls++ % 8] = column;
-  observed->values += values->length - values->null_count;
-  return ERR_OK;
-}
-
-static int add_filters(void *context, struct part_writer *writer, struct err *err) {
-  (void)context;
-  int code = part_writer_section(writer, PART_FILTER, PART_WHOLE, 3, "filter of 3", 11, err);
-  return code ? code
-              : part_writer_section(writer, PART_FILTER, PART_WHOLE, 1, "filter of 1.", 12, err);
-}
-
-static void filters(void *context) {
+/* A filter excludes no value that is there, in any form, and has a file of its own in a wide one.
+ */
+static void filters_of_columns(void *context) {
   (void)context;
   for (int form = 0; form < FORM_COUNT; form++) {
     struct fixture fixture;
     struct formed formed;
     struct store_part *part;
-    struct observed observed = {0};
-    struct part_observer observer = {&observed, observe, add_filters};
     struct err err;
-    struct arena arena;
+    size_t size = 0;
     err_reset(&err);
     make_rows(&fixture, 12, 30);
-    arena_init(&arena, &fixture.account, 1000);
-    fixture.options.observer = &observer;
-    assert_ok(form_write(&formed, &fixture, form, 1, 0, &ending, &err), &err);
-    assert_int_equal(observed.calls, fixture.column_count);
-    int64_t present = 0;
-    for (uint32_t i = 0; i < fixture.column_count; i++) {
-      struct column column = builder_view(&fixture.columns[i]);
-      present += column.length - column.null_count;
-    }
-    assert_int_equal(observed.values, present);
+    write_with_filters(&formed, &fixture, form);
     check_same(&formed);
     assert_ok(form_open(&formed, &part, &err), &err);
-    const uint8_t *bytes;
-    uint64_t size;
-    assert_ok(part_read_section(part, PART_FILTER, 1, &arena, &bytes, &size, &err), &err);
-    assert_int_equal(size, 12);
-    assert_memory_equal(bytes, "filter of 1.", 12);
-    assert_ok(part_read_section(part, PART_FILTER, 3, &arena, &bytes, &size, &err), &err);
-    assert_memory_equal(bytes, "filter of 3", 11);
-    assert_ok(part_read_section(part, PART_FILTER, 2, &arena, &bytes, &size, &err), &err);
-    assert_int_equal(size, 0);
+    assert_ok(part_load_blocks(part, &err), &err);
+    assert_int_equal(part_block_count(part), 1);
+    uint32_t excluded = 0;
+    uint64_t read = 0;
+    for (int64_t i = 0; i < 3000; i++) {
+      uint64_t hash = part_filter_hash_number(TYPE_INT64, (uint64_t)i * 1000003);
+      excluded += part_filter_excludes(part, 0, 1, &hash, 1, &read);
+      assert_false(part_filter_excludes(part, 0, 3, &hash, 1, &read)); /* has none */
+    }
+    assert_true(excluded > 2800);
+    for (int64_t i = 0; i < fixture.columns[0].length; i++) {
+      struct column values = builder_view(&fixture.columns[0]);
+      uint64_t hash = part_filter_hash_number(TYPE_INT64, values.u64[i]);
+      if (column_is_valid(&values, i))
+        assert_false(part_filter_excludes(part, 0, 1, &hash, 1, &read));
+    }
     if (form == FORM_WIDE) {
       free(form_file(&formed, "tag_c1.tf", &size));
-      assert_int_equal(size, 16);
+      assert_int_equal(size, part_align(part->columns[0].filter.size));
     }
-    form_patch(&formed, part, part->columns[0].filter.offset + 2, "x", 1);
-    assert_int_equal(part_read_section(part, PART_FILTER, 1, &arena, &bytes, &size, &err),
-                     ERR_CORRUPTION);
-    assert_int_equal(part_verify(part, &err), ERR_CORRUPTION);
     part_release(part);
-    arena_deinit(&arena);
     form_remove(&formed);
     fixture_deinit(&fixture);
   }
 }
 
-static void test_P9_filters_stand_beside_their_column(void **state) {
+static void test_P9_filters_in_every_form(void **state) {
   (void)state;
-  forms_run(SEED, 16, filters);
+  forms_run(SEED, 16, filters_of_columns);
 }
 
 /* Fails the 1st, 2nd, 3rd … allocation of writing, opening and reading until all of it passes. */
@@ -744,11 +805,12 @@ int main(void) {
       cmocka_unit_test(test_P5_names_of_columns),
       cmocka_unit_test(test_P5_names_come_back),
       cmocka_unit_test(test_P6_manifest_is_exact),
-      cmocka_unit_test(test_P9_filters_stand_beside_their_column),
+      cmocka_unit_test(test_P9_filters_in_every_form),
       cmocka_unit_test(test_R4_flipped_bits_of_every_file),
       cmocka_unit_test(test_R4_missing_and_cut_files),
       cmocka_unit_test(test_S1_doomed_directory),
       cmocka_unit_test(test_few_handles_many_parts),
+      cmocka_unit_test(test_handles_among_threads),
       cmocka_unit_test(test_failing_disk),
       cmocka_unit_test(test_crash_while_writing_and_removing),
       cmocka_unit_test(test_refused_memory),
