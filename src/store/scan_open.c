@@ -264,6 +264,18 @@ static int retain_parts(struct store_scan *scan, const struct scan_input *input,
   return ERR_OK;
 }
 
+/* Whether rows of the part have to be told apart by their commits: it holds some that are not to be
+ * seen, or tombstones that delete older rows of itself. */
+static bool commits_matter(const struct store_scan *scan, const struct store_part *part) {
+  struct store_part_facts facts;
+  if (!part_has_history(part)) return false;
+  store_part_facts(part, &facts);
+  if (facts.commit_min <= scan->as_of && facts.commit_max > scan->as_of) return true;
+  uint64_t since = part_history_since(part);
+  if (since < facts.commit_min) since = facts.commit_min;
+  return scan__deletions_above(scan, since) < scan__deletions_above(scan, facts.commit_max);
+}
+
 /* Whether an input may hold several rows of a place, or marks; or the output shall. */
 static bool holds_versions(const struct store_scan *scan, const struct scan_input *input) {
   struct type type;
@@ -272,7 +284,7 @@ static bool holds_versions(const struct store_scan *scan, const struct scan_inpu
   if (scan->view && scan->view->versioned) return true;
   for (size_t i = 0; i < input->part_count; i++)
     if (part_column_type(input->parts[i], STORE_COLUMN_MARK, &type) ||
-        part_has_history(input->parts[i]))
+        commits_matter(scan, input->parts[i]))
       return true;
   return false;
 }
@@ -301,9 +313,10 @@ static int scan_fill(struct store_scan *scan, const struct scan_input *input, st
     uint64_t commit = input->open_commit < scan->as_of ? input->open_commit : scan->as_of;
     if ((code = open_part_view(input->open, commit, &scan->view, err))) return code;
   }
+  if ((code = scan__gather_deletions(scan, err))) return code;
   scan->versions = holds_versions(scan, input);
-  if ((code = scan__gather_deletions(scan, err)) || (code = set_columns(scan, input, err)) ||
-      (code = scan__skip_init(scan, err)) || (code = add_sources(scan, input, err)))
+  if ((code = set_columns(scan, input, err)) || (code = scan__skip_init(scan, err)) ||
+      (code = add_sources(scan, input, err)))
     return code;
   scan->plain = !scan->spec.series && !scan->spec.head && !scan->spec.tail &&
                 scan->deletion_count == 0 && scan->policy != STORE_DROP_TWINS && !scan->versions;
