@@ -230,9 +230,12 @@ static int take_store(struct link_work *work, const struct store_version *versio
       .kind = MANIFEST_STORE, .policy = (uint32_t)version->policy, .store = version->store};
   edit.flushed = work->snapshot->commit;
   edit.series_high = atomic_load(&version->live->series_high);
+  edit.horizon_known = version->horizon > INT64_MIN ? MANIFEST_HORIZON : MANIFEST_NO_HORIZON;
+  edit.horizon = version->horizon > INT64_MIN ? version->horizon : 0;
+  edit.horizon_rule = version->horizon_rule;
   if (version->horizon > INT64_MIN) {
     edit.horizon_known = MANIFEST_HORIZON;
-    edit.horizon = version->horizon;
+    edit.horizon = version->horizon > INT64_MIN ? version->horizon : 0;
     edit.horizon_rule = version->horizon_rule;
   }
   buffer_append(&work->edits, &edit, sizeof edit);

@@ -26,7 +26,8 @@ struct store_link_options {
   bool (*has)(void *context, const char *source, const char *path);
   void *context;
   bool copy; /* never link: the target is to share no bytes on disk with the source */
-  /* Parts that could not be opened are left out; else they are an error (ERR_CORRUPTION). */
+  /* Stores with damage are taken as they are: a part that could not be opened is left out, one that
+   * was found damaged goes along. Else they are an error (ERR_CORRUPTION). */
   bool allow_damaged;
 };
 
@@ -35,7 +36,7 @@ struct store_link_figures {
   uint64_t stores, parts, rows_written;
   uint64_t files_linked, files_copied, files_written;
   uint64_t bytes_linked, bytes_copied, bytes_written;
-  uint64_t parts_damaged; /* left out */
+  uint64_t parts_damaged; /* stores that lack a part, or have one that was found damaged */
 };
 
 /* Makes `target` (which must not exist, or be an empty directory; its parent must exist) a
@@ -60,6 +61,9 @@ int store_part_export(struct store_shard *shard, struct store_part *part, const 
                       struct err *err);
 
 struct store_import_options {
+  /* Called first, with the source, checked and open: what its columns are called there
+   * (store_part_column_name). May set the note. May be NULL; an error is returned. */
+  int (*begin)(void *context, const struct store_part *source, struct str *note, struct err *err);
   /* What a column or series of the source is called here; 0: it is left out. NULL: as there. Two
    * may not become one. Reserved columns are not asked for. */
   uint32_t (*column)(void *context, uint32_t column);

@@ -275,6 +275,39 @@ static void test_s8_a_linked_directory_of_one_store(void **state) {
   fixture_deinit(&fixture);
 }
 
+static void half_expired(void *context, uint64_t store, struct store_settings *settings) {
+  (void)context;
+  (void)store;
+  settings->has_horizon = true;
+  settings->horizon = 50;
+}
+
+/* What had expired does not come back in a copy that nobody tells of the horizon. */
+static void test_s8_a_linked_snapshot_keeps_the_horizon(void **state) {
+  (void)state;
+  static const struct store_hooks hooks = {.settings = half_expired};
+  struct fixture fixture, copy;
+  struct store_snapshot *snapshot;
+  struct err err;
+  bool did = true;
+  fixture_init(&fixture, 86);
+  fixture.options.hooks = &hooks;
+  fixture_open(&fixture);
+  put(&fixture, 5, 1, 0, 0, 100);
+  flush(&fixture, 0);
+  while (did)
+    assert_int_equal(store_work(fixture.shard, &did, &err), ERR_OK);
+  assert_int_equal(count_rows(&fixture, 5), 50);
+  assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
+  assert_int_equal(store_snapshot_link(fixture.shard, snapshot, "/copy", NULL, NULL, &err), ERR_OK);
+  store_snapshot_release(snapshot);
+  fixture.options.hooks = NULL;
+  open_copy(&fixture, &copy, "/copy", true);
+  expect_rows(&copy, 5, 1, 50, 50, 50);
+  fixture_close(&copy);
+  fixture_deinit(&fixture);
+}
+
 /* ---- export and import ---- */
 
 static struct store_part *only_part(struct fixture *fixture, uint64_t store,
@@ -479,6 +512,7 @@ int main(void) {
       cmocka_unit_test(test_s8_a_link_that_fails_leaves_nothing),
       cmocka_unit_test(test_s8_power_is_lost_during_a_link),
       cmocka_unit_test(test_s8_a_linked_directory_of_one_store),
+      cmocka_unit_test(test_s8_a_linked_snapshot_keeps_the_horizon),
       cmocka_unit_test(test_s8_an_exported_part_comes_back),
       cmocka_unit_test(test_s8_an_import_under_other_names),
       cmocka_unit_test(test_s8_a_damaged_export_is_not_imported),
