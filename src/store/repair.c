@@ -244,21 +244,7 @@ static int apply_edits(struct repair *repair, struct err *err) {
   return ERR_OK;
 }
 
-/* ---- quarantine ---- */
-
-static int move_away(struct repair *repair, const char *folder, const char *name, struct err *err) {
-  struct os *os = repair->options->os;
-  char from[4096], to[4096];
-  snprintf(from, sizeof from, "%s/%s/%s", repair->directory, folder, name);
-  snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, name);
-  if (!os_path_exists(os, from)) return ERR_OK;
-  int code = os_file_link(os, from, to, err);
-  if (code == ERR_FILE_EXISTS) code = ERR_OK; /* a server has kept it already */
-  snprintf(to, sizeof to, "%s/quarantine", repair->directory);
-  if (!code) code = os_dir_sync(os, to, err);
-  if (!code) code = os_file_remove(os, from, err);
-  return code;
-}
+/* ---- quarantine: a second name first, the first name goes when the new manifest is there ---- */
 
 static bool still_named(const struct repair *repair, uint64_t epoch) {
   for (size_t i = 0; i < repair->manifest.store_count; i++)
@@ -267,46 +253,47 @@ static bool still_named(const struct repair *repair, uint64_t epoch) {
   return false;
 }
 
-/* A damaged file that holds other parts, too, stays and has a second name. */
-static int link_away(struct repair *repair, const char *name, struct err *err) {
+/* `remove` false: keeps the file under a second name; true: takes the first one away. */
+static int settle_file(struct repair *repair, const char *folder, const char *name, bool remove,
+                       struct err *err) {
+  struct os *os = repair->options->os;
   char from[4096], to[4096];
-  snprintf(from, sizeof from, "%s/parts/%s", repair->directory, name);
+  snprintf(from, sizeof from, "%s/%s/%s", repair->directory, folder, name);
   snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, name);
-  int code = os_file_link(repair->options->os, from, to, err);
-  return code == ERR_FILE_EXISTS || code == ERR_NO_FILE ? ERR_OK : code;
+  if (!os_path_exists(os, from)) return ERR_OK;
+  if (remove) return os_file_remove(os, from, err);
+  int code = os_file_link(os, from, to, err);
+  return code == ERR_FILE_EXISTS ? ERR_OK : code; /* a server has kept it already */
 }
 
-static int move_parts(struct repair *repair, struct err *err) {
-  struct os *os = repair->options->os;
-  char name[64], marker[4096];
+static int settle_part(struct repair *repair, uint64_t epoch, bool remove, struct err *err) {
+  char name[64];
+  if (remove && still_named(repair, epoch)) return ERR_OK; /* other parts of it live */
+  snprintf(name, sizeof name, "%016llx.part", (unsigned long long)epoch);
+  return settle_file(repair, "parts", name, remove, err);
+}
+
+static int settle_files(struct repair *repair, bool remove, struct err *err) {
+  char name[4096];
   int code = ERR_OK;
   for (size_t i = 0; i < suspect_count(repair) && !code; i++) {
     struct repair_suspect suspect = suspect_at(repair, i);
-    snprintf(name, sizeof name, "%016llx.part", (unsigned long long)(suspect.named.id >> 20));
-    code = still_named(repair, suspect.named.id >> 20) ? link_away(repair, name, err)
-                                                       : move_away(repair, "parts", name, err);
-    snprintf(marker, sizeof marker, "%s/quarantine/%016llx.damaged", repair->directory,
+    code = settle_part(repair, suspect.named.id >> 20, remove, err);
+    if (!remove) continue;
+    snprintf(name, sizeof name, "%s/quarantine/%016llx.damaged", repair->directory,
              (unsigned long long)suspect.named.id);
-    if (os_path_exists(os, marker)) (void)os_file_remove(os, marker, NULL);
+    if (os_path_exists(repair->options->os, name))
+      (void)os_file_remove(repair->options->os, name, NULL);
   }
-  for (size_t at = 0; at < repair->leaving.size && !code; at += 8) {
-    uint64_t epoch = load_u64(repair->leaving.data + at);
-    snprintf(name, sizeof name, "%016llx.part", (unsigned long long)epoch);
-    code = still_named(repair, epoch) ? link_away(repair, name, err)
-                                      : move_away(repair, "parts", name, err);
-  }
-  return code;
-}
-
-static int move_manifests(struct repair *repair, struct err *err) {
-  int code = ERR_OK;
+  for (size_t at = 0; at < repair->leaving.size && !code; at += 8)
+    code = settle_part(repair, load_u64(repair->leaving.data + at), remove, err);
   for (size_t at = 0; at < repair->manifests.size && !code; at += 8) {
-    char name[64];
     snprintf(name, sizeof name, "%016llx.manifest",
              (unsigned long long)load_u64(repair->manifests.data + at));
-    code = move_away(repair, "manifest", name, err);
+    code = settle_file(repair, "manifest", name, remove, err);
   }
-  return code;
+  snprintf(name, sizeof name, "%s/quarantine", repair->directory);
+  return code ? code : os_dir_sync(repair->options->os, name, err);
 }
 
 /* ---- all of it ---- */
@@ -393,11 +380,10 @@ static int write_all(struct repair *repair, struct err *err) {
   char folder[4096];
   snprintf(folder, sizeof folder, "%s/parts", repair->directory);
   int code = os_dir_sync(repair->options->os, folder, err);
+  if (!code) code = settle_files(repair, false, err);
   repair->manifest.epoch++;
   if (!code) code = manifest_renew(&repair->manifest, err);
-  if (!code) code = move_manifests(repair, err);
-  if (!code) code = move_parts(repair, err);
-  return code;
+  return code ? code : settle_files(repair, true, err);
 }
 
 static int run(struct repair *repair, struct err *err) {

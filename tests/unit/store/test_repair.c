@@ -315,12 +315,16 @@ static bool interrupted_at(uint64_t n, bool crash) {
   bool reached = os_sim_operations(fixture.os) >= before + n;
   if (os_sim_crashed(fixture.os)) os_sim_reboot(fixture.os, OS_SIM_LOSS_DRAWN);
   os_sim_fail_at(fixture.os, 0, 0);
+  os_sim_crash_at(fixture.os, 0);
   if (!crash && reached && code == ERR_OK) assert_true(figures.rows_saved == 4500);
   repair(&fixture, &told, &figures);
   expect_clean(&fixture);
   fixture_open(&fixture);
   assert_int_equal(count_rows(&fixture, 3), 3000 + 4500 + 5);
   expect_rows(&fixture, 4, 2, 50, 7, 20);
+  /* What was damaged has not gone, whatever happened. */
+  snprintf(path, sizeof path, "/shard/quarantine/%s", names.list[names.count - 1]);
+  assert_true(os_path_exists(fixture.os, path));
   fixture_deinit(&fixture);
   return reached;
 }
