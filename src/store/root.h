@@ -24,8 +24,8 @@ struct store_live {
   uint64_t flushed;         /* every row of commits up to here sits in parts on disk */
   uint64_t unflushed_first; /* the oldest commit that is not flushed; 0: none */
   uint64_t unflushed_last;
-  uint64_t gap; /* the last commit of the newest part that could not be opened, 0: none; it may come
-                   back, so what is older is not merged with what is newer */
+  _Atomic uint64_t gap; /* the last commit of the newest part that cannot be read, 0: none; it may
+                           come back, so what is older is not merged with what is newer */
   int64_t unflushed_since;  /* monotonic ns, of that commit's arrival */
   uint64_t unflushed_bytes; /* of memory parts and the open part */
   bool attention;           /* queued for a merge of memory parts */

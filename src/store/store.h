@@ -17,6 +17,8 @@
  * In the background: memory parts are merged and flushed to parts on disk, adjacent parts are
  * merged, the log is trimmed. All of that changes only where rows sit, never an answer.
  *
+ * How hard the shard presses on memory and disk, and what is wrong with it, tells store/health.h.
+ *
  * Threads: everything here may be called from any thread, except that one scan belongs to one
  * thread at a time. Callbacks run on the committer's thread and must be short. */
 #ifndef NILO_STORE_STORE_H
@@ -356,8 +358,8 @@ int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struc
 int store_flush(struct store_shard *shard, uint64_t store, struct err *err);
 /* Merges all parts on disk of a store (0: of every store) into as few as the policy allows. */
 int store_merge(struct store_shard *shard, uint64_t store, struct err *err);
-/* Asks for the settings of a store (0: of all) and moves its horizon there; drops the parts that lie
- * below. In the background this happens once a minute. */
+/* Asks for the settings of a store (0: of all) and moves its horizon there; drops the parts that
+ * lie below. In the background this happens once a minute. */
 int store_expire(struct store_shard *shard, uint64_t store, struct err *err);
 /* Runs due background work once (for background = false); *did says whether there was any. */
 int store_work(struct store_shard *shard, bool *did, struct err *err);

@@ -185,6 +185,61 @@ static void test_r4_one_turned_bit_anywhere_in_a_part(void **state) {
   assert_true(harmless < noticed);
 }
 
+/* The same for parts that are directories: any file of one. */
+struct names {
+  char names[32][300];
+  unsigned count;
+};
+static int visit_name(void *context, const char *name, bool is_dir) {
+  struct names *names = context;
+  if (!is_dir && names->count < 32)
+    snprintf(names->names[names->count++], sizeof names->names[0], "%s", name);
+  return 0;
+}
+
+static void test_r4_one_turned_bit_in_any_file_of_a_directory(void **state) {
+  (void)state;
+  unsigned noticed[32] = {0}, tried[32] = {0};
+  struct names names = {.count = 0};
+  bool more = true;
+  for (uint64_t bit = 3; more; bit += 307) {
+    more = false;
+    for (unsigned file = 0; file == 0 || file < names.count; file++) {
+      struct fixture fixture;
+      char path[4096], of[4600];
+      fixture_init(&fixture, 10);
+      fixture.options.form = STORE_FORM_ALONE;
+      fixture_open(&fixture);
+      fill(&fixture);
+      fixture_reopen(&fixture);
+      part_path(&fixture, 1, 1, path, sizeof path);
+      names.count = 0;
+      assert_int_equal(os_dir_list(fixture.os, path, visit_name, &names, NULL), ERR_OK);
+      assert_true(names.count > 1);
+      snprintf(of, sizeof of, "%s/%s", path, names.names[file]);
+      if (bit < 8 * file_bytes(&fixture, of)) {
+        more = true;
+        flip(&fixture, of, bit);
+        for (int round = 0; round < 2; round++) { /* while it runs, and after a start */
+          struct answer answer = ask(&fixture, (struct store_scan_spec){.store = 1});
+          expect_without(&answer, answer.damaged ? 2 : 0);
+          noticed[file] += round == 1 && answer.damaged;
+          free(answer.list.rows);
+          fixture_reopen(&fixture);
+        }
+        tried[file]++;
+      }
+      fixture_deinit(&fixture);
+    }
+  }
+  for (unsigned file = 0; file < names.count; file++) {
+    print_message("%s: %u of %u\n", names.names[file], noticed[file], tried[file]);
+    assert_true(tried[file] > 0);
+    bool of_rows = !strcmp(names.names[file], "keys.bin") || strstr(names.names[file], ".td");
+    if (of_rows || !strcmp(names.names[file], "meta.bin")) assert_true(noticed[file] > 0);
+  }
+}
+
 static void test_r4_rows_that_were_given_are_not_given_again(void **state) {
   (void)state;
   for (unsigned chunks = 0; chunks < 2; chunks++) {
@@ -462,6 +517,7 @@ static void test_r3_scans_are_capped(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_r4_one_turned_bit_anywhere_in_a_part),
+      cmocka_unit_test(test_r4_one_turned_bit_in_any_file_of_a_directory),
       cmocka_unit_test(test_r4_rows_that_were_given_are_not_given_again),
       cmocka_unit_test(test_r4_a_damaged_part_is_a_gap_for_merges),
       cmocka_unit_test(test_r4_damage_is_remembered_and_mended_by_a_start),
