@@ -26,6 +26,7 @@ struct world {
   uint64_t series_max, keys_max, rows_max;
   unsigned marks; /* of 16 rows */
   bool plain;     /* no tombstones, no images */
+  bool real;      /* in the shard itself, not in a list of parts */
 };
 
 static bool newest_wins(const struct world *world) {
@@ -136,9 +137,25 @@ static struct model_tombstone *random_tombstone(struct world *world) {
   return made;
 }
 
+static void write_shard(struct world *world, const struct store_rows *rows) {
+  uint64_t number;
+  struct err err;
+  err_reset(&err);
+  if (store_write(world->fixture->shard, rows, 1, &number, &err)) fail_err(&err, "write");
+  assert_int_equal(number, world->commit);
+}
+
+/* The number of the next commit; others write too. */
+static void begin_commit(struct world *world) {
+  uint64_t others = model_below(4) == 0 ? model_below(5) : 0;
+  world->commit += 1 + others;
+  if (!world->real) atomic_store(&world->fixture->shard->commit, world->commit);
+  for (uint64_t i = 0; world->real && i < others; i++)
+    put(world->fixture, STORE + 1, 1, (int64_t)i, 1, 1);
+}
+
 static void write_commit(struct world *world) {
-  world->commit += 1 + (model_below(4) == 0 ? model_below(5) : 0); /* others write too */
-  atomic_store(&world->fixture->shard->commit, world->commit);
+  begin_commit(world);
   struct model_rows rows = random_rows(world);
   struct store_tombstone tombstones[3];
   uint32_t count = 0;
@@ -152,7 +169,9 @@ static void write_commit(struct world *world) {
   model_batch_init(&batch, rows.rows, rows.count, world->policy, &world->fixture->account);
   batch.rows.tombstones = tombstones;
   batch.rows.tombstone_count = count;
-  if (count || (!world->plain && model_below(3) == 0))
+  if (world->real)
+    write_shard(world, &batch.rows);
+  else if (count || (!world->plain && model_below(3) == 0))
     write_image(world, &batch.rows);
   else
     write_open(world, &batch.rows);
@@ -353,30 +372,48 @@ static size_t compare_chunk(const struct question *question, const struct store_
   return at;
 }
 
-static void read_and_compare(struct world *world) {
-  struct question question;
-  ask(world, &question);
-  const struct store_scan_spec *spec = &question.spec;
+/* Opens a scan of the list of parts, or of the shard. False: it is right that it cannot be read. */
+static bool open_scan(struct world *world, const struct store_scan_spec *spec,
+                      struct store_scan **scan) {
   struct scan_input input = {.policy = world->policy,
                              .parts = world->parts,
                              .part_count = world->part_count,
                              .open = world->open,
                              .open_commit = world->commit,
                              .history_since = since(world)};
+  struct store_snapshot *snapshot = NULL;
+  struct err err;
+  err_reset(&err);
+  if (world->real)
+    assert_int_equal(store_snapshot_acquire(world->fixture->shard, &snapshot, &err), ERR_OK);
+  int code = world->real ? store_scan_open(snapshot, spec, scan, &err)
+                         : store__scan_create(&input, spec, scan, &err);
+  if (snapshot) store_snapshot_release(snapshot);
+  if (spec->as_of > world->commit) {
+    assert_int_equal(code, ERR_OUT_OF_RANGE);
+    return false;
+  }
+  if (!world->real && spec->as_of && spec->as_of < input.history_since)
+    assert_int_equal(code, ERR_HISTORY_GONE);
+  if (code == ERR_HISTORY_GONE) {
+    assert_non_null(strstr(err.message, "the oldest that can be asked is"));
+    /* what is promised stays readable */
+    if (newest_wins(world) && world->history)
+      assert_true(spec->as_of + world->history < world->commit);
+    return false;
+  }
+  if (code) fail_err(&err, "scan");
+  return true;
+}
+
+static void read_and_compare(struct world *world) {
+  struct question question;
+  ask(world, &question);
+  const struct store_scan_spec *spec = &question.spec;
   struct store_scan *scan = NULL;
   struct err err;
   err_reset(&err);
-  int code = store__scan_create(&input, spec, &scan, &err);
-  if (spec->as_of > world->commit) {
-    assert_int_equal(code, ERR_OUT_OF_RANGE);
-    return;
-  }
-  if (spec->as_of && spec->as_of < input.history_since) {
-    assert_int_equal(code, ERR_HISTORY_GONE);
-    assert_non_null(strstr(err.message, "the oldest that can be asked is"));
-    return;
-  }
-  if (code) fail_err(&err, "scan");
+  if (!open_scan(world, spec, &scan)) return;
   struct model_rows expected = expect(world, spec);
   size_t at = 0;
   for (;;) {
@@ -530,11 +567,85 @@ static void test_s4_one_place_has_any_number_of_versions(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* ---- the same in a shard ---- */
+
+static void tell_history(void *context, uint64_t store, struct store_settings *settings) {
+  if (store == STORE) settings->history_commits = *(const uint64_t *)context;
+}
+
+static void shard_step(struct world *world) {
+  struct err err;
+  bool did;
+  err_reset(&err);
+  switch (model_below(12)) {
+  case 0:
+    flush(world->fixture, model_below(2) ? STORE : 0);
+    break;
+  case 1:
+    merge(world->fixture, STORE);
+    break;
+  case 2:
+    if (store_work(world->fixture->shard, &did, &err)) fail_err(&err, "work");
+    break;
+  case 3:
+    fixture_reopen(world->fixture);
+    break;
+  case 4:
+  case 5:
+  case 6:
+    read_and_compare(world);
+    break;
+  default:
+    write_commit(world);
+  }
+}
+
+static void run_shard(const struct shape *shape, enum store_policy policy, uint64_t history) {
+  struct fixture fixture;
+  struct store_hooks hooks = {.settings = tell_history};
+  fixture_init(&fixture, 1 + model_below(1000));
+  fixture.options.hooks = &hooks;
+  fixture.options.hooks_context = &history;
+  fixture_open(&fixture);
+  struct world world = {.fixture = &fixture,
+                        .policy = policy,
+                        .history = history,
+                        .series_max = shape->series_max,
+                        .keys_max = shape->keys_max,
+                        .rows_max = shape->rows_max,
+                        .marks = shape->marks,
+                        .real = true};
+  for (int i = 0; i < 2 * shape->steps; i++)
+    shard_step(&world);
+  merge(&fixture, STORE);
+  for (int i = 0; i < 4; i++)
+    read_and_compare(&world);
+  if (policy == STORE_NEWEST_ROW && history == 5) history = 0; /* what was kept goes */
+  world.history = 0;
+  for (int i = 0; i < shape->steps; i++)
+    shard_step(&world);
+  world_end(&world);
+  fixture_deinit(&fixture);
+}
+
+static void test_s4_history_in_a_shard(void **state) {
+  (void)state;
+  static const uint64_t histories[] = {0, 5, 1000};
+  model_random_state = model_seed(20261123);
+  for (int round = 0; round < 4; round++)
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+      for (enum store_policy policy = STORE_KEEP_ALL; policy <= STORE_NEWEST_ROW; policy++)
+        for (size_t h = 0; h < sizeof histories / sizeof *histories; h++)
+          run_shard(&shapes[s], policy, histories[h]);
+  run_shard(&long_shapes[1], STORE_NEWEST_COLUMN, 1000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_s4_s5_versions_in_any_order),
       cmocka_unit_test(test_s4_long_versions_in_any_order),
       cmocka_unit_test(test_s4_one_place_has_any_number_of_versions),
+      cmocka_unit_test(test_s4_history_in_a_shard),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
