@@ -153,6 +153,44 @@ int catalog_database_find(struct catalog *catalog, struct str name, struct catal
   return code;
 }
 
+/* ---- retention ---- */
+
+int64_t catalog_retention_shard_ns(const struct catalog_retention *retention) {
+  static const int64_t hour = INT64_C(3600) * 1000000000;
+  if (retention->shard_ns) return retention->shard_ns;
+  return retention->duration_ns && retention->duration_ns < 48 * hour ? hour : 24 * hour;
+}
+
+bool catalog_retention_cut(const struct catalog_retention *retention, enum time_unit unit,
+                           int64_t now_ns, int64_t *cut) {
+  if (!retention->duration_ns) return false;
+  __int128 ns = (__int128)now_ns - retention->duration_ns, per = time_unit_ns(unit);
+  __int128 value = ns / per - (ns % per < 0);
+  *cut = value < INT64_MIN ? INT64_MIN : (int64_t)value;
+  return true;
+}
+
+void catalog_database_retain_for(struct catalog *catalog, struct str name,
+                                 const struct catalog_retention *retention) {
+  os_mutex_lock(&catalog->lock);
+  struct database *database = database_by_name(catalog, name);
+  if (database) database->public.retention = *retention;
+  os_mutex_unlock(&catalog->lock);
+}
+
+bool catalog_table_retention(struct catalog *catalog, uint64_t id,
+                             struct catalog_retention *retention, enum time_unit *unit) {
+  os_mutex_lock(&catalog->lock);
+  const uint64_t *found = u64_table_find(&catalog->table_ids, id);
+  const struct table *table = found ? (const struct table *)(uintptr_t)*found : NULL;
+  if (table) {
+    *retention = table->database->public.retention;
+    *unit = table->public.unit;
+  }
+  os_mutex_unlock(&catalog->lock);
+  return table != NULL;
+}
+
 static int database_order(const void *a, const void *b) {
   return str_compare((*(struct database *const *)a)->public.name,
                      (*(struct database *const *)b)->public.name);

@@ -50,11 +50,24 @@ struct catalog_table {
   _Atomic(void *) attachment; /* the layer above keeps its per-table state here (series index) */
 };
 
+/* How long rows are kept, of a database's one retention policy. All 0: for ever. */
+struct catalog_retention {
+  int64_t duration_ns; /* 0: for ever */
+  int64_t shard_ns;    /* how much time goes together; 0: chosen by the duration */
+  uint64_t rule;       /* grows with every change of the duration */
+};
+/* shard_ns, or what stands for it: a day, an hour where rows are kept for less than two days. */
+int64_t catalog_retention_shard_ns(const struct catalog_retention *retention);
+/* The time, in a unit since 1970, below which rows have expired; false: they never do. */
+bool catalog_retention_cut(const struct catalog_retention *retention, enum time_unit unit,
+                           int64_t now_ns, int64_t *cut);
+
 struct catalog_database {
   uint64_t id;
   struct str name;
   struct str default_schema;
   enum time_unit unit; /* of new tables */
+  struct catalog_retention retention;
 };
 
 /* `detach` (may be NULL) is called with a table's attachment, if it has one, when the table's
@@ -73,6 +86,12 @@ int catalog_database_create(struct catalog *catalog, struct str name, enum time_
  * catalog. */
 int catalog_database_find(struct catalog *catalog, struct str name,
                           struct catalog_database *database, struct err *err);
+/* After the commit that says so. A name that is not there is passed over. */
+void catalog_database_retain_for(struct catalog *catalog, struct str name,
+                                 const struct catalog_retention *retention);
+/* The retention of a table's database, and the table's unit; false when there is no such table. */
+bool catalog_table_retention(struct catalog *catalog, uint64_t table,
+                             struct catalog_retention *retention, enum time_unit *unit);
 /* In bytewise order of names; a non-zero result ends it and is returned. */
 int catalog_database_list(struct catalog *catalog,
                           int (*visit)(void *context, const struct catalog_database *database),
@@ -147,6 +166,10 @@ void catalog_changes_column(struct catalog_changes *changes, struct catalog_tabl
 void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
                               struct str name);
 /* The drop of a table, of a database. */
+/* The database's retention, as it will be. */
+void catalog_changes_retention(struct catalog_changes *changes,
+                               const struct catalog_database *database,
+                               const struct catalog_retention *retention);
 void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table);
 void catalog_changes_database_drop(struct catalog_changes *changes,
                                    const struct catalog_database *database);

@@ -61,6 +61,27 @@ static void record_begin(struct buffer *record, struct mem_account *account, uin
   buffer_append_byte(record, flags);
 }
 
+static void add_schema(struct catalog_changes *changes, uint64_t id, uint64_t database,
+                       struct str name, const struct catalog_retention *retention) {
+  struct buffer record;
+  record_begin(&record, changes->arena->account, 0);
+  buffer_append_varint(&record, database);
+  buffer_append_sized(&record, name);
+  if (retention->rule || retention->duration_ns || retention->shard_ns) {
+    buffer_append_varint(&record, (uint64_t)retention->duration_ns);
+    buffer_append_varint(&record, (uint64_t)retention->shard_ns);
+    buffer_append_varint(&record, retention->rule);
+  }
+  add(changes, KIND_SCHEMA, id, NULL, &record);
+  buffer_deinit(&record);
+}
+
+void catalog_changes_retention(struct catalog_changes *changes,
+                               const struct catalog_database *database,
+                               const struct catalog_retention *retention) {
+  add_schema(changes, database->id + 1, database->id, database->default_schema, retention);
+}
+
 static void add_database(struct catalog_changes *changes, struct database *database) {
   struct buffer record;
   record_begin(&record, changes->arena->account, 0);
@@ -69,11 +90,8 @@ static void add_database(struct catalog_changes *changes, struct database *datab
   buffer_append_sized(&record, database->public.name);
   add(changes, KIND_DATABASE, database->public.id, &database->pending, &record);
   buffer_deinit(&record);
-  record_begin(&record, changes->arena->account, 0);
-  buffer_append_varint(&record, database->public.id);
-  buffer_append_sized(&record, database->schema.name);
-  add(changes, KIND_SCHEMA, database->schema.id, NULL, &record);
-  buffer_deinit(&record);
+  add_schema(changes, database->schema.id, database->public.id, database->schema.name,
+             &database->public.retention);
 }
 
 void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
@@ -237,8 +255,20 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
     if (!reader_done(&reader) || unit > TIME_S || schema != id + 1 || name.size == 0) goto bad;
     return catalog__database_add(catalog, name, (enum time_unit)unit, id, &database, err);
   }
-  case KIND_SCHEMA:
-    return ERR_OK; /* the default one is made with its database */
+  case KIND_SCHEMA: { /* the default one is made with its database */
+    uint64_t database_id = reader_varint(&reader);
+    struct catalog_retention retention = {0};
+    (void)reader_sized(&reader); /* its name */
+    if (reader_left(&reader)) {  /* nothing: it was never set */
+      retention.duration_ns = (int64_t)reader_varint(&reader);
+      retention.shard_ns = (int64_t)reader_varint(&reader);
+      retention.rule = reader_varint(&reader);
+    }
+    if (!reader_done(&reader) || retention.duration_ns < 0 || retention.shard_ns < 0) goto bad;
+    uint64_t *found = u64_table_find(&catalog->database_ids, database_id);
+    if (found) ((struct database *)(uintptr_t)*found)->public.retention = retention;
+    return ERR_OK;
+  }
   case KIND_TABLE: {
     uint64_t database_id = reader_varint(&reader);
     reader_varint(&reader); /* schema */

@@ -2,28 +2,62 @@
  * measurements is one commit per measurement. */
 #include "query/query_private.h"
 
+#include "base/text.h"
 #include "table/write.h"
 
-/* A name that is there already is fine, unless another unit is asked for. */
+/* A database has one policy, of this name. */
+static int check_policy(const struct influxql_statement *syntax, struct err *err) {
+  if (!syntax->policy.size || str_equal(syntax->policy, STR("autogen"))) return ERR_OK;
+  return err_set(err, ERR_UNSUPPORTED,
+                 "retention policies other than \"autogen\" are not supported yet");
+}
+
+static int64_t duration_of(const struct influxql_statement *syntax) {
+  return syntax->has_duration ? syntax->duration_ns : -1;
+}
+
+static int64_t shard_of(const struct influxql_statement *syntax) {
+  return syntax->has_shard ? syntax->shard_ns : -1;
+}
+
+/* A name that is there already is fine, unless another unit or retention is asked for. */
 static int create_database(struct query *query, struct err *err) {
-  struct statement *s = &query->statement;
-  const struct influxql_statement *syntax = s->syntax;
+  const struct influxql_statement *syntax = query->statement.syntax;
   struct catalog_database database;
-  if (syntax->policy.size && !str_equal(syntax->policy, STR("autogen"))) {
-    err_set(err, ERR_UNSUPPORTED,
-            "retention policies other than \"autogen\" are not supported yet");
-    return ERR_UNSUPPORTED;
-  }
+  int code = check_policy(syntax, err);
+  if (code) return code;
   if (!syntax->database.size) return err_set(err, ERR_INVALID_ARGUMENT, "database name is empty");
   bool exists = catalog_database_find(table_engine_catalog(query->engine), syntax->database,
                                       &database, NULL) == ERR_OK;
-  int code = ERR_OK;
-  if (!exists || syntax->has_unit)
-    code = table_create_database(query->engine, syntax->database,
-                                 syntax->has_unit ? syntax->unit : TIME_NS, err);
-  if (!code && syntax->duration_ns)
-    s->message = STR("DURATION is not enforced yet: rows are kept until they are deleted");
-  return code;
+  enum time_unit unit = syntax->has_unit ? syntax->unit : exists ? database.unit : TIME_NS;
+  if (exists && !syntax->has_unit && !syntax->has_duration && !syntax->has_shard) return ERR_OK;
+  return table_create_database_for(query->engine, syntax->database, unit, duration_of(syntax),
+                                   shard_of(syntax), err);
+}
+
+/* The policy is there with its database; to create it again is fine where it is the same. */
+static int create_policy(struct query *query, struct err *err) {
+  const struct influxql_statement *syntax = query->statement.syntax;
+  struct catalog_database database;
+  int code = check_policy(syntax, err);
+  if (!code)
+    code = catalog_database_find(table_engine_catalog(query->engine), syntax->database, &database,
+                                 err);
+  if (code) return code;
+  return table_create_database_for(query->engine, syntax->database, database.unit,
+                                   duration_of(syntax), shard_of(syntax), err);
+}
+
+static int alter_policy(struct query *query, struct err *err) {
+  const struct influxql_statement *syntax = query->statement.syntax;
+  int code =
+      catalog_database_find(table_engine_catalog(query->engine), syntax->database, NULL, err);
+  if (code) return code;
+  if (!str_equal(syntax->policy, STR("autogen")))
+    return err_set(err, ERR_NOT_FOUND, "retention policy not found: %.*s",
+                   STR_ARG(text_cut(syntax->policy, 200)));
+  return table_retain_for(query->engine, syntax->database, duration_of(syntax), shard_of(syntax),
+                          err);
 }
 
 static int drop_database(struct query *query, struct err *err) {
@@ -76,6 +110,10 @@ int query__change(struct query *query, struct err *err) {
   switch (query->statement.syntax->kind) {
   case INFLUXQL_CREATE_DATABASE:
     return create_database(query, err);
+  case INFLUXQL_CREATE_POLICY:
+    return create_policy(query, err);
+  case INFLUXQL_ALTER_POLICY:
+    return alter_policy(query, err);
   case INFLUXQL_DROP_DATABASE:
     return drop_database(query, err);
   case INFLUXQL_DROP_MEASUREMENT:

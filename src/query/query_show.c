@@ -127,7 +127,13 @@ static int show_field_keys(struct query *query, struct err *err) {
   return ERR_OK;
 }
 
-/* One policy, which keeps everything, in InfluxDB's words. */
+static void append_duration(struct builder *builder, int64_t ns) {
+  char text[DURATION_TEXT_MAX];
+  duration_format_go(ns, text);
+  builder_append_str(builder, str_from(text));
+}
+
+/* One policy, in InfluxDB's words. */
 static int show_policies(struct query *query, struct err *err) {
   static const struct str names[] = {
       {"name", 4}, {"duration", 8}, {"shardGroupDuration", 18}, {"replicaN", 8}, {"default", 7}};
@@ -148,8 +154,8 @@ static int show_policies(struct query *query, struct err *err) {
   code = query__show_series(s, (struct str){0}, &series, err);
   if (code) return code;
   builder_append_str(&series->columns[0], database.default_schema);
-  builder_append_str(&series->columns[1], STR("0s"));
-  builder_append_str(&series->columns[2], STR("168h0m0s"));
+  append_duration(&series->columns[1], database.retention.duration_ns);
+  append_duration(&series->columns[2], catalog_retention_shard_ns(&database.retention));
   builder_append_i64(&series->columns[3], 1);
   builder_append_bool(&series->columns[4], true);
   for (uint32_t i = 0; !code && i < series->column_count; i++)

@@ -128,7 +128,8 @@ bool series__parts_deletes(const struct series__parts *parts, uint64_t store) {
     store_part_facts(list[i], &facts);
     if (facts.tombstones) return true;
   }
-  return false;
+  int64_t horizon; /* what expires goes without a tombstone */
+  return store_snapshot_horizon(parts->newest, store, &horizon);
 }
 
 int series__pass_damage(const struct series__parts *parts, struct store_part *part, int code,

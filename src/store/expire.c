@@ -20,7 +20,7 @@ struct expiry {
   int64_t horizon;
   uint64_t rule;
   bool lasting; /* it may hide rows: the manifest has to know */
-  bool drops;   /* parts lie below it */
+  bool drops;   /* parts lie below it, or what merges leave out has to follow it */
   bool unflushed;
   bool moves; /* the horizon is another than now */
 };
@@ -58,15 +58,33 @@ static int64_t target_of(const struct store_version *version,
   return same && version->horizon > settings->horizon ? version->horizon : settings->horizon;
 }
 
+/* Once per partition merges are allowed to leave out what has expired by then. */
+static bool trims(const struct store_version *version, const struct store_settings *settings,
+                  int64_t horizon) {
+  struct partitions partitions = {settings->partition_width, settings->partition_origin};
+  if (horizon <= version->trim) return false;
+  if (partitions.width && version->trim > INT64_MIN &&
+      partition_of(&partitions, version->trim) == partition_of(&partitions, horizon))
+    return false;
+  for (uint32_t i = 0; i < version->disk_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(version->parts[i], &facts);
+    if (facts.rows && facts.key_min < horizon) return true;
+  }
+  return false;
+}
+
 static int visit_expiry(void *context, struct store_version *version) {
   struct expiries *expiries = context;
   struct store_settings settings;
   if (version->dropped || (expiries->store && version->store != expiries->store)) return 0;
   shard__settings(expiries->shard, version->store, &settings);
+  if (settings.unknown) return 0;
   struct expiry expiry = {.store = version->store,
                           .horizon = target_of(version, &settings),
                           .rule = settings.has_horizon ? settings.horizon_rule : 0};
   expiry.moves = expiry.horizon != version->horizon || expiry.rule != version->horizon_rule;
+  expiry.drops = trims(version, &settings, expiry.horizon);
   expiry.lasting = expiry.horizon < version->horizon || expiry.rule != version->horizon_rule;
   for (uint32_t i = 0; i < version->part_count; i++) {
     struct store_part_facts facts;

@@ -70,13 +70,28 @@ struct choosing {
   struct err *err;
 };
 
-/* The first part that lies in a wasteful file: it is written again, alone. */
+/* Most of what a part over several partitions holds has expired. One of a single partition waits
+ * until all of it has. */
+static bool is_mostly_expired(const struct store_version *version, const struct store_part *part,
+                              const struct partitions *partitions) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  if (!facts.rows || facts.key_min >= version->trim ||
+      partition_of(partitions, facts.key_min) == partition_of(partitions, facts.key_max))
+    return false;
+  double all = (double)facts.key_max - (double)facts.key_min;
+  return (double)version->trim - (double)facts.key_min > all / 2;
+}
+
+/* The first part that lies in a wasteful file, or has mostly expired: it is written again, alone.
+ */
 static void choose_wasteful(struct store_shard *shard, const struct store_version *version,
-                            struct merge_choice *choice) {
+                            const struct partitions *partitions, struct merge_choice *choice) {
   os_mutex_lock(&shard->publish_lock);
-  for (uint32_t i = 0; shard->wasteful_files && !choice->bytes && i < version->disk_count; i++) {
-    if (!shard__file_is_wasteful(shard, id_of(version->parts[i])) ||
-        part_is_damaged(version->parts[i]))
+  for (uint32_t i = 0; !choice->bytes && i < version->disk_count; i++) {
+    if (part_is_damaged(version->parts[i]) ||
+        (!shard__file_is_wasteful(shard, id_of(version->parts[i])) &&
+         !is_mostly_expired(version, version->parts[i], partitions)))
       continue;
     buffer_append(&choice->parts, &version->parts[i], sizeof version->parts[i]);
     choice->bytes = bytes_of(version->parts[i]);
@@ -105,7 +120,7 @@ static int choose_parts(const struct choosing *choosing, const struct store_vers
   int code = merge_choose(version, &rules, &item->choice, err);
   if (code == ERR_OK && !item->choice.bytes && !choosing->full) {
     live->merge_settled = item->choice.settled;
-    choose_wasteful(shard, version, &item->choice);
+    choose_wasteful(shard, version, &partitions, &item->choice);
     code = buffer_check(&item->choice.parts, err);
   }
   return code;

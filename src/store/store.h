@@ -69,6 +69,7 @@ enum { STORE_FILTERS_MAX = 64 };
 /* What may differ from store to store and from day to day. The layer above keeps it; flushes and
  * merges ask for it each time (hooks->settings). All 0 is the default. */
 struct store_settings {
+  bool unknown; /* nothing can be said of the store now: its horizon stays where it is */
   uint64_t partition_width; /* in key units; 0: parts are not split by key */
   int64_t partition_origin; /* a key at which a partition begins */
   int64_t horizon;          /* rows with keys below it have expired (has_horizon) */

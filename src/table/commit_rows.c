@@ -150,8 +150,17 @@ static void sum_up(struct table_write *write) {
     result->rows_rejected += piece->rejected;
     if (piece->error_line == 0 || result->first.code) continue;
     result->first = piece->error;
-    result->first.line = (int32_t)(piece->lines_before + piece->error_line);
+    bool placed = piece->error.line >= 0;
+    result->first.line = placed ? (int32_t)(piece->lines_before + piece->error_line) : 0;
   }
+}
+
+/* Before anything is made of them. */
+static void reject_expired(struct table_write *write) {
+  int64_t now = os_wall_ns(write->engine->os);
+  for (uint32_t p = 0; p < write->piece_count; p++)
+    for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next)
+      table__reject_expired(write->pieces[p], rows, &write->retention, now);
 }
 
 static int gather(struct table_write *write, struct gathering *gathering, struct err *err) {
@@ -251,6 +260,7 @@ void table_write_commit(struct table_write *write,
   if (write->piece_count)
     qsort(write->pieces, write->piece_count, sizeof *write->pieces, piece_order);
   table__gate_enter(write->engine);
+  if (write->retention.duration_ns) reject_expired(write);
   int code = refused_already(write) ? ERR_OK : gather(write, &gathering, &err);
   sum_up(write);
   if (!code && write->options.atomic && write->result.rows_rejected) {

@@ -30,12 +30,13 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
   if (!code) {
     struct store_options store = options->store;
     store.account = &engine->account;
-    store.hooks = &series_store_hooks;
-    store.hooks_context = engine->series;
+    store.hooks = &table__store_hooks;
+    store.hooks_context = engine;
     code = store_shard_open(&store, &engine->shard, err);
   }
   if (!code) code = store_snapshot_acquire(engine->shard, &snapshot, err);
   if (!code) code = catalog_load(engine->catalog, snapshot, &engine->account, err);
+  if (!code) atomic_store(&engine->ready, true);
   if (snapshot) store_snapshot_release(snapshot);
   if (code)
     table_engine_close(engine);
@@ -148,12 +149,73 @@ static int write_changes(struct table_engine *engine, struct catalog_changes *ch
 
 int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
                           struct err *err) {
+  return table_create_database_for(engine, name, unit, -1, -1, err);
+}
+
+static int check_retention(const struct catalog_retention *retention, struct err *err) {
+  static const int64_t hour = INT64_C(3600) * 1000000000;
+  if (retention->duration_ns && retention->duration_ns < hour)
+    return err_set(err, ERR_INVALID_ARGUMENT, "retention policy duration must be at least 1h0m0s");
+  if (retention->duration_ns && retention->shard_ns > retention->duration_ns)
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "retention policy duration must be greater than the shard duration");
+  return ERR_OK;
+}
+
+/* What the retention becomes; negative values leave it as it is. A shard is an hour at least. */
+static int change_retention(struct catalog_retention *retention, int64_t duration_ns,
+                            int64_t shard_ns, struct err *err) {
+  static const int64_t hour = INT64_C(3600) * 1000000000;
+  if (duration_ns >= 0 && duration_ns != retention->duration_ns) {
+    retention->duration_ns = duration_ns;
+    retention->rule++;
+  }
+  if (shard_ns >= 0) retention->shard_ns = shard_ns && shard_ns < hour ? hour : shard_ns;
+  return check_retention(retention, err);
+}
+
+static bool same_retention(const struct catalog_retention *a, const struct catalog_retention *b) {
+  return a->duration_ns == b->duration_ns &&
+         catalog_retention_shard_ns(a) == catalog_retention_shard_ns(b);
+}
+
+int table_retain_for(struct table_engine *engine, struct str name, int64_t duration_ns,
+                     int64_t shard_ns, struct err *err) {
   struct arena arena;
   arena_init(&arena, &engine->account, 1024);
   struct catalog_changes changes;
+  struct catalog_database database;
   catalog_changes_init(&changes, &arena);
   table__gate_close(engine);
-  int code = catalog_database_create(engine->catalog, name, unit, err);
+  int code = catalog_database_find(engine->catalog, name, &database, err);
+  struct catalog_retention retention = database.retention;
+  if (!code) code = change_retention(&retention, duration_ns, shard_ns, err);
+  if (!code) {
+    catalog_changes_retention(&changes, &database, &retention);
+    code = write_changes(engine, &changes, NULL, 0, err);
+  }
+  if (!code) catalog_database_retain_for(engine->catalog, name, &retention);
+  table__gate_open(engine);
+  arena_deinit(&arena);
+  return code ? code : store_expire(engine->shard, 0, err);
+}
+
+int table_create_database_for(struct table_engine *engine, struct str name, enum time_unit unit,
+                              int64_t duration_ns, int64_t shard_ns, struct err *err) {
+  struct arena arena;
+  arena_init(&arena, &engine->account, 1024);
+  struct catalog_changes changes;
+  struct catalog_retention retention = {0};
+  struct catalog_database there;
+  catalog_changes_init(&changes, &arena);
+  int code = change_retention(&retention, duration_ns, shard_ns, err);
+  table__gate_close(engine);
+  bool exists = catalog_database_find(engine->catalog, name, &there, NULL) == ERR_OK;
+  if (!code && exists && (duration_ns >= 0 || shard_ns >= 0) &&
+      !same_retention(&there.retention, &retention))
+    code = err_set(err, ERR_ALREADY_EXISTS, "retention policy conflicts with an existing policy");
+  if (!code) code = catalog_database_create(engine->catalog, name, unit, err);
+  if (!code && !exists) catalog_database_retain_for(engine->catalog, name, &retention);
   if (!code) {
     catalog_changes_database(&changes, engine->catalog, name);
     if (!catalog_changes_empty(&changes)) {

@@ -38,6 +38,16 @@ void table_engine_series_figures(struct table_engine *engine, struct series_figu
  * what a commit returns. The files of what is dropped go with the last snapshot that has it. */
 int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
                           struct err *err);
+/* The same where rows are kept for so long; of a database that is there the retention must be the
+ * same (ERR_ALREADY_EXISTS). ERR_INVALID_ARGUMENT as table_retain_for. */
+int table_create_database_for(struct table_engine *engine, struct str name, enum time_unit unit,
+                              int64_t duration_ns, int64_t shard_ns, struct err *err);
+/* How long a database keeps its rows (0: for ever) and how much time goes together (0: as the
+ * duration says); negative: as it was. What has expired by that is gone for readers when it
+ * returns. ERR_UNKNOWN_DATABASE; ERR_INVALID_ARGUMENT, with InfluxDB's texts, below an hour and for
+ * a shard that is longer than the duration. */
+int table_retain_for(struct table_engine *engine, struct str name, int64_t duration_ns,
+                     int64_t shard_ns, struct err *err);
 int table_drop_database(struct table_engine *engine, struct str name, struct err *err);
 int table_drop(struct table_engine *engine, struct str database, struct str schema, struct str name,
                struct err *err);

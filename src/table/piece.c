@@ -38,6 +38,7 @@ int table_write_begin(struct table_engine *engine, const struct table_write_opti
   write->engine = engine;
   write->unit = database.unit;
   write->database_id = database.id;
+  write->retention = database.retention;
   mem_account_init(&write->account, "write", &engine->account, 0);
   arena_init(&write->arena, &write->account, 4096);
   os_mutex_init(&write->lock, engine->os);

@@ -30,6 +30,7 @@ struct table_engine {
   struct series_registry *series;
   struct store_shard *shard;
   struct table_gate gate;
+  _Atomic bool ready;            /* the catalog is loaded: settings of stores are known */
   _Atomic uint32_t piece_tables; /* that the last piece of many had: room for the next one */
 };
 
@@ -39,6 +40,14 @@ void table__gate_leave(struct table_engine *engine);
 /* Waits until no write is under way and keeps others out until table__gate_open. */
 void table__gate_close(struct table_engine *engine);
 void table__gate_open(struct table_engine *engine);
+
+/* ---- retention.c ---- */
+/* What the store asks of an engine; the context is the engine. */
+extern const struct store_hooks table__store_hooks;
+struct rows;
+/* Rejects a piece's rows that are older than the policy keeps. */
+void table__reject_expired(struct table_piece *piece, struct rows *rows,
+                           const struct catalog_retention *retention, int64_t now_ns);
 
 /* The series index of a table, kept with it; NULL when memory is refused. Borrowed as long as the
  * table is retained. */
@@ -92,6 +101,7 @@ struct table_write {
   struct table_write_options options; /* strings in `arena` */
   enum time_unit unit;                /* of new tables */
   uint64_t database_id;
+  struct catalog_retention retention;
   struct mem_account account;
   struct arena arena; /* lives until done */
   struct os_mutex lock;

@@ -27,7 +27,7 @@
 %right UMINUS.
 
 %fallback IDENT
-  ALL CARDINALITY CONTINUOUS DATABASE DATABASES DIAGNOSTICS DURATION EXACT FIELD FILL GRANTS INF KEY
+  ALL CARDINALITY CONTINUOUS DATABASE DATABASES DEFAULT DIAGNOSTICS DURATION EXACT FIELD FILL GRANTS INF KEY
   KEYS MEASUREMENT MEASUREMENTS NAME POLICIES POLICY PRECISION QUERIES QUERY REPLICATION RETENTION
   SERIES SHARD SHARDS STATS SUBSCRIPTION SUBSCRIPTIONS TAG TZ USER USERS VALUES.
 
@@ -255,13 +255,37 @@ with ::= WITH options.
 options ::= option.
 options ::= options option.
 option ::= PRECISION string_or_ident(T). { influxql__precision(parser, &T); }
-option ::= DURATION DURATION_VALUE(T). {
-  parser->statement.duration_ns = influxql__duration(parser, &T);
-}
-option ::= DURATION INF.
-option ::= REPLICATION INTEGER(T). { parser->statement.replication = influxql__count(parser, &T); }
-option ::= SHARD DURATION DURATION_VALUE.
 option ::= NAME IDENT(T). { parser->statement.policy = influxql__text(parser, &T); }
+option ::= kept.
+kept ::= DURATION DURATION_VALUE(T). {
+  parser->statement.duration_ns = influxql__duration(parser, &T);
+  parser->statement.has_duration = true;
+}
+kept ::= DURATION INF. {
+  parser->statement.duration_ns = 0;
+  parser->statement.has_duration = true;
+}
+kept ::= REPLICATION INTEGER(T). { parser->statement.replication = influxql__count(parser, &T); }
+kept ::= SHARD DURATION DURATION_VALUE(T). {
+  parser->statement.shard_ns = influxql__duration(parser, &T);
+  parser->statement.has_shard = true;
+}
+
+alter ::= ALTER(T). { influxql__begin(parser, &T); }
+statement ::= alter RETENTION POLICY IDENT(N) ON IDENT(D) policy. {
+  parser->statement.policy = influxql__text(parser, &N);
+  parser->statement.database = influxql__text(parser, &D);
+  influxql__finish(parser, INFLUXQL_ALTER_POLICY);
+}
+statement ::= create RETENTION POLICY IDENT(N) ON IDENT(D) policy. {
+  parser->statement.policy = influxql__text(parser, &N);
+  parser->statement.database = influxql__text(parser, &D);
+  influxql__finish(parser, INFLUXQL_CREATE_POLICY);
+}
+policy ::= kept_or_default.
+policy ::= policy kept_or_default.
+kept_or_default ::= kept.
+kept_or_default ::= DEFAULT.
 
 statement ::= drop DATABASE IDENT(N). {
   parser->statement.database = influxql__text(parser, &N);
@@ -289,8 +313,6 @@ later ::= GRANT(T). { influxql__unsupported(parser, &T, "GRANT"); }
 later ::= REVOKE(T). { influxql__unsupported(parser, &T, "REVOKE"); }
 later ::= KILL(T). { influxql__unsupported(parser, &T, "KILL QUERY"); }
 later ::= SET(T). { influxql__unsupported(parser, &T, "SET PASSWORD"); }
-later ::= ALTER(T). { influxql__unsupported(parser, &T, "ALTER RETENTION POLICY"); }
-later ::= create RETENTION(T). { influxql__unsupported(parser, &T, "CREATE RETENTION POLICY"); }
 later ::= create CONTINUOUS(T). { influxql__unsupported(parser, &T, "CREATE CONTINUOUS QUERY"); }
 later ::= create SUBSCRIPTION(T). { influxql__unsupported(parser, &T, "CREATE SUBSCRIPTION"); }
 later ::= create USER(T). { influxql__unsupported(parser, &T, "CREATE USER"); }

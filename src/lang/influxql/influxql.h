@@ -117,6 +117,8 @@ enum influxql_statement_kind {
   INFLUXQL_SHOW_SERIES_CARDINALITY,
   INFLUXQL_SHOW_MEASUREMENT_CARDINALITY,
   INFLUXQL_CREATE_DATABASE,
+  INFLUXQL_CREATE_POLICY,
+  INFLUXQL_ALTER_POLICY,
   INFLUXQL_DROP_DATABASE,
   INFLUXQL_DROP_MEASUREMENT,
   INFLUXQL_DROP_SERIES,
@@ -146,11 +148,13 @@ struct influxql_statement {
   struct str *with_names;
   uint32_t with_count;
   bool exact; /* SHOW … EXACT CARDINALITY */
-  /* CREATE DATABASE */
+  /* CREATE DATABASE, CREATE and ALTER RETENTION POLICY */
   enum time_unit unit;
   bool has_unit;
-  struct str policy;   /* NAME; empty: not given */
+  struct str policy; /* NAME, or the policy's; empty: not given */
+  bool has_duration, has_shard;
   int64_t duration_ns; /* DURATION; 0: for ever */
+  int64_t shard_ns;    /* SHARD DURATION */
   uint64_t replication;
 };
 

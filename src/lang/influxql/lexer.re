@@ -68,6 +68,7 @@ again:
   'create'       { kind = INFLUXQL_TOKEN_CREATE; goto done; }
   'database'     { kind = INFLUXQL_TOKEN_DATABASE; goto done; }
   'databases'    { kind = INFLUXQL_TOKEN_DATABASES; goto done; }
+  'default'      { kind = INFLUXQL_TOKEN_DEFAULT; goto done; }
   'delete'       { kind = INFLUXQL_TOKEN_DELETE; goto done; }
   'desc'         { kind = INFLUXQL_TOKEN_DESC; goto done; }
   'diagnostics'  { kind = INFLUXQL_TOKEN_DIAGNOSTICS; goto done; }

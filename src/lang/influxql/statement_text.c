@@ -94,17 +94,29 @@ static void print_with(const struct influxql_statement *s, struct buffer *out) {
     print_name(s->with_names[0], out);
 }
 
-static void print_create(const struct influxql_statement *s, struct buffer *out) {
+static void print_kept(const struct influxql_statement *s, struct buffer *out) {
   char text[DURATION_TEXT_MAX];
+  duration_format(s->duration_ns, text);
+  if (s->has_duration) buffer_printf(out, " DURATION %s", s->duration_ns ? text : "INF");
+  if (s->replication) buffer_printf(out, " REPLICATION %llu", (unsigned long long)s->replication);
+  duration_format(s->shard_ns, text);
+  if (s->has_shard) buffer_printf(out, " SHARD DURATION %s", text);
+}
+
+static void print_policy(const struct influxql_statement *s, struct buffer *out) {
+  print_name(s->policy, out);
+  buffer_append_text(out, " ON ");
   print_name(s->database, out);
-  if (s->has_unit || s->duration_ns || s->replication || s->policy.size)
+  print_kept(s, out);
+  if (!s->has_duration && !s->replication && !s->has_shard) buffer_append_text(out, " DEFAULT");
+}
+
+static void print_create(const struct influxql_statement *s, struct buffer *out) {
+  print_name(s->database, out);
+  if (s->has_unit || s->has_duration || s->replication || s->has_shard || s->policy.size)
     buffer_append_text(out, " WITH");
   if (s->has_unit) buffer_printf(out, " PRECISION %s", time_unit_name(s->unit));
-  if (s->duration_ns) {
-    duration_format(s->duration_ns, text);
-    buffer_printf(out, " DURATION %s", text);
-  }
-  if (s->replication) buffer_printf(out, " REPLICATION %llu", (unsigned long long)s->replication);
+  print_kept(s, out);
   if (s->policy.size) {
     buffer_append_text(out, " NAME ");
     print_name(s->policy, out);
@@ -124,6 +136,8 @@ void influxql_print(const struct influxql_statement *s, struct buffer *out) {
       [INFLUXQL_SHOW_SERIES_CARDINALITY] = "SHOW SERIES",
       [INFLUXQL_SHOW_MEASUREMENT_CARDINALITY] = "SHOW MEASUREMENT",
       [INFLUXQL_CREATE_DATABASE] = "CREATE DATABASE ",
+      [INFLUXQL_CREATE_POLICY] = "CREATE RETENTION POLICY ",
+      [INFLUXQL_ALTER_POLICY] = "ALTER RETENTION POLICY ",
       [INFLUXQL_DROP_DATABASE] = "DROP DATABASE ",
       [INFLUXQL_DROP_MEASUREMENT] = "DROP MEASUREMENT ",
       [INFLUXQL_DROP_SERIES] = "DROP SERIES",
@@ -133,6 +147,10 @@ void influxql_print(const struct influxql_statement *s, struct buffer *out) {
   switch (s->kind) {
   case INFLUXQL_CREATE_DATABASE:
     print_create(s, out);
+    return;
+  case INFLUXQL_CREATE_POLICY:
+  case INFLUXQL_ALTER_POLICY:
+    print_policy(s, out);
     return;
   case INFLUXQL_DROP_DATABASE:
     print_name(s->database, out);

@@ -1,0 +1,100 @@
+/* How long rows are kept, and how they are cut by time: what the store asks about its stores.
+ *
+ * A table's rows are cut into partitions of its database's shard duration. The horizon of its store
+ * is now minus the duration; the store asks for it once a minute and hides and drops what lies
+ * below. Rows that are older when they arrive are rejected, in InfluxDB's words. */
+#include "base/err.h"
+#include "table/table_private.h"
+
+enum { FIRST_TABLE_STORE = 16 /* stores below are the engine's own */ };
+
+/* ---- hooks ---- */
+
+static void attach(void *context, struct store_shard *shard) {
+  const struct table_engine *engine = context;
+  series_store_hooks.attach(engine->series, shard);
+}
+
+static int replay(void *context, uint64_t store, uint64_t commit, struct str note,
+                  struct err *err) {
+  const struct table_engine *engine = context;
+  return series_store_hooks.replay(engine->series, store, commit, note, err);
+}
+
+static int describe(void *context, uint64_t store, const uint64_t *series, size_t count,
+                    struct store_part *const *sources, size_t source_count, struct buffer *out,
+                    struct err *err) {
+  const struct table_engine *engine = context;
+  return series_store_hooks.describe(engine->series, store, series, count, sources, source_count,
+                                     out, err);
+}
+
+static void flushed(void *context, uint64_t store, uint64_t commit) {
+  const struct table_engine *engine = context;
+  series_store_hooks.flushed(engine->series, store, commit);
+}
+
+static void settings(void *context, uint64_t store, struct store_settings *settings) {
+  struct table_engine *engine = context;
+  struct catalog_retention retention;
+  enum time_unit unit;
+  if (store < FIRST_TABLE_STORE) return;
+  settings->unknown = !atomic_load(&engine->ready) ||
+                      !catalog_table_retention(engine->catalog, store, &retention, &unit);
+  if (settings->unknown) return;
+  int64_t width = catalog_retention_shard_ns(&retention) / time_unit_ns(unit);
+  settings->partition_width = width > 0 ? (uint64_t)width : 1;
+  settings->has_horizon =
+      catalog_retention_cut(&retention, unit, os_wall_ns(engine->os), &settings->horizon);
+  settings->horizon_rule = retention.rule;
+}
+
+/* Series that were found in parts are asked for again from now on, and told with the rows that use
+ * them; bodies on their way are waited for. */
+static void expiring(void *context, uint64_t store, int64_t horizon) {
+  struct table_engine *engine = context;
+  struct series_index *index = series_index_of(engine->series, store);
+  (void)horizon;
+  if (!index) return;
+  table__gate_close(engine);
+  series_expire(index);
+  catalog_caches_expire(engine->catalog);
+  table__gate_open(engine);
+  series_index_release(index);
+}
+
+const struct store_hooks table__store_hooks = {.attach = attach,
+                                               .replay = replay,
+                                               .describe = describe,
+                                               .flushed = flushed,
+                                               .settings = settings,
+                                               .expiring = expiring};
+
+/* ---- writes ---- */
+
+void table__reject_expired(struct table_piece *piece, struct rows *rows,
+                           const struct catalog_retention *retention, int64_t now_ns) {
+  int64_t cut;
+  struct err err;
+  if (!catalog_retention_cut(retention, rows->public.unit, now_ns, &cut)) return;
+  err_reset(&err);
+  (void)err_set(&err, ERR_OUT_OF_RANGE, "points beyond retention policy");
+  err.line = -1; /* told without its place, as InfluxDB does */
+  for (struct row_chunk *chunk = rows->first; chunk; chunk = chunk->next) {
+    uint32_t kept = 0;
+    for (uint32_t at = 0, size; at < chunk->used; at += size) {
+      const struct table_row *row = (const struct table_row *)(const void *)(chunk->bytes + at);
+      struct shape *shape = &rows->shapes[row->shape];
+      size = shape->row_size;
+      if (row->time < cut) {
+        shape->rows--;
+        rows->public.row_count--;
+        table_piece_reject(piece, row->line, &err);
+        continue;
+      }
+      if (kept != at) memmove(chunk->bytes + kept, chunk->bytes + at, size);
+      kept += size;
+    }
+    chunk->used = kept;
+  }
+}
