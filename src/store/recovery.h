@@ -13,7 +13,9 @@ struct recovery {
   bool log_damaged;
 };
 
+/* Nothing is found yet. */
 void recovery_init(struct recovery *recovery, struct store_shard *shard);
+/* Frees the lists; files that were opened are the shard's. */
 void recovery_deinit(struct recovery *recovery);
 /* Opens every file that the state names, and lists the others. ERR_CORRUPTION: one is missing. */
 int recovery_open_files(struct recovery *recovery, struct err *err);
