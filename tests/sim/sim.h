@@ -36,6 +36,7 @@ enum {
   SIM_ACTORS_MAX = SIM_WRITERS_MAX + SIM_READERS_MAX + 1,
   SIM_COLUMNS = 3,
   SIM_GENERATIONS_MAX = 8,
+  SIM_COPIES_MAX = 8,
   SIM_HELD_MAX = 3, /* snapshots that a reader holds at once */
 };
 
@@ -59,7 +60,7 @@ struct sim_config {
   bool background;
   unsigned stores, writers, readers;
   enum store_policy policy[SIM_STORES_MAX + 1]; /* by store id */
-  uint64_t partition_width;
+  uint64_t partition_width, history_commits;
   uint64_t log_segment_bytes, log_bytes_max, memory_bytes, part_bytes_max;
   bool lying_drive; /* to test the oracle: nothing is ever synced */
 };
@@ -77,6 +78,7 @@ enum sim_step_kind {
   STEP_HOLD,
   STEP_LOOK_AGAIN,
   STEP_LET_GO,
+  STEP_LINK,
   STEP_KINDS
 };
 
@@ -145,7 +147,7 @@ struct sim_stats {
   uint64_t seeds, generations, operations, starts;
   uint64_t commits_acknowledged, commits_undecided, commits_found, commits_lost_by_mode;
   uint64_t rows_written, snapshots_checked, snapshots_looked_again, stores_checked, rows_checked;
-  uint64_t flushes, merges, degraded_answers, refused_starts;
+  uint64_t answers_as_of, copies_made, copies_checked, degraded_answers, refused_starts;
   uint64_t faults[FAULT_KINDS];
   uint64_t sectors_lost, sectors_torn, names_lost;
   uint64_t hash; /* of the run */
@@ -189,6 +191,7 @@ struct sim_row {
   uint64_t commit;
   uint32_t order;
   uint8_t present; /* a bit per column */
+  bool mark;       /* the place is deleted as of this row */
   uint32_t value[SIM_COLUMNS];
 };
 struct sim_rows {
@@ -253,6 +256,8 @@ bool sim_history_knows(const struct sim_history *history, uint64_t commit);
 /* The rows of a store as they must be after `commit`, in order, twins and older rows folded. */
 void sim_history_rows(const struct sim_history *history, uint64_t store, enum store_policy policy,
                       uint64_t commit, struct sim_rows *out);
+/* True when the store was dropped by then: history goes with it. */
+bool sim_history_dropped(const struct sim_history *history, uint64_t store, uint64_t commit);
 /* True when some attempt wrote this row, or, value by value, its columns. */
 bool sim_history_wrote(const struct sim_history *history, uint64_t store,
                        const struct sim_row *row);
@@ -265,6 +270,7 @@ struct sim_question {
   int64_t key_min, key_max;
   uint8_t columns; /* a bit per column */
   uint32_t head, tail;
+  uint64_t as_of; /* 0: as the snapshot has it */
 };
 /* Takes away what the question does not ask for. */
 void sim_rows_filter(struct sim_rows *rows, const struct sim_question *question);
@@ -282,6 +288,12 @@ struct sim_answer {
   struct sim_rows rows;
 };
 
+/* A linked snapshot that must hold the rows of its commit from then on. */
+struct sim_copy {
+  char path[24];
+  uint64_t commit;
+};
+
 struct sim_world {
   const struct sim_plan *plan;
   struct sim_stats *stats;
@@ -296,6 +308,9 @@ struct sim_world {
   struct sim_history history;
   struct sim_answer *answers;
   size_t answer_count, answer_capacity;
+  struct sim_copy copies[SIM_COPIES_MAX];
+  size_t copy_count;
+  unsigned copies_tried;
 
   unsigned generation;
   bool armed;            /* the faults of this generation may strike */
@@ -379,6 +394,8 @@ void sim_answer_check(struct sim_world *world, uint64_t commit, const struct sim
 void sim_answers_settle(struct sim_world *world, bool final);
 /* After a start: decides which attempts are there, and compares every store with the history. */
 void sim_oracle_start(struct sim_world *world);
+/* Opens the linked snapshots and compares them; they are forgotten then. */
+void sim_oracle_copies(struct sim_world *world);
 /* The same where a bit was turned: what is not exact must say so. Returns false when it is not. */
 bool sim_oracle_degraded(struct sim_world *world);
 

@@ -6,12 +6,15 @@
 
 #include "columnar/builder.h"
 #include "sim.h"
+#include "store/transfer.h"
 
 enum { SERIES = 6, KEYS = 200, LARGE_ROWS = 1200 };
 
-static const uint32_t column_ids[SIM_COLUMNS] = {1, 2, 7};
-static const struct type column_types[SIM_COLUMNS] = {
-    {PHYSICAL_INT64, 0, 0}, {PHYSICAL_STRING, 0, 0}, {PHYSICAL_FLOAT64, 0, 0}};
+static const uint32_t column_ids[SIM_COLUMNS + 1] = {1, 2, 7, STORE_COLUMN_MARK};
+static const struct type column_types[SIM_COLUMNS + 1] = {{PHYSICAL_INT64, 0, 0},
+                                                          {PHYSICAL_STRING, 0, 0},
+                                                          {PHYSICAL_FLOAT64, 0, 0},
+                                                          {PHYSICAL_BOOL, 0, 0}};
 
 /* ---- drawing attempts ---- */
 
@@ -38,8 +41,13 @@ static void fit_line(struct sim_row *row) {
   if (row->key < 0 || row->key > 100000) row->key &= 1023;
 }
 
+static bool newest_wins(enum store_policy policy) {
+  return policy == STORE_NEWEST_COLUMN || policy == STORE_NEWEST_ROW;
+}
+
 static void draw_rows(struct sim_change *change, enum store_policy policy, uint64_t count,
                       bool lines, uint64_t *dice) {
+  bool marks = newest_wins(policy) && !lines && sim_draw_once_in(dice, 3);
   bool large = count > 100;
   uint64_t series = 1 + sim_draw_below(dice, SERIES);
   int64_t key = (int64_t)sim_draw_below(dice, 1000);
@@ -51,13 +59,14 @@ static void draw_rows(struct sim_change *change, enum store_policy policy, uint6
                           .present = (uint8_t)sim_draw_below(dice, 1 << SIM_COLUMNS)};
     if (sim_draw_once_in(dice, 2)) row.present = (1 << SIM_COLUMNS) - 1;
     if (lines) fit_line(&row);
+    row.mark = marks && sim_draw_once_in(dice, 4);
+    if (row.mark) row.present = 0;
     for (int c = 0; c < SIM_COLUMNS; c++)
       row.value[c] = row.present >> c & 1 ? (uint32_t)sim_draw_below(dice, values) : 0;
     sim_rows_add(&change->rows, &row);
   }
   sim_rows_sort(&change->rows);
-  if (policy == STORE_NEWEST_COLUMN || policy == STORE_NEWEST_ROW)
-    remove_equal_places(&change->rows);
+  if (newest_wins(policy)) remove_equal_places(&change->rows);
 }
 
 /* Deletes spare the witness series: by name, or by the range of keys. */
@@ -122,8 +131,8 @@ static void draw_attempt(struct sim_world *world, unsigned kind, uint64_t dice,
 
 /* One change in the form that the store takes. */
 struct packed {
-  struct builder builders[SIM_COLUMNS];
-  struct store_column columns[SIM_COLUMNS];
+  struct builder builders[SIM_COLUMNS + 1]; /* the last one: marks */
+  struct store_column columns[SIM_COLUMNS + 1];
   struct store_tombstone tombstones[2];
   uint64_t *series;
   int64_t *keys;
@@ -147,6 +156,10 @@ static void fill_columns(struct packed *packed, const struct sim_row *row) {
           (struct str){text, (size_t)snprintf(text, sizeof text, "%u%.*s", (unsigned)value,
                                               (int)(value % 40), padding)});
   }
+  if (row->mark)
+    builder_append_bool(&packed->builders[SIM_COLUMNS], true);
+  else
+    builder_append_null(&packed->builders[SIM_COLUMNS]);
 }
 
 static int pack(struct packed *packed, const struct sim_change *change, enum store_policy policy,
@@ -156,7 +169,7 @@ static int pack(struct packed *packed, const struct sim_change *change, enum sto
   packed->series = malloc((count + 1) * sizeof *packed->series);
   packed->keys = malloc((count + 1) * sizeof *packed->keys);
   if (!packed->series || !packed->keys) abort();
-  for (int c = 0; c < SIM_COLUMNS; c++)
+  for (int c = 0; c <= SIM_COLUMNS; c++)
     builder_init(&packed->builders[c], column_types[c], account);
   for (size_t i = 0; i < count; i++) {
     packed->series[i] = change->rows.rows[i].series;
@@ -180,7 +193,7 @@ static int pack(struct packed *packed, const struct sim_change *change, enum sto
                                  .key_min = mark->key_min,
                                  .key_max = mark->key_max};
   }
-  for (int c = 0; c < SIM_COLUMNS; c++) {
+  for (int c = 0; c <= SIM_COLUMNS; c++) {
     int code = builder_check(&packed->builders[c], err);
     if (code) return code;
     struct column column = builder_view(&packed->builders[c]);
@@ -191,7 +204,7 @@ static int pack(struct packed *packed, const struct sim_change *change, enum sto
 }
 
 static void packed_deinit(struct packed *packed) {
-  for (int c = 0; c < SIM_COLUMNS; c++)
+  for (int c = 0; c <= SIM_COLUMNS; c++)
     builder_deinit(&packed->builders[c]);
   free(packed->series);
   free(packed->keys);
@@ -308,6 +321,15 @@ static void step_read(struct sim_world *world, uint64_t dice) {
   struct sim_pin pin;
   if (!pin_newest(world, &pin, &commit)) return;
   struct sim_question question = draw_question(world, &dice);
+  uint64_t back = world->plan->config.history_commits;
+  if (back && !world->engine && newest_wins(world->plan->config.policy[question.store]) &&
+      sim_draw_once_in(&dice, 2)) {
+    back = sim_draw_below(&dice, back);
+    question.as_of = commit > back ? commit - back : commit;
+    if (question.as_of == 0) question.as_of = commit;
+    question.head = question.tail = 0;
+    world->stats->answers_as_of++;
+  }
   if (read_held(world, &pin, &question, &rows)) sim_answer_check(world, commit, &question, &rows);
   sim_pin_release(&pin);
 }
@@ -367,6 +389,29 @@ static void step_drive(struct sim_world *world, unsigned kind, uint64_t dice) {
     world->floor = before;
 }
 
+/* Links a snapshot; the oracle opens it after the next start. Modes that lose the end of the
+ * history would leave nothing to compare it with. */
+static void step_link(struct sim_world *world) {
+  struct sim_pin pin;
+  uint64_t commit;
+  struct sim_copy *copy = &world->copies[world->copy_count];
+  if (world->engine || world->plan->config.sync != STORE_SYNC_ALWAYS ||
+      world->copy_count == SIM_COPIES_MAX || !pin_newest(world, &pin, &commit))
+    return;
+  struct err err;
+  struct sim_copy made = {.commit = commit};
+  snprintf(made.path, sizeof made.path, "/copy%u", world->copies_tried++);
+  int code = store_snapshot_link(world->shard, pin.store, made.path, NULL, NULL, &err);
+  sim_pin_release(&pin);
+  if (code == ERR_OK) {
+    *copy = made;
+    world->copy_count++;
+    world->stats->copies_made++;
+  } else if (!os_sim_crashed(world->os)) {
+    sim_expect_explained(world, "linking a snapshot", code, &err);
+  }
+}
+
 /* ---- fibers ---- */
 
 struct actor {
@@ -393,6 +438,9 @@ static void take_step(struct actor *actor, const struct sim_step *step, struct h
     break;
   case STEP_LET_GO:
     let_go(world, one);
+    break;
+  case STEP_LINK:
+    step_link(world);
     break;
   case STEP_FLUSH:
   case STEP_MERGE:

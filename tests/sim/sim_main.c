@@ -147,6 +147,9 @@ static void print_summary(const struct total *total) {
   line("stores compared whole after a start", stats->stores_checked);
   line("answers of readers compared", stats->snapshots_checked);
   line("held snapshots read again", stats->snapshots_looked_again);
+  line("answers as of an earlier commit", stats->answers_as_of);
+  line("linked snapshots made", stats->copies_made);
+  line("linked snapshots opened and compared", stats->copies_checked);
   line("rows compared", stats->rows_checked);
   line("degraded answers after a flipped bit", stats->degraded_answers);
   line("starts refused after a flipped bit", stats->refused_starts);

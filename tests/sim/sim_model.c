@@ -63,8 +63,16 @@ static bool same_values(const struct sim_row *a, const struct sim_row *b) {
   return true;
 }
 
+static void drop_marks(struct sim_rows *rows) {
+  size_t kept = 0;
+  for (size_t i = 0; i < rows->count; i++)
+    if (!rows->rows[i].mark) rows->rows[kept++] = rows->rows[i];
+  rows->count = kept;
+}
+
 /* Sorted rows of one store, as its policy shows them. */
 static void fold(struct sim_rows *rows, enum store_policy policy) {
+  bool newest_wins = policy == STORE_NEWEST_COLUMN || policy == STORE_NEWEST_ROW;
   size_t kept = 0;
   for (size_t i = 0; i < rows->count; i++) {
     struct sim_row row = rows->rows[i];
@@ -74,7 +82,8 @@ static void fold(struct sim_rows *rows, enum store_policy policy) {
         twin = same_values(&rows->rows[j], &row);
     if (twin) continue;
     bool again = kept && same_place(&rows->rows[kept - 1], &row);
-    if (again && policy == STORE_NEWEST_ROW) {
+    bool anew = policy == STORE_NEWEST_ROW || row.mark || (again && rows->rows[kept - 1].mark);
+    if (again && newest_wins && anew) {
       rows->rows[kept - 1] = row;
     } else if (again && policy == STORE_NEWEST_COLUMN) {
       struct sim_row *into = &rows->rows[kept - 1];
@@ -86,6 +95,7 @@ static void fold(struct sim_rows *rows, enum store_policy policy) {
     }
   }
   rows->count = kept;
+  drop_marks(rows);
 }
 
 static bool is_wanted(const struct sim_row *row, const struct sim_question *question) {
@@ -213,6 +223,14 @@ static void drop_deleted(struct sim_rows *rows, const struct sim_change *change)
   rows->count = kept;
 }
 
+bool sim_history_dropped(const struct sim_history *history, uint64_t store, uint64_t commit) {
+  for (uint64_t number = 1; number <= commit; number++) {
+    const struct sim_change *change = change_of(sim_history_at(history, number), store);
+    if (change && change->drop) return true;
+  }
+  return false;
+}
+
 void sim_history_rows(const struct sim_history *history, uint64_t store, enum store_policy policy,
                       uint64_t commit, struct sim_rows *out) {
   *out = (struct sim_rows){0};
@@ -243,7 +261,7 @@ bool sim_history_wrote(const struct sim_history *history, uint64_t store,
     const struct sim_change *change = change_of(history->attempts[a], store);
     for (size_t i = 0; change && i < change->rows.count; i++) {
       const struct sim_row *written = &change->rows.rows[i];
-      if (!same_place(written, row)) continue;
+      if (!same_place(written, row) || written->mark) continue;
       placed = true;
       for (int c = 0; c < SIM_COLUMNS; c++)
         if (written->present >> c & 1 && written->value[c] == row->value[c])

@@ -65,6 +65,7 @@ int sim_read(struct sim_world *world, const struct sim_pin *pin,
                                  .columns = wanted,
                                  .head = question->head,
                                  .tail = question->tail,
+                                 .as_of = question->as_of,
                                  .account = &world->account};
   for (int c = 0; c < SIM_COLUMNS; c++)
     if (question->columns >> c & 1) {
@@ -111,8 +112,11 @@ static void report_difference(struct sim_world *world, const char *what, uint64_
 static void compare_answer(struct sim_world *world, const struct sim_answer *answer) {
   struct sim_rows expected;
   struct sim_rows got = answer->rows;
+  uint64_t commit = answer->question.as_of ? answer->question.as_of : answer->commit;
   sim_history_rows(&world->history, answer->question.store,
-                   world->plan->config.policy[answer->question.store], answer->commit, &expected);
+                   world->plan->config.policy[answer->question.store], commit, &expected);
+  if (sim_history_dropped(&world->history, answer->question.store, answer->commit))
+    expected.count = 0;
   sim_rows_filter(&expected, &answer->question);
   sim_rows_filter(&got, &answer->question);
   size_t at = sim_rows_difference(&expected, &got);
@@ -362,6 +366,37 @@ void sim_oracle_start(struct sim_world *world) {
   for (size_t i = 0; i <= SIM_STORES_MAX; i++)
     world->stats->rows_checked += contents.stores[i].count;
   contents_deinit(&contents);
+}
+
+/* ---- linked snapshots ---- */
+
+static void check_copy(struct sim_world *world, const struct sim_copy *copy) {
+  struct sim_world other = {.plan = world->plan, .stats = world->stats, .os = world->os};
+  struct contents contents;
+  struct err err;
+  other.options = world->options;
+  other.options.path = copy->path;
+  other.options.background = false;
+  int code = store_shard_open(&other.options, &other.shard, &err);
+  if (code == ERR_OK) code = read_contents(&other, &contents, &err);
+  if (code) {
+    char text[512];
+    err_format(&err, text, sizeof text);
+    sim_violation(world, "the linked snapshot %s cannot be read: %s", copy->path, text);
+  }
+  if (contents.last != copy->commit)
+    sim_violation(world, "the linked snapshot %s of commit %llu ends at %llu", copy->path,
+                  (unsigned long long)copy->commit, (unsigned long long)contents.last);
+  (void)differing_store(world, &contents, true);
+  contents_deinit(&contents);
+  store_shard_close(other.shard);
+  world->stats->copies_checked++;
+}
+
+void sim_oracle_copies(struct sim_world *world) {
+  for (size_t i = 0; i < world->copy_count; i++)
+    check_copy(world, &world->copies[i]);
+  world->copy_count = 0;
 }
 
 /* ---- damage ---- */

@@ -48,6 +48,7 @@ static void draw_config(struct sim_config *config, uint64_t seed, uint64_t *dice
     config->form = STORE_FORM_SHARD;
   }
   if (sim_draw_once_in(dice, 3)) config->partition_width = 16 << sim_draw_below(dice, 6);
+  if (sim_draw_once_in(dice, 3)) config->history_commits = 1 + sim_draw_below(dice, 40);
   config->log_segment_bytes = (uint64_t)128 << (10 + sim_draw_below(dice, 3));
   config->log_bytes_max = config->log_segment_bytes * (2 + sim_draw_below(dice, 3));
   config->memory_bytes = (uint64_t)16 << (10 + sim_draw_below(dice, 5));
@@ -65,7 +66,7 @@ static const struct weight writer_weights[] = {
 static const struct weight reader_weights[] = {
     {STEP_READ, 6}, {STEP_HOLD, 3}, {STEP_LOOK_AGAIN, 5}, {STEP_LET_GO, 2}, {STEP_SLEEP, 6}};
 static const struct weight admin_weights[] = {
-    {STEP_FLUSH, 6}, {STEP_MERGE, 4}, {STEP_WORK, 8}, {STEP_SLEEP, 6}};
+    {STEP_FLUSH, 6}, {STEP_MERGE, 4}, {STEP_WORK, 8}, {STEP_SLEEP, 6}, {STEP_LINK, 2}};
 
 static enum sim_step_kind draw_kind(const struct weight *weights, size_t count, uint64_t *dice) {
   unsigned sum = 0;
@@ -170,9 +171,9 @@ void sim_plan_init(struct sim_plan *plan, uint64_t seed) {
 
 void sim_plan_init_sequence(struct sim_plan *plan, uint64_t seed) {
   static const struct weight weights[] = {
-      {STEP_WRITE, 20},     {STEP_DELETE, 6},     {STEP_DROP, 1},  {STEP_FLUSH, 6},
-      {STEP_MERGE, 4},      {STEP_WORK, 2},       {STEP_READ, 10}, {STEP_HOLD, 2},
-      {STEP_LOOK_AGAIN, 2}, {STEP_WRITE_LARGE, 1}};
+      {STEP_WRITE, 20},     {STEP_DELETE, 6},      {STEP_DROP, 1},  {STEP_FLUSH, 6},
+      {STEP_MERGE, 4},      {STEP_WORK, 2},        {STEP_READ, 10}, {STEP_HOLD, 2},
+      {STEP_LOOK_AGAIN, 2}, {STEP_WRITE_LARGE, 1}, {STEP_LINK, 1}};
   uint64_t dice = seed * 0x9e6c63d0876a9a47u + 1;
   *plan = (struct sim_plan){0};
   draw_config(&plan->config, seed, &dice);
@@ -214,7 +215,7 @@ static void print_config(const struct sim_config *config) {
                                          "newest row"};
   printf(
       "  seed %llu: %s, sync %s (%lld ms), background threads %s, segments %llu KiB, memory %llu "
-      "KiB, parts to %llu KiB, partitions %llu\n  stores:",
+      "KiB, parts to %llu KiB, partitions %llu, history %llu\n  stores:",
       (unsigned long long)config->seed,
       config->tables                     ? "tables"
       : config->form == STORE_FORM_ALONE ? "a store alone"
@@ -223,7 +224,7 @@ static void print_config(const struct sim_config *config) {
       config->background ? "on" : "off", (unsigned long long)(config->log_segment_bytes >> 10),
       (unsigned long long)(config->memory_bytes >> 10),
       (unsigned long long)(config->part_bytes_max >> 10),
-      (unsigned long long)config->partition_width);
+      (unsigned long long)config->partition_width, (unsigned long long)config->history_commits);
   for (unsigned i = 1; i <= config->stores; i++)
     printf("%s %u %s", i > 1 ? "," : "", i, policies[config->policy[i]]);
   printf("\n");

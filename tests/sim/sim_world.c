@@ -8,7 +8,10 @@
 
 static void pull_settings(void *context, uint64_t store, struct store_settings *settings) {
   const struct sim_world *world = context;
-  (void)store;
+  settings->history_commits = world->plan->config.history_commits;
+  if (world->plan->config.policy[store] == STORE_KEEP_ALL ||
+      world->plan->config.policy[store] == STORE_DROP_TWINS)
+    settings->history_commits = 0;
   settings->partition_width = world->plan->config.partition_width;
 }
 
@@ -56,6 +59,7 @@ static void check_start(struct sim_world *world) {
   world->armed = false;
   world->account.fail_countdown = 0;
   sim_oracle_start(world);
+  sim_oracle_copies(world);
   world->armed = armed;
   world->account.fail_countdown = countdown;
 }
