@@ -80,7 +80,7 @@ void api__answer(const struct table_write_result *result, const struct err *erro
                                       .error = *error};
   struct err *text = &answer->error;
   if (!error->code || (error->code != ERR_PARTIAL_WRITE && !error->line)) return;
-  char place[48] = "", dropped[40] = "";
+  char place[40] = "", dropped[32] = ""; /* with 15 and 170 bytes they fit */
   if (text->line && text->column)
     snprintf(place, sizeof place, " (line %d, column %d)", text->line, text->column);
   else if (text->line)
@@ -88,7 +88,7 @@ void api__answer(const struct table_write_result *result, const struct err *erro
   if (error->code == ERR_PARTIAL_WRITE)
     snprintf(dropped, sizeof dropped, " dropped=%llu", (unsigned long long)result->rows_rejected);
   char message[sizeof text->message];
-  snprintf(message, sizeof message, "%s%.180s%s%s", *dropped ? "partial write: " : "",
+  snprintf(message, sizeof message, "%s%.170s%s%s", *dropped ? "partial write: " : "",
            text->message, place, dropped);
   memcpy(text->message, message, sizeof message);
 }
