@@ -54,6 +54,7 @@ enum nilo_error_code {
   NILO_LOCKED = 36,
   NILO_CLOSED = 37,
   NILO_CONFLICT = 38,
+  NILO_RATE_LIMIT = 39,
   NILO_IO = 40,
   NILO_END_OF_INPUT = 41,
   NILO_NO_FILE = 42,

@@ -131,6 +131,15 @@ struct nilo_store_options {
   uint64_t log_segment;          /* bytes; bounds one batch: default 64 MiB, at least 1 MiB */
   uint64_t part_max;             /* parts of so many bytes are not merged again: 512 MiB */
   uint32_t flush_age_ms;         /* elements are flushed at this age; 0: never by age; 600,000 */
+  uint64_t
+      rows_per_second; /* of writes; 0: any. Beyond it NILO_RATE_LIMIT says when to come again */
+  uint64_t bytes_per_second;  /* the same of bytes as they are logged */
+  uint32_t queries_max;       /* open at once; 0: any; default 4,096 */
+  uint32_t write_wait_ms;     /* how long a write waits for room before it is refused: 30,000 */
+  uint64_t disk_max;          /* bytes of the directory; 0 (default): what the disk has */
+  uint64_t disk_reserve;      /* bytes of the disk left free; default: a twentieth, at most 1 GiB */
+  uint16_t merge_from_minute; /* of the day, UTC: merges in the background begin from here on */
+  uint16_t merge_until_minute; /* and before here, over midnight where smaller; equal: always */
   /* Keys [origin + i x width, origin + (i+1) x width) share no large part with others, so that
    * ranges of keys can be dropped as files. 0: keys are not partitioned (default). */
   uint64_t partition_width;
@@ -195,7 +204,7 @@ struct nilo_store_rows {
 /* Writes all or nothing (W6), returns when it is visible and, by default, synced (W7). *commit (may
  * be NULL) gets its number: commits ascend by one. NILO_INVALID_ARGUMENT names element and field
  * (W1); NILO_TYPE_CONFLICT names a tag and both types; NILO_LIMIT_EXCEEDED when it does not fit a
- * log segment; NILO_BUSY, NILO_MEMORY_LIMIT and NILO_DISK_FULL when the store can't keep up:
+ * log segment; NILO_RATE_LIMIT, NILO_MEMORY_LIMIT and NILO_DISK_FULL when the store can't keep up:
  * nothing was written, and may be written again later. */
 NILO_API int nilo_store_write(struct nilo_store *store, const struct nilo_store_rows *rows,
                               uint64_t *commit, struct nilo_error *error);
@@ -348,44 +357,10 @@ NILO_API int nilo_store_series(struct nilo_store *store,
                                int (*visit)(void *context, uint64_t series), void *context,
                                struct nilo_error *error);
 
-/* ---- driving ---- */
-
-/* Everything visible now goes to parts on disk. With nothing to do it succeeds (S3, S9). */
-NILO_API int nilo_store_flush(struct nilo_store *store, struct nilo_error *error);
-/* Merges parts on disk into as few as the policy allows. */
-NILO_API int nilo_store_merge(struct nilo_store *store, struct nilo_error *error);
-/* Does one piece of due background work on this thread; *did says whether there was any. For
- * programs that open with background = false. */
-NILO_API int nilo_store_work(struct nilo_store *store, bool *did, struct nilo_error *error);
-
-/* ---- health ---- */
-
-enum nilo_store_state {
-  NILO_STORE_HEALTHY = 0,
-  NILO_STORE_DEGRADED = 1, /* it serves, but something is missing or failing: reasons say what */
-  NILO_STORE_FAILED = 2,   /* it does not take writes any more until it is opened again */
-};
-enum { NILO_STORE_REASONS_MAX = 8 };
-struct nilo_store_health {
-  enum nilo_store_state state;
-  size_t reason_count;
-  char reasons[NILO_STORE_REASONS_MAX][192];
-};
-NILO_API void nilo_store_health(struct nilo_store *store, struct nilo_store_health *health);
-
-/* Counts since opening, and sizes now (R9). */
-struct nilo_store_figures {
-  uint64_t commits, rows, groups, syncs, bytes_logged;
-  uint64_t flushes, merges, bytes_flushed, bytes_merged_in, bytes_merged_out;
-  uint64_t memory_bytes, log_bytes, log_segments, part_bytes, parts, files;
-  uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
-  uint64_t queries, rows_returned;
-  uint64_t account_bytes, account_peak; /* all memory of the store */
-};
-NILO_API void nilo_store_figures(struct nilo_store *store, struct nilo_store_figures *figures);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include <nilo/store_driving.h> /* flush, merge, snapshots, export, health, figures */
 
 #endif

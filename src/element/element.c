@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "store/health.h"
 
 #define SAME(name) _Static_assert((int)NILO_##name == (int)ERR_##name, "public codes")
 SAME(OK);
@@ -30,13 +31,14 @@ SAME(CANCELLED);
 SAME(LOCKED);
 SAME(CLOSED);
 SAME(CONFLICT);
+SAME(RATE_LIMIT);
 SAME(IO);
 SAME(END_OF_INPUT);
 SAME(NO_FILE);
 SAME(FILE_EXISTS);
 SAME(INTERNAL);
 
-enum { LOG_SEGMENT_MIN = 1 << 20 };
+enum { LOG_SEGMENT_MIN = 1 << 20, HORIZON_RULE = 1 /* there is only one */ };
 
 /* ---- errors ---- */
 
@@ -106,6 +108,9 @@ void nilo_store_options_default(struct nilo_store_options *options) {
       .log_segment = UINT64_C(64) << 20,
       .part_max = UINT64_C(512) << 20,
       .flush_age_ms = 600000,
+      .queries_max = 4096,
+      .write_wait_ms = 30000,
+      .disk_reserve = STORE_DISK_RESERVE_DEFAULT,
       .false_positives = 0.01,
   };
 }
@@ -123,6 +128,10 @@ static int check_options(const struct nilo_store_options *options, struct err *e
     return err_set(err, ERR_INVALID_ARGUMENT, "memory_parts_max: %llu bytes of %llu in all",
                    (unsigned long long)options->memory_parts_max,
                    (unsigned long long)options->memory_max);
+  if (options->merge_from_minute >= 1440 || options->merge_until_minute >= 1440)
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "merge_from_minute, merge_until_minute: a day has "
+                   "1,440 minutes");
   if (options->log_segment < LOG_SEGMENT_MIN)
     return err_set(err, ERR_INVALID_ARGUMENT, "log_segment: %llu bytes, at least %d",
                    (unsigned long long)options->log_segment, LOG_SEGMENT_MIN);
@@ -188,6 +197,9 @@ static void settings(void *context, uint64_t id, struct store_settings *out) {
   out->partition_width = store->options.partition_width;
   out->partition_origin = store->options.partition_origin;
   out->history_commits = store->options.history_commits;
+  out->has_horizon = atomic_load(&store->has_horizon);
+  out->horizon = atomic_load(&store->horizon);
+  out->horizon_rule = HORIZON_RULE;
   out->filter_false_positives = store->options.false_positives;
   out->filter_count = 0;
   for (size_t i = 0; i < store->options.indexed_tag_count; i++) {
@@ -250,6 +262,14 @@ static int open_shard(struct nilo_store *store, struct err *err) {
   shard.memory_parts_bytes_max = options->memory_parts_max;
   shard.flush_age_ns = (int64_t)options->flush_age_ms * 1000000;
   shard.part_bytes_max = options->part_max;
+  shard.rows_per_second_max = options->rows_per_second;
+  shard.bytes_per_second_max = options->bytes_per_second;
+  shard.scans_max = options->queries_max;
+  shard.write_wait_ns = (int64_t)options->write_wait_ms * 1000000;
+  shard.disk_bytes_max = options->disk_max;
+  shard.disk_reserve_bytes = options->disk_reserve;
+  shard.merge_from_minute = options->merge_from_minute;
+  shard.merge_until_minute = options->merge_until_minute;
   shard.background = options->background && !options->read_only;
   shard.read_only = options->read_only;
   struct store_shard *opened = NULL;
@@ -280,6 +300,7 @@ static int open_on(struct os *os, bool owns_os, const struct nilo_store_options 
     return err_set(err, ERR_NO_MEMORY, "out of memory");
   }
   store->os = os;
+  atomic_init(&store->horizon, INT64_MIN);
   store->owns_os = owns_os;
   mem_account_init(&store->account, "store", NULL, (int64_t)options->memory_max);
   arena_init(&store->memory, &store->account, 1024);
@@ -432,26 +453,39 @@ int nilo_store_delete(struct nilo_store *store, const uint64_t *series, size_t s
 
 /* ---- health ---- */
 
-static void add_reason(struct nilo_store_health *health, enum nilo_store_state state,
-                       const char *text) {
-  if (state > health->state) health->state = state;
+_Static_assert((int)NILO_STORE_DEGRADED == (int)STORE_DEGRADED, "public states");
+_Static_assert((int)NILO_STORE_FAILED == (int)STORE_FAILED, "public states");
+_Static_assert((int)NILO_STORE_PRESSURE_REFUSE == (int)STORE_PRESSURE_REFUSE, "public levels");
+
+static void add_reason(void *context, const struct store_health_reason *reason) {
+  struct nilo_store_health *health = context;
   if (health->reason_count == NILO_STORE_REASONS_MAX) return;
-  snprintf(health->reasons[health->reason_count++], sizeof health->reasons[0], "%s", text);
+  snprintf(health->reasons[health->reason_count++], sizeof health->reasons[0], "%.*s; %s",
+           STR_ARG(reason->text), reason->hint ? reason->hint : "");
 }
 
 void nilo_store_health(struct nilo_store *store, struct nilo_store_health *health) {
-  struct store_figures figures;
-  char text[192];
-  *health = (struct nilo_store_health){.state = NILO_STORE_HEALTHY};
-  store_shard_figures(store->shard, &figures);
-  if (figures.parts_quarantined) {
-    snprintf(text, sizeof text, "%llu damaged parts are in quarantine/",
-             (unsigned long long)figures.parts_quarantined);
-    add_reason(health, NILO_STORE_DEGRADED, text);
-  }
-  if (figures.damaged_records) {
-    snprintf(text, sizeof text, "%llu records of the log were damaged",
-             (unsigned long long)figures.damaged_records);
-    add_reason(health, NILO_STORE_DEGRADED, text);
-  }
+  struct store_pressure_facts pressure;
+  *health = (struct nilo_store_health){0};
+  store_shard_pressure(store->shard, &pressure);
+  health->pressure = (enum nilo_store_pressure)pressure.level;
+  health->memory_share = pressure.memory;
+  health->disk_share = pressure.disk;
+  health->merge_share = pressure.merge;
+  health->state =
+      (enum nilo_store_state)store_shard_health(store->shard, ELEMENT_STORE, add_reason, health);
+}
+
+int nilo_store_expire(struct nilo_store *store, int64_t key, struct nilo_error *error) {
+  struct err err;
+  err_reset(&err);
+  int code = ERR_OK;
+  if (store->options.read_only)
+    code = err_set(&err, ERR_UNSUPPORTED, "%s is open for reading only", store->options.path);
+  int64_t before = atomic_load(&store->horizon);
+  while (!code && key > before && !atomic_compare_exchange_weak(&store->horizon, &before, key))
+    ;
+  if (!code) atomic_store(&store->has_horizon, true);
+  if (!code) code = store_expire(store->shard, ELEMENT_STORE, &err);
+  return code ? element__fail(&err, error) : NILO_OK;
 }

@@ -7,6 +7,7 @@
  *   element_write.c     arrays into rows of the store: checking, sorting, folding
  *   element_filter.c    conditions: checked and compiled
  *   element_test.c      conditions: evaluated over the columns of a chunk
+ *   element_transfer.c  snapshots, parts that leave and come
  *   element_regex.c     regular expressions, bounded
  *   element_query.c     a query: opening, answers, closing
  *   element_window.c    which range of keys comes next
@@ -55,6 +56,8 @@ struct nilo_store {
   struct arena memory;               /* of the store's life */
   struct store_shard *shard;
   struct element_registry registry;
+  _Atomic bool has_horizon;
+  _Atomic int64_t horizon; /* keys below it have expired */
   _Atomic uint64_t queries, rows_returned;
 };
 

@@ -124,6 +124,10 @@ struct import {
 };
 
 static int map_columns(struct import *import, struct err *err) {
+  struct store_import_options *options = &import->options;
+  int code =
+      options->begin ? options->begin(options->context, import->source, &options->note, err) : 0;
+  if (code) return code;
   const uint32_t *ids;
   const struct type *types;
   uint32_t count = part_columns(import->source, &ids, &types);
