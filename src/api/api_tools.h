@@ -76,6 +76,15 @@ struct api_restore {
 int api_restore(const struct api_options *options, const struct api_restore *restore,
                 const struct api_sink *sink, struct err *err);
 
+/* Mends a directory that nobody has open (store/tools.h says how); index_only: only parts whose
+ * series section is wrong, with index_all every part. *losses counts what could not be saved.
+ * Events: finding, done. `options`: path, os, account. */
+struct api_repair {
+  bool dry_run, index_only, index_all;
+};
+int api_repair(const struct api_options *options, const struct api_repair *repair,
+               const struct api_sink *sink, uint64_t *losses, struct err *err);
+
 /* ---- jobs of a server ---- */
 enum api_job_tool { API_JOB_CHECK, API_JOB_COMPACT, API_JOB_BACKUP };
 struct api_job_spec {

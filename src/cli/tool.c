@@ -157,7 +157,9 @@ const char *cli_tool_directory(struct cli *cli, int *status) {
 int cli_tool_end(struct cli_tool *tool, int code, struct err *err) {
   clear_progress(tool);
   if (code == ERR_LOCKED)
-    err_hint(err, "ask the server that has it, or stop that first: --server URL in place of the directory");
+    err_hint(
+        err,
+        "ask the server that has it, or stop that first: --server URL in place of the directory");
   if (code) return cli_fail(err);
   return tool->wrong ? 1 : 0;
 }

@@ -97,8 +97,9 @@ static int look_at(struct repair *repair, uint64_t store, const struct manifest_
     code = ERR_OK;
   } else if (!code) {
     code = part_verify_each(part, &verifier, &finding);
-    if (!code && options->part && !looking.damaged)
+    if (!code && options->part)
       code = options->part(options->context, store, part, &suspect.series_wrong, &finding);
+    if (is_damage(code)) code = ERR_OK; /* blocks that cannot be read were told */
     part_release(part);
   }
   if (code) {

@@ -27,7 +27,7 @@ import nilo_server  # noqa: E402
 NILE = str(TOP / "samples" / "nile.csv")
 READINGS, MAXIMA = 1118, 1110  # rows of it that have a value at all, and those with a max_level
 COMMANDS = ("serve", "query", "write", "import", "inspect", "check",
-            "compact", "delete", "backup", "restore", "config", "version")
+            "repair", "index", "compact", "delete", "backup", "restore", "config", "version")
 OPTIONS = {
     "serve": ("data", "http", "config", "no-collector", "log-level"),
     "query": ("server", "data", "db", "format"),
@@ -39,6 +39,8 @@ OPTIONS = {
     "compact": ("data", "server", "database", "table", "json"),
     "delete": ("data", "server", "database", "table", "from", "to", "partition", "where", "all",
                "dry-run", "yes"),
+    "repair": ("data", "dry-run", "json"),
+    "index": ("data", "all", "dry-run", "json"),
     "backup": ("to", "data", "server", "database", "from", "before", "partition",
                "incremental-from", "json"),
     "restore": ("to", "database", "verify", "json"),

@@ -192,6 +192,116 @@ class Check(Case):
             self.assertEqual(caught.exception.code, 404)
 
 
+class Repair(Case):
+    SUMS = ("SELECT count(usage), sum(usage), sum(idle) FROM cpu; SELECT count(text) FROM note; "
+            "SHOW SERIES; SELECT sum(usage) FROM cpu GROUP BY host")
+
+    def part_of(self, table):
+        row, = json.loads(self.nilo("inspect", self.data, "parts", "--table", table,
+                                    "--json")[0])["parts"]
+        return self.data / "parts" / row["file"]
+
+    def series_at(self, table):
+        """Where the series section of a table's only part begins: behind its blocks."""
+        rows = json.loads(self.nilo("inspect", self.data, "blocks", "--table", table,
+                                    "--json")[0])["blocks"]
+        return max(row["offset"] + row["bytes"] for row in rows)
+
+    def spoil(self, path, offset, size):
+        data = bytearray(path.read_bytes())
+        for i in range(offset, offset + size):
+            data[i] ^= 0x5a
+        path.write_bytes(data)
+
+    def test_whole(self):
+        self.load()
+        self.assertIn("nothing to repair", self.nilo("repair", self.data)[0])
+        self.assertIn("nothing to repair", self.nilo("index", "rebuild", self.data)[0])
+
+    def test_r5_single_bits_cost_nothing(self):
+        self.load(rows=700)
+        before = self.query(self.SUMS)
+        for table in ("cpu", "note"):
+            for place in (5, 60, 0.3, 0.5, 0.7, -100, -20):
+                path = self.part_of(table)
+                size = path.stat().st_size
+                offset = int(size * place) if 0 < place < 1 else place % size
+                flip(path, offset, 0x10)
+                self.nilo("check", self.data, status=1)
+                out, _ = self.nilo("repair", self.data)
+                self.assertIn("0 lost", out, f"{table} at {offset} of {size}")
+                self.assertIn("all is well", self.nilo("check", self.data)[0])
+                self.assertEqual(self.query(self.SUMS), before)
+                self.assertTrue((self.data / "quarantine" / path.name).exists())
+
+    def test_r5_damaged_blocks(self):
+        self.load(rows=30000, hosts=2)  # 15,000 rows each: several blocks
+        path = self.part_of("cpu")
+        self.spoil(path, 40, 24)
+        dry, _ = self.nilo("repair", self.data, "--dry-run", status=1)
+        self.assertIn("nothing was changed; it would be", dry)
+        self.nilo("check", self.data, status=1)
+        events = self.events("repair", self.data, status=1)
+        done = events[-1]
+        self.assertEqual(done["parts_rewritten"], 1)
+        self.assertGreater(done["rows_lost"], 0)
+        self.assertEqual(done["rows_lost"] + done["rows_saved"], 30000)
+        lost = [e for e in events if e["event"] == "finding" and e["kind"] == "damage"]
+        self.assertRegex(lost[0]["what"], r"rows of series \d+ to \d+ with keys \d+ to \d+ could "
+                                          r"not be saved")
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+        self.assertIn(str(done["rows_saved"]), self.query("SELECT count(usage) FROM cpu"))
+        self.assertTrue((self.data / "quarantine" / path.name).exists())
+        self.assertFalse(path.exists())
+
+    def test_r5_manifest(self):
+        self.load()
+        self.write("d", ["cpu,host=late usage=1i 1"])
+        before = self.query(self.SUMS)
+        for path in self.data.glob("manifest/*"):
+            path.unlink()
+        self.nilo("query", "--data", self.data, "SHOW DATABASES", status=1)
+        self.assertIn("made anew", self.nilo("repair", self.data)[0])
+        self.assertEqual(self.query(self.SUMS), before)
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+
+    def test_r5_series_sections(self):
+        self.load()
+        before = self.query(self.SUMS)
+        self.spoil(self.part_of("cpu"), self.series_at("cpu") + 4, 20)
+        self.assertIn("series.bin", self.nilo("check", self.data, status=1)[0])
+        shutil.copytree(self.data, self.folder / "copy")
+        # The log still tells the tags.
+        self.nilo("index", "rebuild", self.data)
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+        self.assertEqual(self.query(self.SUMS), before)
+        # Nothing does: the rows are left out, and said.
+        self.data = self.folder / "copy"
+        for path in self.data.glob("log/*"):
+            path.unlink()
+        events = self.events("index", "rebuild", self.data, status=1)
+        self.assertEqual(events[-1]["rows_lost"], 3000)
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+        self.assertNotIn("cpu,host", self.query("SHOW SERIES"))
+        self.assertIn("20", self.query("SELECT count(text) FROM note"))
+
+    def test_index_all(self):
+        self.load()
+        before = self.query(self.SUMS)
+        self.assertEqual(self.events("index", "rebuild", self.data, "--all")[-1]
+                         ["parts_rewritten"], 3)
+        self.assertIn("all is well", self.nilo("check", self.data)[0])
+        self.assertEqual(self.query(self.SUMS), before)
+
+    def test_used_wrongly(self):
+        self.assertIn("index takes a verb", self.nilo("index", status=2)[1])
+        self.assertIn("name one directory", self.nilo("repair", "a", "b", status=2)[1])
+        self.assertIn("is no data directory", self.nilo("repair", self.folder, status=1)[1])
+        self.load(rows=3)
+        with nilo_server.Server(folder=str(self.folder)):
+            self.assertIn("is in use", self.nilo("repair", self.data, status=1)[1])
+
+
 class Compact(Case):
     def test_directory_and_server(self):
         self.nilo("query", "--data", self.data, "CREATE DATABASE d")

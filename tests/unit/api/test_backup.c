@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/backup_file.h"
 #include "api/api_tools.h"
+#include "api/backup_file.h"
 #include "base/err.h"
 #include "base/metrics.h"
 #include "os/os.h"
