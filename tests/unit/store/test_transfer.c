@@ -505,6 +505,80 @@ static void test_s8_an_import_is_whole_or_absent(void **state) {
     }
 }
 
+/* Writers, flushes, merges, links and imports at once, in an order that follows from the seed. */
+struct busy {
+  struct fixture fixture;
+  bool done;
+};
+
+static void busy_writer(void *context) {
+  struct busy *busy = context;
+  for (int64_t i = 0; i < 300; i++) {
+    put(&busy->fixture, 1, 1000, i, i, i % 40 ? 1 : 1500);
+    if (i % 7 == 0) flush(&busy->fixture, 0);
+    os_sleep_ns(busy->fixture.os, 100000);
+  }
+  busy->done = true;
+}
+
+static uint64_t shifted(void *context, uint64_t series) { return series + *(uint64_t *)context; }
+
+static void busy_main(void *context) {
+  struct busy *busy = context;
+  struct fixture *fixture = &busy->fixture;
+  struct os_thread *thread;
+  struct err err;
+  fixture_open(fixture);
+  make_part(fixture, 1);
+  export_part(fixture, 1);
+  assert_int_equal(os_thread_create(fixture->os, "writer", busy_writer, busy, &thread, NULL),
+                   ERR_OK);
+  uint64_t shift = 0, last = 0;
+  while (!busy->done) {
+    struct store_import_figures figures;
+    struct store_snapshot *snapshot;
+    struct fixture copy;
+    char path[32];
+    shift += 4;
+    struct store_import_options options = {.series = shifted, .context = &shift};
+    err_reset(&err);
+    if (store_part_import(fixture->shard, 1, EXPORTED, &options, &figures, &err))
+      fail_err(&err, "import");
+    assert_int_equal(figures.rows, 3000);
+    assert_true(figures.commit > last);
+    last = figures.commit;
+    assert_int_equal(store_snapshot_acquire(fixture->shard, &snapshot, NULL), ERR_OK);
+    snprintf(path, sizeof path, "/copy%llu", (unsigned long long)shift);
+    if (store_snapshot_link(fixture->shard, snapshot, path, NULL, NULL, &err))
+      fail_err(&err, "link");
+    open_copy(fixture, &copy, path, true);
+    struct row_list list = read_all(&copy, 1);
+    assert_true(list.count >= 3000 * (shift / 4 + 1));
+    expect_same(read_snapshot(fixture, snapshot, 1), list);
+    fixture_close(&copy);
+    store_snapshot_release(snapshot);
+  }
+  os_thread_join(thread);
+  assert_true(shift > 8);
+  size_t rows = count_rows(fixture, 1);
+  fixture_reopen(fixture);
+  assert_int_equal(count_rows(fixture, 1), rows);
+  fixture_close(fixture);
+}
+
+static void test_s8_links_and_imports_beside_writers(void **state) {
+  (void)state;
+  for (uint64_t seed = 200; seed < 206; seed++) {
+    struct busy *busy = calloc(1, sizeof *busy);
+    fixture_init(&busy->fixture, seed);
+    busy->fixture.options.form = seed & 1 ? STORE_FORM_ALONE : STORE_FORM_SHARD;
+    busy->fixture.options.background = true;
+    os_sim_run(busy->fixture.os, busy_main, busy);
+    fixture_deinit(&busy->fixture);
+    free(busy);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_s8_a_linked_snapshot_has_the_same_rows),
@@ -517,6 +591,7 @@ int main(void) {
       cmocka_unit_test(test_s8_an_import_under_other_names),
       cmocka_unit_test(test_s8_a_damaged_export_is_not_imported),
       cmocka_unit_test(test_s8_an_import_is_whole_or_absent),
+      cmocka_unit_test(test_s8_links_and_imports_beside_writers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
