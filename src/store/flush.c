@@ -337,6 +337,8 @@ static void tell(const struct flush *flush) {
     if (!item->published) continue;
     for (size_t j = item->from; j < item->to; j++) {
       bytes += output_set_pieces(&flush->outputs)[j].written.size;
+      atomic_fetch_add(&item->version->live->bytes_flushed,
+                       output_set_pieces(&flush->outputs)[j].written.size);
       rows += output_set_pieces(&flush->outputs)[j].written.rows;
     }
     if (hooks && hooks->flushed && !item->version->dropped)

@@ -355,8 +355,11 @@ static void tell(const struct merge *merge) {
     in += items[i].choice.bytes;
     parts += gone;
     made += items[i].to - items[i].from;
-    for (size_t j = items[i].from; j < items[i].to; j++)
-      out += output_set_pieces(&merge->outputs)[j].written.size;
+    for (size_t j = items[i].from; j < items[i].to; j++) {
+      uint64_t size = output_set_pieces(&merge->outputs)[j].written.size;
+      out += size;
+      atomic_fetch_add(&items[i].version->live->bytes_merged, size);
+    }
   }
   atomic_fetch_add(&shard->counters.merges, 1);
   atomic_fetch_add(&shard->counters.bytes_merged_in, in);

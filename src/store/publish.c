@@ -221,6 +221,10 @@ static int find_version(struct publication *publication, const struct section_vi
 
 static void note_commit(const struct publication *publication, struct store_live *live,
                         const struct section_view *view, uint64_t commit) {
+  uint64_t bytes = view->header.body_size;
+  atomic_fetch_add_explicit(&live->bytes_ingested, bytes, memory_order_relaxed);
+  atomic_fetch_add_explicit(&publication->shard->counters.bytes_ingested, bytes,
+                            memory_order_relaxed);
   if (!live->unflushed_first) {
     live->unflushed_first = commit;
     live->unflushed_since = publication->now;

@@ -30,6 +30,7 @@ struct store_live {
   uint64_t unflushed_bytes; /* of memory parts and the open part */
   bool attention;           /* queued for a merge of memory parts */
   _Atomic bool no_history;  /* its settings were asked last when they said that none is kept */
+  _Atomic uint64_t bytes_ingested, bytes_flushed, bytes_merged; /* written for it; since opening */
   int64_t merge_not_before; /* monotonic ns; after a failed merge */
   /* Of who holds the shard's merge lock: what merges looked at before, and with which partitions.
    */

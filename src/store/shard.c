@@ -299,6 +299,9 @@ void store_shard_id(const struct store_shard *shard, uint8_t id[16]) {
 
 static int visit_figures(void *context, struct store_version *version) {
   struct store_figures *figures = context;
+  uint32_t depth = version->disk_count > figures->depth ? shard__depth(version, version->account)
+                                                        : version->disk_count;
+  if (depth > figures->depth) figures->depth = depth;
   for (uint32_t i = 0; i < version->disk_count; i++) {
     struct store_part_facts facts;
     store_part_facts(version->parts[i], &facts);
@@ -345,6 +348,7 @@ void store_shard_figures(struct store_shard *shard, struct store_figures *figure
       .groups = atomic_load(&counters->groups),
       .flushes = atomic_load(&counters->flushes),
       .merges = atomic_load(&counters->merges),
+      .bytes_ingested = atomic_load(&counters->bytes_ingested),
       .bytes_flushed = atomic_load(&counters->bytes_flushed),
       .bytes_merged_in = atomic_load(&counters->bytes_merged_in),
       .bytes_merged_out = atomic_load(&counters->bytes_merged_out),

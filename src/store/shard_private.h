@@ -52,7 +52,7 @@ enum {
 struct shard_counters {
   _Atomic uint64_t commits, rows, groups;
   _Atomic uint64_t flushes, merges, memory_merges;
-  _Atomic uint64_t bytes_flushed, bytes_merged_in, bytes_merged_out;
+  _Atomic uint64_t bytes_ingested, bytes_flushed, bytes_merged_in, bytes_merged_out;
   _Atomic uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
   _Atomic uint64_t parts_expired, rows_expired;
 };
@@ -299,6 +299,10 @@ int shard__manifest_append(struct store_shard *shard, const struct manifest_fact
 /* ---- merge.c ---- */
 /* One due merge of parts on disk. Takes merge_lock. */
 int shard__merge_due(struct store_shard *shard, bool *did, struct err *err);
+
+/* ---- amplification.c ---- */
+/* The most parts on disk of a version that lie over one key. */
+uint32_t shard__depth(const struct store_version *version, struct mem_account *account);
 
 /* ---- expire.c ---- */
 /* Moves the horizons of stores (0: of all) to where the layer above says; drops parts that lie

@@ -368,6 +368,8 @@ int store_work(struct store_shard *shard, bool *did, struct err *err);
 struct store_figures {
   uint64_t commits, rows, bytes_logged, syncs, groups;
   uint64_t flushes, merges, bytes_flushed, bytes_merged_in, bytes_merged_out;
+  uint64_t bytes_ingested; /* of commits' rows, packed: what write amplification is relative to */
+  uint64_t depth; /* read amplification: the most parts on disk of one store over one key */
   uint64_t memory_bytes, log_bytes, log_segments, part_bytes, parts, files;
   uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
   uint64_t parts_expired, rows_expired; /* dropped whole; what merges leave out is not counted */
@@ -383,6 +385,15 @@ struct store_figures {
   uint64_t parts_damaged; /* that are left out of answers now */
   uint64_t damaged_reads; /* scans that met a damaged part or left one out */
 };
+/* The same of one store: what was written for it since opening, and its parts now. */
+struct store_amplification {
+  uint64_t bytes_ingested, bytes_flushed, bytes_merged;
+  uint64_t parts, part_bytes;
+  uint32_t depth; /* the most parts over one key */
+};
+/* False: there is no such store. */
+bool store_amplification(struct store_shard *shard, uint64_t store,
+                         struct store_amplification *amplification);
 /* Counts since opening, and sizes now. */
 void store_shard_figures(struct store_shard *shard, struct store_figures *figures);
 

@@ -264,6 +264,40 @@ static void test_few_late_rows_rewrite_nothing_large(void **state) {
   world_destroy(world);
 }
 
+/* In order, day by day: every row is flushed once and merged a bounded number of times. */
+static void test_s5_write_amplification_is_bounded_and_told(void **state) {
+  (void)state;
+  struct world *world = world_create(9, 1000, 2000);
+  fixture_open(&world->fixture);
+  for (int64_t key = 0; key + 20 <= WORLD_KEYS; key += 20) {
+    for (uint64_t series = 1; series < WORLD_SERIES; series++)
+      world_put_noise(world, series, key, 20);
+    flush(&world->fixture, 0);
+    world_settle(world);
+  }
+  struct store_figures all = figures(&world->fixture);
+  struct store_amplification store;
+  assert_true(store_amplification(world->fixture.shard, WORLD_STORE, &store));
+  assert_false(store_amplification(world->fixture.shard, 77, &store));
+  assert_true(store_amplification(world->fixture.shard, WORLD_STORE, &store));
+  assert_int_equal(store.bytes_ingested, all.bytes_ingested);
+  assert_int_equal(store.bytes_flushed, all.bytes_flushed);
+  assert_int_equal(store.bytes_merged, all.bytes_merged_out);
+  assert_int_equal(store.parts, all.parts);
+  assert_int_equal(store.depth, all.depth);
+  assert_true(store.bytes_ingested > 4 * 3 * WORLD_KEYS);
+  /* 204 flushes; six and more parts at a time: some four levels. */
+  assert_true(store.bytes_merged < 5 * store.bytes_flushed);
+  assert_true(store.parts < 40);
+  assert_int_equal(store.depth, 1); /* nothing overlaps */
+  world_put(world, 1, 100, 10);
+  flush(&world->fixture, 0);
+  assert_true(store_amplification(world->fixture.shard, WORLD_STORE, &store));
+  assert_int_equal(store.depth, 2);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_key_is_in_its_partition),
@@ -274,6 +308,7 @@ int main(void) {
       cmocka_unit_test(test_s5_a_large_part_belongs_to_one_partition),
       cmocka_unit_test(test_late_rows_are_cut_off_when_they_are_flushed),
       cmocka_unit_test(test_few_late_rows_rewrite_nothing_large),
+      cmocka_unit_test(test_s5_write_amplification_is_bounded_and_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
