@@ -45,6 +45,12 @@ static const struct setting engine_settings[] = {
      "A table with unflushed rows older than this is flushed; 0: never by age."},
     {"storage.part_size_max", SETTING_SIZE, "512MiB", 1 << 20, INT64_C(1) << 40, NULL,
      "Parts at least this large are not merged again."},
+    {"storage.merge_from_minute", SETTING_INT, "0", 0, 1439, NULL,
+     "Minute of the day (UTC) from which parts are merged; equal to the next one: always."},
+    {"storage.merge_until_minute", SETTING_INT, "0", 0, 1439, NULL,
+     "Minute of the day (UTC) from which no merge begins any more."},
+    {"storage.flush_on_close", SETTING_BOOL, "false", 0, 0, NULL,
+     "Make parts of unflushed rows at the end, so that the next start has no log to read."},
     {"storage.backup_directory", SETTING_STRING, "", 0, 3000, NULL,
      "Where backups that are asked for through the server are made; empty: nowhere."},
     {"series.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
@@ -90,6 +96,11 @@ static void apply_settings(const struct api_options *options, struct table_engin
   engine->store.scans_max = (uint32_t)settings_number(settings, "storage.scans_max");
   engine->store.flush_age_ns = settings_number(settings, "storage.flush_age");
   engine->store.part_bytes_max = (uint64_t)settings_number(settings, "storage.part_size_max");
+  engine->store.merge_from_minute =
+      (uint32_t)settings_number(settings, "storage.merge_from_minute");
+  engine->store.merge_until_minute =
+      (uint32_t)settings_number(settings, "storage.merge_until_minute");
+  engine->store.flush_on_close = settings_bool(settings, "storage.flush_on_close");
   engine->series_cache_bytes_max = (uint64_t)settings_number(settings, "series.cache_size");
 }
 
