@@ -5,11 +5,6 @@
 
 #include "store/open_part.h"
 
-/* What is scanned: parts in commit order and, as the newest, at most one open part. All are
- * retained by the scan. Tombstones: each part's own tombstones apply to the rows of every listed
- * part whose commit_max is below the tombstone's commit; `tombstones` adds more of that kind (from
- * newer parts that are not listed). */
-
 /* For outputs: what has to stay besides the newest. */
 struct scan_keep {
   uint64_t settled;                /* rows of commits up to it fold; those above all stay */
@@ -21,6 +16,11 @@ struct scan_keep {
 bool store__may_be_older(const struct scan_keep *keep, const uint64_t *series, size_t series_count,
                          int64_t key_min, int64_t key_max);
 
+/* What is scanned: parts in commit order and, as the newest, at most one open part. All are
+ * retained by the scan. Tombstones: each part's own tombstones apply to the rows of every listed
+ * part whose commit_max is below the tombstone's commit, and inside a part that keeps history to
+ * rows of older commits; `tombstone_parts` adds more of the first kind (from newer parts that are
+ * not listed). */
 struct scan_input {
   enum store_policy policy;
   struct store_part *const *parts;
@@ -34,6 +34,7 @@ struct scan_input {
   struct store_part *const *tombstone_parts; /* further parts whose tombstones apply */
   size_t tombstone_part_count;
 };
+/* Opens a scan over an input, which it does not keep. Errors as store_scan_open. */
 int store__scan_create(const struct scan_input *input, const struct store_scan_spec *spec,
                        struct store_scan **scan, struct err *err);
 

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "store/scan.h"
 #include "store/scan_damage.h"
+#include "store/scan_deletions.h"
 #include "store/twins.h"
 
 enum {
@@ -55,27 +56,6 @@ struct scan_slot {
   struct column *columns;
   struct scan_rows keys_read, *columns_read;
   struct scan_rows needed; /* what the current chunk refers to */
-};
-
-/* A deletion: a tombstone that touches the scan's key range. */
-struct scan_deletion {
-  uint64_t commit;
-  int64_t key_min, key_max;
-  const uint64_t *series; /* NULL: all */
-  size_t series_count;
-};
-struct scan_box_tree; /* scan_deletions.c */
-
-/* Where deletions are asked for: series and keys, inclusive; those with indices [first, end). */
-struct scan_region {
-  uint64_t series_min, series_max;
-  int64_t key_min, key_max;
-  uint32_t first, end;
-};
-
-/* A stretch of keys that deletions take out of a run, inclusive. */
-struct scan_cut {
-  int64_t key_min, key_max;
 };
 
 /* One input. Its position: the block `at` and, when `exact`, rows [from, to) of run `run` in it,
@@ -298,21 +278,6 @@ bool scan__next_wanted(const struct store_scan *scan, uint64_t series, size_t *a
 /* First index in [from, to) whose key is not below (above) `key`; galloping from the front. */
 uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
 uint32_t scan__upper(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
-
-/* ---- scan_deletions.c ---- */
-/* Gathers the tombstones of all parts that touch the key range and are not above as_of and
- * `settled`.
- */
-int scan__gather_deletions(struct store_scan *scan, struct err *err);
-/* The first deletion of a commit above. */
-uint32_t scan__deletions_above(const struct store_scan *scan, uint64_t commit);
-/* Whether some deletion touches the region, or deletes all of it by itself. */
-bool scan__deletion_touches(struct store_scan *scan, const struct scan_region *region);
-bool scan__deletion_covers(struct store_scan *scan, const struct scan_region *region);
-/* Puts those that touch it into scan->hits, in no order; returns how many. */
-uint32_t scan__find_deletions(struct store_scan *scan, const struct scan_region *region);
-/* Sets source->cuts for the run at its position, which is of the current series. */
-int scan__find_cuts(struct store_scan *scan, struct scan_source *source, struct err *err);
 
 /* ---- scan_versions.c ---- */
 static inline bool scan__is_versioned(const struct scan_source *source) {

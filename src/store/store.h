@@ -60,8 +60,13 @@ enum store_form {
 enum {
   STORE_COLUMN_RESERVED = 0xffffff00, /* the first of them */
   STORE_COLUMN_PAYLOAD = 0xfffffffd,  /* BYTES: opaque data of a row, kept in frames (data.bin) */
-  STORE_COLUMN_COMMIT = 0xfffffffe,   /* UINT64: the commit that wrote the row; only with history */
-  STORE_COLUMN_MARK = 0xffffffff,     /* BOOL: true: the row (series, key) is deleted as of here */
+  STORE_COLUMN_COMMIT = 0xfffffffe,   /* UINT64: the commit that wrote the row, where it is known;
+                                         never written by callers */
+  /* BOOL. True: the row (series, key) is deleted as of this commit, whatever other columns say; a
+   * later write of it lives, and has nothing of what was before. Only where the newest wins: where
+   * every row stays there is not the row of a place. A commit has a place once, so it either marks
+   * or writes it. Marks never come out of scans. */
+  STORE_COLUMN_MARK = 0xffffffff,
 };
 
 enum { STORE_FILTERS_MAX = 64 };
@@ -77,8 +82,10 @@ struct store_settings {
   /* Says which rule the horizon follows: as long as it is the same the horizon never goes back,
    * over restarts too. */
   uint64_t horizon_rule;
-  uint64_t history_commits; /* newest-wins policies: superseded rows stay for so many commits */
-  uint32_t filter_count;    /* columns that get a Bloom filter (.tf) */
+  /* Newest-wins policies: rows that are superseded or deleted stay for so many commits (of the
+   * shard), so that they can be read as of them. */
+  uint64_t history_commits;
+  uint32_t filter_count; /* columns that get a Bloom filter (.tf) */
   uint32_t filters[STORE_FILTERS_MAX];
   double filter_false_positives; /* 0: 0.01 */
 };
@@ -287,8 +294,12 @@ struct store_scan_spec {
   uint32_t column_count;
   uint32_t
       head; /* not 0: the caller needs only the first `head` rows of each series; more may come */
-  uint32_t tail;  /* not 0: only the last `tail` rows of each series; more may come */
-  uint64_t as_of; /* not 0: rows as they were after this commit (needs history) */
+  uint32_t tail; /* not 0: only the last `tail` rows of each series; more may come */
+  /* Not 0: rows as they were after this commit (those whose keys have expired are gone at any). How
+   * far back: store_settings.history_commits; without history as far as nothing has been folded
+   * yet. ERR_HISTORY_GONE names the oldest commit that can be asked, ERR_OUT_OF_RANGE the newest.
+   */
+  uint64_t as_of;
   const struct store_filter *filter; /* NULL: none. Blocks without a row that passes are skipped;
                                         rows are not tested (store/predicate.h). Borrowed */
   struct mem_account *account;       /* what the scan holds */

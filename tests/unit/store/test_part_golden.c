@@ -55,6 +55,31 @@ static void long_rows(struct fixture *fixture) {
   }
 }
 
+/* Several rows of a place, with their commits and marks. */
+static void history_rows(struct fixture *fixture) {
+  fixture->options.policy = STORE_NEWEST_COLUMN;
+  fixture_column(fixture, 3, TYPE_INT64);
+  fixture_column(fixture, STORE_COLUMN_COMMIT, TYPE_UINT64);
+  fixture_column(fixture, STORE_COLUMN_MARK, TYPE_BOOL);
+  for (int64_t i = 0; i < 900; i++) {
+    bool behind = i % 3 > 0, mark = i % 3 == 1;
+    builder_append_u64(&fixture->series, 1 + (uint64_t)i / 300);
+    builder_append_i64(&fixture->keys, i / 3);
+    if (mark)
+      builder_append_null(&fixture->columns[0]);
+    else
+      builder_append_i64(&fixture->columns[0], i);
+    if (behind)
+      builder_append_u64(&fixture->columns[1], 11 + (uint64_t)i % 3);
+    else
+      builder_append_null(&fixture->columns[1]);
+    if (behind)
+      builder_append_bool(&fixture->columns[2], mark);
+    else
+      builder_append_null(&fixture->columns[2]);
+  }
+}
+
 static void no_rows(struct fixture *fixture) { (void)fixture; }
 
 enum { MANY = 4000 };
@@ -92,6 +117,10 @@ static const struct {
       .tombstones = tombstones,
       .tombstone_commits = commits,
       .tombstone_count = 3}},
+    {"v1_history.part",
+     history_rows,
+     CODEC_HOT,
+     {.commit_min = 10, .commit_max = 13, .has_history = true, .history_since = 11}},
     {"v1_tombstones.part",
      no_rows,
      CODEC_FAST,
@@ -139,6 +168,8 @@ static void check_ending(struct store_part *part, const struct part_ending *endi
   assert_int_equal(facts.commit_max, ending->commit_max);
   assert_int_equal(facts.id, 42 << 20 | 3);
   assert_int_equal(part_store(part), 7);
+  assert_int_equal(part_has_history(part), ending->has_history);
+  if (ending->has_history) assert_int_equal(part_history_since(part), ending->history_since);
   assert_int_equal(part_tombstones(part, &read, &read_commits), ending->tombstone_count);
   for (uint32_t i = 0; i < ending->tombstone_count; i++) {
     assert_int_equal(read_commits[i], commits[i]);

@@ -499,9 +499,9 @@ static void test_s4_s5_versions_in_any_order(void **state) {
   fixture_open(&fixture);
   uint64_t commit = atomic_load(&fixture.shard->commit);
   model_random_state = model_seed(20261120);
-  const char *text = getenv("NILO_TEST_ROUNDS");
-  int rounds = text ? atoi(text) : 60;
-  for (int round = 0; round < rounds; round++)
+  const char *text = getenv("NILO_TEST_ROUNDS"); /* for long runs by hand */
+  long rounds = text ? strtol(text, NULL, 10) : 60;
+  for (long round = 0; round < rounds; round++)
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
       for (enum store_policy policy = STORE_KEEP_ALL; policy <= STORE_NEWEST_ROW; policy++) {
         if (getenv("NILO_TEST_TRACE"))
