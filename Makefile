@@ -25,7 +25,7 @@ asan: ## the same tests under the address and undefined behaviour sanitizers
 tsan: ## the same tests under the thread sanitizer
 	@tools/test.sh tsan
 
-coverage: ## the same tests, then build/coverage/report.txt
+coverage: ## the same tests, then build/coverage/report.txt; fails below 90 % of store/
 	@tools/test.sh coverage
 
 lint: ## every check that is not a test
