@@ -25,4 +25,19 @@ struct scan_guard {
   struct store_scan_figures before; /* of what was given up */
 };
 
+/* ---- scan_open.c ---- */
+/* As store_scan_next and store_scan_figures, but damage is an error. */
+int scan__next(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
+/* What has been done, the blocks that are held included. */
+void scan__figures(const struct store_scan *scan, struct store_scan_figures *figures);
+
+/* ---- scan_damage.c ---- */
+/* Opens a scan over what is whole of the input, which goes on when more of it turns out not to be.
+ */
+int scan__open_guarded(struct store_shard *shard, const struct scan_input *input,
+                       const struct store_scan_spec *spec, struct store_scan **scan,
+                       struct err *err);
+/* Gives the scan's place among those that may be open back. */
+void scan__guard_end(struct store_scan *scan);
+
 #endif

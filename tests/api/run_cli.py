@@ -524,13 +524,18 @@ class Directories(Case):
         return part
 
     def test_damaged_block(self):
-        """The query says where; what does not touch the block is answered."""
+        """The query warns, says where, and answers with the rest; so does /health from then on."""
         part = self.damage(lambda size: size // 3)
         with nilo_server.Server(folder=str(self.folder)) as server:
             err = self.nilo("query", "--server", server.url, "--db", "nile",
-                            "SELECT * FROM nilometer; SHOW FIELD KEYS", status=1)[1]
-            self.assertIn("damaged", err)
+                            "SELECT * FROM nilometer; SHOW FIELD KEYS")[1]
+            self.assertIn("warning: 1 damaged part is left out", err)
             self.assertIn(part.name, err)
+            with self.assertRaises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(server.url + "/health")
+            checks = json.loads(raised.exception.read())["checks"]
+            raised.exception.close()
+            self.assertEqual([check["name"] for check in checks], ["damaged_part"])
             self.assertEqual(server.stop(), 0)
             self.assertIn(part.name, server.log_text())
 
@@ -541,7 +546,7 @@ class Directories(Case):
             with self.assertRaises(urllib.error.HTTPError) as raised:
                 urllib.request.urlopen(server.url + "/health")
             self.assertEqual(raised.exception.code, 503)
-            self.assertIn("1 parts are quarantined", json.loads(raised.exception.read())["message"])
+            self.assertIn("a part is damaged", json.loads(raised.exception.read())["message"])
             raised.exception.close()
             self.assertIn(part.name, server.log_text())
             self.assertEqual(server.stop(), 0)
