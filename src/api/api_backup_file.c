@@ -168,7 +168,6 @@ static void write_files(struct json_writer *json, const struct backup *backup) {
 /* The checksum stands last and is of all bytes before its line. */
 static void write_text(const struct backup *backup, struct buffer *out) {
   struct json_writer json;
-  char digest[BACKUP_DIGEST_TEXT + 1];
   json_writer_init(&json, out, true);
   json_begin_object(&json);
   json_key(&json, STR("nilo_backup"));
@@ -183,11 +182,7 @@ static void write_text(const struct backup *backup, struct buffer *out) {
   member(&json, "to", backup->to);
   member(&json, "previous", backup->previous);
   write_files(&json, backup);
-  if (out->failed) return;
-  digest_text(XXH3_128bits(out->data, out->size), digest);
-  member(&json, "checksum", str_from(digest));
-  json_end_object(&json);
-  buffer_append_byte(out, '\n');
+  if (!out->failed) api__backup_seal(out);
 }
 
 int api__backup_write(struct os *os, struct mem_account *account, const char *directory,
@@ -334,11 +329,35 @@ static bool checksum_holds(struct str text) {
   return !memcmp(text.data + text.size - size, end, size);
 }
 
+int api__backup_parse(struct backup *backup, struct str text, struct err *err) {
+  struct json_reader reader;
+  struct err cause;
+  uint64_t version = 0;
+  err_reset(&cause);
+  if (!checksum_holds(text)) return bad("", "its checksum does not hold", err);
+  json_reader_init(&reader, text, &backup->arena, 0);
+  int code = read_members(&reader, backup, &version, &cause);
+  if (code == ERR_NO_MEMORY || code == ERR_MEMORY_LIMIT) {
+    if (err) *err = cause;
+    return code;
+  }
+  if (code) return bad("", cause.message, err);
+  if (version == BACKUP_VERSION) return ERR_OK;
+  return err_set(err, ERR_BAD_VERSION, "a backup of version %llu: this program reads version %d",
+                 (unsigned long long)version, BACKUP_VERSION);
+}
+
+void api__backup_seal(struct buffer *text) {
+  char digest[BACKUP_DIGEST_TEXT + 1];
+  digest_text(XXH3_128bits(text->data, text->size), digest);
+  buffer_printf(text, ",\n    \"checksum\": \"%s\"\n}\n", digest);
+}
+
 int api__backup_read(struct os *os, struct mem_account *account, const char *directory,
                      struct backup *backup, struct err *err) {
   char path[4096];
   struct os_file *file = NULL;
-  uint64_t size = 0, version = 0;
+  uint64_t size = 0;
   *backup = (struct backup){.count = 0};
   arena_init(&backup->arena, account, 64 << 10);
   snprintf(path, sizeof path, "%s/" BACKUP_NAME, directory);
@@ -355,22 +374,10 @@ int api__backup_read(struct os *os, struct mem_account *account, const char *dir
   if (!code) code = os_file_read_exact(file, 0, bytes, (size_t)size, err);
   os_file_close(file);
   if (code) return code;
-  bytes[size] = 0; /* numbers are read up to it */
-  struct str text = str_of(bytes, (size_t)size);
-  if (!checksum_holds(text)) return bad(path, "its checksum does not hold", err);
-  struct json_reader reader;
-  struct err cause;
-  err_reset(&cause);
-  json_reader_init(&reader, text, &backup->arena, 0);
-  code = read_members(&reader, backup, &version, &cause);
-  if (code == ERR_NO_MEMORY || code == ERR_MEMORY_LIMIT) {
-    if (err) *err = cause;
-    return code;
-  }
-  if (code) return bad(path, cause.message, err);
-  if (version == BACKUP_VERSION) return ERR_OK;
-  return err_set(err, ERR_BAD_VERSION, "a backup of version %llu: this program reads version %d",
-                 (unsigned long long)version, BACKUP_VERSION);
+  bytes[size] = 0;
+  code = api__backup_parse(backup, str_of(bytes, (size_t)size), err);
+  if (code) err_detail(err, "%s", path);
+  return code;
 }
 
 /* ---- giving up ---- */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/str.h"
 
+struct buffer;
 struct err;
 struct os;
 
@@ -31,6 +32,10 @@ void api__backup_deinit(struct backup *backup);
  * ERR_CORRUPTION, ERR_BAD_VERSION. Deinit it also after an error. */
 int api__backup_read(struct os *os, struct mem_account *account, const char *directory,
                      struct backup *backup, struct err *err);
+/* The same of its bytes, which must be followed by one more, a zero; `backup` has its arena. */
+int api__backup_parse(struct backup *backup, struct str text, struct err *err);
+/* Appends the last member, which is the checksum of what stands there, and the end. */
+void api__backup_seal(struct buffer *text);
 /* Writes it, synced, under its name at last. */
 int api__backup_write(struct os *os, struct mem_account *account, const char *directory,
                       const struct backup *backup, struct err *err);

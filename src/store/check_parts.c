@@ -49,6 +49,7 @@ static void tell(struct check *check, const struct store_finding *finding) {
 
 void check__found(struct check *check, const struct err *err) {
   struct store_finding finding;
+  check->last = *err;
   store_finding_of(err, check->directory, &finding);
   tell(check, &finding);
 }

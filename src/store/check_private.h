@@ -12,7 +12,8 @@ struct check {
   const struct store_check_options *options;
   const char *directory;
   struct store_check_figures *figures;
-  uint64_t total; /* bytes that there are to look at, about */
+  uint64_t total;  /* bytes that there are to look at, about */
+  struct err last; /* the last thing that was found */
 };
 
 /* Reports an error, or a sentence about a file below the directory. `offset` -1: none. */

@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "store/check_private.h"
+#include "store/damage.h"
+#include "store/part_private.h"
 #include "store/shard_private.h"
 
 struct shard_check {
   struct check check;
+  struct store_shard *shard;
   struct check_order order;
   struct err *err;
 };
@@ -31,6 +34,9 @@ static int check_version(void *context, struct store_version *version) {
   for (uint32_t i = 0; i < version->part_count && !code; i++) {
     code = check__part_order(&shard->check, &shard->order, version->parts[i], shard->err);
     if (!code) code = check__part(&shard->check, version->parts[i], shard->err);
+    /* Answers leave it out from now on, and say so. */
+    if (i < version->disk_count && atomic_load(&version->parts[i]->damaged))
+      damage__report(shard->shard, version->parts[i], &shard->check.last);
   }
   u64_table_deinit(&shard->order.ends);
   return code;
@@ -74,6 +80,7 @@ int store_check_shard(struct store_shard *shard, const struct store_check_option
   *figures = (struct store_check_figures){0};
   struct shard_check check = {
       .check = {.options = options, .directory = shard->options.path, .figures = figures},
+      .shard = shard,
       .err = err};
   int code = store_snapshot_acquire(shard, &snapshot, err);
   if (code) return code;
