@@ -24,6 +24,7 @@ struct partition_span {
   uint64_t first, last;
 };
 
+/* The number of the partition that holds a key. */
 uint64_t partition_of(const struct partitions *partitions, int64_t key);
 /* The keys of partitions first to last. */
 struct key_range partition_keys(const struct partitions *partitions, struct partition_span span);
@@ -52,9 +53,11 @@ struct partition_weights {
   struct u64_table table; /* partition >> level -> bytes */
   unsigned level;
 };
+/* Nothing is counted yet. Pair with partition_weights_deinit. */
 void partition_weights_init(struct partition_weights *weights, const struct partitions *partitions,
                             struct mem_account *account);
 void partition_weights_deinit(struct partition_weights *weights);
+/* Counts bytes of one partition. ERR_MEMORY_LIMIT. */
 int partition_weights_add(struct partition_weights *weights, uint64_t partition, uint64_t bytes,
                           struct err *err);
 /* Adds the rows of a part. Blocks that span partitions are read for their keys, others are not

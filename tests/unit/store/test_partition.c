@@ -298,6 +298,42 @@ static void test_s5_write_amplification_is_bounded_and_told(void **state) {
   world_destroy(world);
 }
 
+static enum os_sim_verdict count_call(void *context, const struct os_sim_event *event, int *code) {
+  uint64_t *calls = context;
+  (void)code;
+  if (strstr(event->path, ".part")) {
+    calls[0] += !strcmp(event->call, "open");
+    calls[1] += !strcmp(event->call, "read");
+    calls[2]++;
+  }
+  return OS_SIM_GO;
+}
+
+/* Opening reads a part's tail and nothing else, however many parts there are. */
+static void test_opening_costs_a_few_calls_per_part(void **state) {
+  (void)state;
+  struct world *world = world_create(10, 1000, 2000);
+  fixture_open(&world->fixture);
+  enum { PARTS = 300 };
+  for (int64_t i = 0; i < PARTS; i++) {
+    world_put(world, 1 + (uint64_t)i % 3, i * 10, 12);
+    flush(&world->fixture, 0);
+  }
+  fixture_close(&world->fixture);
+  uint64_t calls[3] = {0};
+  os_sim_watch(world->fixture.os, count_call, calls);
+  fixture_open(&world->fixture);
+  os_sim_watch(world->fixture.os, NULL, NULL);
+  assert_int_equal(figures(&world->fixture).parts, PARTS);
+  assert_true(calls[0] >= PARTS && calls[0] <= 2 * PARTS);
+  assert_true(calls[1] >= PARTS && calls[1] <= 2 * PARTS);
+  assert_true(calls[2] <= 6 * PARTS);
+  /* So is the memory: tails are parsed, blocks are not there before somebody asks. */
+  assert_true(mem_account_used(&world->fixture.account) < PARTS * 2048 + (1 << 20));
+  world_check_rows(world);
+  world_destroy(world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_key_is_in_its_partition),
@@ -309,6 +345,7 @@ int main(void) {
       cmocka_unit_test(test_late_rows_are_cut_off_when_they_are_flushed),
       cmocka_unit_test(test_few_late_rows_rewrite_nothing_large),
       cmocka_unit_test(test_s5_write_amplification_is_bounded_and_told),
+      cmocka_unit_test(test_opening_costs_a_few_calls_per_part),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
