@@ -26,8 +26,7 @@
 #include "wire/gzip.h"
 
 #ifdef __SANITIZE_THREAD__
-/* A socket that moves between loops through libuv looks like two unrelated uses of one descriptor.
- */
+/* A socket that moves between loops looks like two unrelated uses of one descriptor. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) { return "called_from_lib:libuv.so\n"; }
 #endif
