@@ -30,6 +30,7 @@ struct part_filter_entry {
 _Static_assert(sizeof(struct part_filter_entry) == 16, "stored");
 
 /* ---- one filter ---- */
+/* The hash of a number (its bits; booleans 0 or 1), and of a text. */
 uint64_t part_filter_hash_number(struct type type, uint64_t bits);
 uint64_t part_filter_hash_text(struct str text);
 /* Words for so many distinct values. `false_positives` between 0 and 1. */
