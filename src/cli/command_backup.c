@@ -96,10 +96,10 @@ const struct cli_command cli_backup = {
     "backup",
     "--to TARGET [DIR | --data DIR | --server URL] [WHAT …]",
     "Makes a backup of a directory, or of what is named.",
-    "Files are linked where they can be, else copied; the directory goes on working. A server "
-    "writes\n"
-    "below its storage.backup_directory. Only with backup.json in it is a backup finished. Exit\n"
-    "status: 0 done, 1 failed, 2 used wrongly.",
+    "Files are linked where they can be, else copied; the directory goes on\n"
+    "working. A server writes below its storage.backup_directory. Only with\n"
+    "backup.json in it is a backup finished. Exit status: 0 done, 1 failed, 2 used\n"
+    "wrongly.",
     backup_options,
     true,
     run_backup};
@@ -143,10 +143,10 @@ const struct cli_command cli_restore = {
     "restore",
     "BACKUP [OLDER …] --to DIR [--database NAME]",
     "Makes a directory out of a backup.",
-    "Every file is compared with its digest before anything is written, and the new directory is\n"
-    "checked before it gets its name. The backups that an incremental one builds on are found "
-    "where\n"
-    "they were, beside it, or named behind it. Exit status: 0 done, 1 failed, 2 used wrongly.",
+    "Every file is compared with its digest before anything is written, and the new\n"
+    "directory is checked before it gets its name. The backups that an incremental\n"
+    "one builds on are found where they were, beside it, or named behind it. Exit\n"
+    "status: 0 done, 1 failed, 2 used wrongly.",
     restore_options,
     true,
     run_restore};

@@ -45,10 +45,9 @@ const struct cli_command cli_check = {
     "check",
     "[DIR | --data DIR | --server URL] [--json]",
     "Checks every checksum and invariant of a directory.",
-    "Reads all of it and changes nothing; goes on behind what it finds and tells file, offset, "
-    "what\n"
-    "is wrong and what to do. Exit status: 0 all is well (notes are no fault), 1 something is\n"
-    "damaged or the check failed, 2 used wrongly.",
+    "Reads all of it and changes nothing; goes on behind what it finds and tells\n"
+    "file, offset, what is wrong and what to do. Exit status: 0 all is well (notes\n"
+    "are no fault), 1 something is damaged or the check failed, 2 used wrongly.",
     check_options,
     true,
     run_check};
@@ -106,11 +105,11 @@ static int run_compact(struct cli *cli) {
 
 const struct cli_command cli_compact = {
     "compact",
-    "[DIR | --data DIR | --server URL] [--database NAME [--table NAME]]",
+    "[DIR | --server URL] [--database NAME [--table NAME]]",
     "Flushes and merges parts as far as the policy allows.",
-    "Rows and answers stay as they are; files become fewer and smaller. Needs as much free disk "
-    "as\n"
-    "the largest table takes. Exit status: 0 done, 1 failed, 2 used wrongly.",
+    "Rows and answers stay as they are; files become fewer and smaller. Needs as\n"
+    "much free disk as the largest table takes. Exit status: 0 done, 1 failed, 2\n"
+    "used wrongly.",
     compact_options,
     true,
     run_compact};

@@ -15,10 +15,10 @@ static const struct cli_option options[] = {
     {"server", "URL", "delete in a running server"},
     {"database", "NAME", "of this database (needed)"},
     {"table", "NAME", "of this table; without it of every table"},
-    {"from", "TIME", "rows at or after: 2026-01-31T08:00:00Z, or ns since 1970"},
+    {"from", "TIME", "rows at or after: 2026-01-31T08:00:00Z, or ns"},
     {"to", "TIME", "rows before"},
     {"partition", "DAY", "rows of a day: 2026-01-31 (UTC)"},
-    {"where", "CONDITION", "rows of these series: \"host = 'a' AND rack =~ /^b/\""},
+    {"where", "CONDITION", "these series: \"host = 'a' AND rack =~ /^b/\""},
     {"all", NULL, "without any of these: the whole database"},
     {"dry-run", NULL, "say what would go, delete nothing"},
     {"yes", NULL, "do not ask"},
@@ -175,12 +175,31 @@ static bool confirmed(void) {
   return answer[0] == 'y' || answer[0] == 'Y';
 }
 
+/* A condition is one expression: a semicolon outside of quotes would end the statement and begin
+ * another. */
+static bool is_one_condition(const char *text) {
+  char quote = 0;
+  for (; *text; text++) {
+    if (*text == '\\' && text[1])
+      text++;
+    else if (quote)
+      quote = *text == quote ? 0 : quote;
+    else if (*text == '\'' || *text == '"')
+      quote = *text;
+    else if (*text == ';')
+      return false;
+  }
+  return !quote;
+}
+
 static int check_usage(const struct deletion *deletion) {
   bool nothing =
       !deletion->table && !deletion->where && !deletion->partition && !has_times(deletion);
   if (!deletion->database) return cli_usage("--database NAME is needed");
   if (deletion->partition && (deletion->from || deletion->to))
     return cli_usage("give --partition, or --from and --to");
+  if (deletion->where && !is_one_condition(deletion->where))
+    return cli_usage("--where takes one condition: %s", deletion->where);
   if (nothing && !deletion->all)
     return cli_usage("nothing says what is to go: name --table, --from, --to, --partition or "
                      "--where, or --all for the whole database");
@@ -256,13 +275,11 @@ static int run(struct cli *cli) {
 
 const struct cli_command cli_delete = {
     "delete",
-    "[DIR | --data DIR | --server URL] --database NAME [WHAT …] [--yes]",
+    "[DIR | --server URL] --database NAME [WHAT …] [--yes]",
     "Deletes rows by time and tags, a table, or a database.",
-    "Conditions add up. The same as the statements DELETE and DROP of InfluxQL. Counts are of "
-    "values\n"
-    "of the fullest field, so rows may be more. Exit status: 0 done (or declined), 1 failed, 2 "
-    "used\n"
-    "wrongly.",
+    "Conditions add up. The same as the statements DELETE and DROP of InfluxQL.\n"
+    "Counts are of values of the fullest field, so rows may be more. Exit status: 0\n"
+    "done (or declined), 1 failed, 2 used wrongly.",
     options,
     true,
     run};

@@ -107,9 +107,9 @@ const struct cli_command cli_inspect = {
     "inspect",
     "[DIR | --data DIR | --server URL] [VIEW] [--json]",
     "Shows what a directory holds: tables, parts, log.",
-    "Views: overview (the default), stores, parts, blocks (with columns and their encodings), "
-    "log,\n"
-    "series, snapshots. Reads only. Exit status: 0 done, 1 failed, 2 used wrongly.",
+    "Views: overview (the default), stores, parts, blocks (with columns and their\n"
+    "encodings), log, series, snapshots. Reads only. Exit status: 0 done, 1 failed,\n"
+    "2 used wrongly.",
     inspect_options,
     true,
     run_inspect};

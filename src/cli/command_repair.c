@@ -47,10 +47,10 @@ const struct cli_command cli_repair = {
     "repair",
     "[DIR | --data DIR] [--dry-run]",
     "Mends a damaged directory as far as that can be.",
-    "A lost manifest is made anew from the parts, a damaged part is written anew with all that is\n"
-    "whole in it; what was damaged is kept in quarantine/. Says exactly what could not be saved.\n"
-    "Make a copy of the directory first. Exit status: 0 nothing is lost, 1 something is (or it\n"
-    "failed), 2 used wrongly.",
+    "A lost manifest is made anew from the parts, a damaged part is written anew\n"
+    "with all that is whole in it; what was damaged is kept in quarantine/. Says\n"
+    "exactly what could not be saved. Make a copy of the directory first. Exit\n"
+    "status: 0 nothing is lost, 1 something is (or it failed), 2 used wrongly.",
     repair_options,
     true,
     run_repair};
@@ -59,7 +59,7 @@ const struct cli_command cli_repair = {
 
 static const struct cli_option index_options[] = {
     {"data", "DIR", "the directory; default ./nilo-data"},
-    {"all", NULL, "every part, not only those whose section is damaged"},
+    {"all", NULL, "every part, not only damaged ones"},
     {"dry-run", NULL, "say what would be done, change nothing"},
     {"json", NULL, "one JSON object a line"},
     {NULL, NULL, NULL},
@@ -85,9 +85,10 @@ const struct cli_command cli_index = {
     "index",
     "rebuild [DIR | --data DIR] [--all] [--dry-run]",
     "Makes the series sections of parts anew.",
-    "From the tag sets that other parts, whole chunks of the damaged sections, and the log still\n"
-    "tell. Rows of a series that nothing tells of are left out (they stay in quarantine/) and\n"
-    "counted. Exit status: 0 nothing is lost, 1 something is (or it failed), 2 used wrongly.",
+    "From the tag sets that other parts, whole chunks of the damaged sections, and\n"
+    "the log still tell. Rows of a series that nothing tells of are left out (they\n"
+    "stay in quarantine/) and counted. Exit status: 0 nothing is lost, 1 something\n"
+    "is (or it failed), 2 used wrongly.",
     index_options,
     true,
     run_index};

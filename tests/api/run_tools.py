@@ -369,6 +369,8 @@ class Delete(Case):
                 ((), "--database NAME is needed"),
                 (("--database", "d", "--table", "cpu"), "no terminal to ask on"),
                 (("--database", "d", "--table", "cpu", "--all"), "stands alone"),
+                (("--database", "d", "--where", "host = 'a'); DROP DATABASE d; SELECT (1"),
+                 "one condition"),
                 (("--database", "d", "--partition", "x", "--from", "y"), "--partition, or")):
             self.assertIn(text, self.nilo("delete", self.data, *arguments, status=2)[1])
         err = self.nilo("delete", self.data, "--database", "d", "--table", "cpu", "--where",
