@@ -46,25 +46,27 @@ static bool inside(const struct image *image, uint64_t offset, uint64_t size) {
   return offset <= image->size && size <= image->size - offset;
 }
 
-static struct part_section *find(struct image *image, unsigned kind, uint32_t column) {
+/* A copy: sealing may write over the section directory, if that lies where it should not. */
+static bool find(const struct image *image, unsigned kind, uint32_t column,
+                 struct part_section *found) {
   for (uint32_t i = 0; i < image->section_count; i++) {
-    struct part_section *section = &image->sections[i];
-    if (section->kind == kind && section->column == column &&
-        inside(image, section->offset, section->size))
-      return section;
+    *found = image->sections[i];
+    if (found->kind == kind && found->column == column && inside(image, found->offset, found->size))
+      return true;
   }
-  return NULL;
+  return false;
 }
 
 static void seal_blocks(struct image *image, uint8_t *records, const struct part_chunk *chunk) {
-  const struct part_section *keys = find(image, PART_KEYS, 0);
+  struct part_section keys;
+  if (!find(image, PART_KEYS, 0, &keys)) return;
   struct reader reader = reader_of(records, chunk->size);
   struct part_primary record, previous;
   uint64_t place = chunk->place;
-  for (uint32_t i = 0; keys && i < BLOCKS_MAX; i++) {
+  for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
     if (!part_primary_read(&reader, i ? &previous : NULL, &record)) return;
-    if (place > keys->size || record.size > keys->size - place) return;
-    uint8_t *end = records + (reader.at - records), *unit = image->bytes + keys->offset + place;
+    if (place > keys.size || record.size > keys.size - place) return;
+    uint8_t *end = records + (reader.at - records), *unit = image->bytes + keys.offset + place;
     store_u64(end - 8, checksum64(unit + record.runs_size, record.keys_size));
     if (record.runs > 1) store_u64(end - 16, checksum64(unit, record.runs_size));
     place += record.size;
@@ -74,10 +76,10 @@ static void seal_blocks(struct image *image, uint8_t *records, const struct part
 
 static void seal_column(struct image *image, uint8_t *records, const struct part_chunk *chunk,
                         uint32_t column) {
-  const struct part_section *values = find(image, part_values_kind(column), column);
-  const struct part_section *meta = find(image, PART_META, 0);
-  if (!values || !meta) return;
-  struct type type = seal_type_of(image->bytes + meta->offset, meta->size, column);
+  struct part_section values, meta;
+  if (!find(image, part_values_kind(column), column, &values) || !find(image, PART_META, 0, &meta))
+    return;
+  struct type type = seal_type_of(image->bytes + meta.offset, meta.size, column);
   struct reader reader = reader_of(records, chunk->size);
   struct part_record_block said = {.rows = UINT32_MAX};
   for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
@@ -85,33 +87,34 @@ static void seal_column(struct image *image, uint8_t *records, const struct part
     struct reader start = reader;
     if (!part_record_skip(&reader, type)) return;
     if (!part_record_read(&start, type, &said, false, &record) || record.size == 0) continue;
-    if (record.place > values->size || record.size > values->size - record.place) continue;
+    if (record.place > values.size || record.size > values.size - record.place) continue;
     uint8_t *end = records + (start.at - records);
-    store_u64(end - 8, seal_unit(image->bytes + values->offset + record.place, &record));
+    store_u64(end - 8, seal_unit(image->bytes + values.offset + record.place, &record));
   }
 }
 
-static void seal_section(struct image *image, struct part_section *section) {
-  if (!inside(image, section->offset, section->size)) return;
-  uint8_t *bytes = image->bytes + section->offset;
-  if (section->form == PART_WHOLE) section->checksum = checksum64(bytes, section->size);
-  for (uint64_t at = 0; section->form == PART_CHUNKED && at < section->size;) {
+static void seal_section(struct image *image, uint32_t index) {
+  const struct part_section section = image->sections[index];
+  if (!inside(image, section.offset, section.size)) return;
+  uint8_t *bytes = image->bytes + section.offset;
+  if (section.form == PART_WHOLE) image->sections[index].checksum = checksum64(bytes, section.size);
+  for (uint64_t at = 0; section.form == PART_CHUNKED && at < section.size;) {
     struct part_chunk chunk;
-    if (section->size - at < sizeof chunk) return;
+    if (section.size - at < sizeof chunk) return;
     memcpy(&chunk, bytes + at, sizeof chunk);
-    if (chunk.size > section->size - at - sizeof chunk) return;
-    if (section->kind == PART_PRIMARY) seal_blocks(image, bytes + at + sizeof chunk, &chunk);
-    if (section->kind == PART_COLUMN)
-      seal_column(image, bytes + at + sizeof chunk, &chunk, section->column);
+    if (chunk.size > section.size - at - sizeof chunk) return;
+    if (section.kind == PART_PRIMARY) seal_blocks(image, bytes + at + sizeof chunk, &chunk);
+    if (section.kind == PART_COLUMN)
+      seal_column(image, bytes + at + sizeof chunk, &chunk, section.column);
     store_u64(bytes + at, checksum64(bytes + at + 8, sizeof chunk - 8 + chunk.size));
     at += part_align(sizeof chunk + chunk.size);
   }
 }
 
 static void set_layout(struct image *image, enum part_layout layout) {
-  const struct part_section *meta = find(image, PART_META, 0);
-  if (meta && meta->size >= PART_META_SIZE_MIN)
-    store_u32(image->bytes + meta->offset + offsetof(struct part_meta, layout), layout);
+  struct part_section meta;
+  if (find(image, PART_META, 0, &meta) && meta.size >= PART_META_SIZE_MIN)
+    store_u32(image->bytes + meta.offset + offsetof(struct part_meta, layout), layout);
 }
 
 /* ---- files ---- */
@@ -222,7 +225,7 @@ static void run_input(void *context) {
   if (whole && input->mode % 3) {
     set_layout(image, cut ? PART_WIDE : PART_COMPACT);
     for (uint32_t i = 0; i < image->section_count && input->mode % 3 == 2; i++)
-      seal_section(image, &image->sections[i]);
+      seal_section(image, i);
     seal_end(image->bytes, image->size);
   }
   if (os_dir_create(os, "/0000000000000001", NULL)) abort();
