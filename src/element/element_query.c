@@ -579,13 +579,12 @@ static int fill_list(struct nilo_store_cursor *cursor, struct str bytes,
 }
 
 /* The value of a row; strings are borrowed from the held rows. */
-static int fill_value(struct nilo_store_cursor *cursor, const struct element_known *tag,
+static int fill_value(struct nilo_store_cursor *cursor, enum nilo_store_type type,
                       const struct column *column, uint32_t row, struct nilo_store_value *value,
                       struct err *err) {
-  *value = (struct nilo_store_value){0};
-  if (column->type.physical != tag->type.physical || !column_is_valid(column, row)) return ERR_OK;
-  value->type = element_tag_type(tag->type);
-  switch (value->type) {
+  if (!column_is_valid(column, row)) return ERR_OK;
+  value->type = type;
+  switch (type) {
   case NILO_STORE_STRING:
   case NILO_STORE_BYTES: {
     struct str text = column_str(column, row);
@@ -657,10 +656,13 @@ static int describe_rows(struct nilo_store_cursor *cursor, const uint32_t *rows,
   int code = ERR_OK;
   for (size_t t = 0; t < cursor->tag_count; t++) {
     if (cursor->tag_columns[t] == UINT32_MAX) continue;
+    struct type type = cursor->tags[t].type;
     struct column column = builder_view(&held->columns[cursor->tag_columns[t]]);
+    if (column.type.physical != type.physical) continue; /* null in every row */
+    enum nilo_store_type tag_type = element_tag_type(type);
     for (uint32_t i = 0; i < count && !code; i++)
-      code = fill_value(cursor, &cursor->tags[t], &column, rows[i],
-                        &values[i * cursor->tag_count + t], err);
+      code =
+          fill_value(cursor, tag_type, &column, rows[i], &values[i * cursor->tag_count + t], err);
   }
   *answer = (struct nilo_store_answer){.rows = count,
                                        .series = series,
