@@ -334,6 +334,14 @@ static int write_end(struct salvage *salvage, uint64_t *size) {
   return code;
 }
 
+/* Columns that had filters get them again: they follow from the values. */
+static void list_filters(const struct store_part *part, struct store_settings *settings) {
+  *settings = (struct store_settings){.filter_count = 0};
+  for (uint32_t i = 0; i < part->meta.column_count; i++)
+    if (part->columns[i].filter.size && settings->filter_count < STORE_FILTERS_MAX)
+      settings->filters[settings->filter_count++] = part->column_ids[i];
+}
+
 static int write_part(struct salvage *salvage, struct os_file *file, uint64_t id, uint64_t *size) {
   struct store_part *part = salvage->part;
   struct part_writer_options options = {.store = salvage->suspect->store,
@@ -342,13 +350,19 @@ static int write_part(struct salvage *salvage, struct os_file *file, uint64_t id
                                         .id = id,
                                         .partition_width = part->meta.partition_width,
                                         .partition_start = part->meta.partition_start};
+  struct mem_account *account = salvage->repair->options->account;
+  struct store_settings settings;
+  struct part_filters filters;
   memcpy(options.shard, salvage->repair->manifest.shard, sizeof options.shard);
-  int code = part_writer_create(&options, salvage->repair->options->account, file, 0,
-                                &salvage->writer, salvage->err);
+  list_filters(part, &settings);
+  int code = part_filters_init(&filters, &settings, account, salvage->err);
+  if (filters.observer.values) options.observer = &filters.observer;
+  if (!code) code = part_writer_create(&options, account, file, 0, &salvage->writer, salvage->err);
   for (uint32_t block = 0; block < part->meta.blocks && !code; block++)
     code = take_block(salvage, block);
   if (!code) code = write_end(salvage, size);
   part_writer_destroy(salvage->writer);
+  part_filters_deinit(&filters);
   return code;
 }
 

@@ -168,6 +168,45 @@ static void test_r5_every_bit_of_a_part(void **state) {
   }
 }
 
+/* ---- filters follow from the values ---- */
+
+static void want_filter(void *context, uint64_t store, struct store_settings *settings) {
+  (void)context;
+  (void)store;
+  settings->filter_count = 1;
+  settings->filters[0] = VALUE_COLUMN;
+}
+
+static void test_r5_filters(void **state) {
+  (void)state;
+  static const struct store_hooks hooks = {.settings = want_filter};
+  struct fixture fixture;
+  struct told told;
+  struct store_repair_figures figures;
+  fixture_init(&fixture, 1);
+  fill(&fixture);
+  char path[128];
+  struct names plain = names_of(&fixture, "/shard/parts");
+  snprintf(path, sizeof path, "/shard/parts/%s", plain.list[plain.count - 1]);
+  uint64_t without = size_of(&fixture, path);
+  fixture_deinit(&fixture);
+  fixture_init(&fixture, 1);
+  fixture.options.hooks = &hooks;
+  fill(&fixture);
+  uint64_t with = size_of(&fixture, path);
+  assert_true(with > without + 4096);
+  change(&fixture, path, with / 2, 2, 0x81); /* the filters are most of the part */
+  repair(&fixture, &told, &figures);
+  assert_int_equal(figures.parts_rewritten, 1);
+  assert_int_equal(figures.rows_lost + figures.values_lost, 0);
+  expect_clean(&fixture);
+  expect_all(&fixture);
+  struct names after = names_of(&fixture, "/shard/parts");
+  snprintf(path, sizeof path, "/shard/parts/%s", after.list[after.count - 1]);
+  assert_int_equal(size_of(&fixture, path), with);
+  fixture_deinit(&fixture);
+}
+
 /* ---- more than a bit ---- */
 
 static void test_r5_damaged_blocks(void **state) {
@@ -343,6 +382,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_r5_whole),
       cmocka_unit_test(test_r5_every_bit_of_a_part),
+      cmocka_unit_test(test_r5_filters),
       cmocka_unit_test(test_r5_damaged_blocks),
       cmocka_unit_test(test_r5_a_part_beyond_help_and_a_missing_one),
       cmocka_unit_test(test_r5_manifest),
