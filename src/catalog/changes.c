@@ -233,6 +233,23 @@ void catalog_changes_confirm(struct catalog_changes *changes) {
 
 /* ---- loading ---- */
 
+/* The default schema, which is made with its database: how long that keeps its rows. False for
+ * nonsense. */
+static bool load_schema(struct catalog *catalog, struct reader *reader) {
+  uint64_t database_id = reader_varint(reader);
+  struct catalog_retention retention = {0};
+  (void)reader_sized(reader); /* its name */
+  if (reader_left(reader)) {  /* nothing: it was never set */
+    retention.duration_ns = (int64_t)reader_varint(reader);
+    retention.shard_ns = (int64_t)reader_varint(reader);
+    retention.rule = reader_varint(reader);
+  }
+  if (!reader_done(reader) || retention.duration_ns < 0 || retention.shard_ns < 0) return false;
+  uint64_t *found = u64_table_find(&catalog->database_ids, database_id);
+  if (found) ((struct database *)(uintptr_t)*found)->public.retention = retention;
+  return true;
+}
+
 /* One row into the catalog. Rows come by kind, then id: parents before children. */
 static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct str record,
                     struct err *err) {
@@ -255,20 +272,9 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
     if (!reader_done(&reader) || unit > TIME_S || schema != id + 1 || name.size == 0) goto bad;
     return catalog__database_add(catalog, name, (enum time_unit)unit, id, &database, err);
   }
-  case KIND_SCHEMA: { /* the default one is made with its database */
-    uint64_t database_id = reader_varint(&reader);
-    struct catalog_retention retention = {0};
-    (void)reader_sized(&reader); /* its name */
-    if (reader_left(&reader)) {  /* nothing: it was never set */
-      retention.duration_ns = (int64_t)reader_varint(&reader);
-      retention.shard_ns = (int64_t)reader_varint(&reader);
-      retention.rule = reader_varint(&reader);
-    }
-    if (!reader_done(&reader) || retention.duration_ns < 0 || retention.shard_ns < 0) goto bad;
-    uint64_t *found = u64_table_find(&catalog->database_ids, database_id);
-    if (found) ((struct database *)(uintptr_t)*found)->public.retention = retention;
+  case KIND_SCHEMA:
+    if (!load_schema(catalog, &reader)) goto bad;
     return ERR_OK;
-  }
   case KIND_TABLE: {
     uint64_t database_id = reader_varint(&reader);
     reader_varint(&reader); /* schema */
