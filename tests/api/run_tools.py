@@ -7,9 +7,11 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 import urllib.error
 import urllib.request
@@ -302,6 +304,39 @@ class Repair(Case):
             self.assertIn("is in use", self.nilo("repair", self.data, status=1)[1])
 
 
+class Doors(Case):
+    """The tools answer the own machine only, unless a setting opens them."""
+
+    def own_address(self):
+        probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(probe.close)
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            self.skipTest("this machine has no address but the loopback's")
+        address = probe.getsockname()[0]
+        if address.startswith("127."):
+            self.skipTest("this machine has no address but the loopback's")
+        return address
+
+    def ask(self, server, address, path="/api/v1/admin/inspect"):
+        port = server.url.rsplit(":", 1)[1]
+        try:
+            with urllib.request.urlopen(f"http://{address}:{port}{path}") as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def test_other_machines(self):
+        address = self.own_address()
+        for settings, status in (([], 403), (["--http.admin_remote=true"], 200)):
+            with nilo_server.Server(["--http", "0.0.0.0:0", *settings],
+                                    folder=str(self.folder)) as server:
+                self.assertEqual(self.ask(server, address), status)
+                self.assertEqual(self.ask(server, "127.0.0.1"), 200)
+                self.assertEqual(self.ask(server, address, "/ping"), 204)
+
+
 class Compact(Case):
     def test_directory_and_server(self):
         self.nilo("query", "--data", self.data, "CREATE DATABASE d")
@@ -493,6 +528,40 @@ class Backup(Case):
         with nilo_server.Server(folder=str(self.folder)) as server:
             err = self.nilo("backup", "--server", server.url, "--to", "x", status=1)[1]
             self.assertIn("storage.backup_directory", err)
+
+    def test_one_commit_while_rows_come(self):
+        """Every request writes to both tables; so every backup has as many rows of the one as of
+        the other, and all that were answered before it began."""
+        self.load(rows=30)
+        (self.folder / "backups").mkdir()
+        written, stop = [0], threading.Event()
+        with nilo_server.Server([f"--storage.backup_directory={self.folder}/backups",
+                                 "--storage.memory_max=1MiB"], folder=str(self.folder)) as server:
+            def write():
+                while not stop.is_set():
+                    i = written[0]
+                    body = "".join(f"{table},n=x v={i}i {50 * i + j}\n" for j in range(50)
+                                   for table in ("one", "two"))
+                    urllib.request.urlopen(urllib.request.Request(
+                        server.url + "/write?db=d&precision=s", body.encode()))
+                    written[0] += 1
+            thread = threading.Thread(target=write)
+            thread.start()
+            before = []
+            for name in ("b0", "b1", "b2"):
+                before.append(written[0])
+                self.nilo("backup", "--server", server.url, "--to", name,
+                          *(["--incremental-from", "b0"] if name == "b2" else []))
+            stop.set()
+            thread.join()
+        for i, least in enumerate(before):
+            self.nilo("restore", f"backups/b{i}", "--to", f"r{i}")
+            counts = [int(line.split(",")[-1]) for line in
+                      self.query("SELECT count(v) FROM one; SELECT count(v) FROM two",
+                                 f"r{i}").splitlines() if line[:3] in ("one", "two")]
+            if least:
+                self.assertEqual(counts[0], counts[1])
+                self.assertGreaterEqual(counts[0], 50 * least)
 
     def test_used_wrongly(self):
         self.load(rows=3)

@@ -47,7 +47,7 @@ class Server:
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             text = log_path.read_bytes()[begin:].decode("utf-8", "replace")
-            found = re.search(r"listens on http://127\.0\.0\.1:(\d+)", text)
+            found = re.search(r"listens on http://[0-9.]+:(\d+)", text)
             if found:
                 self.port = int(found[1])
                 return self
