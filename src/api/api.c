@@ -119,6 +119,7 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
                                           : INT64_C(64) << 20;
   mem_account_init(&api->cache_account, "ingest caches", &api->account, cache_limit);
   os_mutex_init(&api->lock, api->os);
+  os_mutex_init(&api->jobs_lock, api->os);
   struct table_engine_options engine = {0};
   apply_settings(options, &engine);
   if (options->settings)
@@ -153,6 +154,7 @@ void api_close(struct api *api) {
     ingest_cache_destroy(api->idle[i].cache);
   table_engine_close(api->engine);
   os_mutex_deinit(&api->lock);
+  os_mutex_deinit(&api->jobs_lock);
   struct mem_account *parent = api->options.account;
   mem_account_deinit(&api->cache_account);
   mem_account_deinit(&api->account);

@@ -22,7 +22,7 @@ struct api_job {
   char database[ARGUMENT_MAX], table[ARGUMENT_MAX];
   char target[ARGUMENT_MAX], previous[ARGUMENT_MAX]; /* paths */
   char from[ARGUMENT_MAX], to[ARGUMENT_MAX];
-  /* under the api's lock */
+  /* under the api's jobs_lock */
   enum job_state state;
   uint64_t done, total;
   struct buffer events; /* one a line */
@@ -52,7 +52,7 @@ static bool take_progress(struct api_job *job, struct str json) {
 
 static void on_event(void *context, struct str json) {
   struct api_job *job = context;
-  os_mutex_lock(&job->api->lock);
+  os_mutex_lock(&job->api->jobs_lock);
   if (!take_progress(job, json)) {
     size_t size = job->events.size;
     bool fits = size + json.size < EVENTS_BYTES_MAX && buffer_append_str(&job->events, json) &&
@@ -63,7 +63,7 @@ static void on_event(void *context, struct str json) {
       job->events.failed = false;
     }
   }
-  os_mutex_unlock(&job->api->lock);
+  os_mutex_unlock(&job->api->jobs_lock);
 }
 
 static bool is_cancelled(void *context) {
@@ -106,9 +106,9 @@ static void run_job(void *context) {
     api__event_text(&event, "hint", str_from(err.hint));
     api__event_end(&event);
   }
-  os_mutex_lock(&job->api->lock);
+  os_mutex_lock(&job->api->jobs_lock);
   job->state = code ? JOB_FAILED : JOB_DONE;
-  os_mutex_unlock(&job->api->lock);
+  os_mutex_unlock(&job->api->jobs_lock);
 }
 
 /* ---- the caller's side ---- */
@@ -201,14 +201,14 @@ int api_job_start(struct api *api, const struct api_job_spec *spec, uint64_t *id
   job->tool = spec->tool;
   buffer_init(&job->events, &api->account);
   int code = copy_arguments(job, spec, err);
-  os_mutex_lock(&api->lock);
+  os_mutex_lock(&api->jobs_lock);
   if (!code) code = make_room(api, spec->tool, &old, err);
   if (!code) {
     *id = job->id = ++api->job_last;
     code = os_thread_create(api->os, "tool", run_job, job, &job->thread, err);
     if (!code) api->jobs[api->job_count++] = job;
   }
-  os_mutex_unlock(&api->lock);
+  os_mutex_unlock(&api->jobs_lock);
   if (old) job_end(old);
   if (code) job_end(job);
   return code;
@@ -259,17 +259,17 @@ static void write_job(const struct api_job *job, uint64_t from, struct buffer *o
 }
 
 int api_job_read(struct api *api, uint64_t id, uint64_t from, struct buffer *out, struct err *err) {
-  os_mutex_lock(&api->lock);
+  os_mutex_lock(&api->jobs_lock);
   const struct api_job *job = find(api, id, err);
   if (job) write_job(job, from < job->events.size ? from : job->events.size, out);
-  os_mutex_unlock(&api->lock);
+  os_mutex_unlock(&api->jobs_lock);
   return job ? buffer_check(out, err) : ERR_NOT_FOUND;
 }
 
 int api_job_cancel(struct api *api, uint64_t id, struct err *err) {
-  os_mutex_lock(&api->lock);
+  os_mutex_lock(&api->jobs_lock);
   struct api_job *job = find(api, id, err);
   if (job) atomic_store(&job->cancelled, true);
-  os_mutex_unlock(&api->lock);
+  os_mutex_unlock(&api->jobs_lock);
   return job ? ERR_OK : ERR_NOT_FOUND;
 }

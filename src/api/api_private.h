@@ -30,7 +30,8 @@ struct api {
   struct os_mutex lock;
   struct idle_cache idle[IDLE_CACHES_MAX];
   uint32_t idle_count;
-  struct api_job *jobs[JOBS_MAX]; /* in order of starting; under the lock */
+  struct os_mutex jobs_lock;      /* apart from `lock`, which writes take */
+  struct api_job *jobs[JOBS_MAX]; /* in order of starting; under jobs_lock */
   uint32_t job_count;
   uint64_t job_last;
   struct metric_counter *writes, *rows, *rows_rejected, *write_errors, *write_bytes;
