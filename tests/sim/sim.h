@@ -16,8 +16,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/memory.h"
@@ -159,29 +157,6 @@ struct sim_stats {
 void sim_stats_add(struct sim_stats *into, const struct sim_stats *from);
 /* The place of a call; NULL when the table is full. */
 struct sim_place *sim_stats_place(struct sim_stats *stats, const char *text);
-
-/* ---- runs in processes of their own (sim_shrink.c) ---- */
-
-/* Statistics that a child fills in; for munmap. */
-struct sim_stats *sim_stats_shared(void);
-
-struct sim_child {
-  pid_t pid;
-  uint64_t seed;
-  struct sim_stats *stats; /* shared */
-  FILE *said;              /* what it wrote to stderr; close it */
-};
-void sim_child_start(struct sim_child *child, const struct sim_plan *plan, bool trace);
-/* True when the run was good; else stats->violation says why not. `status` as wait gives it. */
-bool sim_child_end(struct sim_child *child, int status);
-void sim_child_print(struct sim_child *child);
-/* Runs a plan and waits for it. `print`: what it said, and its hash. `violation` may be NULL. */
-bool sim_run_apart(const struct sim_plan *plan, bool trace, bool print, char violation[512]);
-/* Switches off steps and faults as long as the run ends in a violation of the same kind. */
-void sim_shrink(struct sim_plan *plan, const char *violation);
-/* "0,3,5-9": the items that are on; and the other way. */
-void sim_plan_print_kept(const struct sim_plan *plan);
-void sim_plan_keep(struct sim_plan *plan, const char *list);
 
 /* ---- the history ---- */
 

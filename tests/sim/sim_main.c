@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "sim_shrink.h"
 
 enum { JOBS_MAX = 64 };
 

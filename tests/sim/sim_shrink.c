@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "sim_shrink.h"
 
 enum { CHILD_SECONDS = 120, SHRINK_RUNS_MAX = 600, SHRINK_SECONDS = 120 };
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "sim.h"
+#include "sim_shrink.h"
 
 enum { COUNT = 10000, BATCH = 500 };
 
