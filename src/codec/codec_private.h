@@ -276,6 +276,7 @@ enum {
 /* What others need fewer bytes a value for is not tried. */
 #define NUMBERS_BYTES_MIN 1.5
 
+/* Bytes of memory that codec__put_numbers needs beside the image. */
 size_t codec__numbers_scratch(void);
 /* Whether a sample (of at least NUMBERS_ROWS_MIN values) has enough that are equal. */
 bool codec__few_distinct(const uint64_t *values, size_t count);
