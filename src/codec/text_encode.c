@@ -12,7 +12,7 @@
 #include "base/memory.h"
 
 enum {
-  ZSTD_SIZE_MIN = 64,           /* fewer bytes are not worth a frame */
+  ZSTD_SIZE_MIN = 256,          /* fewer bytes are not worth a frame */
   ZSTD_WORKSPACE = 1024 * 1024, /* what a compression of this size takes, about */
   ZSTD_LEVEL_HOT = 1,
   ZSTD_LEVEL_COLD = 3,

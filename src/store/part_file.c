@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "os/os.h"
+#include "store/part_frames.h"
 
 /* ---- open files ---- */
 
@@ -37,6 +38,7 @@ struct handle_group {
 struct part_handles {
   struct os *os;
   struct mem_account *account;
+  struct frames_pool pool;
   uint32_t group_count; /* a power of two */
   _Atomic uint32_t open;
   struct handle_group groups[];
@@ -56,6 +58,7 @@ int part_handles_create(struct os *os, struct mem_account *account, uint32_t lim
   if (!handles) return mem_refused(account, handles_held(groups), err);
   handles->os = os;
   handles->account = account;
+  handles->pool.account = account;
   handles->group_count = groups;
   for (uint32_t i = 0; i < groups; i++)
     os_mutex_init(&handles->groups[i].lock, os);
@@ -68,11 +71,16 @@ void part_handles_destroy(struct part_handles *handles) {
   assert(atomic_load(&handles->open) == 0);
   for (uint32_t i = 0; i < handles->group_count; i++)
     os_mutex_deinit(&handles->groups[i].lock);
+  part_frames_pool_deinit(&handles->pool);
   mem_free(handles->account, handles, handles_held(handles->group_count));
 }
 
 struct os *part_handles_os(const struct part_handles *handles) {
   return handles->os;
+}
+
+struct frames_pool *part_handles_pool(struct part_handles *handles) {
+  return &handles->pool;
 }
 
 uint32_t part_handles_open(struct part_handles *handles) { return atomic_load(&handles->open); }

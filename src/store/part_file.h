@@ -23,6 +23,9 @@ int part_handles_create(struct os *os, struct mem_account *account, uint32_t lim
                         struct part_handles **handles, struct err *err);
 void part_handles_destroy(struct part_handles *handles);
 struct os *part_handles_os(const struct part_handles *handles);
+/* Decompressors for those who read the files. */
+struct frames_pool;
+struct frames_pool *part_handles_pool(struct part_handles *handles);
 /* Files that are open now. */
 uint32_t part_handles_open(struct part_handles *handles);
 

@@ -6,6 +6,7 @@
  * random, are written at the speed of copying. */
 #include "store/part_frames.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -19,6 +20,7 @@
 enum {
   TRY_BYTES_MIN = 64,         /* fewer are not worth a try */
   COMPRESSOR_BYTES = 1 << 20, /* what one takes, about */
+  DECOMPRESSOR_BYTES = 160 << 10,
   SKIP_LOG_MAX = 6,
   LEVEL_HOT = -1,
   LEVEL_COLD = 1, /* little slower, and it stays */
@@ -189,6 +191,37 @@ int part_frames_write(const struct column *column, int level, struct frames_hint
   return ERR_OK;
 }
 
+/* ---- decompressors ---- */
+
+static ZSTD_DCtx *pool_take(struct frames_pool *pool) {
+  for (int i = 0; pool && i < FRAMES_POOL_SLOTS; i++) {
+    void *idle = atomic_load_explicit(&pool->idle[i], memory_order_relaxed);
+    if (!idle || !(idle = atomic_exchange(&pool->idle[i], NULL))) continue;
+    mem_discharge(pool->account, DECOMPRESSOR_BYTES);
+    return idle;
+  }
+  return ZSTD_createDCtx();
+}
+
+static void pool_give(struct frames_pool *pool, ZSTD_DCtx *decompressor) {
+  if (decompressor && pool && !mem_charge(pool->account, DECOMPRESSOR_BYTES)) {
+    for (int i = 0; i < FRAMES_POOL_SLOTS; i++) {
+      void *none = NULL;
+      if (atomic_compare_exchange_strong(&pool->idle[i], &none, decompressor)) return;
+    }
+    mem_discharge(pool->account, DECOMPRESSOR_BYTES);
+  }
+  ZSTD_freeDCtx(decompressor);
+}
+
+void part_frames_pool_deinit(struct frames_pool *pool) {
+  for (int i = 0; i < FRAMES_POOL_SLOTS; i++) {
+    ZSTD_DCtx *idle = atomic_exchange(&pool->idle[i], NULL);
+    if (idle) mem_discharge(pool->account, DECOMPRESSOR_BYTES);
+    ZSTD_freeDCtx(idle);
+  }
+}
+
 /* ---- reading ---- */
 
 static const struct part_frame *frames_of(const uint8_t *head) {
@@ -256,6 +289,7 @@ struct frames_reader {
   const uint64_t *validity; /* of the block; NULL: all present */
   uint32_t from, to;        /* rows of the block that are wanted */
   struct arena *arena;
+  struct frames_pool *pool;
   ZSTD_DCtx *decompressor;
   int32_t *offsets; /* of the wanted rows */
   uint8_t *data;    /* NULL: the one frame's own bytes are taken */
@@ -277,7 +311,7 @@ static int plain_bytes(struct frames_reader *reader, const struct part_frame *fr
   }
   if (!place) place = arena_alloc(reader->arena, (size_t)frame->plain + 1);
   if (!place) return mem_refused(reader->arena->account, frame->plain, err);
-  if (!reader->decompressor) reader->decompressor = ZSTD_createDCtx();
+  if (!reader->decompressor) reader->decompressor = pool_take(reader->pool);
   if (!reader->decompressor) return err_set(err, ERR_NO_MEMORY, "no memory to decompress");
   size_t size = ZSTD_decompressDCtx(reader->decompressor, place, frame->plain, stored,
                                     frame->stored - frame->padding);
@@ -385,14 +419,15 @@ static int make_room(struct frames_reader *reader, uint32_t first, uint32_t last
 }
 
 int part_frames_read(const uint8_t *bytes, const uint8_t *frames, uint32_t first, uint32_t last,
-                     uint32_t from, uint32_t count, struct arena *arena, struct column *column,
-                     struct err *err) {
+                     uint32_t from, uint32_t count, struct frames_pool *pool, struct arena *arena,
+                     struct column *column, struct err *err) {
   struct part_frames head = head_of(bytes);
   struct frames_reader reader = {.frames = frames_of(bytes),
                                  .validity = validity_of(bytes),
                                  .from = from,
                                  .to = from + count,
-                                 .arena = arena};
+                                 .arena = arena,
+                                 .pool = pool};
   *column = (struct column){.type = TYPE_BYTES, .length = count};
   int code = make_room(&reader, first, last, err);
   for (uint32_t i = first; i <= last && !code; i++) {
@@ -402,7 +437,7 @@ int part_frames_read(const uint8_t *bytes, const uint8_t *frames, uint32_t first
   }
   if (!code && reader.validity)
     code = slice_validity(reader.validity, from, count, arena, column, err);
-  ZSTD_freeDCtx(reader.decompressor);
+  pool_give(pool, reader.decompressor);
   if (code) return code;
   reader.offsets[count] = (int32_t)reader.used;
   column->offsets = reader.offsets;

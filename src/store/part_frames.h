@@ -18,6 +18,16 @@ struct frames_hint {
 };
 void part_frames_hint_deinit(struct frames_hint *hint, struct mem_account *account);
 
+/* Decompressors that nobody uses just now, for any thread: making one asks the processor what it
+ * can do, which on a virtual machine takes longer than reading a frame. Zeroed but for the account,
+ * which the kept ones are charged to. */
+enum { FRAMES_POOL_SLOTS = 8 };
+struct frames_pool {
+  struct mem_account *account;
+  _Atomic(void *) idle[FRAMES_POOL_SLOTS]; /* ZSTD_DCtx */
+};
+void part_frames_pool_deinit(struct frames_pool *pool);
+
 /* Appends head and frames of all rows of a column of BYTES (some of them present); `level` as for
  * codec_encode: CODEC_FAST stores bytes as they are. */
 int part_frames_write(const struct column *column, int level, struct frames_hint *hint,
@@ -32,9 +42,10 @@ bool part_frames_check(const uint8_t *head, uint32_t head_size, uint32_t rows, u
 void part_frames_range(const uint8_t *head, uint32_t from, uint32_t count, uint32_t *first,
                        uint32_t *last, uint64_t *offset, uint64_t *size);
 /* Decodes those rows from the bytes of those frames, which are checked here: into the arena, or
- * borrowed where one frame holds them as they are. ERR_CORRUPTION without place, ERR_NO_MEMORY. */
+ * borrowed where one frame holds them as they are. `pool` may be NULL. ERR_CORRUPTION without
+ * place, ERR_NO_MEMORY. */
 int part_frames_read(const uint8_t *head, const uint8_t *frames, uint32_t first, uint32_t last,
-                     uint32_t from, uint32_t count, struct arena *arena, struct column *column,
-                     struct err *err);
+                     uint32_t from, uint32_t count, struct frames_pool *pool, struct arena *arena,
+                     struct column *column, struct err *err);
 
 #endif

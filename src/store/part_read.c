@@ -518,7 +518,8 @@ static int read_payloads(struct store_part *part, uint32_t block, const struct p
   part_frames_range(head, from, count, &first, &last, &at, &size);
   if ((code = part__bytes(part, offset + at, size, arena, &frames, err))) return code;
   if (bytes_read) *bytes_read += size;
-  code = part_frames_read(head, frames, first, last, from, count, arena, column, err);
+  struct frames_pool *pool = part->file ? part_handles_pool(part->file->handles) : NULL;
+  code = part_frames_read(head, frames, first, last, from, count, pool, arena, column, err);
   if (code != ERR_CORRUPTION) return code;
   struct err cause;
   if (err) cause = *err;

@@ -267,8 +267,8 @@ static void lying_frames(void *context) {
       for (uint32_t i = first; i <= last; place += frames[i++].stored)
         frames[i].checksum = checksum64(copy + place, frames[i].stored);
       arena_reset(&arena);
-      int code =
-          part_frames_read(copy, copy + offset, first, last, from, count, &arena, &read, &err);
+      int code = part_frames_read(copy, copy + offset, first, last, from, count, NULL, &arena,
+                                  &read, &err);
       if (code) {
         assert_int_equal(code, ERR_CORRUPTION);
         continue;
