@@ -62,19 +62,30 @@ static bool enter(struct store_shard *shard, const struct damaged_part *part) {
   return !known;
 }
 
-static void report(struct store_shard *shard, uint64_t store, uint64_t id, bool missing,
-                   const struct err *cause) {
+static struct damaged_part describe(uint64_t store, uint64_t id, bool missing,
+                                    const struct err *cause) {
   struct damaged_part part = {.store = store, .id = id, .missing = missing};
   struct err plain = *cause;
   plain.hint[0] = 0;
   err_format(&plain, part.text, sizeof part.text);
-  if (!enter(shard, &part)) return;
+  return part;
+}
+
+/* What follows once it is in the list. */
+static void tell(struct store_shard *shard, const struct damaged_part *part) {
   atomic_fetch_add(&shard->counters.parts_quarantined, 1);
-  keep(shard, id, !missing, part.text);
+  keep(shard, part->id, !part->missing, part->text);
   log_error(shard->logger, "store",
             "a part cannot be read; its rows are missing from answers and its file is kept in "
             "quarantine: %s; restore this file from a backup of this directory",
-            part.text);
+            part->text);
+}
+
+/* At the start, when nobody merges or drops. */
+static void report(struct store_shard *shard, uint64_t store, uint64_t id, bool missing,
+                   const struct err *cause) {
+  struct damaged_part part = describe(store, id, missing, cause);
+  if (enter(shard, &part)) tell(shard, &part);
 }
 
 void damage__report_missing(struct store_shard *shard, uint64_t store, uint64_t id,
@@ -82,19 +93,33 @@ void damage__report_missing(struct store_shard *shard, uint64_t store, uint64_t 
   report(shard, store, id, true, cause);
 }
 
-/* Nothing is merged across the part from now on. */
-static void set_gap(struct store_shard *shard, uint64_t store, uint64_t commit) {
-  os_mutex_lock(&shard->publish_lock);
-  struct store_version *version = root_map_find(&shard->root->map, store);
-  if (version && version->live->gap < commit) version->live->gap = commit;
-  os_mutex_unlock(&shard->publish_lock);
+static bool holds(const struct store_version *version, const struct store_part *part) {
+  uint32_t at = 0;
+  while (version && at < version->part_count && version->parts[at] != part)
+    at++;
+  return version && at < version->part_count;
 }
 
 void damage__report(struct store_shard *shard, struct store_part *part, const struct err *cause) {
   struct store_part_facts facts;
   store_part_facts(part, &facts);
-  set_gap(shard, part_store(part), facts.commit_max);
-  report(shard, part_store(part), facts.id, false, cause);
+  struct damaged_part damaged = describe(part_store(part), facts.id, false, cause);
+  bool fresh = false;
+  /* Entered under the lock under which parts leave the root: what has left is never entered. */
+  os_mutex_lock(&shard->publish_lock);
+  struct store_version *version = root_map_find(&shard->root->map, part_store(part));
+  bool lives = holds(version, part);
+  if (lives) {
+    if (version->live->gap < facts.commit_max) version->live->gap = facts.commit_max;
+    fresh = enter(shard, &damaged);
+  }
+  os_mutex_unlock(&shard->publish_lock);
+  if (fresh) tell(shard, &damaged);
+  if (!lives)
+    log_warn(shard->logger, "store",
+             "a part that has been merged away cannot be read; an answer from before lacks its "
+             "rows: %s",
+             damaged.text);
 }
 
 void store_snapshot_report_damage(struct store_snapshot *snapshot, struct store_part *part,

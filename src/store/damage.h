@@ -32,7 +32,8 @@ struct damage {
 struct store_shard;
 
 /* A part on disk turned out to be damaged, as `cause` says (its flag is set). Once per part it does
- * what stands above. Any thread; not with the publish lock. */
+ * what stands above; a part that is in the root no more (who reads has an older one) is only
+ * logged: no other answer lacks its rows. Any thread; not with the publish lock. */
 void damage__report(struct store_shard *shard, struct store_part *part, const struct err *cause);
 /* The same for one that cannot be opened; at the start. The caller sets the gap. */
 void damage__report_missing(struct store_shard *shard, uint64_t store, uint64_t id,

@@ -45,27 +45,29 @@ struct filtered {
 
 static int filter(const struct scan_input *input, const struct store_scan_spec *spec,
                   struct filtered *filtered, struct err *err) {
-  size_t total = input->part_count + input->tombstone_part_count, kept = 0;
+  size_t total = input->part_count + input->tombstone_part_count;
+  bool whole = true;
   *filtered = (struct filtered){.input = *input};
-  for (size_t i = 0; i < input->part_count; i++)
-    kept += !part_is_damaged(input->parts[i]);
-  if (kept == input->part_count) return ERR_OK;
+  for (size_t i = 0; i < input->part_count && whole; i++)
+    whole = !part_is_damaged(input->parts[i]);
+  if (whole) return ERR_OK;
   filtered->parts = mem_alloc(spec->account, total * sizeof *filtered->parts);
   if (!filtered->parts) return mem_refused(spec->account, total * sizeof *filtered->parts, err);
   filtered->capacity = total;
-  size_t in = 0, out = kept;
+  /* One look at each part: others may turn out to be damaged meanwhile. */
+  size_t in = 0, out = input->part_count;
   for (size_t i = 0; i < input->part_count; i++) {
     struct store_part *part = input->parts[i];
-    bool damaged = in == kept || part_is_damaged(part);
-    filtered->parts[damaged ? out++ : in++] = part;
+    bool damaged = part_is_damaged(part);
+    filtered->parts[damaged ? --out : in++] = part;
     if (damaged && may_match(spec, part)) filtered->left_out++;
   }
   for (size_t i = 0; i < input->tombstone_part_count; i++)
-    filtered->parts[out++] = input->tombstone_parts[i];
+    filtered->parts[input->part_count + i] = input->tombstone_parts[i];
   filtered->input.parts = filtered->parts;
   filtered->input.part_count = in;
   filtered->input.tombstone_parts = filtered->parts + in;
-  filtered->input.tombstone_part_count = out - in;
+  filtered->input.tombstone_part_count = total - in;
   return ERR_OK;
 }
 

@@ -432,6 +432,43 @@ static void test_r4_a_dropped_store_takes_its_damage_along(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* Who holds an older root may meet damage in a part that has been merged away: that answer lacks
+ * rows, and no other. */
+static void test_r4_damage_of_what_was_merged_away_is_no_illness(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct reading reading;
+  struct store_scan_spec spec = {.store = 1, .key_min = INT64_MIN, .key_max = INT64_MAX};
+  struct err err;
+  char path[4096];
+  fixture_init(&fixture, 11);
+  fixture_open(&fixture);
+  fill(&fixture);
+  fixture_reopen(&fixture);
+  part_path(&fixture, 1, 1, path, sizeof path);
+  assert_int_equal(begin(&reading, &fixture, &spec, &err), ERR_OK);
+  merge(&fixture, 1);
+  assert_int_equal(figures(&fixture).parts, 1);
+  uint64_t bytes = file_bytes(&fixture, path);
+  for (uint64_t at = 64; at < bytes * 3 / 4; at += 16)
+    flip(&fixture, path, 8 * at);
+  for (bool more = true; more;)
+    if (step(&reading, &more, &err)) fail_err(&err, "step");
+  struct answer answer = end(&reading);
+  assert_int_equal(answer.damaged, 1);
+  free(answer.list.rows);
+  assert_int_equal(figures(&fixture).parts_damaged, 0);
+  assert_int_equal(store_shard_health(fixture.shard, 0, NULL, NULL), STORE_HEALTHY);
+  ask_without(&fixture, 0);
+  /* nor is it a gap: what comes later is merged with what was there */
+  put(&fixture, 1, 1, 0, 0, 1);
+  flush(&fixture, 1);
+  merge(&fixture, 1);
+  assert_int_equal(figures(&fixture).parts, 1);
+  ask_without(&fixture, 0);
+  fixture_deinit(&fixture);
+}
+
 struct reasons {
   unsigned count;
   char names[8][32];
@@ -524,6 +561,7 @@ int main(void) {
       cmocka_unit_test(test_r4_deletions_of_a_damaged_part_still_count),
       cmocka_unit_test(test_r4_only_answers_that_may_lack_rows_are_degraded),
       cmocka_unit_test(test_r4_a_dropped_store_takes_its_damage_along),
+      cmocka_unit_test(test_r4_damage_of_what_was_merged_away_is_no_illness),
       cmocka_unit_test(test_r9_health_names_its_reasons),
       cmocka_unit_test(test_r3_scans_are_capped),
   };
