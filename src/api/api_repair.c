@@ -84,13 +84,14 @@ static void tell(const struct repairing *repairing, const struct api_repair *rep
   if (nothing)
     api__event_sentence(&event, "%llu parts are whole: nothing to repair", number(figures->parts));
   else
-    api__event_sentence(
-        &event,
-        "%s%llu of %llu parts were damaged, %llu written anew; %llu rows saved, %llu lost%s",
-        repair->dry_run ? "nothing was changed; it would be: " : "", number(figures->parts_damaged),
-        number(figures->parts), number(figures->parts_rewritten), number(figures->rows_saved),
-        number(figures->rows_lost),
-        figures->manifest_rebuilt ? "; the manifest was made anew" : "");
+    api__event_sentence(&event,
+                        "%s%llu of %llu parts were damaged, %llu written anew; %llu rows saved, "
+                        "%llu lost, with %llu values of others%s",
+                        repair->dry_run ? "nothing was changed; it would be: " : "",
+                        number(figures->parts_damaged), number(figures->parts),
+                        number(figures->parts_rewritten), number(figures->rows_saved),
+                        number(figures->rows_lost), number(figures->values_lost),
+                        figures->manifest_rebuilt ? "; the manifest was made anew" : "");
   api__event_end(&event);
 }
 
