@@ -19,6 +19,10 @@
 #define HEAVY_MIN_NS (20 * NS_PER_MS)
 #define HEAVY_MAX_NS (200 * NS_PER_MS)
 
+/* Between 90 and 95 % the level of refusing holds once it was reached: the shares decide whose it
+ * is. */
+enum { SHARE_REFUSED = 900 };
+
 /* ---- limits of rate ---- */
 
 /* Fills a bucket up to now; ms until it holds anything again, 0: it does. */
@@ -107,14 +111,13 @@ static int refuse_memory(const struct store_pressure_facts *facts, const struct 
   return code;
 }
 
-/* Waits until a flush ends, the shard closes, or `deadline`; the error of the last flush, and
- * whether one has failed since `failures` were counted. */
+/* Waits until a flush ends or `deadline`; the error of the last flush, and whether one has failed
+ * since `failures` were counted. */
 static bool wait_for_flush(struct store_shard *shard, int64_t deadline, uint64_t failures,
                            struct err *cause) {
   os_mutex_lock(&shard->queue_lock);
   bool failed = failures != shard->flush_failures;
-  if (!failed && !shard->queue_closed)
-    (void)os_cond_wait_until(&shard->room_cond, &shard->queue_lock, deadline);
+  if (!failed) (void)os_cond_wait_until(&shard->room_cond, &shard->queue_lock, deadline);
   failed = failures != shard->flush_failures;
   *cause = shard->flush_err;
   os_mutex_unlock(&shard->queue_lock);
@@ -162,7 +165,7 @@ static int wait_for_memory(struct store_shard *shard, struct store_pressure_fact
     uint64_t failures = shard->flush_failures;
     os_mutex_unlock(&shard->queue_lock);
     bool failed = false;
-    while (facts->memory >= 950 && !failed && os_monotonic_ns(shard->os) < deadline) {
+    while (facts->memory >= SHARE_REFUSED && !failed && os_monotonic_ns(shard->os) < deadline) {
       shard__want_flush(shard);
       int64_t turn = os_monotonic_ns(shard->os) + NS_PER_S; /* asks again now and then */
       failed = wait_for_flush(shard, turn < deadline ? turn : deadline, failures, &cause);
@@ -172,7 +175,7 @@ static int wait_for_memory(struct store_shard *shard, struct store_pressure_fact
     atomic_fetch_add_explicit(&shard->pressure.write_delay_ns,
                               (uint64_t)(os_monotonic_ns(shard->os) - began), memory_order_relaxed);
   }
-  return facts->memory < 950 ? ERR_OK : refuse_memory(facts, &cause, err);
+  return facts->memory < SHARE_REFUSED ? ERR_OK : refuse_memory(facts, &cause, err);
 }
 
 int admission__group(struct store_shard *shard, struct err *err) {
@@ -185,14 +188,13 @@ int admission__group(struct store_shard *shard, struct err *err) {
   }
   if (facts.level < STORE_PRESSURE_REFUSE) return ERR_OK;
   int code = ERR_OK;
-  if (facts.memory >= 900) code = wait_for_memory(shard, &facts, err);
+  if (facts.memory >= SHARE_REFUSED) code = wait_for_memory(shard, &facts, err);
   if (code == ERR_OK) (void)pressure__measure(shard, true, &facts);
-  /* Between 90 and 95 % a level that was reached holds: the shares decide whose it is. */
   if (code == ERR_OK && facts.level == STORE_PRESSURE_REFUSE) {
-    if (facts.disk >= 900) {
+    if (facts.disk >= SHARE_REFUSED) {
       shard__want_flush(shard); /* lets go of log */
       code = refuse_disk(shard, &facts, err);
-    } else if (facts.merge >= 900) {
+    } else if (facts.merge >= SHARE_REFUSED) {
       code = refuse_merge(&facts, err);
     }
   }

@@ -110,6 +110,34 @@ static void test_r1_a_full_disk_refuses_writes_while_reads_go_on(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* A level that was reached holds for memory as it does for the disk: between 90 and 95 % writes
+ * are refused on the way down. */
+static void test_r1_refusals_for_memory_end_with_hysteresis(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  fixture_init(&fixture, 16);
+  fixture_open(&fixture);
+  put(&fixture, 1, 1, 0, 0, 4000);
+  uint64_t free_bytes = pressure(&fixture).free_bytes; /* so that no flush makes room */
+  assert_int_equal(disk_reserve(fixture.shard, DISK_FLUSH, free_bytes, &err), ERR_OK);
+  set_memory(&fixture, 930);
+  put(&fixture, 1, 2, 0, 0, 1); /* on the way up they are taken */
+  set_memory(&fixture, 1000);
+  assert_int_equal(try_put(&fixture, 1, 1, 4000, 4000, 1, NULL, &err), ERR_DISK_FULL);
+  set_memory(&fixture, 920);
+  assert_int_equal(pressure(&fixture).level, STORE_PRESSURE_REFUSE);
+  assert_int_equal(try_put(&fixture, 1, 1, 4000, 4000, 1, NULL, &err), ERR_DISK_FULL);
+  assert_true(err.retry_ms > 0);
+  set_memory(&fixture, 890);
+  put(&fixture, 1, 1, 4000, 4000, 1);
+  disk_release(fixture.shard, free_bytes);
+  set_memory(&fixture, 1000);
+  put(&fixture, 1, 1, 4001, 4001, 1); /* a flush makes room */
+  assert_int_equal(count_rows(&fixture, 1), 4003);
+  fixture_deinit(&fixture);
+}
+
 static void test_r1_merge_debt_refuses_writes(void **state) {
   (void)state;
   struct fixture fixture;
@@ -442,6 +470,7 @@ int main(void) {
       cmocka_unit_test(test_r1_the_largest_share_decides),
       cmocka_unit_test(test_r1_the_default_reserve_is_a_twentieth_and_at_most_a_gib),
       cmocka_unit_test(test_r1_a_full_disk_refuses_writes_while_reads_go_on),
+      cmocka_unit_test(test_r1_refusals_for_memory_end_with_hysteresis),
       cmocka_unit_test(test_r1_merge_debt_refuses_writes),
       cmocka_unit_test(test_r1_delays_grow_with_the_level),
       cmocka_unit_test(test_w7_a_busy_committer_delays_and_never_drops),
