@@ -11,6 +11,10 @@
 #include "columnar/column.h"
 #include "kernel/statistics.h"
 
+struct err;
+struct store_scan_spec;
+struct store_snapshot;
+
 enum store_term_kind {
   STORE_TERM_PRESENT, /* not null */
   STORE_TERM_ABSENT,  /* null */
@@ -38,5 +42,13 @@ struct store_filter {
   const struct store_term *terms; /* borrowed for the life of the scan */
   size_t term_count;
 };
+
+/* Where rows of a scan may lie, from metadata: visit gets the lowest and highest key and the rows
+ * of each block that may hold some (of other series, too), in no order; a non-zero result ends it
+ * and is returned. */
+int store_snapshot_spans(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
+                         int (*visit)(void *context, int64_t key_min, int64_t key_max,
+                                      uint32_t rows),
+                         void *context, struct err *err);
 
 #endif

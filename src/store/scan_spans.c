@@ -1,5 +1,6 @@
 /* Where rows lie, from block metadata alone: what callers plan with before they read. */
 #include "base/err.h"
+#include "store/predicate.h"
 #include "store/root.h"
 
 struct spans {

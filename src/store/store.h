@@ -354,13 +354,6 @@ int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool wit
 void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures);
 void store_scan_close(struct store_scan *scan);
 
-/* Where rows of a scan may lie, from metadata: visit gets the lowest and highest key and the rows
- * of each block that may hold some (of other series, too), in no order; a non-zero result ends it
- * and is returned. */
-int store_snapshot_spans(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
-                         int (*visit)(void *context, int64_t key_min, int64_t key_max,
-                                      uint32_t rows),
-                         void *context, struct err *err);
 /* Series ids present in a store, ascending, appended to `out` as uint64s. */
 int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struct buffer *out,
                           struct err *err);
