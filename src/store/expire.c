@@ -29,25 +29,43 @@ struct expiries {
   struct store_shard *shard;
   uint64_t store;     /* 0: all */
   struct buffer list; /* struct expiry */
+  struct err *err;
 };
 
-static bool is_expired(const struct store_part *part, int64_t horizon) {
-  struct key_range extent;
-  return part_extent(part, &extent) && extent.max < horizon;
+/* Whether rows of older parts may be out of sight because of this one. */
+static bool hides(const struct store_version *version, const struct store_part *part) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  return facts.tombstones || version->policy == STORE_NEWEST_COLUMN ||
+         version->policy == STORE_NEWEST_ROW;
 }
 
-/* Whether a part may be dropped: nothing that its tombstones hide stays below it. */
-static bool may_drop(const struct store_version *version, uint32_t at, int64_t horizon) {
-  struct store_part_facts facts;
-  struct key_range extent, older;
-  if (!is_expired(version->parts[at], horizon)) return false;
-  store_part_facts(version->parts[at], &facts);
-  (void)part_extent(version->parts[at], &extent);
-  for (uint32_t i = 0; facts.tombstones && i < at; i++)
-    if (part_extent(version->parts[i], &older) && key_range_overlaps(older, extent) &&
-        !is_expired(version->parts[i], horizon))
-      return false;
-  return true;
+static bool lies_over(const struct buffer *kept, struct key_range extent) {
+  const struct key_range *list = (const struct key_range *)kept->data;
+  size_t count = kept->size / sizeof *list, at = 0;
+  while (at < count && !key_range_overlaps(list[at], extent))
+    at++;
+  return at < count;
+}
+
+/* Appends the parts that may be dropped to `gone`: they have expired whole, and nothing that they
+ * hide stays below them. It would come back when rows are kept for longer. */
+static int list_expired(const struct store_version *version, int64_t horizon, struct buffer *gone,
+                        struct err *err) {
+  struct buffer kept; /* struct key_range of what stays and reaches below the horizon */
+  buffer_init(&kept, gone->account);
+  for (uint32_t i = 0; i < version->disk_count; i++) {
+    struct key_range extent;
+    if (!part_extent(version->parts[i], &extent) || extent.min >= horizon) continue;
+    bool needed = hides(version, version->parts[i]) && lies_over(&kept, extent);
+    if (extent.max < horizon && !needed)
+      buffer_append(gone, &version->parts[i], sizeof version->parts[i]);
+    else
+      buffer_append(&kept, &extent, sizeof extent);
+  }
+  int code = buffer_check(&kept, err);
+  buffer_deinit(&kept);
+  return code ? code : buffer_check(gone, err);
 }
 
 /* Where the horizon shall be: as long as its rule is the same it does not go back. */
@@ -90,8 +108,13 @@ static int visit_expiry(void *context, struct store_version *version) {
     struct store_part_facts facts;
     store_part_facts(version->parts[i], &facts);
     expiry.lasting |= facts.rows && facts.key_min < expiry.horizon;
-    expiry.drops |= i < version->disk_count && may_drop(version, i, expiry.horizon);
   }
+  struct buffer gone;
+  buffer_init(&gone, &expiries->shard->account);
+  int code = list_expired(version, expiry.horizon, &gone, expiries->err);
+  expiry.drops |= gone.size > 0;
+  buffer_deinit(&gone);
+  if (code) return code;
   expiry.unflushed = version->part_count > version->disk_count || version->open;
   expiry.lasting |= version->open != NULL; /* whose keys are not known */
   if (expiry.moves || expiry.drops) buffer_append(&expiries->list, &expiry, sizeof expiry);
@@ -125,10 +148,7 @@ static int introduce(struct publication *publication, const struct expiry *expir
   if (!now || now->dropped || !(drop ? expiry->drops : expiry->moves)) return ERR_OK;
   struct buffer gone;
   buffer_init(&gone, &publication->shard->account);
-  for (uint32_t i = 0; drop && i < now->disk_count; i++)
-    if (may_drop(now, i, expiry->horizon))
-      buffer_append(&gone, &now->parts[i], sizeof now->parts[i]);
-  int code = buffer_check(&gone, err);
+  int code = drop ? list_expired(now, expiry->horizon, &gone, err) : ERR_OK;
   if (code == ERR_OK)
     code = store_version_replace(now, (struct store_part *const *)gone.data,
                                  (uint32_t)(gone.size / sizeof(struct store_part *)), NULL, 0,
@@ -207,15 +227,15 @@ static int prepare_drop(struct store_shard *shard, const struct expiry *expiry, 
 }
 
 int shard__expire(struct store_shard *shard, uint64_t store, bool *did, struct err *err) {
-  struct expiries expiries = {.shard = shard, .store = store};
+  struct expiries expiries = {.shard = shard, .store = store, .err = err};
   *did = false;
   if (!shard->options.hooks || !shard->options.hooks->settings || shard->options.read_only)
     return ERR_OK;
   buffer_init(&expiries.list, &shard->account);
   struct store_snapshot *root = shard__pin(shard);
-  (void)root_map_visit(&root->map, visit_expiry, &expiries);
+  int code = root_map_visit(&root->map, visit_expiry, &expiries);
   store_snapshot_release(root);
-  int code = buffer_check(&expiries.list, err);
+  if (code == ERR_OK) code = buffer_check(&expiries.list, err);
   struct expiry *list = (struct expiry *)expiries.list.data;
   size_t count = expiries.list.size / sizeof *list;
   bool drops = false;

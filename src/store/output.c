@@ -102,6 +102,15 @@ static bool still_needed(const struct scan_keep *keep, const struct store_tombst
                              tombstone->key_max);
 }
 
+/* From which key on rows are written. What has expired goes, but not where the newest wins and an
+ * older row of the place may stay: it would come back when rows are kept for longer. */
+static int64_t first_key(const struct output_source *source, const struct scan_keep *keep) {
+  bool supersedes = source->policy == STORE_NEWEST_COLUMN || source->policy == STORE_NEWEST_ROW;
+  if (!supersedes || source->horizon <= source->keys.min) return source->horizon;
+  bool older = store__may_be_older(keep, NULL, 0, source->keys.min, source->horizon - 1);
+  return older ? INT64_MIN : source->horizon;
+}
+
 /* Merges ascending ids into the ascending list. */
 static void add_columns(uint32_t *list, uint32_t *count, const uint32_t *ids, uint32_t id_count) {
   for (uint32_t i = 0; i < id_count; i++) {
@@ -316,12 +325,13 @@ static int write_union(struct store_shard *shard, const struct output_source *so
                        struct part_writer *writer, struct union_facts *facts, bool with_series,
                        uint64_t *size, uint64_t *rows, struct part_memory **memory,
                        struct err *err) {
+  int64_t horizon = first_key(source, &facts->keep);
   struct scan_input input = {.policy = source->policy,
                              .parts = facts->parts,
                              .part_count = facts->part_count,
                              .keep = &facts->keep,
-                             .has_horizon = source->horizon > INT64_MIN,
-                             .horizon = source->horizon};
+                             .has_horizon = horizon > INT64_MIN,
+                             .horizon = horizon};
   struct store_scan_spec spec = {.store = source->store,
                                  .series_max = UINT64_MAX,
                                  .key_min = source->keys.min,

@@ -27,7 +27,8 @@ struct output_source {
   struct store_part *const *parts; /* in the order of the version */
   uint32_t part_count;
   struct key_range keys;    /* what lies outside is another output's */
-  int64_t horizon;          /* rows below are left out: a version's `trim` */
+  int64_t horizon;          /* a version's `trim`: rows below are left out, if nothing that they
+                               hide stays */
   uint64_t partition_width; /* told to the part; 0: it was not cut */
   int64_t partition_start;
   bool oldest; /* nothing older lies below: tombstones have done their work */

@@ -161,6 +161,62 @@ static void test_deleted_rows_stay_deleted(void **state) {
   world_destroy(world);
 }
 
+/* The value of a key of series 1; false: there is no such row. */
+static bool value_at(struct world *world, int64_t key, int64_t *value) {
+  struct row_list list = read_all(&world->fixture, WORLD_STORE);
+  bool found = false;
+  for (size_t i = 0; i < list.count; i++)
+    if (list.rows[i].series == 1 && list.rows[i].key == key) {
+      *value = list.rows[i].value;
+      found = true;
+    }
+  free(list.rows);
+  return found;
+}
+
+/* Rows that superseded others go with those or after them: whatever comes back when rows are kept
+ * for longer, it is never an older value of a place. `small`: parts that write keys of the first
+ * one again; many are merged without it. */
+static void run_superseded(int small, bool merged) {
+  struct world *world = world_create(10, 0, 0);
+  fixture_open(&world->fixture);
+  struct rows rows;
+  struct err err;
+  rows_init(&rows, WORLD_STORE, 1, 0, 0, 20000);
+  rows.rows.columns = &rows.column;
+  for (uint32_t i = 0; i < 20000; i++)
+    rows.values[i] = (int64_t)(hash_mix(i) >> 2);
+  if (store_write(world->fixture.shard, &rows.rows, 1, NULL, &err)) fail_err(&err, "write");
+  rows_deinit(&rows);
+  flush(&world->fixture, 0);
+  for (int64_t i = 0; i < small; i++) {
+    put(&world->fixture, WORLD_STORE, 1, 100 + i, 5000 + i, 1);
+    if (merged) put(&world->fixture, WORLD_STORE, 1, 15000 + i, 6000 + i, 1);
+    flush(&world->fixture, 0);
+  }
+  set_horizon(world, 10000, 1);
+  expire(world);
+  world_settle(world);
+  if (merged) {
+    assert_true(figures(&world->fixture).merges > 0);
+    assert_true(figures(&world->fixture).parts > 1); /* the large one was not written again */
+  }
+  world->settings.has_horizon = false;
+  expire(world);
+  for (int64_t i = 0; i < small; i++) {
+    int64_t value;
+    if (value_at(world, 100 + i, &value)) assert_int_equal(value, 5000 + i);
+    if (merged) assert_true(value_at(world, 15000 + i, &value) && value == 6000 + i);
+  }
+  world_destroy(world);
+}
+
+static void test_superseded_rows_do_not_come_back(void **state) {
+  (void)state;
+  run_superseded(1, false);
+  run_superseded(20, true);
+}
+
 /* Horizons between flushes, merges, deletes and restarts. */
 static void run_property(uint64_t seed) {
   random_state = seed * 31;
@@ -307,6 +363,7 @@ int main(void) {
       cmocka_unit_test(test_rows_in_memory_expire_too),
       cmocka_unit_test(test_the_horizon_survives_and_never_goes_back),
       cmocka_unit_test(test_deleted_rows_stay_deleted),
+      cmocka_unit_test(test_superseded_rows_do_not_come_back),
       cmocka_unit_test(test_answers_follow_the_horizon_whatever_is_merged),
       cmocka_unit_test(test_s6_power_is_lost_while_parts_are_cut_and_dropped),
   };
