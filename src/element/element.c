@@ -198,6 +198,7 @@ static void settings(void *context, uint64_t id, struct store_settings *out) {
   out->partition_origin = store->options.partition_origin;
   out->history_commits = store->options.history_commits;
   out->has_horizon = atomic_load(&store->has_horizon);
+  out->unknown = !out->has_horizon; /* nobody has said since the start: it stays where it is */
   out->horizon = atomic_load(&store->horizon);
   out->horizon_rule = HORIZON_RULE;
   out->filter_false_positives = store->options.false_positives;

@@ -1,6 +1,7 @@
 /* The contract of the ordered store as a program sees it that has the store alone: a function per
  * case (docs/ordered-store.md), over elements in memory, flushed, merged, and after opening again.
  */
+#include "element/element_private.h"
 #include "element_fixture.h"
 
 #include <math.h>
@@ -770,6 +771,32 @@ static void test_deleted_and_expired_elements_are_gone(void **state) {
   alone_deinit(&alone);
 }
 
+/* What has expired stays so over a start, also when the store works by itself before anybody says
+ * again what has. */
+static void test_expired_elements_stay_gone_over_a_start(void **state) {
+  (void)state;
+  struct alone alone;
+  begin(&alone);
+  for (int64_t key = 1; key <= 6; key++) {
+    char text[2] = {(char)('0' + key), 0};
+    alone_put(&alone, 1, key, text, NO_TAG);
+  }
+  alone_flush(&alone);
+  assert_int_equal(nilo_store_expire(alone.store, 3, &alone.error), NILO_OK);
+  expect(&alone, ASK(0), "3 4 5 6");
+  alone_reopen(&alone);
+  bool did = true;
+  for (int i = 0; did && i < 10; i++)
+    assert_int_equal(store_work(alone.store->shard, &did, NULL), 0);
+  expect(&alone, ASK(0), "3 4 5 6");
+  assert_int_equal(nilo_store_expire(alone.store, 2, &alone.error), NILO_OK);
+  expect(&alone, ASK(0), "3 4 5 6");
+  assert_int_equal(nilo_store_expire(alone.store, 5, &alone.error), NILO_OK);
+  alone_reopen(&alone);
+  expect(&alone, ASK(0), "5 6");
+  alone_deinit(&alone);
+}
+
 /* ---- errors, health ---- */
 
 static void test_r7_errors_carry_class_place_and_cause(void **state) {
@@ -892,6 +919,7 @@ int main(void) {
       cmocka_unit_test(test_s8_a_snapshot_opens_and_parts_move),
       cmocka_unit_test(test_s9_the_program_drives_or_a_policy_does),
       cmocka_unit_test(test_deleted_and_expired_elements_are_gone),
+      cmocka_unit_test(test_expired_elements_stay_gone_over_a_start),
       cmocka_unit_test(test_r3_a_rate_limit_says_when_to_come_again),
       cmocka_unit_test(test_r7_errors_carry_class_place_and_cause),
       cmocka_unit_test(test_r9_health_and_figures),
