@@ -130,9 +130,9 @@ static uint64_t last_commit_of(struct store_shard *shard, uint64_t epoch) {
 static bool is_held_elsewhere(struct recovery *recovery, uint64_t epoch) {
   struct store_shard *shard = recovery->shard;
   if (!shard->manifest.doubtful && !recovery->log_damaged) return true;
-  uint64_t last = last_commit_of(shard, epoch), flushed = UINT64_MAX;
-  for (size_t i = 0; i < shard->manifest.store_count; i++)
-    if (shard->manifest.stores[i].flushed < flushed) flushed = shard->manifest.stores[i].flushed;
+  uint64_t last = last_commit_of(shard, epoch);
+  const struct manifest_store *only = manifest_find(&shard->manifest, shard->form->only_store);
+  uint64_t flushed = only ? only->flushed : 0;
   return last && (last <= flushed || (!recovery->log_damaged && last <= recovery->commit_in_log));
 }
 
@@ -148,11 +148,14 @@ static int remove_unnamed(struct store_shard *shard, uint64_t epoch) {
   return code;
 }
 
+/* Never over what an earlier start has set aside. */
 static int set_aside(struct store_shard *shard, uint64_t epoch, struct err *err) {
   char from[4096], to[4096];
   shard__part_path(shard, epoch, from, sizeof from);
-  snprintf(to, sizeof to, "%s/quarantine/%016llx%s.unnamed", shard->options.path,
-           (unsigned long long)epoch, shard->form->suffix);
+  int size = snprintf(to, sizeof to, "%s/quarantine/%016llx%s.unnamed", shard->options.path,
+                      (unsigned long long)epoch, shard->form->suffix);
+  for (unsigned i = 2; os_path_exists(shard->os, to); i++)
+    snprintf(to + size, sizeof to - (size_t)size, "-%u", i);
   log_error(shard->logger, "store",
             "a part that the manifest does not name may hold rows that are nowhere else; it is "
             "kept in quarantine part=%s",
@@ -163,23 +166,21 @@ static int set_aside(struct store_shard *shard, uint64_t epoch, struct err *err)
 int recovery_settle_unnamed(struct recovery *recovery, struct err *err) {
   struct store_shard *shard = recovery->shard;
   size_t count = recovery->unnamed.size / sizeof(uint64_t);
-  bool moved = false;
+  bool moved = false, damaged = atomic_load(&shard->counters.parts_quarantined) > 0;
   int code = ERR_OK;
   if (shard->options.read_only || !count) return ERR_OK;
-  if (atomic_load(&shard->counters.parts_quarantined)) {
+  if (damaged)
     log_warn(shard->logger, "store",
              "files of parts that are not named stay as long as a named part cannot be read "
              "files=%zu",
              count);
-    return ERR_OK;
-  }
   for (size_t i = 0; i < count && code == ERR_OK; i++) {
     uint64_t epoch = load_u64(recovery->unnamed.data + i * sizeof epoch);
-    if (is_held_elsewhere(recovery, epoch)) {
-      (void)remove_unnamed(shard, epoch);
-    } else {
+    if (!is_held_elsewhere(recovery, epoch)) { /* also when the next start knows no reason why */
       code = set_aside(shard, epoch, err);
       moved = true;
+    } else if (!damaged) {
+      (void)remove_unnamed(shard, epoch);
     }
   }
   /* Before anything is written that calls them needless. */
