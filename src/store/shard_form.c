@@ -150,12 +150,14 @@ static int link_entry(void *context, const char *name, bool is_dir) {
   if (is_dir) return ERR_OK;
   snprintf(from, sizeof from, "%s/%s", linking->from, name);
   snprintf(to, sizeof to, "%s/%s", linking->to, name);
-  return os_file_link(linking->os, from, to, linking->err);
+  int code = os_file_link(linking->os, from, to, linking->err);
+  return code == ERR_FILE_EXISTS ? ERR_OK : code; /* of a time before that was cut short */
 }
 
 int shard__part_link(struct store_shard *shard, const char *from, const char *to, struct err *err) {
   if (!shard->form->directories) return os_file_link(shard->os, from, to, err);
   struct linking linking = {shard->os, from, to, err};
   int code = os_dir_create(shard->os, to, err);
-  return code ? code : os_dir_list(shard->os, from, link_entry, &linking, err);
+  if (code == ERR_OK) code = os_dir_list(shard->os, from, link_entry, &linking, err);
+  return code ? code : os_dir_sync(shard->os, to, err);
 }

@@ -240,6 +240,37 @@ static void test_r4_one_turned_bit_in_any_file_of_a_directory(void **state) {
   }
 }
 
+/* A directory's files get their second names one by one: what a crash left half done is completed.
+ */
+static void test_r4_quarantine_has_every_file_of_a_directory(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct names there = {.count = 0}, kept = {.count = 0};
+  char path[4096], of[4600], in[64];
+  fixture_init(&fixture, 20);
+  fixture.options.form = STORE_FORM_ALONE;
+  fixture_open(&fixture);
+  fill(&fixture);
+  part_path(&fixture, 1, 1, path, sizeof path);
+  fixture_close(&fixture);
+  snprintf(in, sizeof in, "/shard/quarantine/%s", strrchr(path, '/') + 1);
+  assert_int_equal(os_dir_list(fixture.os, path, visit_name, &there, NULL), ERR_OK);
+  assert_int_equal(os_dir_create(fixture.os, in, NULL), ERR_OK);
+  snprintf(of, sizeof of, "%s/keys.bin", path);
+  char to[128];
+  snprintf(to, sizeof to, "%s/keys.bin", in);
+  assert_int_equal(os_file_link(fixture.os, of, to, NULL), ERR_OK);
+  flip(&fixture, of, 8 * 20);
+  fixture_open(&fixture);
+  ask_without(&fixture, 2);
+  fixture_close(&fixture);
+  os_sim_crash(fixture.os); /* and durably so */
+  os_sim_reboot(fixture.os, OS_SIM_LOSS_ALL);
+  assert_int_equal(os_dir_list(fixture.os, in, visit_name, &kept, NULL), ERR_OK);
+  assert_int_equal(kept.count, there.count);
+  fixture_deinit(&fixture);
+}
+
 static void test_r4_rows_that_were_given_are_not_given_again(void **state) {
   (void)state;
   for (unsigned chunks = 0; chunks < 2; chunks++) {
@@ -555,6 +586,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_r4_one_turned_bit_anywhere_in_a_part),
       cmocka_unit_test(test_r4_one_turned_bit_in_any_file_of_a_directory),
+      cmocka_unit_test(test_r4_quarantine_has_every_file_of_a_directory),
       cmocka_unit_test(test_r4_rows_that_were_given_are_not_given_again),
       cmocka_unit_test(test_r4_a_damaged_part_is_a_gap_for_merges),
       cmocka_unit_test(test_r4_damage_is_remembered_and_mended_by_a_start),
