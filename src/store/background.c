@@ -51,18 +51,23 @@ static void complain(struct store_shard *shard, const char *what, const struct e
   log_warn(shard->logger, "store", "%s failed and will be tried again: %s", what, text);
 }
 
+/* Once in a while, however much there is to flush: debt grows when flushes are many. */
+static void look_around(struct store_shard *shard, int64_t *next) {
+  int64_t now = os_monotonic_ns(shard->os);
+  if (now < *next) return;
+  *next = now + TICK_NS;
+  pressure__count_debt(shard);
+  shard__report(shard);
+}
+
 static void flusher_main(void *context) {
   struct store_shard *shard = context;
-  int64_t reported = os_monotonic_ns(shard->os);
+  int64_t next = os_monotonic_ns(shard->os) + TICK_NS;
   while (await(shard, &shard->flush_wanted, &shard->flush_cond, TICK_NS)) {
-    if (os_monotonic_ns(shard->os) - reported >= TICK_NS) {
-      pressure__count_debt(shard);
-      shard__report(shard);
-      reported = os_monotonic_ns(shard->os);
-    }
     bool did = true;
     while (did) {
       struct err err;
+      look_around(shard, &next);
       int code = shard__flush_due(shard, &did, &err);
       if (code == ERR_OK) continue;
       complain(shard, "flushing", &err);
@@ -78,18 +83,23 @@ static void expire(struct store_shard *shard) {
   if (shard__expire_due(shard, &did, &err)) complain(shard, "dropping what has expired", &err);
 }
 
+/* For health; code 0: the last merge went well. */
+static void note_merge(struct store_shard *shard, const struct err *err) {
+  os_mutex_lock(&shard->queue_lock);
+  shard->merge_err = *err;
+  os_mutex_unlock(&shard->queue_lock);
+}
+
 static void merger_main(void *context) {
   struct store_shard *shard = context;
   while (await(shard, &shard->merge_wanted, &shard->merge_cond, 10 * TICK_NS)) {
     bool did = true;
-    expire(shard);
     while (did && !atomic_load(&shard->cancelled)) {
       struct err err;
+      expire(shard); /* when it is due, however much there is to merge */
       int code = shard__merge_due(shard, &did, &err);
       if (code == ERR_OK) err_reset(&err);
-      os_mutex_lock(&shard->queue_lock);
-      shard->merge_err = err;
-      os_mutex_unlock(&shard->queue_lock);
+      note_merge(shard, &err);
       if (code == ERR_OK) continue;
       complain(shard, "merging", &err);
       pause_work(shard, &shard->merge_cond);
