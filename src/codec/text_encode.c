@@ -1,7 +1,8 @@
 /* Strings: lengths and bytes, or distinct values and codes; the bytes through zstd where it pays.
  *
  * Distinct values are found with a hash table of at most twice the rows. If they are few, the
- * dictionary is taken; it is given up as soon as they are more than half of the rows. */
+ * dictionary is taken; it is given up as soon as they are more than half of the rows. What is
+ * compared first is a value's **face**: two words of its bytes, which are all of it up to 16. */
 #include "codec/codec_private.h"
 
 #include <zstd.h>
@@ -19,12 +20,51 @@ enum {
   SLOT_FREE = UINT16_MAX,
 };
 
+struct face {
+  uint64_t first, last;
+};
+
+static uint64_t load_word(const char *at) {
+  uint64_t word;
+  memcpy(&word, at, 8);
+  return word;
+}
+
+static uint32_t load_half(const char *at) {
+  uint32_t half;
+  memcpy(&half, at, 4);
+  return half;
+}
+
+static struct face face_of(struct str text) {
+  size_t size = text.size;
+  const char *at = text.data;
+  if (size > 16) return (struct face){hash64(at, size), load_word(at + size - 8)};
+  if (size >= 8) return (struct face){load_word(at), load_word(at + size - 8)};
+  if (size >= 4) return (struct face){load_half(at), load_half(at + size - 4)};
+  if (size == 0) return (struct face){0, 0};
+  return (struct face){(uint8_t)at[0],
+                       (uint64_t)(uint8_t)at[size / 2] << 8 | (uint8_t)at[size - 1]};
+}
+
+static bool is_same(struct str a, struct face a_face, struct str b, struct face b_face) {
+  return a.size == b.size && a_face.first == b_face.first && a_face.last == b_face.last &&
+         (a.size <= 16 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static size_t face_slot(struct face face, size_t size, size_t slots) {
+  uint64_t mixed =
+      (face.first ^ (face.last << 29 | face.last >> 35) ^ size) * UINT64_C(0x9e3779b97f4a7c15);
+  return (size_t)(mixed >> 40 ^ mixed >> 20) & (slots - 1);
+}
+
 /* Distinct values in order of first appearance. */
 struct distinct {
   struct mem_account *account;
   size_t memory_size;
   uint32_t *codes;    /* one per value */
   struct str *values; /* the distinct ones */
+  struct face *faces; /* of the values */
   uint16_t *slots;    /* open addressing: index into values */
   size_t slot_count;  /* a power of two */
   size_t count;
@@ -36,12 +76,14 @@ static int distinct_init(struct distinct *distinct, size_t count, struct mem_acc
   size_t slots = 16;
   while (slots < count * 2)
     slots *= 2;
-  size_t values_size = count * sizeof(struct str);
+  size_t values_size = count * sizeof(struct str), faces_size = count * sizeof(struct face);
   *distinct = (struct distinct){.account = account, .slot_count = slots};
-  distinct->memory_size = values_size + count * sizeof(uint32_t) + slots * sizeof(uint16_t);
+  distinct->memory_size =
+      values_size + faces_size + count * sizeof(uint32_t) + slots * sizeof(uint16_t);
   distinct->values = mem_alloc(account, distinct->memory_size);
   if (!distinct->values) return mem_refused(account, distinct->memory_size, err);
-  distinct->codes = (uint32_t *)((char *)distinct->values + values_size);
+  distinct->faces = (struct face *)((char *)distinct->values + values_size);
+  distinct->codes = (uint32_t *)((char *)distinct->faces + faces_size);
   distinct->slots = (uint16_t *)(distinct->codes + count);
   memset(distinct->slots, 0xff, slots * sizeof(uint16_t));
   return ERR_OK;
@@ -54,22 +96,21 @@ static void distinct_deinit(struct distinct *distinct) {
 /* Fills the codes; false when there are more than `limit` distinct values. */
 static bool distinct_find(struct distinct *distinct, const struct str *texts, size_t count,
                           size_t limit) {
+  uint16_t *slots = distinct->slots;
   for (size_t i = 0; i < count; i++) {
-    if (i > 0 && str_equal(texts[i], texts[i - 1])) {
-      distinct->codes[i] = distinct->codes[i - 1];
-      continue;
-    }
-    size_t slot = hash64(texts[i].data, texts[i].size) & (distinct->slot_count - 1);
-    while (distinct->slots[slot] != SLOT_FREE &&
-           !str_equal(distinct->values[distinct->slots[slot]], texts[i]))
+    struct face face = face_of(texts[i]);
+    size_t slot = face_slot(face, texts[i].size, distinct->slot_count);
+    while (slots[slot] != SLOT_FREE &&
+           !is_same(distinct->values[slots[slot]], distinct->faces[slots[slot]], texts[i], face))
       slot = (slot + 1) & (distinct->slot_count - 1);
-    if (distinct->slots[slot] == SLOT_FREE) {
+    if (slots[slot] == SLOT_FREE) {
       if (distinct->count == limit) return false;
-      distinct->slots[slot] = (uint16_t)distinct->count;
+      slots[slot] = (uint16_t)distinct->count;
+      distinct->faces[distinct->count] = face;
       distinct->values[distinct->count++] = texts[i];
       distinct->total += texts[i].size;
     }
-    distinct->codes[i] = distinct->slots[slot];
+    distinct->codes[i] = slots[slot];
   }
   return true;
 }
