@@ -4,10 +4,10 @@ TIME ?= 60
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := release
-.PHONY: help release run test lint format bench fuzz sim asan tsan coverage debug install clean
+.PHONY: help release run test lint format bench bench-codec fuzz sim asan tsan coverage debug install clean
 
 help: ## what there is to type
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 release: ## build the release: build/release/nilo (the default)
 	@tools/setup.sh build
@@ -40,6 +40,11 @@ bench: release ## measure, and print one table
 	@tools/setup.sh build test
 	@tools/build.sh release bench
 	@bench/run
+
+bench-codec: ## bits a value and speed of the codecs over the CSV files below DATA=DIR, and generated data
+	@tools/setup.sh build bench
+	@tools/build.sh release bench_codec
+	@build/release/bench_codec $(DATA)
 
 fuzz: ## run every fuzz target for TIME seconds each (TIME=60); NAME=x: only fuzz_x
 	@tools/setup.sh build fuzz

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what Nilo needs from the distribution is there.
 #
-# Usage: tools/setup.sh GROUP…      the groups of tools/packages.txt: build test lint fuzz coverage
+# Usage: tools/setup.sh GROUP…      the groups of tools/packages.txt: build test lint fuzz bench coverage
 #
 # On Debian and its kin it says which packages are missing, installs them with apt-get (through sudo
 # where the user is not root), and remembers in build/setup/ that the group is complete: a stamp that
@@ -15,7 +15,7 @@ table=$top/tools/packages.txt
 stamps=$top/build/setup
 
 if [ $# -eq 0 ]; then
-  echo "usage: tools/setup.sh GROUP…   (groups: build test lint fuzz coverage)" >&2
+  echo "usage: tools/setup.sh GROUP…   (groups: build test lint fuzz bench coverage)" >&2
   exit 2
 fi
 

@@ -1,0 +1,69 @@
+/* The loops alone: what one core does with packed values that stay in its cache, and what it sums
+ * from memory. */
+#include <math.h>
+#include <string.h>
+
+#include "bench_codec.h"
+#include "codec/codec_loops.h"
+
+enum { ROUNDS = 20000 };
+
+static uint32_t fields[CODEC_VECTOR];
+static uint64_t wide[CODEC_VECTOR];
+static packed_word packed[CODEC_VECTOR];
+static unsigned width;
+
+static void keep(const void *memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
+
+static void unpack(const struct codec_loops *loops) {
+  loops->unpack[width](packed, fields);
+  keep(fields);
+}
+static void unpack_for(const struct codec_loops *loops) {
+  loops->unpack[width](packed, fields);
+  loops->widen(fields, CODEC_VECTOR, 1000, 1, wide);
+  keep(wide);
+}
+static void unpack_delta(const struct codec_loops *loops) {
+  loops->unpack[width](packed, fields);
+  loops->unzigzag_sum(fields, CODEC_VECTOR, 0);
+  loops->widen_signed(fields, CODEC_VECTOR, 1000, 1, wide);
+  keep(wide);
+}
+static void unpack_decimal(const struct codec_loops *loops) {
+  loops->unpack[width](packed, fields);
+  loops->widen(fields, CODEC_VECTOR, 1000, 1, wide);
+  loops->undecimal(wide, CODEC_VECTOR, 100);
+  keep(wide);
+}
+static void copy(const struct codec_loops *loops) {
+  (void)loops;
+  memcpy(fields, packed, sizeof fields);
+  keep(fields);
+}
+
+static double speed(struct bench *bench, void (*kernel)(const struct codec_loops *loops)) {
+  const struct codec_loops *loops = codec__loops();
+  double best = INFINITY;
+  for (int run = 0; run < RUNS; run++) {
+    double start = cpu_ns(bench);
+    for (int i = 0; i < ROUNDS; i++)
+      kernel(loops);
+    best = fmin(best, cpu_ns(bench) - start);
+  }
+  return (double)ROUNDS * CODEC_VECTOR / best;
+}
+
+void kernels_measure(struct bench *bench) {
+  const struct codec_loops *loops = codec__loops();
+  printf("kernels, billions of values a second of one core, from the cache\n");
+  printf("  %5s %12s %12s %12s %12s\n", "bits", "32-bit lanes", "for, 64", "delta, 64", "decimals");
+  for (width = 1; width <= 32; width += width < 16 ? 1 : 4) {
+    for (size_t i = 0; i < CODEC_VECTOR; i++)
+      fields[i] = (uint32_t)(i * 2654435761u) >> (32 - width);
+    loops->pack[width](fields, packed);
+    printf("  %5u %12.1f %12.1f %12.1f %12.1f\n", width, speed(bench, unpack),
+           speed(bench, unpack_for), speed(bench, unpack_delta), speed(bench, unpack_decimal));
+  }
+  printf("  memcpy of 32-bit values %.1f\n", speed(bench, copy));
+}

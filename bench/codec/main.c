@@ -1,0 +1,135 @@
+/* How small images are, and how fast they are made and read.
+ *
+ * bench_codec [FILE or FOLDER…]: every CSV file below those, then generated sets: bits a value,
+ * encoding and decoding in values a second of one core (CPU time, best of several runs over columns
+ * that fit the cache), hot and cold, beside zstd -3, LZ4 and plain copies in the same run. Then the
+ * loops alone, then the means over the folder `floats`. Every image is decoded and compared. */
+#include <math.h>
+#include <string.h>
+
+#include "bench_codec.h"
+
+struct figures {
+  double bits, encode, decode; /* a value; ns */
+  const char *codec;           /* of the first block */
+};
+
+void print_row(const char *way, const char *codec, double bits, double encode_ns,
+               double decode_ns) {
+  printf("  %-8s %-14s %9.3f bits %9.0f M/s in %9.0f M/s out\n", way, codec, bits, 1000 / encode_ns,
+         1000 / decode_ns);
+}
+
+static void check(const struct column *want, const struct column *got) {
+  bool same = want->length == got->length;
+  if (same && !type_is_string(want->type))
+    same = !memcmp(want->u64, got->u64, (size_t)want->length * 8);
+  for (int64_t i = 0; same && type_is_string(want->type) && i < want->length; i++)
+    same = str_equal(column_str(want, i), column_str(got, i));
+  if (same) return;
+  fprintf(stderr, "an image that decodes to something else\n");
+  abort();
+}
+
+static struct column block_of(const struct column *all, int64_t from) {
+  struct column block = *all;
+  block.length = all->length - from < CODEC_ROWS_MAX ? all->length - from : CODEC_ROWS_MAX;
+  if (type_is_string(all->type))
+    block.offsets = all->offsets + from;
+  else
+    block.u64 = all->u64 + from;
+  return block;
+}
+
+static void decode_all(const struct column *all, const struct buffer *buffer, struct arena *arena,
+                       bool first, struct figures *figures) {
+  static uint64_t values[CODEC_ROWS_MAX];
+  size_t at = 0;
+  for (int64_t from = 0; from < all->length; from += CODEC_ROWS_MAX) {
+    struct column block = block_of(all, from), got = block;
+    struct codec_image image;
+    int code = codec_open(buffer->data + at, buffer->size - at, all->type, (uint32_t)block.length,
+                          &image, NULL);
+    if (!code && type_is_string(all->type))
+      code = codec_decode(&image, 0, image.rows, arena, &got, NULL);
+    else if (!code)
+      code = codec_decode_into(&image, 0, image.rows, values, NULL, NULL, NULL);
+    if (code) abort();
+    if (!type_is_string(all->type)) got.u64 = values;
+    if (first) check(&block, &got);
+    if (from == 0) figures->codec = codec_name(image.codec);
+    at += image.size;
+    arena_reset(arena);
+  }
+}
+
+static struct figures measure_level(struct bench *bench, const struct column *all,
+                                    enum codec_level level) {
+  struct figures figures = {.encode = INFINITY, .decode = INFINITY};
+  struct buffer buffer;
+  struct arena arena;
+  buffer_init(&buffer, &bench->account);
+  arena_init(&arena, &bench->account, 1 << 20);
+  for (int run = 0; run < RUNS; run++) {
+    struct codec_hint hint = {0};
+    buffer_reset(&buffer);
+    double start = cpu_ns(bench);
+    for (int64_t from = 0; from < all->length; from += CODEC_ROWS_MAX) {
+      struct column block = block_of(all, from);
+      if (codec_encode(&block, level, &hint, &buffer, NULL)) abort();
+    }
+    figures.encode = fmin(figures.encode, cpu_ns(bench) - start);
+    start = cpu_ns(bench);
+    decode_all(all, &buffer, &arena, run == 0, &figures);
+    if (run > 0) figures.decode = fmin(figures.decode, cpu_ns(bench) - start);
+  }
+  figures.bits = (double)buffer.size * 8 / (double)all->length;
+  figures.encode /= (double)all->length;
+  figures.decode /= (double)all->length;
+  arena_deinit(&arena);
+  buffer_deinit(&buffer);
+  return figures;
+}
+
+static void add(struct mean *mean, const struct figures *hot, const struct figures *cold) {
+  mean->sets++;
+  mean->hot += hot->bits;
+  mean->cold += cold->bits;
+}
+
+static void measure(struct bench *bench, const struct data_set *set) {
+  struct column column = builder_view(&set->values);
+  printf("%s, %lld values", set->name, (long long)column.length);
+  if (set->entropy > 0) printf(", entropy %.2f bits", set->entropy);
+  printf("\n");
+  struct figures hot = measure_level(bench, &column, CODEC_HOT);
+  print_row("hot", hot.codec, hot.bits, hot.encode, hot.decode);
+  struct figures cold = measure_level(bench, &column, CODEC_COLD);
+  print_row("cold", cold.codec, cold.bits, cold.encode, cold.decode);
+  peers_measure(bench, &column);
+  if (!set->is_float_set) return;
+  add(&bench->floats, &hot, &cold);
+  if (!strncmp(hot.codec, "decimal", 7)) add(&bench->decimals, &hot, &cold);
+}
+
+static void print_mean(const char *what, const struct mean *mean) {
+  if (mean->sets)
+    printf("mean bits a value of %d %s: %.2f hot, %.2f cold\n", mean->sets, what,
+           mean->hot / mean->sets, mean->cold / mean->sets);
+}
+
+int main(int argc, char **argv) {
+  static struct bench bench;
+  mem_account_init(&bench.account, "bench", NULL, 0);
+  if (os_real_create(&bench.os, NULL)) return 1;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (int i = 1; i < argc; i++)
+    data_of_folder(&bench, argv[i], measure);
+  data_generated(&bench, measure);
+  kernels_measure(&bench);
+  print_mean("float sets", &bench.floats);
+  print_mean("of them that are stored as decimals", &bench.decimals);
+  os_destroy(bench.os);
+  mem_account_deinit(&bench.account);
+  return 0;
+}
