@@ -32,12 +32,15 @@ struct expiries {
   struct err *err;
 };
 
-/* Whether rows of older parts may be out of sight because of this one. */
-static bool hides(const struct store_version *version, const struct store_part *part) {
+static bool has_deletes(const struct store_part *part) {
   struct store_part_facts facts;
   store_part_facts(part, &facts);
-  return facts.tombstones || version->policy == STORE_NEWEST_COLUMN ||
-         version->policy == STORE_NEWEST_ROW;
+  return facts.tombstones > 0;
+}
+
+/* Whether rows of older parts may be out of sight because of this one. */
+static bool hides(const struct store_version *version, const struct store_part *part) {
+  return has_deletes(part) || shard__newest_wins(version);
 }
 
 static bool lies_over(const struct buffer *kept, struct key_range extent) {
@@ -58,6 +61,7 @@ static int list_expired(const struct store_version *version, int64_t horizon, st
     struct key_range extent;
     if (!part_extent(version->parts[i], &extent) || extent.min >= horizon) continue;
     bool needed = hides(version, version->parts[i]) && lies_over(&kept, extent);
+    needed |= version->live->gap && has_deletes(version->parts[i]); /* of who knows what */
     if (extent.max < horizon && !needed)
       buffer_append(gone, &version->parts[i], sizeof version->parts[i]);
     else
@@ -141,11 +145,19 @@ static void add_edits(const struct store_version *now, const struct expiry *expi
   }
 }
 
+/* Whether somebody else has moved the horizon since this was decided. Then he drops by it. */
+static bool is_overtaken(const struct store_version *now, const struct expiry *expiry, bool drop) {
+  bool same = now->horizon_rule == expiry->rule;
+  return drop ? !same || now->horizon != expiry->horizon : same && now->horizon > expiry->horizon;
+}
+
 /* Puts the store's new version; appends what left it to all_gone. */
 static int introduce(struct publication *publication, const struct expiry *expiry, bool drop,
                      struct buffer *all_gone, struct buffer *edits, struct err *err) {
   struct store_version *now = root_map_find(&publication->edit.map, expiry->store), *next;
-  if (!now || now->dropped || !(drop ? expiry->drops : expiry->moves)) return ERR_OK;
+  if (!now || now->dropped || !(drop ? expiry->drops : expiry->moves) ||
+      is_overtaken(now, expiry, drop))
+    return ERR_OK;
   struct buffer gone;
   buffer_init(&gone, &publication->shard->account);
   int code = drop ? list_expired(now, expiry->horizon, &gone, err) : ERR_OK;

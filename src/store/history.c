@@ -13,13 +13,13 @@ void shard__settings(const struct store_shard *shard, uint64_t store,
   if (hooks && hooks->settings) hooks->settings(shard->options.hooks_context, store, settings);
 }
 
-static bool newest_wins(const struct store_version *version) {
+bool shard__newest_wins(const struct store_version *version) {
   return version->policy == STORE_NEWEST_COLUMN || version->policy == STORE_NEWEST_ROW;
 }
 
 void shard__history(const struct store_version *version, const struct store_settings *settings,
                     struct output_source *source) {
-  source->history_commits = newest_wins(version) ? settings->history_commits : 0;
+  source->history_commits = shard__newest_wins(version) ? settings->history_commits : 0;
   source->history_since = store_version_history_since(version);
   source->has_history = source->history_commits > 0;
   for (uint32_t i = 0; i < version->disk_count; i++)
@@ -30,6 +30,6 @@ void shard__history(const struct store_version *version, const struct store_sett
 
 bool shard__seal_folds(const struct store_shard *shard, const struct store_version *version) {
   const struct store_hooks *hooks = shard->options.hooks;
-  if (!hooks || !hooks->settings || !newest_wins(version)) return true;
+  if (!hooks || !hooks->settings || !shard__newest_wins(version)) return true;
   return atomic_load_explicit(&version->live->no_history, memory_order_relaxed);
 }

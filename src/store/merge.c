@@ -84,18 +84,20 @@ static bool is_mostly_expired(const struct store_version *version, const struct 
 }
 
 /* The first part that lies in a wasteful file, or has mostly expired: it is written again, alone.
- */
+ * Not where it would keep what has expired, to hide what is older: that had no end. */
 static void choose_wasteful(struct store_shard *shard, const struct store_version *version,
                             const struct partitions *partitions, struct merge_choice *choice) {
   os_mutex_lock(&shard->publish_lock);
   for (uint32_t i = 0; !choice->bytes && i < version->disk_count; i++) {
-    if (part_is_damaged(version->parts[i]) ||
-        (!shard__file_is_wasteful(shard, id_of(version->parts[i])) &&
-         !is_mostly_expired(version, version->parts[i], partitions)))
+    struct store_part *part = version->parts[i];
+    bool wasteful = shard__file_is_wasteful(shard, id_of(part));
+    if (part_is_damaged(part) || (!wasteful && !is_mostly_expired(version, part, partitions)))
       continue;
-    buffer_append(&choice->parts, &version->parts[i], sizeof version->parts[i]);
-    choice->bytes = bytes_of(version->parts[i]);
-    choice->oldest = !version->live->gap && !merge_has_older(version, &version->parts[i], 1);
+    bool oldest = !version->live->gap && !merge_has_older(version, &part, 1);
+    if (!wasteful && !oldest && shard__newest_wins(version)) continue;
+    buffer_append(&choice->parts, &part, sizeof part);
+    choice->bytes = bytes_of(part);
+    choice->oldest = oldest;
   }
   os_mutex_unlock(&shard->publish_lock);
 }

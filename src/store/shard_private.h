@@ -269,6 +269,8 @@ void shard__settings(const struct store_shard *shard, uint64_t store,
  * follow the same settings from now on. */
 void shard__history(const struct store_version *version, const struct store_settings *settings,
                     struct output_source *source);
+/* Whether a newer row of a place hides the older ones. */
+bool shard__newest_wins(const struct store_version *version);
 /* Whether sealing folds rows of one place: not where history is kept, or may be for all we know. */
 bool shard__seal_folds(const struct store_shard *shard, const struct store_version *version);
 
@@ -306,7 +308,7 @@ uint32_t shard__depth(const struct store_version *version, struct mem_account *a
 
 /* ---- expire.c ---- */
 /* Moves the horizons of stores (0: of all) to where the layer above says; drops parts that lie
- * below. *did: something changed. One thread at a time; takes flush_lock and publish_lock. */
+ * below. *did: something changed. Any thread; takes flush_lock and publish_lock. */
 int shard__expire(struct store_shard *shard, uint64_t store, bool *did, struct err *err);
 /* The same for all stores, once a minute. */
 int shard__expire_due(struct store_shard *shard, bool *did, struct err *err);

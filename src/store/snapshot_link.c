@@ -79,7 +79,6 @@ static int take_file(struct link_work *work, const char *from, const char *to) {
   struct store_link_file file = {.path = below_target(work, to)};
   struct err refused;
   if (work->options.has && work->options.has(work->options.context, from, file.path)) return ERR_OK;
-  if (work->options.has && work->options.has(work->options.context, from, file.path)) return ERR_OK;
   file.copied = work->options.copy || os_file_link(work->shard->os, from, to, &refused) != ERR_OK;
   int code = file.copied ? copy_file(work, from, to) : ERR_OK;
   if (code == ERR_OK) code = size_of(work, to, &file.bytes);
@@ -233,11 +232,6 @@ static int take_store(struct link_work *work, const struct store_version *versio
   edit.horizon_known = version->horizon > INT64_MIN ? MANIFEST_HORIZON : MANIFEST_NO_HORIZON;
   edit.horizon = version->horizon > INT64_MIN ? version->horizon : 0;
   edit.horizon_rule = version->horizon_rule;
-  if (version->horizon > INT64_MIN) {
-    edit.horizon_known = MANIFEST_HORIZON;
-    edit.horizon = version->horizon > INT64_MIN ? version->horizon : 0;
-    edit.horizon_rule = version->horizon_rule;
-  }
   buffer_append(&work->edits, &edit, sizeof edit);
   if (version->dropped) {
     edit = (struct manifest_edit){.kind = MANIFEST_DROP, .store = version->store};

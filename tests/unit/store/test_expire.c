@@ -217,6 +217,105 @@ static void test_superseded_rows_do_not_come_back(void **state) {
   run_superseded(20, true);
 }
 
+/* While parts are about to be dropped somebody decides that rows are kept for longer. */
+static struct world *deciding;
+static void keep_for_longer(void *context, uint64_t store, int64_t horizon) {
+  struct world *world = context;
+  (void)store;
+  if (world != deciding || horizon != 1500) return;
+  deciding = NULL;
+  set_horizon(world, 500, 2);
+  expire(world);
+}
+
+static void test_a_horizon_that_moved_meanwhile_counts(void **state) {
+  (void)state;
+  struct world *world = six_days(11);
+  world->hooks.expiring = keep_for_longer;
+  deciding = world;
+  set_horizon(world, 1500, 1);
+  expire(world);
+  assert_null(deciding);
+  assert_int_equal(figures(&world->fixture).parts_expired, 1); /* what lies below 500 */
+  world_check_rows(world);
+  fixture_reopen(&world->fixture);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
+/* Further: what the one that went further has hidden does not come back with the slower one. */
+static void go_further(void *context, uint64_t store, int64_t horizon) {
+  struct world *world = context;
+  (void)store;
+  if (world != deciding || horizon != 1500) return;
+  deciding = NULL;
+  set_horizon(world, 2100, 1);
+  expire(world);
+}
+
+static void test_the_slower_of_two_does_not_win(void **state) {
+  (void)state;
+  struct world *world = six_days(12);
+  world->hooks.expiring = go_further;
+  deciding = world;
+  set_horizon(world, 1500, 1);
+  expire(world);
+  assert_null(deciding);
+  world_check_rows(world);
+  fixture_reopen(&world->fixture);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
+/* A delete of rows of a part that cannot be read now: the part may come back. */
+static void test_deleted_rows_of_a_missing_part_stay_deleted(void **state) {
+  (void)state;
+  struct world *world = world_create(14, 500, 100000);
+  char path[128];
+  fixture_open(&world->fixture);
+  world_put(world, 1, 0, 2000);
+  flush(&world->fixture, 0);
+  struct world_parts parts = world_parts(world);
+  fixture_part_path(&world->fixture, facts_of(parts.parts[0]).id >> 20, path, sizeof path);
+  uint64_t bytes = facts_of(parts.parts[0]).bytes;
+  store_snapshot_release(parts.snapshot);
+  world_delete(world, 100, 200);
+  flush(&world->fixture, 0);
+  fixture_close(&world->fixture);
+  assert_int_equal(os_sim_flip_bit(world->fixture.os, path, 8 * (bytes - 30), NULL), ERR_OK);
+  fixture_open(&world->fixture);
+  assert_int_equal(figures(&world->fixture).parts_quarantined, 1);
+  set_horizon(world, 900, 1);
+  expire(world);
+  fixture_close(&world->fixture);
+  assert_int_equal(os_sim_flip_bit(world->fixture.os, path, 8 * (bytes - 30), NULL), ERR_OK);
+  fixture_open(&world->fixture);
+  world_check_rows(world);
+  world->settings.has_horizon = false;
+  expire(world);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
+/* A part that has mostly expired but hides rows of an older one is not written again for nothing.
+ */
+static void test_merges_come_to_rest_over_expired_rows_that_hide(void **state) {
+  (void)state;
+  struct world *world = world_create(15, 500, 100000);
+  fixture_open(&world->fixture);
+  put(&world->fixture, 2, 1, 0, 10000, 20000);
+  flush(&world->fixture, 2);
+  put(&world->fixture, 2, 1, 5000, 50000, 7000);
+  flush(&world->fixture, 2);
+  set_horizon(world, 9900, 1);
+  expire(world);
+  world_settle(world);
+  uint64_t merges = figures(&world->fixture).merges;
+  world_settle(world);
+  assert_int_equal(figures(&world->fixture).merges, merges);
+  world_destroy(world);
+}
+
 /* Horizons between flushes, merges, deletes and restarts. */
 static void run_property(uint64_t seed) {
   random_state = seed * 31;
@@ -363,6 +462,10 @@ int main(void) {
       cmocka_unit_test(test_rows_in_memory_expire_too),
       cmocka_unit_test(test_the_horizon_survives_and_never_goes_back),
       cmocka_unit_test(test_deleted_rows_stay_deleted),
+      cmocka_unit_test(test_a_horizon_that_moved_meanwhile_counts),
+      cmocka_unit_test(test_the_slower_of_two_does_not_win),
+      cmocka_unit_test(test_deleted_rows_of_a_missing_part_stay_deleted),
+      cmocka_unit_test(test_merges_come_to_rest_over_expired_rows_that_hide),
       cmocka_unit_test(test_superseded_rows_do_not_come_back),
       cmocka_unit_test(test_answers_follow_the_horizon_whatever_is_merged),
       cmocka_unit_test(test_s6_power_is_lost_while_parts_are_cut_and_dropped),
