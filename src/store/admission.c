@@ -9,7 +9,10 @@
  * From 95 % on, groups are refused: at once for lack of disk or for merge debt, which waiting in
  * the committer would not mend. For lack of memory there is a flush that will, so the group waits
  * for it as long as it is at work: the heaviest throttling. It is refused when a flush fails, or
- * when write_wait_ns is over. */
+ * when write_wait_ns is over.
+ *
+ * A group with which a store ends makes room, so it passes at every level: else nobody could free a
+ * disk by dropping what is on it. */
 #include "base/err.h"
 #include "store/shard_private.h"
 
@@ -84,7 +87,7 @@ static int refuse_disk(struct store_shard *shard, const struct store_pressure_fa
           (unsigned long long)facts->own_bytes, (unsigned long long)facts->usable_bytes);
   err_detail(err, "%s, %llu bytes free, %llu held back", shard->options.path,
              (unsigned long long)facts->free_bytes, (unsigned long long)facts->reserve_bytes);
-  err_hint(err, "free some space on the disk; writing goes on by itself then");
+  err_hint(err, "%s", pressure__disk_remedy(shard, facts));
   err_retry(err, 5000);
   return ERR_DISK_FULL;
 }
@@ -178,10 +181,14 @@ static int wait_for_memory(struct store_shard *shard, struct store_pressure_fact
   return facts->memory < SHARE_REFUSED ? ERR_OK : refuse_memory(facts, &cause, err);
 }
 
-int admission__group(struct store_shard *shard, struct err *err) {
+int admission__group(struct store_shard *shard, bool drops, struct err *err) {
   struct store_pressure_facts facts;
   enum store_pressure level = pressure__measure(shard, false, &facts);
   if (level == STORE_PRESSURE_NONE) return ERR_OK;
+  if (drops) { /* what makes room is kept waiting by nothing */
+    shard__want_flush(shard);
+    return ERR_OK;
+  }
   if (shard->options.background && level < STORE_PRESSURE_REFUSE) {
     if (facts.memory >= 800) shard__want_flush(shard);
     delay(shard, &facts);

@@ -280,6 +280,7 @@ static int pack_section(const struct store_rows *rows, struct mem_account *accou
   };
   *section = (struct commit_section){.offset = (size_t)(*out - commit->bytes)};
   commit->section_count++;
+  commit->drops |= rows->drop;
   if (needs_image(rows)) {
     int code = pack_image(rows, account, shard, &section->image, err);
     if (code) return code;

@@ -29,6 +29,7 @@ struct store_commit {
   struct mem_account *account;
   size_t allocated; /* of this block */
   uint32_t section_count;
+  bool drops;     /* a store ends with it */
   uint8_t *bytes; /* behind the sections */
   struct commit_section sections[];
 };

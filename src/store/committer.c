@@ -231,7 +231,10 @@ static void run_group(struct store_shard *shard, struct store_commit *group, uin
   err_reset(&err);
   int code = publish_parked(shard, &err);
   uint64_t first = atomic_load_explicit(&shard->commit, memory_order_relaxed) + 1;
-  if (code == ERR_OK) code = admission__group(shard, &err);
+  bool drops = false;
+  for (const struct store_commit *commit = group; commit; commit = commit->next)
+    drops |= commit->drops;
+  if (code == ERR_OK) code = admission__group(shard, drops, &err);
   size_t reserved = 0;
   if (code == ERR_OK) code = reserve_memory(shard, payload, &reserved, &err);
   if (code == ERR_OK) code = log_group(shard, group, count, payload, first, &err);

@@ -54,8 +54,7 @@ static void tell_pressure(struct store_shard *shard, struct telling *telling) {
              "writes are %s: %llu of %llu usable bytes of the disk are in use, %llu are free",
              effect, (unsigned long long)facts.own_bytes, (unsigned long long)facts.usable_bytes,
              (unsigned long long)facts.free_bytes);
-    tell(telling, STORE_DEGRADED, 0, "disk_pressure", text,
-         "free some space on the disk; writing goes on by itself");
+    tell(telling, STORE_DEGRADED, 0, "disk_pressure", text, pressure__disk_remedy(shard, &facts));
   }
   if (facts.memory >= 850) {
     snprintf(text, sizeof text, "writes are %s: unflushed rows take %llu of %llu bytes of memory",

@@ -146,6 +146,14 @@ static void measure_disk(struct store_shard *shard, bool fresh,
                     : SHARE_MOST;
 }
 
+const char *pressure__disk_remedy(const struct store_shard *shard,
+                                  const struct store_pressure_facts *facts) {
+  uint64_t most = shard->options.disk_bytes_max;
+  if (most && facts->usable_bytes == most)
+    return "drop what is not needed, or raise storage.disk_max; writing goes on by itself then";
+  return "free some space on the disk; writing goes on by itself then";
+}
+
 static enum store_pressure level_of(uint32_t u) {
   if (u >= SHARE_REFUSE) return STORE_PRESSURE_REFUSE;
   if (u >= SHARE_HEAVY) return STORE_PRESSURE_HEAVY;

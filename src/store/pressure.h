@@ -40,6 +40,9 @@ struct store_shard;
  * asked. facts may be NULL. */
 enum store_pressure pressure__measure(struct store_shard *shard, bool fresh,
                                       struct store_pressure_facts *facts);
+/* What to do about the disk's share: the disk is full, or what the shard may have of it. */
+const char *pressure__disk_remedy(const struct store_shard *shard,
+                                  const struct store_pressure_facts *facts);
 /* Counts the merge debt anew when the last time is a second ago. One thread at a time. */
 void pressure__count_debt(struct store_shard *shard);
 /* Files of parts came (or went). */
@@ -60,7 +63,8 @@ void disk_release(struct store_shard *shard, uint64_t bytes);
 /* ---- admission.c ---- */
 /* Takes a commit's rows and bytes from the limits of rate; ERR_RATE_LIMIT with retry_ms. */
 int admission__rate(struct store_shard *shard, uint64_t rows, uint64_t bytes, struct err *err);
-/* Before a group is logged: delays it, or refuses it, by the level. The committer's. */
-int admission__group(struct store_shard *shard, struct err *err);
+/* Before a group is logged: delays it, or refuses it, by the level. `drops`: a store ends with one
+ * of its commits. The committer's. */
+int admission__group(struct store_shard *shard, bool drops, struct err *err);
 
 #endif

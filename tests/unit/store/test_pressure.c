@@ -1,6 +1,7 @@
 /* What a shard may use: levels of pressure, delays and refusals, reservations, limits of rate, and
  * commits that have to wait for memory. The disk's size and the clock are the simulated machine's.
  */
+#include "base/checksum.h"
 #include "shard_fixture.h"
 #include "store/health.h"
 #include "store/shard_private.h"
@@ -107,6 +108,39 @@ static void test_r1_a_full_disk_refuses_writes_while_reads_go_on(void **state) {
   put(&fixture, 1, 1, 100, 100, 10);
   expect_rows(&fixture, 1, 1, 0, 0, 110);
   assert_int_equal(figures(&fixture).pressure_level, STORE_PRESSURE_NONE);
+  fixture_deinit(&fixture);
+}
+
+/* Else nobody could free what a limit of the disk has run full of. */
+static void test_r1_a_full_disk_lets_stores_be_dropped(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  fixture_init(&fixture, 17);
+  fixture.options.log_segment_bytes = 1 << 20;
+  fixture_open(&fixture);
+  for (uint64_t store = 1; store <= 2; store++) {
+    enum { ROWS = 100000 };
+    struct rows rows;
+    rows_init(&rows, store, 1, 0, 0, ROWS);
+    rows.rows.columns = &rows.column;
+    for (uint64_t i = 0; i < ROWS; i++)
+      rows.values[i] = (int64_t)hash_mix(i);
+    assert_int_equal(store_write(fixture.shard, &rows.rows, 1, NULL, &err), ERR_OK);
+    rows_deinit(&rows);
+    flush(&fixture, store);
+  }
+  fixture.shard->options.disk_bytes_max = pressure(&fixture).own_bytes;
+  assert_int_equal(try_put(&fixture, 1, 2, 0, 0, 1, NULL, &err), ERR_DISK_FULL);
+  assert_non_null(strstr(err.hint, "storage.disk_max")); /* the disk itself has room */
+  if (try_drop(&fixture, 2, &err)) fail_err(&err, "drop");
+  assert_int_equal(try_put(&fixture, 1, 2, 0, 0, 1, NULL, &err), ERR_DISK_FULL);
+  bool did;
+  assert_int_equal(store_work(fixture.shard, &did, &err), ERR_OK);
+  assert_true(did);
+  put(&fixture, 1, 2, 0, 0, 1);
+  assert_int_equal(count_rows(&fixture, 1), 100001);
+  assert_int_equal(count_rows(&fixture, 2), 0);
   fixture_deinit(&fixture);
 }
 
@@ -470,6 +504,7 @@ int main(void) {
       cmocka_unit_test(test_r1_the_largest_share_decides),
       cmocka_unit_test(test_r1_the_default_reserve_is_a_twentieth_and_at_most_a_gib),
       cmocka_unit_test(test_r1_a_full_disk_refuses_writes_while_reads_go_on),
+      cmocka_unit_test(test_r1_a_full_disk_lets_stores_be_dropped),
       cmocka_unit_test(test_r1_refusals_for_memory_end_with_hysteresis),
       cmocka_unit_test(test_r1_merge_debt_refuses_writes),
       cmocka_unit_test(test_r1_delays_grow_with_the_level),
