@@ -21,8 +21,7 @@ struct expiry {
   uint64_t rule;
   bool lasting; /* it may hide rows: the manifest has to know */
   bool drops;   /* parts lie below it, or what merges leave out has to follow it */
-  bool unflushed;
-  bool moves; /* the horizon is another than now */
+  bool moves;   /* the horizon is another than now */
 };
 
 struct expiries {
@@ -51,21 +50,26 @@ static bool lies_over(const struct buffer *kept, struct key_range extent) {
   return at < count;
 }
 
-/* Appends the parts that may be dropped to `gone`: they have expired whole, and nothing that they
- * hide stays below them. It would come back when rows are kept for longer. */
+/* Appends the parts that may be dropped to `gone`: they have expired, and nothing that they hide
+ * stays below them. It would come back, now or when rows are kept for longer. */
 static int list_expired(const struct store_version *version, int64_t horizon, struct buffer *gone,
                         struct err *err) {
-  struct buffer kept; /* struct key_range of what stays and reaches below the horizon */
+  struct buffer kept; /* struct key_range of the rows that stay */
   buffer_init(&kept, gone->account);
   for (uint32_t i = 0; i < version->disk_count; i++) {
+    struct store_part *part = version->parts[i];
+    struct store_part_facts facts;
     struct key_range extent;
-    if (!part_extent(version->parts[i], &extent) || extent.min >= horizon) continue;
-    bool needed = hides(version, version->parts[i]) && lies_over(&kept, extent);
-    needed |= version->live->gap && has_deletes(version->parts[i]); /* of who knows what */
-    if (extent.max < horizon && !needed)
+    if (!part_extent(part, &extent)) continue;
+    store_part_facts(part, &facts);
+    struct key_range rows = {facts.key_min, facts.key_max};
+    bool expired = (facts.rows ? rows.max : extent.max) < horizon;
+    bool needed = expired && hides(version, part) && lies_over(&kept, extent);
+    needed |= version->live->gap && has_deletes(part); /* of who knows what */
+    if (expired && !needed)
       buffer_append(gone, &version->parts[i], sizeof version->parts[i]);
-    else
-      buffer_append(&kept, &extent, sizeof extent);
+    else if (facts.rows)
+      buffer_append(&kept, &rows, sizeof rows);
   }
   int code = buffer_check(&kept, err);
   buffer_deinit(&kept);
@@ -119,7 +123,6 @@ static int visit_expiry(void *context, struct store_version *version) {
   expiry.drops |= gone.size > 0;
   buffer_deinit(&gone);
   if (code) return code;
-  expiry.unflushed = version->part_count > version->disk_count || version->open;
   expiry.lasting |= version->open != NULL; /* whose keys are not known */
   if (expiry.moves || expiry.drops) buffer_append(&expiries->list, &expiry, sizeof expiry);
   return 0;
@@ -231,11 +234,28 @@ static int publish(struct store_shard *shard, const struct expiry *list, size_t 
 
 /* ---- the whole of it ---- */
 
+/* Rows may have come until the layer above was told, whatever there was before. */
 static int prepare_drop(struct store_shard *shard, const struct expiry *expiry, struct err *err) {
   const struct store_hooks *hooks = shard->options.hooks;
   if (hooks && hooks->expiring)
     hooks->expiring(shard->options.hooks_context, expiry->store, expiry->horizon);
-  return expiry->unflushed ? store_flush(shard, expiry->store, err) : ERR_OK;
+  return store_flush(shard, expiry->store, err);
+}
+
+/* A store for which that fails keeps its parts until the next look; the others' go, not least to
+ * make room where the disk is full. The first failure is returned. */
+static int drop_all(struct store_shard *shard, struct expiry *list, size_t count, struct err *err) {
+  int code = ERR_OK;
+  bool any = false;
+  for (size_t i = 0; i < count; i++) {
+    if (!list[i].drops) continue;
+    int failed = prepare_drop(shard, &list[i], code ? NULL : err);
+    list[i].drops = !failed;
+    any |= !failed;
+    if (!code) code = failed;
+  }
+  int failed = any ? publish(shard, list, count, true, code ? NULL : err) : ERR_OK;
+  return code ? code : failed;
 }
 
 int shard__expire(struct store_shard *shard, uint64_t store, bool *did, struct err *err) {
@@ -250,13 +270,8 @@ int shard__expire(struct store_shard *shard, uint64_t store, bool *did, struct e
   if (code == ERR_OK) code = buffer_check(&expiries.list, err);
   struct expiry *list = (struct expiry *)expiries.list.data;
   size_t count = expiries.list.size / sizeof *list;
-  bool drops = false;
   if (code == ERR_OK && count) code = publish(shard, list, count, false, err);
-  for (size_t i = 0; i < count && code == ERR_OK; i++) {
-    drops |= list[i].drops;
-    if (list[i].drops) code = prepare_drop(shard, &list[i], err);
-  }
-  if (code == ERR_OK && drops) code = publish(shard, list, count, true, err);
+  if (code == ERR_OK) code = drop_all(shard, list, count, err);
   *did = code == ERR_OK && count > 0;
   buffer_deinit(&expiries.list);
   return code;

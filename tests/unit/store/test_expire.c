@@ -20,6 +20,20 @@ static void expire(struct world *world) {
   if (store_expire(world->fixture.shard, 0, &err)) fail_err(&err, "expire");
 }
 
+/* Deletes all rows of series 1, whatever their keys. */
+static void world_delete_series_1(struct world *world) {
+  static const uint64_t series = 1;
+  struct store_tombstone tombstone = {&series, 1, INT64_MIN, INT64_MAX};
+  struct store_rows rows = {.store = WORLD_STORE,
+                            .policy = STORE_KEEP_ALL,
+                            .tombstones = &tombstone,
+                            .tombstone_count = 1};
+  struct err err;
+  if (store_write(world->fixture.shard, &rows, 1, NULL, &err)) fail_err(&err, "delete");
+  for (int64_t key = 0; key < WORLD_KEYS; key++)
+    world->places[1][key].count = 0;
+}
+
 static size_t count_files(struct world *world) { return figures(&world->fixture).files; }
 
 /* Six days of which each has a file of its own. */
@@ -316,6 +330,100 @@ static void test_merges_come_to_rest_over_expired_rows_that_hide(void **state) {
   world_destroy(world);
 }
 
+/* A delete of all times is about everything that is older; the rows beside it go all the same. */
+static void test_a_delete_of_all_times_keeps_no_expired_rows_on_disk(void **state) {
+  (void)state;
+  struct world *world = world_create(7, 500, 600);
+  fixture_open(&world->fixture);
+  for (int64_t day = 0; day < 6; day++) {
+    if (day) world_delete_series_1(world);
+    for (uint64_t series = 1; series < WORLD_SERIES; series++)
+      world_put_noise(world, series, day * 500, 400);
+    flush(&world->fixture, 0);
+  }
+  set_horizon(world, 2500, 1);
+  expire(world);
+  assert_int_equal(figures(&world->fixture).rows_expired, 5 * 3 * 400);
+  world_check_rows(world);
+  world->settings.has_horizon = false;
+  expire(world);
+  assert_int_equal(count_rows(&world->fixture, WORLD_STORE), 3 * 400);
+  world_destroy(world);
+}
+
+/* But it stays as long as a part lies below whose rows it hides, wherever their keys are. */
+static void test_a_delete_of_all_times_stays_over_older_rows(void **state) {
+  (void)state;
+  struct world *world = world_create(16, 500, 600);
+  fixture_open(&world->fixture);
+  world_put_noise(world, 1, 3000, 400);
+  flush(&world->fixture, 0);
+  world_delete_series_1(world);
+  world_put_noise(world, 2, 0, 400);
+  flush(&world->fixture, 0);
+  set_horizon(world, 1000, 1);
+  expire(world);
+  world_check_rows(world);
+  fixture_reopen(&world->fixture);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
+/* Rows that come before the layer above has announced its series anew may need what goes. */
+static struct world *writing;
+static void write_one(void *context, uint64_t store, int64_t horizon) {
+  struct world *world = context;
+  (void)store;
+  (void)horizon;
+  if (world != writing) return;
+  writing = NULL;
+  world_put(world, 1, 3000, 1);
+}
+
+static void test_rows_that_come_meanwhile_are_flushed_first(void **state) {
+  (void)state;
+  struct world *world = six_days(17);
+  world->hooks.expiring = write_one;
+  writing = world;
+  set_horizon(world, 1500, 1);
+  expire(world);
+  assert_null(writing);
+  assert_int_equal(figures(&world->fixture).parts_expired, 3);
+  struct world_parts parts = world_parts(world);
+  assert_int_equal(facts_of(parts.parts[parts.count - 1]).key_max, 3000);
+  assert_false(facts_of(parts.parts[parts.count - 1]).in_memory);
+  store_snapshot_release(parts.snapshot);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
+/* A store that cannot be flushed now does not keep the others' files. */
+static int refuse_store_1(void *context, uint64_t store, const uint64_t *series, size_t count,
+                          struct store_part *const *sources, size_t source_count,
+                          struct buffer *out, struct err *err) {
+  (void)context, (void)series, (void)count, (void)sources, (void)source_count, (void)out;
+  return store == WORLD_STORE ? err_set(err, ERR_IO, "not now") : ERR_OK;
+}
+
+static void test_one_store_that_fails_does_not_hold_the_others(void **state) {
+  (void)state;
+  struct world *world = six_days(18);
+  struct err err;
+  put(&world->fixture, WORLD_STORE + 1, 1, 0, 0, 100);
+  flush(&world->fixture, 0);
+  world_put(world, 1, 3000, 1);
+  world->hooks.describe = refuse_store_1;
+  set_horizon(world, 1500, 1);
+  assert_int_equal(store_expire(world->fixture.shard, 0, &err), ERR_IO);
+  assert_int_equal(figures(&world->fixture).rows_expired, 100);
+  world_check_rows(world);
+  world->hooks.describe = NULL;
+  expire(world);
+  assert_int_equal(figures(&world->fixture).parts_expired, 4);
+  world_check_rows(world);
+  world_destroy(world);
+}
+
 /* Horizons between flushes, merges, deletes and restarts. */
 static void run_property(uint64_t seed) {
   random_state = seed * 31;
@@ -462,6 +570,10 @@ int main(void) {
       cmocka_unit_test(test_rows_in_memory_expire_too),
       cmocka_unit_test(test_the_horizon_survives_and_never_goes_back),
       cmocka_unit_test(test_deleted_rows_stay_deleted),
+      cmocka_unit_test(test_a_delete_of_all_times_keeps_no_expired_rows_on_disk),
+      cmocka_unit_test(test_a_delete_of_all_times_stays_over_older_rows),
+      cmocka_unit_test(test_rows_that_come_meanwhile_are_flushed_first),
+      cmocka_unit_test(test_one_store_that_fails_does_not_hold_the_others),
       cmocka_unit_test(test_a_horizon_that_moved_meanwhile_counts),
       cmocka_unit_test(test_the_slower_of_two_does_not_win),
       cmocka_unit_test(test_deleted_rows_of_a_missing_part_stay_deleted),
