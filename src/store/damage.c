@@ -39,13 +39,26 @@ static void keep(struct store_shard *shard, uint64_t id, bool marked, const char
              from, err.message);
 }
 
+/* Under the lock. */
+static bool lists(const struct damage *damage, uint64_t id) {
+  size_t at = 0;
+  while (at < damage->count && damage->list[at].id != id)
+    at++;
+  return at < damage->count;
+}
+
+static bool is_known(struct store_shard *shard, uint64_t id) {
+  os_mutex_lock(&shard->damage.lock);
+  bool known = lists(&shard->damage, id);
+  os_mutex_unlock(&shard->damage.lock);
+  return known;
+}
+
 /* Enters it into the list; false when it is there. */
 static bool enter(struct store_shard *shard, const struct damaged_part *part) {
   struct damage *damage = &shard->damage;
-  bool known = false;
   os_mutex_lock(&damage->lock);
-  for (size_t i = 0; i < damage->count && !known; i++)
-    known = damage->list[i].id == part->id;
+  bool known = lists(damage, part->id);
   if (!known && damage->count == damage->capacity) {
     size_t capacity = damage->capacity ? 2 * damage->capacity : 8;
     struct damaged_part *grown = mem_resize(
@@ -103,6 +116,7 @@ static bool holds(const struct store_version *version, const struct store_part *
 void damage__report(struct store_shard *shard, struct store_part *part, const struct err *cause) {
   struct store_part_facts facts;
   store_part_facts(part, &facts);
+  if (is_known(shard, facts.id)) return;
   struct damaged_part damaged = describe(part_store(part), facts.id, false, cause);
   bool fresh = false;
   /* Entered under the lock under which parts leave the root: what has left is never entered. */

@@ -44,8 +44,13 @@ void part_mark_damaged(struct store_part *part) { atomic_store(&part->damaged, t
 
 int part__damaged(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
                   const char *what, struct err *err) {
-  char section[32], where[LIMIT_PATH_SIZE];
   part_mark_damaged((struct store_part *)part); /* parts are always made by mem_alloc */
+  return part__violated(part, kind, column, offset, what, err);
+}
+
+int part__violated(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
+                   const char *what, struct err *err) {
+  char section[32], where[LIMIT_PATH_SIZE];
   part_section_name(kind, column, section, sizeof section);
   err_set(err, ERR_CORRUPTION, "a part is damaged: %s", what);
   /* The end of a long path says more than its beginning. */
@@ -108,22 +113,25 @@ static int read_extent(const struct store_part *part, const struct part_extent *
   part__extent_name(part, extent, name);
   uint32_t index = (uint32_t)(extent - part->extents);
   uint32_t slot = extent->order == PART_ORDER_META ? 0 : index + 1;
-  int code = part_file_read(part->file, slot, name, offset - extent->offset, bytes, size, err);
-  if (code == ERR_NO_FILE)
-    return part__damaged(part, PART_BLOCKS, 0, offset, "a file of the part is missing", err);
-  return code;
+  return part_file_read(part->file, slot, name, offset - extent->offset, bytes, size, err);
+}
+
+int part__try_read(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
+                   struct err *err) {
+  if (part->file->layout == PART_WIDE)
+    return read_extent(part, part__extent(part, offset), offset, bytes, size, err);
+  return part_file_read(part->file, 0, part->file->layout == PART_COMPACT ? "part.bin" : NULL,
+                        part->offset + offset, bytes, size, err);
 }
 
 int part__read(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
                struct err *err) {
-  int code;
-  if (part->file->layout == PART_WIDE)
-    code = read_extent(part, part__extent(part, offset), offset, bytes, size, err);
-  else
-    code = part_file_read(part->file, 0, part->file->layout == PART_COMPACT ? "part.bin" : NULL,
-                          part->offset + offset, bytes, size, err);
-  if (code != ERR_END_OF_INPUT) return code;
-  return part__damaged(part, PART_BLOCKS, 0, offset, "the file is shorter than the part", err);
+  int code = part__try_read(part, offset, bytes, size, err);
+  if (code == ERR_END_OF_INPUT)
+    return part__damaged(part, PART_BLOCKS, 0, offset, "the file is shorter than the part", err);
+  if (code == ERR_NO_FILE && part->file->layout == PART_WIDE)
+    return part__damaged(part, PART_BLOCKS, 0, offset, "a file of the part is missing", err);
+  return code;
 }
 
 void part__blocks_range(const struct store_part *part, uint64_t *begin, uint64_t *end) {

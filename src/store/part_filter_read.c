@@ -5,6 +5,26 @@
 #include "store/part_filter.h"
 #include "store/part_private.h"
 
+/* Rows do not depend on filters: the part is not damaged by this. */
+static int filter_damaged(const struct store_part *part, uint32_t index, uint64_t offset,
+                          const char *what, struct err *err) {
+  int code = part__violated(part, PART_FILTER, part->column_ids[index], offset, what, err);
+  err_hint(err, "no row is touched by this, and blocks are read instead; repair writes it again");
+  return code;
+}
+
+static int filter_bytes(const struct store_part *part, uint32_t index, uint64_t offset,
+                        uint64_t size, struct arena *arena, const uint8_t **bytes,
+                        struct err *err) {
+  if (part->memory) return part__bytes(part, offset, size, arena, bytes, err);
+  uint8_t *copy = arena_alloc(arena, size);
+  if (!copy) return mem_refused(arena->account, size, err);
+  *bytes = copy;
+  int code = part__try_read(part, offset, copy, size, err);
+  if (code != ERR_NO_FILE && code != ERR_END_OF_INPUT) return code;
+  return filter_damaged(part, index, offset, "a filter is missing", err);
+}
+
 /* Reads header and entries; *count 0 and ERR_OK: the column has no filter. */
 static int read_entries(struct store_part *part, uint32_t index, struct arena *arena,
                         const struct part_filter_entry **entries, uint32_t *count,
@@ -16,25 +36,23 @@ static int read_entries(struct store_part *part, uint32_t index, struct arena *a
   if (place->size == 0) return ERR_OK;
   uint64_t size = sizeof header + part->meta.blocks * sizeof(struct part_filter_entry);
   if (place->form != PART_UNITS || size > place->size)
-    return part__damaged(part, PART_FILTER, part->column_ids[index], place->offset,
-                         "a filter is shorter than its entries", err);
-  int code = part__bytes(part, place->offset, size, arena, &bytes, err);
+    return filter_damaged(part, index, place->offset, "a filter is shorter than its entries", err);
+  int code = filter_bytes(part, index, place->offset, size, arena, &bytes, err);
   if (code) return code;
   memcpy(&header, bytes, sizeof header);
   if (checksum64(bytes + 8, size - 8) != header.checksum)
-    return part__damaged(part, PART_FILTER, part->column_ids[index], place->offset,
-                         "the checksum of a filter's entries does not hold", err);
+    return filter_damaged(part, index, place->offset,
+                          "the checksum of a filter's entries does not hold", err);
   if (header.version != PART_FILTER_VERSION) return ERR_OK; /* of a later program: passed over */
   if (header.blocks != part->meta.blocks)
-    return part__damaged(part, PART_FILTER, part->column_ids[index], place->offset,
-                         "a filter is of another number of blocks", err);
+    return filter_damaged(part, index, place->offset, "a filter is of another number of blocks",
+                          err);
   *entries = (const struct part_filter_entry *)(const void *)(bytes + sizeof header);
   *count = header.blocks;
   uint64_t words = (place->size - size) / PART_FILTER_WORD;
   for (uint32_t i = 0; i < *count; i++)
     if ((*entries)[i].place > words || (*entries)[i].words > words - (*entries)[i].place)
-      return part__damaged(part, PART_FILTER, part->column_ids[index], place->offset,
-                           "a filter lies outside its section", err);
+      return filter_damaged(part, index, place->offset, "a filter lies outside its section", err);
   return ERR_OK;
 }
 
@@ -83,9 +101,9 @@ bool part_filter_excludes(struct store_part *part, uint32_t block, uint32_t colu
   struct arena arena;
   const uint8_t *filter;
   arena_init(&arena, part->account, size + 64);
-  bool excluded =
-      part__bytes(part, filter_offset(part, index, entry), size, &arena, &filter, NULL) == ERR_OK &&
-      checksum64(filter, size) == entry->checksum;
+  bool excluded = filter_bytes(part, index, filter_offset(part, index, entry), size, &arena,
+                               &filter, NULL) == ERR_OK &&
+                  checksum64(filter, size) == entry->checksum;
   for (size_t i = 0; i < count && excluded; i++)
     excluded = !part_filter_may_hold(filter, entry->words, hashes[i]);
   arena_deinit(&arena);
@@ -105,10 +123,9 @@ int part_filter_verify(struct store_part *part, uint32_t column_id, struct err *
     const uint8_t *filter;
     uint64_t offset = filter_offset(part, index, &entries[i]);
     if (size == 0) continue;
-    code = part__bytes(part, offset, size, &arena, &filter, err);
+    code = filter_bytes(part, index, offset, size, &arena, &filter, err);
     if (!code && checksum64(filter, size) != entries[i].checksum)
-      code = part__damaged(part, PART_FILTER, column_id, offset,
-                           "the checksum of a filter does not hold", err);
+      code = filter_damaged(part, index, offset, "the checksum of a filter does not hold", err);
   }
   arena_deinit(&arena);
   return code;

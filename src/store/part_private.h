@@ -96,11 +96,17 @@ struct store_part {
  * (in the image). */
 int part__damaged(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
                   const char *what, struct err *err);
+/* The same without the mark: of what no row depends on. */
+int part__violated(const struct store_part *part, unsigned kind, uint32_t column, uint64_t offset,
+                   const char *what, struct err *err);
 /* Bytes [offset, offset + size) of the image, 8-aligned: borrowed from memory parts, read into the
  * arena from files. The range has been checked to be inside. */
 int part__bytes(const struct store_part *part, uint64_t offset, uint64_t size, struct arena *arena,
                 const uint8_t **bytes, struct err *err);
-/* Reads bytes of a part on disk, wherever they are. */
+/* Reads bytes of a part on disk; ERR_NO_FILE, ERR_END_OF_INPUT: they are not there. */
+int part__try_read(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
+                   struct err *err);
+/* The same; what is not there is damage. */
 int part__read(const struct store_part *part, uint64_t offset, void *bytes, size_t size,
                struct err *err);
 /* The extent that holds the offset; the name of its file. */

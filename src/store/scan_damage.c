@@ -75,6 +75,17 @@ static void drop_filtered(struct filtered *filtered, const struct store_scan_spe
   mem_free(spec->account, filtered->parts, filtered->capacity * sizeof *filtered->parts);
 }
 
+/* Parts that were found damaged by who could not say so: a scan that only looked whether it may
+ * pass over a block. */
+static void report_silent(struct store_shard *shard, const struct scan_input *input,
+                          const struct filtered *filtered) {
+  struct err cause;
+  if (!filtered->parts) return;
+  err_reset(&cause);
+  err_set(&cause, ERR_CORRUPTION, "a part is damaged: its metadata cannot be read");
+  (void)damage__report_all(shard, input->parts, input->part_count, &cause);
+}
+
 /* Opens a scan over what is whole of the input; parts that turn out to be damaged meanwhile are
  * reported and left out, too. */
 static int create(struct store_shard *shard, const struct scan_input *input,
@@ -84,6 +95,7 @@ static int create(struct store_shard *shard, const struct scan_input *input,
     struct filtered filtered;
     int code = filter(input, spec, &filtered, err);
     if (code) return code;
+    report_silent(shard, input, &filtered);
     code = store__scan_create(&filtered.input, spec, scan, err);
     *left_out = filtered.left_out;
     bool again = err_class(code) == ERR_CLASS_CORRUPTION &&

@@ -251,12 +251,93 @@ static void test_p9_a_filter_spares_blocks_that_statistics_do_not(void **state) 
   fixture_deinit(&fixture);
 }
 
+/* A bit turns anywhere in a filter's file: nothing is missing from answers. */
+static void test_q7_a_filter_that_cannot_be_read_leaves_nothing_out(void **state) {
+  (void)state;
+  for (uint64_t bit = 5;; bit += 4099) {
+    struct fixture fixture;
+    struct os_file *file;
+    char path[128];
+    uint64_t bytes, rows;
+    snprintf(path, sizeof path, "/shard/0000000000000001/tag_c%d.tf", COLUMN_TEXT);
+    fixture_init(&fixture, 12);
+    fixture.options.hooks = &hooks;
+    fixture.options.form = STORE_FORM_ALONE;
+    fixture_open(&fixture);
+    put_rows(&fixture, &fixture.account, 10);
+    assert_int_equal(store_flush(fixture.shard, 0, NULL), 0);
+    assert_int_equal(os_file_open(fixture.os, path, OS_READ, &file, NULL), ERR_OK);
+    assert_int_equal(os_file_size(file, &bytes, NULL), ERR_OK);
+    os_file_close(file);
+    if (bit >= 8 * bytes) {
+      fixture_deinit(&fixture);
+      return;
+    }
+    assert_int_equal(os_sim_flip_bit(fixture.os, path, bit, NULL), ERR_OK);
+    struct store_term_value value = {.text = STR("v12x")};
+    struct store_term term = {.column = COLUMN_TEXT,
+                              .type = TYPE_STRING,
+                              .kind = STORE_TERM_IN,
+                              .values = &value,
+                              .value_count = 1};
+    struct store_filter filter = {&term, 1}, none = {&term, 0};
+    struct store_scan_figures of;
+    for (int round = 0; round < 2; round++) {
+      scan_rows(&fixture, &filter, true, &rows, &of);
+      assert_int_equal(rows, 0);
+      scan_rows(&fixture, &none, true, &rows, &of);
+      assert_int_equal(rows, ROWS);
+      assert_int_equal(of.parts_damaged, 0);
+    }
+    fixture_deinit(&fixture);
+  }
+}
+
+/* Metadata that only the skipping of blocks has read: the damage is known and told all the same. */
+static void test_r4_damage_that_a_filter_meets_is_reported(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct store_scan_figures of;
+  uint64_t rows;
+  fixture_init(&fixture, 12);
+  fixture.options.hooks = &hooks;
+  fixture.options.form = STORE_FORM_ALONE;
+  fixture_open(&fixture);
+  put_rows(&fixture, &fixture.account, 10);
+  assert_int_equal(store_flush(fixture.shard, 0, NULL), 0);
+  assert_int_equal(os_sim_flip_bit(fixture.os, "/shard/0000000000000001/tag_c8.tm", 8 * 40, NULL),
+                   ERR_OK);
+  struct store_term term = {.column = COLUMN_TEXT, .type = TYPE_STRING, .kind = STORE_TERM_PRESENT};
+  struct store_filter filter = {&term, 1};
+  struct store_snapshot *snapshot;
+  struct store_chunk chunk;
+  struct store_scan *scan;
+  assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), 0);
+  struct store_scan_spec spec = {.store = 1,
+                                 .series_max = UINT64_MAX,
+                                 .key_min = INT64_MIN,
+                                 .key_max = INT64_MAX,
+                                 .filter = &filter,
+                                 .account = &fixture.account};
+  assert_int_equal(store_scan_open(snapshot, &spec, &scan, NULL), ERR_OK);
+  assert_int_equal(store_scan_next(scan, &chunk, NULL), ERR_OK);
+  store_scan_close(scan);
+  store_snapshot_release(snapshot);
+  scan_rows(&fixture, &filter, true, &rows, &of);
+  assert_int_equal(rows, 0);
+  assert_int_equal(of.parts_damaged, 1);
+  assert_int_equal(figures(&fixture).parts_damaged, 1);
+  fixture_deinit(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_p9_false_positives_are_as_configured_and_negatives_never),
       cmocka_unit_test(test_p9_zeros_of_either_sign_are_one_value),
       cmocka_unit_test(test_q7_a_skipped_block_would_have_given_no_row),
       cmocka_unit_test(test_p9_a_filter_spares_blocks_that_statistics_do_not),
+      cmocka_unit_test(test_q7_a_filter_that_cannot_be_read_leaves_nothing_out),
+      cmocka_unit_test(test_r4_damage_that_a_filter_meets_is_reported),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
