@@ -55,6 +55,8 @@ enum codec_id {
  */
 struct codec_hint {
   uint8_t codec, exponent, shift, age;
+  bool coded;                             /* CODEC_COLD: the last image of integers took codes */
+  uint8_t numbers_failures, numbers_skip; /* CODEC_NUMBERS: in vain, and not tried for so long */
   float excess;           /* bits that `huffman` took where it was made, over the entropy */
   struct huffman huffman; /* CODEC_COLD: of the last image that had one */
 };

@@ -187,6 +187,7 @@ struct integer_plan {
   bool is_compact; /* written by codec__put_compact */
   struct compact_plan compact;
   struct vector_plan vectors[VECTORS_MAX];
+  uint32_t widths[65]; /* how many fields have so many bits; not told apart below 2 */
 };
 /* Which order the values have: XOR with it makes them compare as unsigned. */
 #define FLIP_SIGNED   (UINT64_C(1) << 63)

@@ -124,6 +124,7 @@ void codec__put_compact(const struct integer_plan *plan, uint8_t exponent, uint1
     codec__put(&table, &entry.high, sizeof entry.high);
   }
   codec__put_padding(writer);
+  if (hint) hint->coded = compact->has_codes;
   if (!hint || !compact->has_codes) return;
   hint->shift = frame.width;
   hint->excess = compact->excess;

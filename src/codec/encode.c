@@ -12,7 +12,10 @@
 #include "codec/codec_private.h"
 #include "columnar/bits.h"
 
-enum { PAYLOAD_EXTRA = 512 }; /* frame, table, padding and overrun beyond 8 bytes a value */
+enum {
+  NUMBERS_FAILURES_MAX = 5, /* so many in a row, and 31 blocks are not tried */
+  PAYLOAD_EXTRA = 512,      /* frame, table, padding and overrun beyond 8 bytes a value */
+};
 
 static enum validity_kind choose_validity(const struct column *column) {
   if (!column->validity || column->null_count == 0) return VALIDITY_NONE;
@@ -90,15 +93,28 @@ uint8_t codec__put_values(const struct codec_loops *loops, struct type type, con
   return codec;
 }
 
-/* Replaces the values just put, `size` bytes from `from` on, by a dictionary where that is smaller.
- */
+/* Replaces the values just put, from `from` on, by a dictionary where that is smaller. Where it was
+ * not, the next blocks are not tried. */
 static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
                            const uint64_t *values, size_t count, enum codec_level level,
-                           uint8_t codec, size_t from, void *scratch, struct codec_writer *writer) {
+                           struct codec_hint *hint, uint8_t codec, size_t from, void *scratch,
+                           struct codec_writer *writer) {
   size_t size = (size_t)(writer->at - writer->start) - from;
   if (size < count * NUMBERS_BYTES_MIN || !codec__few_distinct(values, count)) return codec;
   struct codec_writer other = *writer;
-  if (!codec__put_numbers(loops, type, values, count, level, size, scratch, &other)) return codec;
+  if (hint && hint->numbers_skip) {
+    hint->numbers_skip--;
+    return codec;
+  }
+  bool smaller_now = codec__put_numbers(loops, type, values, count, level, size, scratch, &other);
+  if (hint) {
+    if (smaller_now)
+      hint->numbers_failures = 0;
+    else if (hint->numbers_failures < NUMBERS_FAILURES_MAX)
+      hint->numbers_failures++;
+    hint->numbers_skip = (uint8_t)((1u << hint->numbers_failures) - 1);
+  }
+  if (!smaller_now) return codec;
   size_t smaller = (size_t)(other.at - writer->at);
   memmove(writer->start + from, writer->at, smaller);
   writer->at = writer->start + from + smaller;
@@ -134,7 +150,7 @@ static int encode_numbers(const struct codec_loops *loops, const struct column *
       codec__put_values(loops, column->type, values, count, level, hint, scratch + rows, &writer);
   if (hint) hint->codec = codec;
   if (numbers)
-    codec = try_numbers(loops, column->type, values, count, level, codec, from,
+    codec = try_numbers(loops, column->type, values, count, level, hint, codec, from,
                         (uint8_t *)scratch + scratch_size, &writer);
   size_t size = (size_t)(writer.at - image);
   assert(size <= image_max);

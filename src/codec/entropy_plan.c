@@ -3,12 +3,16 @@
  * The lowest k bits of most data are noise, so they are packed as they are; the bits above them, a
  * symbol of at most 8 bits, are worth a code as long as their frequency says. k is as large as it
  * may be at hardly any loss, because large symbols are few and short codes decode faster. Fields
- * that no symbol covers are exceptions, as in patched packing. */
+ * that no symbol covers are exceptions, as in patched packing.
+ *
+ * Codes take three times as long to decode as packed bits, so they have to save something; where
+ * the last image did without, a sample of the vectors says whether they might. */
 #include "codec/codec_private.h"
 
 enum {
   SYMBOL_BITS = 8,
   TABLE_BITS_AHEAD = 64, /* a table is kept while a new one would not gain so much */
+  SAVING_MIN = 64,       /* a 64th of the bytes */
 };
 /* What may be lost by packing one bit more, and by keeping the table of the block before. */
 #define SHIFT_LOSS 0.006
@@ -17,25 +21,17 @@ enum {
 /* Fields of a column under one codec, their highest bits counted. */
 struct field_counts {
   uint32_t counts[256]; /* of symbols at the smallest shift; exceptions count as symbol 0 */
-  size_t exceptions;
+  size_t total, exceptions;
   unsigned shift;
   unsigned exception_bits; /* at most, that one takes */
 };
 
 /* The bits that all but so many fields do with that an exception for each of those is cheaper. */
-static unsigned smallest_shift(const struct integer_plan *plan, uint8_t codec) {
-  uint64_t fields[CODEC_VECTOR], base, bits;
-  uint32_t widths[65] = {0}, counts[65];
-  for (size_t v = 0; v < codec__vector_count(plan); v++) {
-    codec__fields_of(plan, codec, v, fields, &base, &bits);
-    plan->loops->histogram(fields, codec__vector_values(plan, v), bits, counts);
-    for (unsigned w = 0; w < 65; w++)
-      widths[w] += counts[w];
-  }
+static unsigned smallest_shift(const struct integer_plan *plan) {
   unsigned width = 64;
   size_t exceptions = 0;
-  while (width > SYMBOL_BITS && exceptions + widths[width] <= plan->count / 256)
-    exceptions += widths[width--];
+  while (width > SYMBOL_BITS && exceptions + plan->widths[width] <= plan->count / 256)
+    exceptions += plan->widths[width--];
   return width > SYMBOL_BITS ? width - SYMBOL_BITS : 0;
 }
 
@@ -48,18 +44,19 @@ static void count_symbols(const uint8_t *symbols, size_t count, uint32_t tables[
     tables[0][symbols[i]]++;
 }
 
-static void count_fields(const struct integer_plan *plan, uint8_t codec,
-                         struct field_counts *found) {
+/* Of every `step`th vector. */
+static void count_fields(const struct integer_plan *plan, size_t step, struct field_counts *found) {
   uint64_t fields[CODEC_VECTOR], base, bits;
   uint8_t symbols[CODEC_VECTOR];
   uint16_t positions[CODEC_VECTOR + 1];
   uint32_t tables[4][256] = {{0}};
   uint64_t all = 0;
-  *found = (struct field_counts){.shift = smallest_shift(plan, codec)};
+  *found = (struct field_counts){.shift = smallest_shift(plan)};
   unsigned width = found->shift + SYMBOL_BITS;
-  for (size_t v = 0; v < codec__vector_count(plan); v++) {
+  for (size_t v = 0; v < codec__vector_count(plan); v += step) {
     size_t count = codec__vector_values(plan, v);
-    codec__fields_of(plan, codec, v, fields, &base, &bits);
+    codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
+    found->total += count;
     all |= bits;
     if (width < 64 && bits >> width) {
       size_t outside = plan->loops->outliers(fields, count, width, positions);
@@ -145,7 +142,8 @@ static void counts_at(const struct field_counts *found, unsigned shift, uint32_t
     drop_bit(counts);
 }
 
-/* Chooses shift and code: those of the block before while they do. Returns the bits. */
+/* Chooses shift and code: those of the block before while they do. Returns the bits; no code is
+ * made where that can't be fewer than planned. */
 static double choose_code(const struct integer_plan *plan, const struct field_counts *found,
                           const struct codec_hint *hint, struct compact_plan *compact) {
   double rest = (double)found->exceptions * found->exception_bits;
@@ -167,6 +165,7 @@ static double choose_code(const struct integer_plan *plan, const struct field_co
       return bits + rest + 4.0 * hint->huffman.count;
     }
   }
+  if (ideal + rest >= (double)plan->size * 8) return ideal + rest;
   huffman_build(counts, &compact->huffman);
   compact->has_exceptions = found->exceptions > 0;
   double bits = coded_bits(counts, &compact->huffman, found->exception_bits) +
@@ -175,15 +174,28 @@ static double choose_code(const struct integer_plan *plan, const struct field_co
   return bits + rest + 4.0 * compact->huffman.count;
 }
 
+/* Whether codes would save enough in a few of the vectors. */
+static bool is_promising(const struct integer_plan *plan) {
+  struct field_counts found;
+  size_t vectors = codec__vector_count(plan);
+  if (vectors < 4) return true;
+  count_fields(plan, vectors / 2, &found);
+  double bits = choose_shift(plan->loops, found.total, &found.shift, found.counts) +
+                (double)found.exceptions * found.exception_bits;
+  double planned = (double)plan->size * 8 * (double)found.total / (double)plan->count;
+  return bits < planned - planned / SAVING_MIN;
+}
+
 void codec__plan_entropy(struct integer_plan *plan, const struct codec_hint *hint) {
   struct field_counts found;
   struct compact_plan compact;
-  count_fields(plan, plan->codec, &found);
-  if (found.shift > CODES_WIDTH_MAX) return;
+  if (smallest_shift(plan) > CODES_WIDTH_MAX) return;
+  if (!(hint && hint->coded) && !is_promising(plan)) return;
+  count_fields(plan, 1, &found);
   double bits = choose_code(plan, &found, hint, &compact);
   /* Entries: 8 bytes of base at most, two of size, three of exceptions; a stream's last byte. */
   size_t size = (size_t)(bits / 8) + 64 + codec__vector_count(plan) * 6;
-  if (size >= plan->size) return;
+  if (size >= plan->size - plan->size / SAVING_MIN) return;
   plan->size = size;
   plan->is_compact = true;
   plan->compact = compact;

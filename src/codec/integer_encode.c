@@ -165,8 +165,9 @@ void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
   }
 }
 
+/* Adds to `widths` (or NULL) how many fields have how many bits. */
 static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v, bool patched,
-                        struct vector_plan *vector) {
+                        struct vector_plan *vector, uint32_t widths[65]) {
   uint64_t fields[CODEC_VECTOR], base, bits;
   size_t count = codec__vector_values(plan, v);
   codec__fields_of(plan, codec, v, fields, &base, &bits);
@@ -175,9 +176,12 @@ static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v
     uint32_t counts[65];
     plan->loops->histogram(fields, count, bits, counts);
     choose_width(counts, count, vector);
+    for (unsigned w = 0; widths && w < 65; w++)
+      widths[w] += counts[w];
   } else {
     vector->width = (uint8_t)codec__width(bits);
     vector->size = (uint32_t)codec__align(codec__vector_size(count, vector->width));
+    if (widths) widths[vector->width] += (uint32_t)count;
   }
 }
 
@@ -196,10 +200,10 @@ static size_t head_size(const struct integer_plan *plan, uint8_t codec) {
 
 /* Plans all vectors under a codec; returns the size of the whole. */
 static size_t plan_vectors(const struct integer_plan *plan, uint8_t codec, bool patched,
-                           struct vector_plan *vectors) {
+                           struct vector_plan *vectors, uint32_t widths[65]) {
   size_t size = head_size(plan, codec);
   for (size_t v = 0; v < codec__vector_count(plan); v++) {
-    plan_vector(plan, codec, v, patched, &vectors[v]);
+    plan_vector(plan, codec, v, patched, &vectors[v], widths);
     size += vectors[v].size;
   }
   return size;
@@ -208,11 +212,13 @@ static size_t plan_vectors(const struct integer_plan *plan, uint8_t codec, bool 
 /* Takes a codec's plan if it is the smallest so far. */
 static void try_codec(struct integer_plan *plan, uint8_t codec) {
   struct vector_plan vectors[VECTORS_MAX];
-  size_t size = plan_vectors(plan, codec, true, vectors);
+  uint32_t widths[65] = {0};
+  size_t size = plan_vectors(plan, codec, true, vectors, widths);
   if (size >= plan->size) return;
   plan->size = size;
   plan->codec = codec;
   memcpy(plan->vectors, vectors, sizeof vectors);
+  memcpy(plan->widths, widths, sizeof widths);
 }
 
 /* Which of for (bit 0) and delta (bit 1) are worth planning: where there are several vectors, two
@@ -223,7 +229,7 @@ static unsigned worth_planning(const struct integer_plan *plan) {
   for (size_t v = 0; v < count; v += count / 2) {
     for (unsigned i = 0; i < 2; i++) {
       struct vector_plan vector;
-      plan_vector(plan, i ? CODEC_DELTA : CODEC_FOR, v, true, &vector);
+      plan_vector(plan, i ? CODEC_DELTA : CODEC_FOR, v, true, &vector, NULL);
       sizes[i] += vector.size;
     }
   }
@@ -251,7 +257,7 @@ static void plan_packed(struct integer_plan *plan, bool with_delta2) {
   for (size_t v = 1; v < codec__vector_count(plan); v++)
     if (plan->vectors[v].size > plan->vectors[largest].size) largest = v;
   if (plan->vectors[largest].width <= DELTA2_WIDTH) return;
-  plan_vector(plan, CODEC_DELTA2, largest, true, &second);
+  plan_vector(plan, CODEC_DELTA2, largest, true, &second, NULL);
   if (second.size < plan->vectors[largest].size) try_codec(plan, CODEC_DELTA2);
 }
 
@@ -268,7 +274,7 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   plan->flip = flip;
   plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
   if (effort == PLAN_QUICK) {
-    plan->size = plan_vectors(plan, CODEC_FOR, false, plan->vectors);
+    plan->size = plan_vectors(plan, CODEC_FOR, false, plan->vectors, NULL);
     return;
   }
   find_scale(plan);
@@ -307,6 +313,7 @@ void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint
     codec__put_compact(plan, exponent, exceptions, hint, writer);
     return;
   }
+  if (hint) hint->coded = false;
   struct integer_frame frame = {.exponent = exponent, .exceptions = exceptions};
   bool scaled = plan->scale.scale != 1, centered = plan->codec != CODEC_FOR && plan->center != 0;
   frame.flags = (uint8_t)((scaled ? FRAME_SCALE : 0) | (centered ? FRAME_CENTER : 0));

@@ -86,5 +86,7 @@ void codec__plan_line(struct integer_plan *plan) {
   }
   line.size = choose_width(plan->count, widths, &line.compact);
   line.size += head_size(&line);
-  if (line.size < plan->size) *plan = line;
+  if (line.size >= plan->size) return;
+  memcpy(line.widths, widths, sizeof widths);
+  *plan = line;
 }
