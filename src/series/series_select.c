@@ -2,7 +2,9 @@
  *
  * A condition is decided once per distinct value of its tag, then turned into a bit per series by
  * running over the packed codes. Sources (the pinned entries, each part's section) are asked one
- * after another and their ids united. */
+ * after another and their ids united. Parts without keys in the wanted range are not asked, but for
+ * series that have rows in memory there: a part of other keys may be the only one that knows them.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,34 +214,112 @@ static void sort_and_fold(struct buffer *ids) {
   ids->size = kept * 8;
 }
 
+/* ---- rows in memory: they have no section of their own ---- */
+
+/* Takes the ids whose mark is set out of an ascending list. */
+static void strike(struct buffer *pending, const uint8_t *known) {
+  uint64_t *list = (uint64_t *)(void *)pending->data;
+  size_t count = pending->size / 8, kept = 0;
+  for (size_t i = 0; i < count; i++)
+    if (!known[i]) list[kept++] = list[i];
+  pending->size = kept * 8;
+}
+
+/* Series with rows in memory in the wanted range, but for the pinned ones, which were asked. */
+static int list_pending(struct series_index *index, struct store_snapshot *snapshot,
+                        int64_t key_min, int64_t key_max, struct arena *arena,
+                        struct buffer *pending, struct err *err) {
+  int code = store_snapshot_memory_series(snapshot, index->store, key_min, key_max, pending, err);
+  size_t count = pending->size / 8;
+  if (code || !count) return code;
+  uint8_t *known = arena_alloc_zero(arena, count);
+  if (!known) return mem_refused(arena->account, count, err);
+  os_mutex_lock(&index->lock);
+  for (uint32_t i = 0; i < index->pinned_count; i++) {
+    uint64_t id = index->current->entries[index->pinned[i]].id;
+    const uint64_t *at = bsearch(&id, pending->data, count, sizeof id, id_order);
+    if (at) known[at - (const uint64_t *)(const void *)pending->data] = 1;
+  }
+  os_mutex_unlock(&index->lock);
+  strike(pending, known);
+  return ERR_OK;
+}
+
+/* Takes those out of `pending` that the section knows; of a part whose keys are not wanted (`add`),
+ * those that match are added to `ids`. */
+static int take_pending(struct source *source, const struct series_filter *filter, bool add,
+                        struct buffer *pending, struct buffer *ids, struct err *err) {
+  const uint64_t *list = (const uint64_t *)(const void *)pending->data;
+  size_t count = pending->size / 8, found = 0;
+  uint32_t *ordinals = ARENA_ARRAY(source->arena, uint32_t, count);
+  uint8_t *known = arena_alloc_zero(source->arena, count);
+  uint64_t *bits = NULL;
+  if (!ordinals || !known) return mem_refused(source->arena->account, count * 5, err);
+  int code = series__section_ordinals(source->section, source->part, list, count, source->arena,
+                                      ordinals, err);
+  for (size_t i = 0; i < count && !code; i++)
+    found += known[i] = ordinals[i] != UINT32_MAX;
+  if (code || !found) return code;
+  if (add && filter) code = evaluate(source, filter, &bits, err);
+  if (code) return code;
+  for (size_t i = 0; i < count && add; i++)
+    if (known[i] && (!bits || bit_get(bits, ordinals[i]))) buffer_append_u64(ids, list[i]);
+  strike(pending, known);
+  return buffer_check(ids, err);
+}
+
+/* ---- all sources ---- */
+
+struct selection {
+  struct series_index *index;
+  const struct series_filter *filter;
+  int64_t key_min, key_max;
+  struct series__parts parts;
+  struct buffer pending; /* series with rows in memory that are not known so far */
+  struct buffer *ids;
+};
+
+static int ask_part(struct selection *selection, struct store_part *part, struct err *err) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  bool wanted = facts.key_max >= selection->key_min && facts.key_min <= selection->key_max;
+  if (!wanted && !selection->pending.size) return ERR_OK;
+  struct arena work;
+  arena_init(&work, selection->ids->account, 65536);
+  struct source source = {.registry = selection->index->registry, .arena = &work, .part = part};
+  struct section *section;
+  int code = series__section_of(source.registry, part, &section, err);
+  if (!code && section) {
+    source.section = section;
+    source.count = section->count;
+    if (wanted) code = select_section(&source, selection->filter, selection->ids, err);
+    if (!code && selection->pending.size)
+      code = take_pending(&source, selection->filter, !wanted, &selection->pending, selection->ids,
+                          err);
+  }
+  arena_deinit(&work);
+  return code ? series__pass_damage(&selection->parts, part, code, err) : ERR_OK;
+}
+
 int series_select(struct series_index *index, struct store_snapshot *snapshot,
                   const struct series_filter *filter, int64_t key_min, int64_t key_max,
                   struct buffer *ids, struct err *err) {
+  struct selection selection = {
+      .index = index, .filter = filter, .key_min = key_min, .key_max = key_max, .ids = ids};
   struct arena arena;
   struct err own;
   if (!err) err = &own;
   arena_init(&arena, ids->account, 16384);
-  struct series__parts parts = {.newest = NULL};
+  buffer_init(&selection.pending, ids->account);
   int code = select_pinned(index, filter, &arena, ids, err);
-  if (!code) code = series__parts_pin(&parts, index, snapshot, &arena, err);
-  for (size_t p = 0; p < parts.count && !code; p++) {
-    struct store_part_facts facts;
-    store_part_facts(parts.list[p], &facts);
-    if (facts.key_max < key_min || facts.key_min > key_max) continue;
-    struct arena work;
-    arena_init(&work, ids->account, 65536);
-    struct source source = {.registry = index->registry, .arena = &work, .part = parts.list[p]};
-    struct section *section;
-    code = series__section_of(index->registry, parts.list[p], &section, err);
-    if (!code && section) {
-      source.section = section;
-      source.count = section->count;
-      code = select_section(&source, filter, ids, err);
-    }
-    if (code) code = series__pass_damage(&parts, parts.list[p], code, err);
-    arena_deinit(&work);
-  }
-  series__parts_unpin(&parts);
+  if (!code) code = series__parts_pin(&selection.parts, index, snapshot, &arena, err);
+  if (!code)
+    code = list_pending(index, snapshot ? snapshot : selection.parts.newest, key_min, key_max,
+                        &arena, &selection.pending, err);
+  for (size_t p = 0; p < selection.parts.count && !code; p++)
+    code = ask_part(&selection, selection.parts.list[p], err);
+  series__parts_unpin(&selection.parts);
+  buffer_deinit(&selection.pending);
   arena_deinit(&arena);
   if (!code) sort_and_fold(ids);
   return code;

@@ -26,6 +26,17 @@ static int append_series(const struct store_chunk *chunk, uint64_t *last, struct
   return buffer_check(out, err);
 }
 
+/* The series of a scan that is open; closes it. */
+static int take_series(struct store_scan *scan, struct buffer *out, struct err *err) {
+  uint64_t last = 0; /* no series has this id */
+  struct store_chunk chunk;
+  int code;
+  while (!(code = store_scan_next(scan, &chunk, err)) && chunk.rows > 0)
+    if ((code = append_series(&chunk, &last, out, err))) break;
+  store_scan_close(scan);
+  return code;
+}
+
 int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struct buffer *out,
                           struct err *err) {
   /* one row of each series tells; no column is asked for, so next to nothing is read */
@@ -37,11 +48,32 @@ int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struc
                                  .account = snapshot->account};
   struct store_scan *scan;
   int code = store_scan_open(snapshot, &spec, &scan, err);
-  if (code) return code;
-  uint64_t last = 0; /* no series has this id */
-  struct store_chunk chunk;
-  while (!(code = store_scan_next(scan, &chunk, err)) && chunk.rows > 0)
-    if ((code = append_series(&chunk, &last, out, err))) break;
-  store_scan_close(scan);
-  return code;
+  return code ? code : take_series(scan, out, err);
+}
+
+int store_snapshot_memory_series(struct store_snapshot *snapshot, uint64_t store, int64_t key_min,
+                                 int64_t key_max, struct buffer *out, struct err *err) {
+  struct store_scan_spec spec = {.store = store,
+                                 .series_max = UINT64_MAX,
+                                 .key_min = key_min,
+                                 .key_max = key_max,
+                                 .head = 1,
+                                 .account = snapshot->account};
+  struct scan_input input;
+  int code = store__snapshot_input(snapshot, store, &input);
+  if (code) return err_set(err, code, "store %llu is not readable", (unsigned long long)store);
+  size_t size = input.part_count * sizeof *input.parts, count = 0;
+  struct store_part **parts = mem_alloc(snapshot->account, size);
+  if (size && !parts) return mem_refused(snapshot->account, size, err);
+  for (size_t i = 0; i < input.part_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(input.parts[i], &facts);
+    if (facts.in_memory) parts[count++] = input.parts[i];
+  }
+  input.parts = parts;
+  input.part_count = count;
+  struct store_scan *scan = NULL;
+  if (count || input.open) code = store__scan_create(&input, &spec, &scan, err);
+  mem_free(snapshot->account, parts, size);
+  return code || !scan ? code : take_series(scan, out, err);
 }

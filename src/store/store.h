@@ -357,6 +357,10 @@ void store_scan_close(struct store_scan *scan);
 /* Series ids present in a store, ascending, appended to `out` as uint64s. */
 int store_snapshot_series(struct store_snapshot *snapshot, uint64_t store, struct buffer *out,
                           struct err *err);
+/* The same of its rows in memory only, with keys in [key_min, key_max]: those of parts tell their
+ * sections. A series whose rows were deleted by now may be among them. */
+int store_snapshot_memory_series(struct store_snapshot *snapshot, uint64_t store, int64_t key_min,
+                                 int64_t key_max, struct buffer *out, struct err *err);
 
 /* ---- driving ---- */
 /* Flushes every unflushed row (of one store, or of all: store 0) that was visible at the call. */
