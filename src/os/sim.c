@@ -162,6 +162,8 @@ void sim__leave(struct sim *sim) { sim__point(sim, CALL_NS); }
 
 uint64_t os_sim_operations(const struct os *os) { return sim_of(os)->operations; }
 
+uint64_t os_sim_files_open_most(const struct os *os) { return sim_of(os)->files_open_most; }
+
 void os_sim_crash_at(struct os *os, uint64_t operation) { sim_of(os)->crash_at = operation; }
 
 void os_sim_fail_at(struct os *os, uint64_t operation, int code) {

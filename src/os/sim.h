@@ -53,6 +53,8 @@ void os_sim_run(struct os *os, void (*main)(void *context), void *context);
  * truncate, remove, rename, link, and those of directories; with options.number_reads every file
  * call. They are numbered from 1 after the start and after each reboot. */
 uint64_t os_sim_operations(const struct os *os);
+/* The most files that were open at once since it was created. */
+uint64_t os_sim_files_open_most(const struct os *os);
 /* Power is lost during this operation, which may have happened in part or wholly. 0: never. */
 void os_sim_crash_at(struct os *os, uint64_t operation);
 /* This operation fails with the code (ERR_IO, ERR_DISK_FULL …) and has no effect, but for a write,

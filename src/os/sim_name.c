@@ -385,6 +385,7 @@ int sim__file_open(struct os *os, const char *path, unsigned flags, struct os_fi
   simulated->inode = inode;
   simulated->boot = sim->boot;
   inode->handles++;
+  if (++sim->files_open > sim->files_open_most) sim->files_open_most = sim->files_open;
   sim__inode_retain(inode);
   *file = &simulated->file;
   if (call.changes) sim__leave(sim);
@@ -396,6 +397,7 @@ void sim__file_close(struct os_file *file) {
   struct sim_file *simulated = (struct sim_file *)file;
   struct sim_inode *inode = simulated->inode;
   sim__point(sim, 1000);
+  sim->files_open--;
   if (inode->locked_by == simulated) inode->locked_by = NULL;
   if (simulated->boot == sim->boot) {
     inode->handles--;

@@ -94,6 +94,7 @@ struct sim {
   int64_t wall_offset_ns;
 
   uint64_t operations;
+  uint64_t files_open, files_open_most;
   uint64_t crash_at;
   uint64_t fail_at, fail_until; /* operations fail from the one to the other; 0: none */
   int fail_code;

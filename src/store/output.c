@@ -30,9 +30,16 @@ int output_begin(struct store_shard *shard, struct output *output, struct err *e
   return output_begin_in(shard, shard->options.path, output, err);
 }
 
+int output_close(struct output *output, struct err *err) {
+  int code = output->file ? os_file_sync(output->file, err) : ERR_OK;
+  os_file_close(output->file);
+  output->file = NULL;
+  return code;
+}
+
 int output_sync(struct output *output, struct err *err) {
   char folder[4096];
-  int code = output->file ? os_file_sync(output->file, err) : ERR_OK;
+  int code = output_close(output, err);
   shard__parts_folder_in(output->form, output->directory, folder, sizeof folder);
   return code ? code : os_dir_sync(output->shard->os, folder, err);
 }

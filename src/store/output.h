@@ -61,9 +61,11 @@ void output_add_edit(const struct output_part *part, uint64_t store, struct buff
 /* Merges into memory instead: *part is NULL when nothing was left. */
 int output_memory(struct store_shard *shard, const struct output_source *source,
                   struct store_part **part, struct err *err);
-/* Syncs file and directory. */
+/* Syncs the file and closes it: nothing more is written. */
+int output_close(struct output *output, struct err *err);
+/* The same, and syncs the directory. */
 int output_sync(struct output *output, struct err *err);
-/* Closes; `keep` says whether the file stays. */
+/* Closes what is open; `keep` says whether the file stays. */
 void output_end(struct output *output, bool keep);
 
 /* ---- output_set.c: all files of one flush or merge ---- */

@@ -57,6 +57,8 @@ static int write_piece(struct output_set *set, const struct output_source *sourc
   if (code) return code;
   struct output_file *files = (struct output_file *)set->files.data;
   code = output_write(&files[piece.file].output, source, &piece.written, err);
+  /* An output may become more files than a process may have open. */
+  if (code == ERR_OK && own) code = output_close(&files[piece.file].output, err);
   if (code || !piece.written.size) return code;
   buffer_append(&set->pieces, &piece, sizeof piece);
   return buffer_check(&set->pieces, err);
@@ -133,12 +135,12 @@ int output_set_finish(struct output_set *set, struct err *err) {
   size_t count, pieces = set->pieces.size / sizeof(struct output_piece);
   struct output_file *files = output_set_files(set, &count);
   int code = ERR_OK;
-  for (size_t i = 0; i < count && code == ERR_OK; i++) {
-    if (!files[i].output.ordinals) continue;
-    code = output_sync(&files[i].output, err);
-    if (code == ERR_OK)
+  for (size_t i = 0; i < count && code == ERR_OK; i++)
+    if (files[i].output.ordinals) code = output_close(&files[i].output, err);
+  if (code == ERR_OK && pieces) code = shard__sync_parts(shard, err);
+  for (size_t i = 0; i < count && code == ERR_OK; i++)
+    if (files[i].output.ordinals)
       code = shard__part_file_open(shard, files[i].output.epoch, &files[i].file, err);
-  }
   for (size_t i = 0; i < pieces && code == ERR_OK; i++) {
     const struct output_piece *piece = &output_set_pieces(set)[i];
     struct store_part *part;

@@ -210,6 +210,33 @@ static void test_s5_a_large_part_belongs_to_one_partition(void **state) {
 }
 
 /* Rows of now and a few late ones in one flush: the large part stays in its partition. */
+/* However many files an output becomes, few of them are open at once: the rest is what reading
+ * keeps open, which is bounded. */
+static void test_outputs_of_many_files_keep_few_open(void **state) {
+  (void)state;
+  enum { DAYS = 10, ROWS = 150000 };
+  struct world *world = world_create(8, ROWS, 1 << 20);
+  world->fixture.options.log_segment_bytes = 8 << 20;
+  fixture_open(&world->fixture);
+  for (int64_t day = 0; day < DAYS; day++) {
+    struct rows rows;
+    struct err err;
+    rows_init(&rows, WORLD_STORE, 1, day * ROWS, 0, ROWS);
+    rows.rows.columns = &rows.column;
+    for (int64_t i = 0; i < ROWS; i++)
+      rows.values[i] = (int64_t)(hash_mix((uint64_t)(day * ROWS + i)) >> 2);
+    if (store_write(world->fixture.shard, &rows.rows, 1, NULL, &err)) fail_err(&err, "write");
+    rows_deinit(&rows);
+  }
+  uint64_t before = os_sim_files_open_most(world->fixture.os);
+  flush(&world->fixture, 0);
+  assert_int_equal(figures(&world->fixture).files, DAYS);
+  assert_true(os_sim_files_open_most(world->fixture.os) <= before + DAYS + 2);
+  fixture_reopen(&world->fixture);
+  assert_int_equal(count_rows(&world->fixture, WORLD_STORE), DAYS * ROWS);
+  world_destroy(world);
+}
+
 static void test_late_rows_are_cut_off_when_they_are_flushed(void **state) {
   (void)state;
   struct world *world = world_create(2, 1000, 1000);
@@ -342,6 +369,7 @@ int main(void) {
       cmocka_unit_test(test_many_partitions_are_counted_together),
       cmocka_unit_test(test_s5_merges_in_any_order_give_the_same_answers),
       cmocka_unit_test(test_s5_a_large_part_belongs_to_one_partition),
+      cmocka_unit_test(test_outputs_of_many_files_keep_few_open),
       cmocka_unit_test(test_late_rows_are_cut_off_when_they_are_flushed),
       cmocka_unit_test(test_few_late_rows_rewrite_nothing_large),
       cmocka_unit_test(test_s5_write_amplification_is_bounded_and_told),
