@@ -97,11 +97,29 @@ static uint64_t commit_min_of(const struct store_part *part) {
   return facts.commit_min;
 }
 
-static uint64_t last_commit_of(struct store_part *const *parts, uint32_t count) {
-  uint64_t last = 0;
+static uint64_t rows_of(struct store_part *const *parts, uint32_t count) {
+  uint64_t rows = 0;
   for (uint32_t i = 0; i < count; i++) {
     struct store_part_facts facts;
     store_part_facts(parts[i], &facts);
+    rows += facts.rows;
+  }
+  return rows;
+}
+
+/* The last commit of which something was in `gone` and is not in `added`, which took their place
+ * without an account of it; 0: there is none. Parts that keep history say what they have folded,
+ * also those that nothing is left of. */
+static uint64_t lost_commit(struct store_part *const *gone, uint32_t gone_count,
+                            struct store_part *const *added, uint32_t added_count) {
+  uint64_t last = 0;
+  bool told = added_count > 0;
+  for (uint32_t i = 0; i < added_count && told; i++)
+    told = part_has_history(added[i]);
+  if (told || rows_of(gone, gone_count) == rows_of(added, added_count)) return 0;
+  for (uint32_t i = 0; i < gone_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(gone[i], &facts);
     if (facts.commit_max > last) last = facts.commit_max;
   }
   return last;
@@ -149,8 +167,8 @@ int store_version_replace(const struct store_version *version, struct store_part
   made->open = version->open;
   if (made->open) open_part_retain(made->open);
   made->history_since = version->history_since;
-  uint64_t known = last_commit_of(added, added_count), lost = last_commit_of(gone, gone_count);
-  if (lost > known && lost > made->history_since) made->history_since = lost; /* nobody says so */
+  uint64_t lost = lost_commit(gone, gone_count, added, added_count);
+  if (lost > made->history_since) made->history_since = lost;
   *replaced = made;
   return ERR_OK;
 }

@@ -24,9 +24,11 @@ struct world {
   uint32_t part_count;
   struct open_part *open;
   uint64_t series_max, keys_max, rows_max;
+  int64_t first;  /* key */
   unsigned marks; /* of 16 rows */
-  bool plain;     /* no tombstones, no images */
-  bool real;      /* in the shard itself, not in a list of parts */
+  int64_t horizon;
+  bool plain; /* no tombstones, no images */
+  bool real;  /* in the shard itself, not in a list of parts */
 };
 
 static bool newest_wins(const struct world *world) {
@@ -35,12 +37,22 @@ static bool newest_wins(const struct world *world) {
 
 /* ---- writing ---- */
 
+static int64_t random_key(const struct world *world) {
+  return world->first + (int64_t)model_below(world->keys_max);
+}
+
+static void random_range(const struct world *world, int64_t *key_min, int64_t *key_max) {
+  int64_t a = random_key(world), b = random_key(world);
+  *key_min = a < b ? a : b;
+  *key_max = a < b ? b : a;
+}
+
 static struct model_rows random_rows(struct world *world) {
   struct model_rows rows = {0};
   size_t count = model_below(world->rows_max + 1), kept = 0;
   for (size_t i = 0; i < count; i++) {
     struct model_row row = {.series = 1 + model_below(world->series_max),
-                            .key = (int64_t)model_below(world->keys_max) - 3,
+                            .key = random_key(world),
                             .commit = world->commit,
                             .order = (uint32_t)(world->rows.count + i),
                             .present = (uint8_t)(model_random() & 63)};
@@ -128,12 +140,7 @@ static struct model_tombstone *random_tombstone(struct world *world) {
   for (uint64_t s = 1; s <= world->series_max && made->series_count < 8; s++)
     if (model_below(2)) made->series[made->series_count++] = s;
   if (model_below(3) == 0) made->series_count = 0;
-  if (model_below(3)) {
-    int64_t a = (int64_t)model_below(world->keys_max) - 3,
-            b = (int64_t)model_below(world->keys_max);
-    made->key_min = a < b ? a : b;
-    made->key_max = a < b ? b : a;
-  }
+  if (model_below(3)) random_range(world, &made->key_min, &made->key_max);
   return made;
 }
 
@@ -256,12 +263,7 @@ static void ask(struct world *world, struct question *question) {
     for (uint64_t s = 1; s <= world->series_max && spec->series_count < WANTED_MAX; s++)
       if (model_below(2)) question->series[spec->series_count++] = s;
   }
-  if (model_below(3) == 0) {
-    int64_t a = (int64_t)model_below(world->keys_max) - 3,
-            b = (int64_t)model_below(world->keys_max);
-    spec->key_min = a < b ? a : b;
-    spec->key_max = a < b ? b : a;
-  }
+  if (model_below(3) == 0) random_range(world, &spec->key_min, &spec->key_max);
   /* rows of one place may be cut by the end of a chunk: which of equal ones a tail gives is then
    * not seen here (test_scan_union.c looks at it) */
   bool cut = !newest_wins(world) && world->rows_max > 1000;
@@ -285,7 +287,8 @@ static struct model_rows expect(const struct world *world, const struct store_sc
     count++;
   for (size_t i = 0; i < world->rows.count; i++) {
     const struct model_row *row = &world->rows.rows[i];
-    if (row->commit <= as_of && wanted(spec, row) && !model_deleted(row, world->tombstones, count))
+    if (row->commit <= as_of && row->key >= world->horizon && wanted(spec, row) &&
+        !model_deleted(row, world->tombstones, count))
       model_add(&expected, *row);
   }
   model_fold(&expected, world->policy);
@@ -397,8 +400,8 @@ static bool open_scan(struct world *world, const struct store_scan_spec *spec,
     assert_int_equal(code, ERR_HISTORY_GONE);
   if (code == ERR_HISTORY_GONE) {
     assert_non_null(strstr(err.message, "the oldest that can be asked is"));
-    /* what is promised stays readable */
-    if (newest_wins(world) && world->history)
+    /* what is promised stays readable; a start that finds every part expired knows no more */
+    if (newest_wins(world) && world->history && world->horizon == INT64_MIN)
       assert_true(spec->as_of + world->history < world->commit);
     return false;
   }
@@ -467,7 +470,9 @@ static void world_run(struct fixture *fixture, const struct shape *shape,
                         .series_max = shape->series_max,
                         .keys_max = shape->keys_max,
                         .rows_max = shape->rows_max,
-                        .marks = shape->marks};
+                        .marks = shape->marks,
+                        .first = -3,
+                        .horizon = INT64_MIN};
   assert_int_equal(
       open_part_create(STORE, policy, fixture->os, &fixture->account, &world.open, NULL), ERR_OK);
   for (int i = 0; i < shape->steps; i++) {
@@ -545,6 +550,8 @@ static void test_s4_one_place_has_any_number_of_versions(void **state) {
                           .keys_max = 2,
                           .rows_max = 2,
                           .marks = 1,
+                          .first = -3,
+                          .horizon = INT64_MIN,
                           .plain = true};
     assert_int_equal(
         open_part_create(STORE, policy, fixture.os, &fixture.account, &world.open, NULL), ERR_OK);
@@ -569,8 +576,19 @@ static void test_s4_one_place_has_any_number_of_versions(void **state) {
 
 /* ---- the same in a shard ---- */
 
-static void tell_history(void *context, uint64_t store, struct store_settings *settings) {
-  if (store == STORE) settings->history_commits = *(const uint64_t *)context;
+static void tell_settings(void *context, uint64_t store, struct store_settings *settings) {
+  if (store == STORE) *settings = *(const struct store_settings *)context;
+}
+
+/* What is below expires; the store has a horizon from its first commit on. */
+static void move_horizon(struct world *world, struct store_settings *settings) {
+  struct err err;
+  int64_t key = random_key(world);
+  err_reset(&err);
+  if (world->rows.count == 0 || key <= world->horizon) return;
+  settings->has_horizon = true;
+  settings->horizon = world->horizon = key;
+  if (store_expire(world->fixture->shard, 0, &err)) fail_err(&err, "expire");
 }
 
 static void shard_step(struct world *world) {
@@ -589,6 +607,8 @@ static void shard_step(struct world *world) {
     break;
   case 3:
     fixture_reopen(world->fixture);
+    /* a horizon that hid nothing is not kept: background work begins with it */
+    if (store_expire(world->fixture->shard, 0, &err)) fail_err(&err, "expire");
     break;
   case 4:
   case 5:
@@ -600,27 +620,34 @@ static void shard_step(struct world *world) {
   }
 }
 
-static void run_shard(const struct shape *shape, enum store_policy policy, uint64_t history) {
+static void run_shard(const struct shape *shape, enum store_policy policy,
+                      struct store_settings settings, bool expires, int64_t first) {
   struct fixture fixture;
-  struct store_hooks hooks = {.settings = tell_history};
+  struct store_hooks hooks = {.settings = tell_settings};
   fixture_init(&fixture, 1 + model_below(1000));
   fixture.options.hooks = &hooks;
-  fixture.options.hooks_context = &history;
+  fixture.options.hooks_context = &settings;
+  fixture.options.part_split_bytes = 300;
   fixture_open(&fixture);
   struct world world = {.fixture = &fixture,
                         .policy = policy,
-                        .history = history,
+                        .history = settings.history_commits,
                         .series_max = shape->series_max,
                         .keys_max = shape->keys_max,
                         .rows_max = shape->rows_max,
                         .marks = shape->marks,
+                        .first = first,
+                        .horizon = INT64_MIN,
                         .real = true};
-  for (int i = 0; i < 2 * shape->steps; i++)
+  for (int i = 0; i < 2 * shape->steps; i++) {
     shard_step(&world);
+    if (expires && model_below(12) == 0) move_horizon(&world, &settings);
+  }
   merge(&fixture, STORE);
   for (int i = 0; i < 4; i++)
     read_and_compare(&world);
-  if (policy == STORE_NEWEST_ROW && history == 5) history = 0; /* what was kept goes */
+  /* what was kept goes */
+  if (policy == STORE_NEWEST_ROW && settings.history_commits == 5) settings.history_commits = 0;
   world.history = 0;
   for (int i = 0; i < shape->steps; i++)
     shard_step(&world);
@@ -628,16 +655,39 @@ static void run_shard(const struct shape *shape, enum store_policy policy, uint6
   fixture_deinit(&fixture);
 }
 
-static void test_s4_history_in_a_shard(void **state) {
-  (void)state;
+static void run_all_shards(uint64_t width, bool expires, int rounds) {
   static const uint64_t histories[] = {0, 5, 1000};
-  model_random_state = model_seed(20261123);
-  for (int round = 0; round < 4; round++)
+  for (int round = 0; round < rounds; round++)
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
       for (enum store_policy policy = STORE_KEEP_ALL; policy <= STORE_NEWEST_ROW; policy++)
-        for (size_t h = 0; h < sizeof histories / sizeof *histories; h++)
-          run_shard(&shapes[s], policy, histories[h]);
-  run_shard(&long_shapes[1], STORE_NEWEST_COLUMN, 1000);
+        for (size_t h = 0; h < sizeof histories / sizeof *histories; h++) {
+          int64_t most = INT64_MAX - (int64_t)shapes[s].keys_max + 1;
+          int64_t firsts[] = {-3, INT64_MIN, most};
+          struct store_settings settings = {.history_commits = histories[h],
+                                            .partition_width = width ? 1 + model_below(width) : 0,
+                                            .horizon_rule = 1};
+          if (getenv("NILO_TEST_TRACE"))
+            print_message("%s, policy %d, seed %llu\n", shapes[s].name, policy,
+                          (unsigned long long)model_random_state);
+          run_shard(&shapes[s], policy, settings, expires, firsts[width ? model_below(3) : 0]);
+        }
+}
+
+static void test_s4_history_in_a_shard(void **state) {
+  (void)state;
+  model_random_state = model_seed(20261123);
+  run_all_shards(0, false, 4);
+  run_shard(&long_shapes[1], STORE_NEWEST_COLUMN, (struct store_settings){.history_commits = 1000},
+            false, -3);
+}
+
+/* Cut by partitions, and with rows that expire, at both ends of the keys. */
+static void test_s4_history_over_partitions_and_horizons(void **state) {
+  (void)state;
+  const char *text = getenv("NILO_TEST_ROUNDS");
+  model_random_state = model_seed(20261124);
+  for (int expires = 0; expires < 2; expires++)
+    run_all_shards(12, expires, text ? atoi(text) : 3);
 }
 
 int main(void) {
@@ -646,6 +696,7 @@ int main(void) {
       cmocka_unit_test(test_s4_long_versions_in_any_order),
       cmocka_unit_test(test_s4_one_place_has_any_number_of_versions),
       cmocka_unit_test(test_s4_history_in_a_shard),
+      cmocka_unit_test(test_s4_history_over_partitions_and_horizons),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
