@@ -35,19 +35,29 @@ static int refuse(struct store_shard *shard, uint64_t free_bytes, uint64_t reser
   return ERR_DISK_FULL;
 }
 
+/* What is left for a use, beside what others have set aside. */
+static uint64_t room_beside(const struct store_shard *shard, enum disk_use use,
+                            const struct store_pressure_facts *facts, uint64_t reserved) {
+  uint64_t most = shard->options.disk_bytes_max, taken = untouched(use, facts) + reserved;
+  uint64_t room = facts->free_bytes > taken ? facts->free_bytes - taken : 0;
+  uint64_t own = facts->own_bytes + reserved;
+  if (use == DISK_FLUSH || !most) return room;
+  uint64_t left = most > own ? most - own : 0;
+  return left < room ? left : room;
+}
+
+uint64_t disk_room(struct store_shard *shard, enum disk_use use) {
+  struct store_pressure_facts facts;
+  (void)pressure__measure(shard, true, &facts);
+  return room_beside(shard, use, &facts, facts.reserved_bytes);
+}
+
 int disk_reserve(struct store_shard *shard, enum disk_use use, uint64_t bytes, struct err *err) {
   struct store_pressure_facts facts;
   (void)pressure__measure(shard, true, &facts);
-  uint64_t most = shard->options.disk_bytes_max, keep = untouched(use, &facts);
   os_mutex_lock(&shard->pressure.lock);
   uint64_t reserved = shard->pressure.reserved_bytes;
-  uint64_t taken = keep + reserved;
-  uint64_t room = facts.free_bytes > taken ? facts.free_bytes - taken : 0;
-  if (use != DISK_FLUSH && most) {
-    uint64_t own = facts.own_bytes + reserved;
-    uint64_t left = most > own ? most - own : 0;
-    if (left < room) room = left;
-  }
+  uint64_t room = room_beside(shard, use, &facts, reserved);
   bool fits = bytes <= room;
   if (fits) shard->pressure.reserved_bytes += bytes;
   os_mutex_unlock(&shard->pressure.lock);

@@ -63,7 +63,7 @@ struct choosing {
   uint64_t store; /* 0: any */
   bool full;
   int64_t now;
-  uint64_t room; /* free on the disk */
+  uint64_t room; /* of the disk */
   uint64_t bundle_bytes;
   struct merge_item large; /* the smallest of the large ones; no version: none */
   int code;
@@ -137,7 +137,7 @@ static void let_item_go(struct merge_item *item) {
 static void take_item(struct choosing *choosing, struct store_version *version,
                       struct merge_item *item) {
   bool is_large = item->choice.bytes >= BUNDLE_INPUT_BYTES;
-  if (!item->choice.bytes ||
+  if (!item->choice.bytes || choosing->bundle_bytes + item->choice.bytes > choosing->room ||
       (is_large && choosing->large.version && item->choice.bytes >= choosing->large.choice.bytes) ||
       (!is_large && choosing->bundle_bytes + item->choice.bytes > BUNDLE_BYTES_MAX)) {
     merge_choice_deinit(&item->choice);
@@ -174,19 +174,16 @@ static int visit_due(void *context, struct store_version *version) {
  * is published. */
 static int choose(struct merge *merge, uint64_t store, bool full, struct err *err) {
   struct store_shard *shard = merge->shard;
-  uint64_t total;
   struct choosing choosing = {.merge = merge,
                               .store = store,
                               .full = full,
                               .now = os_monotonic_ns(shard->os),
-                              .room = UINT64_MAX,
+                              /* who asks for it is told when it does not fit */
+                              .room = full ? UINT64_MAX : disk_room(shard, DISK_MERGE),
                               .err = err};
-  int code = os_disk_space(shard->os, shard->options.path, &choosing.room, &total, err);
-  if (code) return code;
-  if (full) choosing.room = UINT64_MAX; /* who asks for it is told when it does not fit */
   struct store_snapshot *root = shard__pin(shard);
   (void)root_map_visit(&root->map, visit_due, &choosing);
-  code = choosing.code ? choosing.code : buffer_check(&merge->items, err);
+  int code = choosing.code ? choosing.code : buffer_check(&merge->items, err);
   if (code == ERR_OK && !merge->items.size && choosing.large.version) {
     buffer_append(&merge->items, &choosing.large, sizeof choosing.large);
     code = buffer_check(&merge->items, err);

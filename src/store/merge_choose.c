@@ -46,6 +46,7 @@ struct chooser {
   uint32_t best_count;
   uint64_t best_bytes;
   double best_gain;
+  bool waits; /* for room on the disk: it is to be looked at again */
 };
 
 /* A row of neighbours: indexes of entries, ascending. */
@@ -100,7 +101,11 @@ static void propose(struct chooser *chooser, const uint32_t *set, uint32_t count
                     double gain) {
   if (gain < chooser->best_gain || (gain == chooser->best_gain && bytes >= chooser->best_bytes))
     return;
-  if (bytes > chooser->rules->room || !may_merge(chooser, set, count)) return;
+  if (!may_merge(chooser, set, count)) return;
+  if (bytes > chooser->rules->room) {
+    chooser->waits = true;
+    return;
+  }
   memcpy(chooser->best, set, count * sizeof *set);
   chooser->best_count = count;
   chooser->best_bytes = bytes;
@@ -378,6 +383,7 @@ int merge_choose(const struct store_version *version, const struct merge_rules *
   for (uint32_t i = 0; i < chooser.best_count; i++)
     buffer_append(&choice->parts, &entries[chooser.best[i]].part, sizeof entries->part);
   choice->bytes = chooser.best_bytes;
+  if (chooser.waits) choice->settled = rules->settled;
   int code = buffer_check(&choice->parts, err);
   if (code == ERR_OK && chooser.best_count)
     choice->oldest = !version->live->gap &&

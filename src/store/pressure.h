@@ -54,6 +54,8 @@ enum disk_use {
   DISK_MERGE, /* leaves half of the reserve alone, and keeps to disk_bytes_max */
   DISK_COPY,  /* backups and the like: leaves the reserve alone, and keeps to disk_bytes_max */
 };
+/* How much could be set aside now. */
+uint64_t disk_room(struct store_shard *shard, enum disk_use use);
 /* Sets `bytes` aside before they are written; what others have set aside counts as used.
  * ERR_DISK_FULL with retry_ms when they are not there: nothing is written then. Pair with
  * disk_release, whatever became of the write: what is on the disk by then counts by itself. */

@@ -367,6 +367,53 @@ static void test_r2_flush_and_merge_fail_before_they_write(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* Merges that fit are done, whatever else is due and does not fit; and that is done, too, as soon
+ * as there is room, without any new part. */
+static void test_r2_merges_keep_to_what_may_be_used(void **state) {
+  (void)state;
+  struct fixture fixture;
+  bool did;
+  fixture_init(&fixture, 14);
+  fixture.options.disk_reserve_bytes = 1 << 20;
+  fixture_open(&fixture);
+  for (int64_t i = 0; i < 20; i++)
+    for (uint64_t store = 1; store <= 3; store++) {
+      put(&fixture, store, 1, i * 3000, i, store == 1 ? 3000 : 20);
+      flush(&fixture, store);
+    }
+  size_t parts = figures(&fixture).parts;
+  assert_int_equal(parts, 60);
+  struct store_snapshot *snapshot;
+  struct store_part *const *list;
+  uint64_t bytes[4] = {0};
+  assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
+  for (uint64_t store = 1; store <= 3; store++)
+    for (size_t i = store_snapshot_parts(snapshot, store, &list); i-- > 0;) {
+      struct store_part_facts facts;
+      store_part_facts(list[i], &facts);
+      bytes[store] += facts.bytes;
+    }
+  store_snapshot_release(snapshot);
+  /* all of store 2, which is small, but not of 2 and 3 */
+  uint64_t room = bytes[2] + bytes[3] / 3;
+  fixture.shard->options.disk_reserve_bytes = 2 * ((UINT64_C(1) << 24) - room);
+  os_sim_set_disk_bytes(fixture.os, os_sim_disk_used(fixture.os) + (1 << 24));
+  for (int i = 0; i < 10; i++) {
+    struct err err;
+    os_sim_set_disk_bytes(fixture.os, os_sim_disk_used(fixture.os) + (1 << 24));
+    if (store_work(fixture.shard, &did, &err)) fail_err(&err, "work");
+  }
+  assert_int_equal(figures(&fixture).reservations_refused, 0);
+  size_t left = figures(&fixture).parts;
+  assert_true(left < parts - 20);
+  os_sim_set_disk_bytes(fixture.os, UINT64_C(1) << 40);
+  fixture.shard->options.disk_reserve_bytes = 1 << 20;
+  for (int i = 0; i < 20; i++)
+    assert_int_equal(store_work(fixture.shard, &did, NULL), ERR_OK);
+  assert_true(figures(&fixture).parts <= 30);
+  fixture_deinit(&fixture);
+}
+
 /* Every operation of a flush and of a merge fails once: what was set aside is free afterwards. */
 static void test_r2_reservations_are_freed_on_failure(void **state) {
   (void)state;
@@ -512,6 +559,7 @@ int main(void) {
       cmocka_unit_test(test_r6_writing_goes_on_when_there_is_room_again),
       cmocka_unit_test(test_r2_reservations_count_for_each_other),
       cmocka_unit_test(test_r2_flush_and_merge_fail_before_they_write),
+      cmocka_unit_test(test_r2_merges_keep_to_what_may_be_used),
       cmocka_unit_test(test_r2_reservations_are_freed_on_failure),
       cmocka_unit_test(test_r3_limits_of_rate_say_when_to_retry),
       cmocka_unit_test(test_r6_refused_memory_never_halts_writes),
