@@ -164,9 +164,7 @@ int64_t catalog_retention_shard_ns(const struct catalog_retention *retention) {
 bool catalog_retention_cut(const struct catalog_retention *retention, enum time_unit unit,
                            int64_t now_ns, int64_t *cut) {
   if (!retention->duration_ns) return false;
-  __int128 ns = (__int128)now_ns - retention->duration_ns, per = time_unit_ns(unit);
-  __int128 value = ns / per - (ns % per < 0);
-  *cut = value < INT64_MIN ? INT64_MIN : (int64_t)value;
+  *cut = time_from_ns_floor((__int128)now_ns - retention->duration_ns, unit);
   return true;
 }
 

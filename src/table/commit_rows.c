@@ -155,14 +155,6 @@ static void sum_up(struct table_write *write) {
   }
 }
 
-/* Before anything is made of them. */
-static void reject_expired(struct table_write *write) {
-  int64_t now = os_wall_ns(write->engine->os);
-  for (uint32_t p = 0; p < write->piece_count; p++)
-    for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next)
-      table__reject_expired(write->pieces[p], rows, &write->retention, now);
-}
-
 static int gather(struct table_write *write, struct gathering *gathering, struct err *err) {
   int code = group_inputs(write, gathering, err);
   if (code) return code;
@@ -260,8 +252,8 @@ void table_write_commit(struct table_write *write,
   if (write->piece_count)
     qsort(write->pieces, write->piece_count, sizeof *write->pieces, piece_order);
   table__gate_enter(write->engine);
-  if (write->retention.duration_ns) reject_expired(write);
-  int code = refused_already(write) ? ERR_OK : gather(write, &gathering, &err);
+  int code = table__reject_expired(write, &err); /* before anything is made of them */
+  if (!code && !refused_already(write)) code = gather(write, &gathering, &err);
   sum_up(write);
   if (!code && write->options.atomic && write->result.rows_rejected) {
     code = err.code = write->result.first.code;

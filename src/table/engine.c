@@ -21,6 +21,7 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
   mem_account_init(&engine->account, "engine", parent, 0);
   os_mutex_init(&engine->gate.lock, engine->os);
   os_cond_init(&engine->gate.changed, engine->os);
+  table__clock_init(&engine->clock, engine->os, options->store.logger);
   uint64_t cache =
       options->series_cache_bytes_max ? options->series_cache_bytes_max : SERIES_CACHE_DEFAULT;
   struct store_snapshot *snapshot = NULL;
@@ -36,7 +37,7 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
   }
   if (!code) code = store_snapshot_acquire(engine->shard, &snapshot, err);
   if (!code) code = catalog_load(engine->catalog, snapshot, &engine->account, err);
-  if (!code) atomic_store(&engine->ready, true);
+  if (!code) table__retention_begin(engine, snapshot);
   if (snapshot) store_snapshot_release(snapshot);
   if (code)
     table_engine_close(engine);
@@ -51,6 +52,7 @@ void table_engine_close(struct table_engine *engine) {
   if (engine->shard) store_shard_close(engine->shard);
   catalog_destroy(engine->catalog);
   series_registry_destroy(engine->series);
+  table__clock_deinit(&engine->clock);
   os_cond_deinit(&engine->gate.changed);
   os_mutex_deinit(&engine->gate.lock);
   mem_account_deinit(&engine->account);

@@ -1,9 +1,10 @@
 /* How long rows are kept, and how they are cut by time: what the store asks about its stores.
  *
  * A table's rows are cut into partitions of its database's shard duration. The horizon of its store
- * is now minus the duration; the store asks for it once a minute and hides and drops what lies
- * below. Rows that are older when they arrive are rejected, in InfluxDB's words. */
+ * is now (clock.h) minus the duration; the store asks for it once a minute and hides and drops what
+ * lies below. Rows that are older when they arrive are rejected, in InfluxDB's words. */
 #include "base/err.h"
+#include "base/time.h"
 #include "table/table_private.h"
 
 enum { FIRST_TABLE_STORE = 16 /* stores below are the engine's own */ };
@@ -45,7 +46,7 @@ static void settings(void *context, uint64_t store, struct store_settings *setti
   int64_t width = catalog_retention_shard_ns(&retention) / time_unit_ns(unit);
   settings->partition_width = width > 0 ? (uint64_t)width : 1;
   settings->has_horizon =
-      catalog_retention_cut(&retention, unit, os_wall_ns(engine->os), &settings->horizon);
+      catalog_retention_cut(&retention, unit, table__clock_now(&engine->clock), &settings->horizon);
   settings->horizon_rule = retention.rule;
 }
 
@@ -70,13 +71,52 @@ const struct store_hooks table__store_hooks = {.attach = attach,
                                                .settings = settings,
                                                .expiring = expiring};
 
+/* ---- the clock ---- */
+
+struct sightings {
+  struct table_engine *engine;
+  struct store_snapshot *snapshot;
+  int64_t now_ns;
+};
+
+/* A horizon was now minus the duration when it was published. Rows come with times of their own,
+ * which may lie ahead: they say nothing beyond the clock. */
+static int visit_store(void *context, uint64_t store) {
+  const struct sightings *sightings = context;
+  struct catalog_retention retention;
+  enum time_unit unit;
+  int64_t horizon;
+  if (!catalog_table_retention(sightings->engine->catalog, store, &retention, &unit) ||
+      !retention.duration_ns)
+    return 0;
+  if (store_snapshot_horizon(sightings->snapshot, store, &horizon))
+    table__clock_saw(
+        &sightings->engine->clock,
+        time_from_ns_floor(time_to_ns(horizon, unit) + retention.duration_ns, TIME_NS));
+  struct store_part *const *parts;
+  size_t count = store_snapshot_parts(sightings->snapshot, store, &parts);
+  for (size_t i = 0; i < count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[i], &facts);
+    int64_t newest = time_from_ns_floor(time_to_ns(facts.key_max, unit), TIME_NS);
+    if (facts.rows)
+      table__clock_saw(&sightings->engine->clock,
+                       newest < sightings->now_ns ? newest : sightings->now_ns);
+  }
+  return 0;
+}
+
+void table__retention_begin(struct table_engine *engine, struct store_snapshot *snapshot) {
+  struct sightings sightings = {engine, snapshot, os_wall_ns(engine->os)};
+  (void)store_snapshot_stores(snapshot, visit_store, &sightings);
+  atomic_store(&engine->ready, true);
+}
+
 /* ---- writes ---- */
 
-void table__reject_expired(struct table_piece *piece, struct rows *rows,
-                           const struct catalog_retention *retention, int64_t now_ns) {
-  int64_t cut;
+/* Rejects a piece's rows of one table that lie below the cut. */
+static void reject_below(struct table_piece *piece, struct rows *rows, int64_t cut) {
   struct err err;
-  if (!catalog_retention_cut(retention, rows->public.unit, now_ns, &cut)) return;
   err_reset(&err);
   (void)err_set(&err, ERR_OUT_OF_RANGE, "points beyond retention policy");
   err.line = -1; /* told without its place, as InfluxDB does */
@@ -97,4 +137,24 @@ void table__reject_expired(struct table_piece *piece, struct rows *rows,
     }
     chunk->used = kept;
   }
+}
+
+int table__reject_expired(struct table_write *write, struct err *err) {
+  if (!write->retention.duration_ns) return ERR_OK;
+  struct store_snapshot *snapshot;
+  int code = store_snapshot_acquire(write->engine->shard, &snapshot, err);
+  if (code) return code;
+  int64_t now = table__clock_now(&write->engine->clock);
+  for (uint32_t p = 0; p < write->piece_count; p++)
+    for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next) {
+      const struct catalog_table *table = rows->public.table;
+      int64_t cut, horizon;
+      (void)catalog_retention_cut(&write->retention, rows->public.unit, now, &cut);
+      /* After a clock that was ahead: what would be hidden at once is not taken. */
+      if (table && store_snapshot_horizon(snapshot, table->id, &horizon) && horizon > cut)
+        cut = horizon;
+      reject_below(write->pieces[p], rows, cut);
+    }
+  store_snapshot_release(snapshot);
+  return ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "os/pool.h"
 #include "series/series.h"
+#include "table/clock.h"
 #include "table/engine.h"
 #include "table/read.h"
 #include "table/write.h"
@@ -30,6 +31,7 @@ struct table_engine {
   struct series_registry *series;
   struct store_shard *shard;
   struct table_gate gate;
+  struct table_clock clock;      /* that rows expire by */
   _Atomic bool ready;            /* the catalog is loaded: settings of stores are known */
   _Atomic uint32_t piece_tables; /* that the last piece of many had: room for the next one */
 };
@@ -44,10 +46,13 @@ void table__gate_open(struct table_engine *engine);
 /* ---- retention.c ---- */
 /* What the store asks of an engine; the context is the engine. */
 extern const struct store_hooks table__store_hooks;
-struct rows;
-/* Rejects a piece's rows that are older than the policy keeps. */
-void table__reject_expired(struct table_piece *piece, struct rows *rows,
-                           const struct catalog_retention *retention, int64_t now_ns);
+/* The catalog is loaded: settings of stores are known from now on. Tells the engine's clock what
+ * its stores know of the time. */
+void table__retention_begin(struct table_engine *engine, struct store_snapshot *snapshot);
+/* Rejects the rows of a write that have expired already, by the policy or by what the store has
+ * given up since. */
+struct table_write;
+int table__reject_expired(struct table_write *write, struct err *err);
 
 /* The series index of a table, kept with it; NULL when memory is refused. Borrowed as long as the
  * table is retained. */

@@ -135,7 +135,7 @@ static void test_rows_go_as_time_passes(void **state) {
   count(&fixture, "SELECT v FROM m WHERE h = 'h7' GROUP BY h", &rows, &series);
   assert_int_equal(series, 1);
   /* Nothing is written for a day: all of it goes, and the series come back with their rows. */
-  os_sim_set_wall_ns(fixture.os, begin_ns + 60 * HOUR);
+  os_sleep_ns(fixture.os, 30 * HOUR);
   expire(&fixture);
   count(&fixture, "SELECT v FROM m", &rows, &series);
   assert_int_equal(rows, 0);
@@ -197,7 +197,7 @@ static void test_series_are_told_again_when_their_only_part_goes(void **state) {
   snprintf(body, sizeof body, "m,h=a v=1 %lld\n", (long long)begin_ns);
   fixture_write(&fixture, "d", body);
   flush(&fixture);
-  os_sim_set_wall_ns(fixture.os, begin_ns + 5 * HOUR);
+  os_sleep_ns(fixture.os, 5 * HOUR);
   expire(&fixture);
   struct store_figures figures;
   store_shard_figures(table_engine_shard(fixture.engine), &figures);
@@ -211,12 +211,101 @@ static void test_series_are_told_again_when_their_only_part_goes(void **state) {
   fixture_end(&fixture);
 }
 
+static uint64_t write_row(struct fixture *fixture, int64_t time) {
+  struct fixture_answer answer;
+  char body[100];
+  snprintf(body, sizeof body, "m v=1 %lld\n", (long long)time);
+  fixture_write_pieces(fixture, "d", body, 1, &answer);
+  return answer.result.rows_written;
+}
+
+/* A clock that jumps ahead deletes nothing for as long, at most a day, over restarts too. */
+static void test_a_clock_that_jumps_ahead_is_not_believed_at_once(void **state) {
+  (void)state;
+  struct fixture fixture;
+  int64_t rows, series, far = begin_ns + 75 * 365 * 24 * HOUR;
+  fixture_begin(&fixture);
+  statement(&fixture, "CREATE DATABASE d WITH DURATION 2h");
+  assert_int_equal(write_row(&fixture, begin_ns), 1);
+  flush(&fixture);
+  expire(&fixture);
+  os_sim_set_wall_ns(fixture.os, far);
+  assert_int_equal(write_row(&fixture, begin_ns + 1), 1);
+  expire(&fixture);
+  count(&fixture, "SELECT v FROM m", &rows, &series);
+  assert_int_equal(rows, 2);
+  fixture_reopen(&fixture);
+  expire(&fixture);
+  count(&fixture, "SELECT v FROM m", &rows, &series);
+  assert_int_equal(rows, 2);
+  /* Time goes on as it should have. */
+  os_sleep_ns(fixture.os, HOUR);
+  assert_int_equal(write_row(&fixture, begin_ns + HOUR), 1);
+  os_sleep_ns(fixture.os, 3 * HOUR / 2);
+  expire(&fixture);
+  count(&fixture, "SELECT v FROM m", &rows, &series);
+  assert_int_equal(rows, 1);
+  /* Nobody sets it back. */
+  os_sleep_ns(fixture.os, 24 * HOUR);
+  expire(&fixture);
+  count(&fixture, "SELECT v FROM m", &rows, &series);
+  assert_int_equal(rows, 0);
+  assert_int_equal(write_row(&fixture, far + 26 * HOUR), 1);
+  fixture_end(&fixture);
+}
+
+static void test_a_clock_that_is_set_back_in_time_deletes_nothing(void **state) {
+  (void)state;
+  struct fixture fixture;
+  int64_t rows, series;
+  fixture_begin(&fixture);
+  statement(&fixture, "CREATE DATABASE d WITH DURATION 2h");
+  assert_int_equal(write_row(&fixture, begin_ns), 1);
+  os_sim_set_wall_ns(fixture.os, begin_ns + 20 * HOUR);
+  expire(&fixture);
+  os_sim_set_wall_ns(fixture.os, begin_ns + HOUR / 2);
+  expire(&fixture);
+  os_sleep_ns(fixture.os, HOUR);
+  expire(&fixture);
+  count(&fixture, "SELECT v FROM m", &rows, &series);
+  assert_int_equal(rows, 1);
+  os_sleep_ns(fixture.os, HOUR);
+  expire(&fixture);
+  count(&fixture, "SELECT v FROM m", &rows, &series);
+  assert_int_equal(rows, 0);
+  fixture_end(&fixture);
+}
+
+/* Rows that would not be seen are not taken. */
+static void test_rows_below_what_was_given_up_are_rejected(void **state) {
+  (void)state;
+  struct fixture fixture;
+  int64_t rows, series;
+  fixture_begin(&fixture);
+  statement(&fixture, "CREATE DATABASE d WITH DURATION 2h");
+  assert_int_equal(write_row(&fixture, begin_ns), 1);
+  os_sleep_ns(fixture.os, 5 * HOUR);
+  expire(&fixture);
+  os_sim_set_wall_ns(fixture.os, begin_ns);
+  assert_int_equal(write_row(&fixture, begin_ns + HOUR), 0);
+  assert_int_equal(write_row(&fixture, begin_ns + 4 * HOUR), 1);
+  /* Another duration begins anew. */
+  statement(&fixture, "ALTER RETENTION POLICY autogen ON d DURATION 3h");
+  assert_int_equal(write_row(&fixture, begin_ns + HOUR), 1);
+  count(&fixture, "SELECT v FROM m WHERE time > 0", &rows, &series);
+  assert_true(rows >= 2);
+  fixture_end(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_late_rows_are_rejected_in_influxdb_s_words),
       cmocka_unit_test(test_rows_go_as_time_passes),
       cmocka_unit_test(test_retention_survives_a_restart_and_a_clock_that_goes_back),
       cmocka_unit_test(test_series_are_told_again_when_their_only_part_goes),
+      cmocka_unit_test(test_a_clock_that_jumps_ahead_is_not_believed_at_once),
+      cmocka_unit_test(test_a_clock_that_is_set_back_in_time_deletes_nothing),
+      cmocka_unit_test(test_rows_below_what_was_given_up_are_rejected),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
