@@ -156,7 +156,7 @@ int exec__source_order(struct source *source, bool ties, struct err *err) {
     struct column *tags = ARENA_ARRAY(&exec->memory, struct column, codes.tag_count + 1);
     if (!tags) return exec__refused(exec, codes.tag_count * sizeof *tags, err);
     code = table_series_tags(exec->options.snapshot, source->scan->scan.table, &source->series, ids,
-                             codes.tag_count, &exec->memory, tags, err);
+                             codes.tag_count, &exec->memory, tags, NULL, err);
     if (code) return code;
     codes.tags = tags;
   }
@@ -208,10 +208,16 @@ static int find_tags(struct source *source, struct err *err) {
     ids[count] = group ? node->scan.group_tags[i] : node->scan.values[i - first].column_id;
     places[count++] = i;
   }
-  int code = count == 0 || source->series.count == 0
-                 ? ERR_OK
-                 : table_series_tags(exec->options.snapshot, node->scan.table, &source->series, ids,
-                                     count, &exec->memory, found, err);
+  const uint8_t *known = NULL;
+  int code = ERR_OK;
+  do {
+    if (known) code = table_series_keep(&source->series, known, &exec->memory, err);
+    if (!code && count && source->series.count)
+      code = table_series_tags(exec->options.snapshot, node->scan.table, &source->series, ids,
+                               count, &exec->memory, found, &known, err);
+    else
+      known = NULL;
+  } while (!code && known);
   for (uint32_t i = 0; i < count && !code; i++)
     source->tags[places[i]] = found[i];
   return code;
@@ -266,6 +272,7 @@ int exec__source_open(struct source *source, struct exec *exec, const struct pla
   if (!code) code = find_store_columns(source, err);
   if (!code) estimate(source);
   exec->figures.series += source->series.count;
+  if (source->series.unknown && !exec->figures.parts_damaged) exec->figures.parts_damaged = 1;
   return code;
 }
 

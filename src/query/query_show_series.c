@@ -43,7 +43,7 @@ static int keep_living(struct query *query, const struct catalog_table *table, i
   store_scan_figures(scan, &figures);
   query__note_damage(s, table->id, figures.parts_damaged);
   store_scan_close(scan);
-  *series = (struct table_series){living, count};
+  *series = (struct table_series){living, count, series->unknown};
   return code;
 }
 
@@ -94,14 +94,22 @@ static int list_tags(struct statement *s, const struct catalog_table *table, str
   return ERR_OK;
 }
 
-static int load_tags(struct query *query, struct catalog_table *table,
-                     const struct table_series *series, const struct tag_list *list,
-                     struct column **columns, struct err *err) {
+/* Series whose tags cannot be read leave the list. */
+static int load_tags(struct query *query, struct catalog_table *table, struct table_series *series,
+                     const struct tag_list *list, struct column **columns, struct err *err) {
   struct statement *s = &query->statement;
   *columns = ARENA_ARRAY(&s->arena, struct column, list->count + 1);
   if (!*columns) return mem_refused(s->arena.account, list->count * sizeof **columns, err);
-  return table_series_tags(s->snapshot, table, series, list->ids, list->count, &s->arena, *columns,
-                           err);
+  const uint8_t *known = NULL;
+  int code = ERR_OK;
+  do {
+    if (known) code = table_series_keep(series, known, &s->arena, err);
+    if (!code)
+      code = table_series_tags(s->snapshot, table, series, list->ids, list->count, &s->arena,
+                               *columns, &known, err);
+  } while (!code && known);
+  query__note_damage(s, table->id, series->unknown != 0);
+  return code;
 }
 
 /* Marks the codes that stand in a column, but for the empty value's. */

@@ -64,17 +64,19 @@ int series_note(struct series_index *index, const uint64_t *ids, size_t count, s
 /* The commit that carried this note is durable. */
 void series_confirm(struct series_index *index, struct str note, uint64_t commit);
 
-/* Ids of series that match (NULL: all), ascending, as uint64 in `ids`. Sources: pinned durable
- * entries, the sections of `snapshot`'s parts and of the newest ones; parts whose keys do not touch
- * [key_min, key_max] are left out. */
+/* Ids of series that match (NULL: all) and may have rows with keys in [key_min, key_max],
+ * ascending, as uint64 in `ids`. Sources: pinned durable entries, the sections of `snapshot`'s
+ * parts and of the newest ones. *unknown (may be NULL): how many series have rows in memory in that
+ * range, and tags that only damaged parts knew; they are not among the ids. */
 int series_select(struct series_index *index, struct store_snapshot *snapshot,
                   const struct series_filter *filter, int64_t key_min, int64_t key_max,
-                  struct buffer *ids, struct err *err);
+                  struct buffer *ids, uint64_t *unknown, struct err *err);
 /* Per tag column: an INT32 code per id into a sorted STRING dictionary, "" where absent; in arena.
- * An id that is not known has all tags absent. */
+ * An id that is not known (see above) has all tags absent; *known (may be NULL) tells which: a byte
+ * per id, 1 or 0, in arena; NULL when all are known. */
 int series_tags(struct series_index *index, struct store_snapshot *snapshot, const uint64_t *ids,
                 size_t count, const uint32_t *columns, size_t column_count, struct arena *arena,
-                struct column *out, struct err *err);
+                struct column *out, const uint8_t **known, struct err *err);
 
 /* Checks the section of a part on disk: every unit's checksum, order and ranges, and that it says
  * the tags of exactly the series that have rows there. Goes on behind what it finds: `found` gets

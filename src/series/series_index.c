@@ -405,16 +405,14 @@ int series_recall(struct series_index *index, const uint64_t *ids, size_t count,
   struct buffer tags;
   buffer_init(&tags, &index->registry->account);
   struct series__wanted wanted = {ids, count, NULL, 0};
-  struct section_source_column *columns = NULL;
-  uint32_t column_count = 0;
-  size_t missing = 0;
-  int code =
-      series__gather(index, NULL, 0, NULL, &wanted, &arena, &columns, &column_count, &missing, err);
-  bool gone = missing != 0;
-  if (!code && column_count) qsort(columns, column_count, sizeof *columns, gathered_order);
+  struct series__gathered all = {.missing = 0};
+  int code = series__gather(index, NULL, 0, NULL, &wanted, &arena, &all, err);
+  bool gone = all.missing != 0;
+  if (!code && all.column_count)
+    qsort(all.columns, all.column_count, sizeof *all.columns, gathered_order);
   for (size_t i = 0; i < count && !code && !gone; i++) {
     uint64_t id;
-    gathered_tags(columns, column_count, i, &tags);
+    gathered_tags(all.columns, all.column_count, i, &tags);
     code = buffer_check(&tags, err);
     if (!code) code = series_ensure(index, buffer_str(&tags), &id, err);
     gone = !code && id != ids[i];
@@ -509,16 +507,14 @@ static int describe(void *context, uint64_t store, const uint64_t *series, size_
   struct arena arena;
   arena_init(&arena, &registry->account, DESCRIBE_CHUNK);
   struct series__wanted wanted = {series, count, NULL, 0};
-  struct section_source_column *columns = NULL;
-  uint32_t column_count = 0;
-  size_t missing = 0;
+  struct series__gathered all = {.missing = 0};
   int code = series__gather(index, source_count ? sources : NULL, source_count, NULL, &wanted,
-                            &arena, &columns, &column_count, &missing, err);
-  if (!code && missing && store >= SERIES_STORE_FIRST)
+                            &arena, &all, err);
+  if (!code && all.missing && store >= SERIES_STORE_FIRST)
     code = err_set(err, ERR_CORRUPTION, "%zu series of store %llu have no tag set anywhere",
-                   missing, (unsigned long long)store);
+                   all.missing, (unsigned long long)store);
   if (!code && store >= SERIES_STORE_FIRST)
-    code = series__section_write(series, count, columns, column_count, &arena, out, err);
+    code = series__section_write(series, count, all.columns, all.column_count, &arena, out, err);
   arena_deinit(&arena);
   series_index_release(index);
   return code;

@@ -189,18 +189,23 @@ int series__pass_damage(const struct series__parts *parts, struct store_part *pa
 
 /* ---- gathering tags from wherever they are (series_tags.c) ---- */
 /* For ascending ids: per tag column that any of them has, codes and values, in arena. `columns`
- * NULL: all columns, *out gets the list; else just those given. missing: ids that were found
- * nowhere. `given` NULL: after the pinned entries the parts of the newest snapshot are asked, then
- * those of `snapshot` (may be NULL); else those given. */
+ * NULL: all columns; else just those given. missing: ids that were found nowhere. `given` NULL:
+ * after the pinned entries the parts of the newest snapshot are asked, then those of `snapshot`
+ * (may be NULL); else those given. */
 struct series__wanted {
   const uint64_t *ids;
   size_t count;
   const uint32_t *columns;
   size_t column_count;
 };
+struct series__gathered {
+  struct section_source_column *columns;
+  uint32_t column_count;
+  size_t missing;
+  const uint8_t *known; /* per id */
+};
 int series__gather(struct series_index *index, struct store_part *const *given, size_t given_count,
                    struct store_snapshot *snapshot, const struct series__wanted *wanted,
-                   struct arena *arena, struct section_source_column **out, uint32_t *out_count,
-                   size_t *missing, struct err *err);
+                   struct arena *arena, struct series__gathered *gathered, struct err *err);
 
 #endif

@@ -177,25 +177,6 @@ static int select_section(struct source *source, const struct series_filter *fil
   return code ? code : buffer_check(ids, err);
 }
 
-static int select_pinned(struct series_index *index, const struct series_filter *filter,
-                         struct arena *arena, struct buffer *ids, struct err *err) {
-  os_mutex_lock(&index->lock);
-  struct source source = {.registry = index->registry,
-                          .arena = arena,
-                          .count = index->pinned_count,
-                          .memory = index->current,
-                          .entries = index->pinned};
-  uint64_t *bits = NULL;
-  int code = filter && source.count ? evaluate(&source, filter, &bits, err) : ERR_OK;
-  for (uint64_t i = 0; i < source.count && !code; i++) {
-    const struct series_entry *entry = &source.memory->entries[source.entries[i]];
-    if (entry->commit != SERIES_UNDURABLE && (!bits || bit_get(bits, (int64_t)i)))
-      buffer_append_u64(ids, entry->id);
-  }
-  os_mutex_unlock(&index->lock);
-  return code ? code : buffer_check(ids, err);
-}
-
 static int id_order(const void *a, const void *b) {
   uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return (x > y) - (x < y);
@@ -225,24 +206,33 @@ static void strike(struct buffer *pending, const uint8_t *known) {
   pending->size = kept * 8;
 }
 
-/* Series with rows in memory in the wanted range, but for the pinned ones, which were asked. */
-static int list_pending(struct series_index *index, struct store_snapshot *snapshot,
-                        int64_t key_min, int64_t key_max, struct arena *arena,
-                        struct buffer *pending, struct err *err) {
-  int code = store_snapshot_memory_series(snapshot, index->store, key_min, key_max, pending, err);
-  size_t count = pending->size / 8;
-  if (code || !count) return code;
-  uint8_t *known = arena_alloc_zero(arena, count);
-  if (!known) return mem_refused(arena->account, count, err);
+/* Pinned series that match, but for those that no commit has used yet; their rows in a snapshot are
+ * there a moment before that is noted. Takes all of them out of `pending`. */
+static int select_pinned(struct series_index *index, const struct series_filter *filter,
+                         struct arena *arena, struct buffer *pending, struct buffer *ids,
+                         struct err *err) {
+  uint8_t *known = arena_alloc_zero(arena, pending->size / 8 + 1);
+  if (!known) return mem_refused(arena->account, pending->size / 8, err);
   os_mutex_lock(&index->lock);
-  for (uint32_t i = 0; i < index->pinned_count; i++) {
-    uint64_t id = index->current->entries[index->pinned[i]].id;
-    const uint64_t *at = bsearch(&id, pending->data, count, sizeof id, id_order);
-    if (at) known[at - (const uint64_t *)(const void *)pending->data] = 1;
+  struct source source = {.registry = index->registry,
+                          .arena = arena,
+                          .count = index->pinned_count,
+                          .memory = index->current,
+                          .entries = index->pinned};
+  uint64_t *bits = NULL;
+  int code = filter && source.count ? evaluate(&source, filter, &bits, err) : ERR_OK;
+  const uint64_t *list = (const uint64_t *)(const void *)pending->data, *at = NULL;
+  for (uint64_t i = 0; i < source.count && !code; i++) {
+    const struct series_entry *entry = &source.memory->entries[source.entries[i]];
+    if (pending->size)
+      at = bsearch(&entry->id, list, pending->size / 8, sizeof entry->id, id_order);
+    if (at) known[at - list] = 1;
+    if ((at || entry->commit != SERIES_UNDURABLE) && (!bits || bit_get(bits, (int64_t)i)))
+      buffer_append_u64(ids, entry->id);
   }
   os_mutex_unlock(&index->lock);
   strike(pending, known);
-  return ERR_OK;
+  return code ? code : buffer_check(ids, err);
 }
 
 /* Takes those out of `pending` that the section knows; of a part whose keys are not wanted (`add`),
@@ -270,12 +260,24 @@ static int take_pending(struct source *source, const struct series_filter *filte
 
 /* ---- all sources ---- */
 
+/* Series with rows in memory in the range. snapshot NULL: the newest. */
+static int list_memory(struct series_index *index, struct store_snapshot *snapshot, int64_t key_min,
+                       int64_t key_max, struct buffer *out, struct err *err) {
+  struct store_snapshot *newest = NULL;
+  int code = snapshot ? ERR_OK : store_snapshot_acquire(index->registry->shard, &newest, err);
+  if (!code)
+    code = store_snapshot_memory_series(snapshot ? snapshot : newest, index->store, key_min,
+                                        key_max, out, err);
+  if (newest) store_snapshot_release(newest);
+  return code;
+}
+
 struct selection {
   struct series_index *index;
   const struct series_filter *filter;
   int64_t key_min, key_max;
   struct series__parts parts;
-  struct buffer pending; /* series with rows in memory that are not known so far */
+  struct buffer pending; /* ascending: series with rows in memory, not known so far */
   struct buffer *ids;
 };
 
@@ -303,7 +305,7 @@ static int ask_part(struct selection *selection, struct store_part *part, struct
 
 int series_select(struct series_index *index, struct store_snapshot *snapshot,
                   const struct series_filter *filter, int64_t key_min, int64_t key_max,
-                  struct buffer *ids, struct err *err) {
+                  struct buffer *ids, uint64_t *unknown, struct err *err) {
   struct selection selection = {
       .index = index, .filter = filter, .key_min = key_min, .key_max = key_max, .ids = ids};
   struct arena arena;
@@ -311,14 +313,13 @@ int series_select(struct series_index *index, struct store_snapshot *snapshot,
   if (!err) err = &own;
   arena_init(&arena, ids->account, 16384);
   buffer_init(&selection.pending, ids->account);
-  int code = select_pinned(index, filter, &arena, ids, err);
+  int code = list_memory(index, snapshot, key_min, key_max, &selection.pending, err);
+  if (!code) code = select_pinned(index, filter, &arena, &selection.pending, ids, err);
   if (!code) code = series__parts_pin(&selection.parts, index, snapshot, &arena, err);
-  if (!code)
-    code = list_pending(index, snapshot ? snapshot : selection.parts.newest, key_min, key_max,
-                        &arena, &selection.pending, err);
   for (size_t p = 0; p < selection.parts.count && !code; p++)
     code = ask_part(&selection, selection.parts.list[p], err);
   series__parts_unpin(&selection.parts);
+  if (unknown) *unknown = code ? 0 : selection.pending.size / 8;
   buffer_deinit(&selection.pending);
   arena_deinit(&arena);
   if (!code) sort_and_fold(ids);

@@ -216,8 +216,7 @@ static bool is_passed(const struct passed *passed, const struct store_part *part
 static int gather_once(struct series_index *index, struct store_part *const *given,
                        size_t given_count, struct store_snapshot *snapshot,
                        const struct series__wanted *wanted, struct passed *passed, bool *again,
-                       struct arena *arena, struct section_source_column **out, uint32_t *out_count,
-                       size_t *missing, struct err *err) {
+                       struct arena *arena, struct series__gathered *gathered, struct err *err) {
   *again = false;
   struct gather gather = {.arena = arena, .ids = wanted->ids, .count = wanted->count};
   gather.found = arena_alloc_zero(arena, wanted->count);
@@ -247,27 +246,28 @@ static int gather_once(struct series_index *index, struct store_part *const *giv
     if (*again) break;
   }
   series__parts_unpin(&pinned);
-  *out = ARENA_ARRAY(arena, struct section_source_column, gather.column_count + 1);
-  if (!code && !*out) code = refused(&gather, gather.column_count * sizeof **out, err);
+  *gathered = (struct series__gathered){
+      .columns = ARENA_ARRAY(arena, struct section_source_column, gather.column_count + 1),
+      .column_count = gather.column_count,
+      .missing = left,
+      .known = gather.found};
+  if (!code && !gathered->columns) code = refused(&gather, gather.column_count * 32, err);
   for (uint32_t c = 0; c < gather.column_count && !code; c++)
-    (*out)[c] = gather.columns[c].out;
-  *out_count = gather.column_count;
-  *missing = left;
+    gathered->columns[c] = gather.columns[c].out;
   return code;
 }
 
 int series__gather(struct series_index *index, struct store_part *const *given, size_t given_count,
                    struct store_snapshot *snapshot, const struct series__wanted *wanted,
-                   struct arena *arena, struct section_source_column **out, uint32_t *out_count,
-                   size_t *missing, struct err *err) {
+                   struct arena *arena, struct series__gathered *gathered, struct err *err) {
   struct passed passed = {.count = 0};
   struct err own;
   bool again = true;
   int code = ERR_OK;
   if (!err) err = &own;
   while (again && !code)
-    code = gather_once(index, given, given_count, snapshot, wanted, &passed, &again, arena, out,
-                       out_count, missing, err);
+    code = gather_once(index, given, given_count, snapshot, wanted, &passed, &again, arena,
+                       gathered, err);
   return code;
 }
 
@@ -312,19 +312,19 @@ static int dictionary_column(struct section_source_column *source, size_t count,
 
 int series_tags(struct series_index *index, struct store_snapshot *snapshot, const uint64_t *ids,
                 size_t count, const uint32_t *columns, size_t column_count, struct arena *arena,
-                struct column *out, struct err *err) {
+                struct column *out, const uint8_t **known, struct err *err) {
+  if (known) *known = NULL;
   if (column_count == 0) return ERR_OK;
   struct series__wanted wanted = {ids, count, columns, column_count};
-  struct section_source_column *gathered;
-  uint32_t gathered_count;
-  size_t missing;
-  int code = series__gather(index, NULL, 0, snapshot, &wanted, arena, &gathered, &gathered_count,
-                            &missing, err);
-  for (uint32_t g = 0; g < gathered_count && !code; g++) {
+  struct series__gathered gathered;
+  int code = series__gather(index, NULL, 0, snapshot, &wanted, arena, &gathered, err);
+  if (code) return code;
+  if (known && gathered.missing) *known = gathered.known;
+  for (uint32_t g = 0; g < gathered.column_count && !code; g++) {
     struct column column;
-    code = dictionary_column(&gathered[g], count, arena, &column, err);
+    code = dictionary_column(&gathered.columns[g], count, arena, &column, err);
     for (size_t c = 0; c < column_count && !code; c++)
-      if (columns[c] == gathered[g].id) out[c] = column;
+      if (columns[c] == gathered.columns[g].id) out[c] = column;
   }
   return code;
 }

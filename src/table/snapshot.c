@@ -49,14 +49,15 @@ int table_select_series(struct table_snapshot *snapshot, struct catalog_table *t
   if (!index) return mem_refused(&snapshot->engine->account, 0, err);
   struct buffer ids;
   buffer_init(&ids, arena->account);
-  int code = series_select(index, snapshot->store, filter, time_min, time_max, &ids, err);
+  uint64_t unknown;
+  int code = series_select(index, snapshot->store, filter, time_min, time_max, &ids, &unknown, err);
   struct str copy = {NULL, 0};
   if (!code) {
     copy = arena_copy(arena, buffer_str(&ids));
     if (!copy.data && ids.size) code = mem_refused(arena->account, ids.size, err);
   }
   *series = (struct table_series){(const uint64_t *)(const void *)copy.data,
-                                  copy.size / sizeof(uint64_t)};
+                                  copy.size / sizeof(uint64_t), unknown};
   buffer_deinit(&ids);
   return code;
 }
@@ -64,11 +65,22 @@ int table_select_series(struct table_snapshot *snapshot, struct catalog_table *t
 int table_series_tags(struct table_snapshot *snapshot, struct catalog_table *table,
                       const struct table_series *series, const uint32_t *tag_columns,
                       size_t tag_count, struct arena *arena, struct column *columns,
-                      struct err *err) {
+                      const uint8_t **known, struct err *err) {
   struct series_index *index = table__index(snapshot->engine, table);
   if (!index) return mem_refused(&snapshot->engine->account, 0, err);
   return series_tags(index, snapshot->store, series->ids, series->count, tag_columns, tag_count,
-                     arena, columns, err);
+                     arena, columns, known, err);
+}
+
+int table_series_keep(struct table_series *series, const uint8_t *known, struct arena *arena,
+                      struct err *err) {
+  uint64_t *ids = ARENA_ARRAY(arena, uint64_t, series->count + 1);
+  size_t kept = 0;
+  if (!ids) return mem_refused(arena->account, series->count * sizeof *ids, err);
+  for (size_t i = 0; i < series->count; i++)
+    if (known[i]) ids[kept++] = series->ids[i];
+  *series = (struct table_series){ids, kept, series->unknown + series->count - kept};
+  return ERR_OK;
 }
 
 int table_series_cardinality(struct table_snapshot *snapshot, struct catalog_table *table,
@@ -95,7 +107,7 @@ int table_delete(struct table_engine *engine, struct catalog_table *table,
   }
   struct arena arena;
   arena_init(&arena, &engine->account, 4096);
-  struct table_series series = {NULL, 0};
+  struct table_series series = {NULL, 0, 0};
   if (filter)
     code = table_select_series(snapshot, table, filter, time_min, time_max, &arena, &series, err);
   struct store_tombstone tombstone = {series.ids, series.count, time_min, time_max};

@@ -132,7 +132,7 @@ static void read_section(struct series_index *index, struct mem_account *account
     series_find(index, buffer_str(&tags), &id, NULL);
     ids[i] = i + 1;
   }
-  series_tags(index, NULL, ids, SERIES + 2, columns, 3, &arena, out, NULL);
+  series_tags(index, NULL, ids, SERIES + 2, columns, 3, &arena, out, NULL, NULL);
   for (uint32_t column = 1; column < 5; column++) {
     struct series_filter test = {.kind = SERIES_FILTER_TEST, .column_id = column, .test = any_five};
     struct series_filter equal = {
@@ -141,7 +141,7 @@ static void read_section(struct series_index *index, struct mem_account *account
     struct series_filter either = {
         .kind = SERIES_FILTER_OR, .children = children, .child_count = 2};
     buffer_reset(&found);
-    series_select(index, NULL, &either, INT64_MIN, INT64_MAX, &found, NULL);
+    series_select(index, NULL, &either, INT64_MIN, INT64_MAX, &found, NULL, NULL);
   }
   buffer_deinit(&tags);
   buffer_deinit(&found);

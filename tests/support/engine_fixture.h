@@ -195,8 +195,8 @@ static inline char *fixture_dump(struct fixture *fixture, const char *database,
     if (store_scan_load(scan, &chunk, true, UINT64_MAX, &err)) fixture_fail("load", &err);
     for (uint32_t r = 0; r < chunk.run_count; r++) {
       struct column values[64];
-      struct table_series series = {&chunk.runs[r].series, 1};
-      if (table_series_tags(snapshot, table, &series, tags, tag_count, &arena, values, &err))
+      struct table_series series = {&chunk.runs[r].series, 1, 0};
+      if (table_series_tags(snapshot, table, &series, tags, tag_count, &arena, values, NULL, &err))
         fixture_fail("tags", &err);
       for (uint32_t i = chunk.runs[r].row;
            i < chunk.runs[r].row + chunk.runs[r].rows && used < size; i++) {

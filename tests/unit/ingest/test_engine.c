@@ -223,8 +223,8 @@ static void test_a_snapshot_outlives_a_delete(void **state) {
         ERR_OK);
     assert_int_equal(series.count, 1);
     struct column tags;
-    assert_int_equal(table_series_tags(snapshot, table, &series, &host, 1, &arena, &tags, &err),
-                     ERR_OK);
+    assert_int_equal(
+        table_series_tags(snapshot, table, &series, &host, 1, &arena, &tags, NULL, &err), ERR_OK);
     struct str value = column_str(tags.dictionary, tags.i32[0]);
     assert_true(str_equal(value, STR("a")));
     arena_deinit(&arena);

@@ -196,8 +196,8 @@ static void test_many_series_survive_reopening(void **state) {
         ERR_OK);
     assert_int_equal(series.count, 1);
     struct column column;
-    assert_int_equal(table_series_tags(snapshot, table, &series, &host, 1, &arena, &column, &err),
-                     ERR_OK);
+    assert_int_equal(
+        table_series_tags(snapshot, table, &series, &host, 1, &arena, &column, NULL, &err), ERR_OK);
     assert_true(str_equal(column_str(column.dictionary, column.i32[0]), STR("h4242")));
     arena_deinit(&arena);
     table_snapshot_release(snapshot);

@@ -14,13 +14,18 @@ enum { HOSTS = 3, TIMES = 400, BIT = 8 * 200 };
 
 struct answer {
   int64_t rows;
-  double sum; /* of the second column */
+  double sum;      /* of the second column */
+  int64_t without; /* rows without a value in the last column */
   char message[1024];
   struct err error;
 };
 
 static void take_rows(struct answer *answer, const struct query_event *event) {
   answer->rows += event->batch.length;
+  const struct column *last = &event->batch.columns[event->batch.column_count - 1];
+  for (int64_t i = 0; i < last->length; i++)
+    answer->without += !column_is_valid(last, i) ||
+                       (last->dictionary && column_str(last->dictionary, last->i32[i]).size == 0);
   if (event->batch.column_count < 2) return;
   const struct column *column = &event->batch.columns[1];
   for (int64_t i = 0; i < column->length; i++) {
@@ -153,6 +158,50 @@ static void test_r4_any_bit_of_a_file_of_parts(void **state) {
   (void)whole;
 }
 
+/* The file is the only one that knows the tags of rows in memory: those have their tags, or are
+ * left out and the answer says so. They never come as if they had none. */
+static void test_r4_rows_whose_tags_are_damaged(void **state) {
+  (void)state;
+  static const char *const texts[] = {
+      "SELECT usage, host FROM cpu WHERE time > 5000s",
+      "SELECT usage, host FROM cpu WHERE time > 5000s AND host =~ /h|^$/",
+      "SELECT load, host FROM cpu WHERE time > 5000s GROUP BY host",
+      "SELECT usage, host FROM cpu WHERE time > 5000s ORDER BY time DESC",
+      "SELECT usage, host FROM cpu",
+  };
+  unsigned degraded = 0, whole = 0;
+  bool inside = true;
+  for (uint64_t byte = 60, i = 0; inside; byte += 29, i++) {
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    fixture_database(&fixture, "d");
+    fixture_write(&fixture, "d", "cpu,host=other usage=1,load=1i 1\n");
+    struct err err;
+    if (store_flush(table_engine_shard(fixture.engine), 0, &err)) fixture_fail("flush", &err);
+    fill(&fixture, 0); /* the catalog is not in this file */
+    char text[256] = "";
+    for (int host = 0; host < HOSTS; host++)
+      snprintf(text + strlen(text), 64, "cpu,host=h%d usage=1,load=1i 10000000000000\n", host);
+    fixture_write(&fixture, "d", text);
+    inside = try_damage(&fixture, 8 * byte + byte % 8);
+    if (i & 1) fixture_reopen(&fixture);
+    for (size_t k = 0; k < 2 * sizeof texts / sizeof *texts; k++) {
+      size_t which = (k + i) % (sizeof texts / sizeof *texts);
+      struct answer answer = ask(&fixture, texts[which]);
+      if (answer.error.code) fixture_fail(texts[which], &answer.error);
+      if (answer.without)
+        fail_msg("byte %d, %s: %d rows without tags", (int)byte, texts[which], (int)answer.without);
+      int64_t all = which == 4 ? 1 + HOSTS * TIMES + HOSTS : HOSTS;
+      bool lacks = answer.rows < all;
+      if (lacks && !answer.message[0])
+        fail_msg("byte %d, %s: rows are left out, and nothing says so", (int)byte, texts[which]);
+      *(lacks ? &degraded : &whole) += 1;
+    }
+    fixture_end(&fixture);
+  }
+  assert_true(degraded > 20 && whole > 20);
+}
+
 static void test_r3_queries_are_capped(void **state) {
   (void)state;
   struct fixture fixture;
@@ -182,6 +231,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_r4_answers_say_that_they_are_degraded),
       cmocka_unit_test(test_r4_any_bit_of_a_file_of_parts),
+      cmocka_unit_test(test_r4_rows_whose_tags_are_damaged),
       cmocka_unit_test(test_r3_queries_are_capped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

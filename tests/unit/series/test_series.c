@@ -231,7 +231,7 @@ static void check_tags(uint32_t step) {
   ids[count++] = UINT64_C(1) << 60;
   const uint32_t columns[] = {2, 77, 1, 300, 1};
   struct column out[5];
-  if (series_tags(world.index, NULL, ids, count, columns, 5, &arena, out, &err))
+  if (series_tags(world.index, NULL, ids, count, columns, 5, &arena, out, NULL, &err))
     failed("tags", &err);
   for (uint32_t i = 0; i < count; i++)
     for (uint32_t c = 0; c < 5; c++) {
@@ -328,7 +328,7 @@ static void check_filter(const struct series_filter *filter) {
   err_reset(&err);
   struct buffer ids;
   buffer_init(&ids, &world.account);
-  if (series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, &err))
+  if (series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, NULL, &err))
     failed("select", &err);
   const uint64_t *got = (const uint64_t *)(const void *)ids.data;
   size_t found = 0, count = ids.size / 8;
@@ -517,7 +517,7 @@ static void test_every_allocation_fails_once(void **state) {
     drawn_count = 0;
     const struct series_filter *filter = draw_filter(0);
     atomic_store(&world.account.fail_countdown, n);
-    int code = series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, &err);
+    int code = series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, NULL, &err);
     atomic_store(&world.account.fail_countdown, 0);
     if (code && err_info(code)->class != ERR_CLASS_RESOURCE) failed("select", &err);
     buffer_deinit(&ids);
@@ -606,7 +606,7 @@ static void test_damage(void **state) {
     struct arena arena;
     arena_init(&arena, &world.account, 1024);
     struct column out[TAGS];
-    code = series_tags(world.index, NULL, &world.ids[i], 1, tag_ids, TAGS, &arena, out, &err);
+    code = series_tags(world.index, NULL, &world.ids[i], 1, tag_ids, TAGS, &arena, out, NULL, &err);
     for (uint32_t t = 0; t < TAGS && !code && !left_out(); t++) {
       char text[600];
       struct str got = column_str(out[t].dictionary, out[t].i32[0]);
@@ -619,7 +619,7 @@ static void test_damage(void **state) {
     struct buffer ids;
     buffer_init(&ids, &world.account);
     const struct series_filter *filter = draw_filter(2);
-    code = series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, &err);
+    code = series_select(world.index, NULL, filter, INT64_MIN, INT64_MAX, &ids, NULL, &err);
     if (!code && left_out())
       left_out_count++;
     else if (!code)

@@ -102,7 +102,8 @@ static void read_section(struct series_registry *registry, struct mem_account *a
   }
   struct column out[2];
   const uint32_t columns[] = {1, 9};
-  assert_int_equal(series_tags(index, NULL, ids, SERIES, columns, 2, &arena, out, NULL), ERR_OK);
+  assert_int_equal(series_tags(index, NULL, ids, SERIES, columns, 2, &arena, out, NULL, NULL),
+                   ERR_OK);
   for (uint32_t i = 0; i < SERIES; i++) {
     char text[32];
     assert_true(str_equal(column_str(out[0].dictionary, out[0].i32[i]), host_of(i, text)));
