@@ -129,6 +129,7 @@ static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, boo
 
 enum { MEMORY_RUN_MIN = 8, MEMORY_RUN_ANY = 48 };
 #define MEMORY_MERGE_INTERVAL_NS (INT64_C(1) * 1000000000)
+#define MEMORY_MERGE_WAIT_NS     (INT64_C(8) * 1000000000)
 
 static uint64_t part_bytes(const struct store_part *part) {
   struct store_part_facts facts;
@@ -215,10 +216,16 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
 }
 
 /* Stores that were noted since the last time. While much is written, the next flush merges them
- * anyway, so this waits for its turn once in a while. */
+ * anyway, so this waits for its turn once in a while; for longer where flushes follow one another
+ * so fast that rows are not in memory for that time, because then nothing but the flush would wait.
+ */
 static int merge_memory_due(struct store_shard *shard, bool *did, struct err *err) {
   int64_t now = os_monotonic_ns(shard->os);
   if (shard->options.background && now < shard->memory_merge_next) return ERR_OK;
+  if (shard->options.background && shard->flushed_ns &&
+      now < shard->flushed_ns + MEMORY_MERGE_INTERVAL_NS &&
+      now < shard->memory_merge_next + MEMORY_MERGE_WAIT_NS)
+    return ERR_OK;
   shard->memory_merge_next = now + MEMORY_MERGE_INTERVAL_NS;
   for (;;) {
     uint64_t store = 0;
@@ -252,6 +259,7 @@ int shard__flush_due(struct store_shard *shard, bool *did, struct err *err) {
   if (code && lost) atomic_store(&shard->wal.sync_lost, true);
   if (*did || code) shard__flush_ended(shard, err);
   bool flushed = *did && code == ERR_OK;
+  if (flushed) shard->flushed_ns = os_monotonic_ns(shard->os);
   if (code == ERR_OK) code = merge_memory_due(shard, did, err);
   os_mutex_unlock(&shard->flush_lock);
   if (flushed) shard__want_merge(shard);

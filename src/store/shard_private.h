@@ -129,6 +129,7 @@ struct store_shard {
   struct os_mutex flush_lock, merge_lock;
   int64_t expire_next;       /* monotonic ns; of the merger, or of who calls store_work */
   int64_t memory_merge_next; /* monotonic ns; of who holds flush_lock */
+  int64_t flushed_ns;        /* of the last flush in the background; likewise */
   struct os_mutex work_lock;
   struct os_cond flush_cond, merge_cond;
   bool flush_wanted, merge_wanted, stopping;
