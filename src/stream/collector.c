@@ -7,12 +7,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/time.h"
 #include "ingest/ingest.h"
 #include "os/os.h"
 #include "table/engine.h"
 #include "table/write.h"
 
 enum { FILE_MAX = 256 << 10, HOST_MAX = 256 };
+#define KEPT_FOR_NS (7 * NS_PER_DAY) /* of a new database; its policy may say otherwise later */
 
 struct collector {
   struct collector_options options;
@@ -186,8 +188,9 @@ static void escape_host(const char *name, char *out, size_t size) {
 
 int collector_create(const struct collector_options *options, struct collector **out,
                      struct err *err) {
-  int code = table_create_database(options->engine, STR("_nilo"), TIME_NS, err);
-  if (code && code != ERR_ALREADY_EXISTS) return code;
+  int code =
+      table_create_database_for(options->engine, STR("_nilo"), TIME_NS, KEPT_FOR_NS, -1, err);
+  if (code && code != ERR_ALREADY_EXISTS) return code; /* somebody has said otherwise */
   struct collector *collector = mem_alloc_zero(options->account, sizeof *collector);
   if (!collector) return mem_refused(options->account, sizeof *collector, err);
   collector->options = *options;

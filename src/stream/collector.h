@@ -3,8 +3,8 @@
  *
  * One thread that sleeps between samples. Rates (CPU shares) are computed from the sample before;
  * counters of disks and networks are written as the system counts them. A value that the system
- * does not tell is left out. A sample that cannot be written is logged and forgotten: the collector
- * never holds anything up. */
+ * does not tell is left out. Samples are kept for a week. A sample that cannot be written is logged
+ * and forgotten: the collector never holds anything up. */
 #ifndef NILO_STREAM_COLLECTOR_H
 #define NILO_STREAM_COLLECTOR_H
 

@@ -131,6 +131,30 @@ static void test_samples_arrive(void **state) {
   fixture_end(&fixture);
 }
 
+static int64_t kept_for(struct fixture *fixture) {
+  struct catalog_database database;
+  assert_int_equal(
+      catalog_database_find(table_engine_catalog(fixture->engine), STR("_nilo"), &database, NULL),
+      ERR_OK);
+  return database.retention.duration_ns;
+}
+
+/* A week of samples is kept, unless somebody has said otherwise. */
+static void test_a_week_is_kept(void **state) {
+  (void)state;
+  static struct fixture fixture;
+  struct err err;
+  fixture_begin(&fixture);
+  os_sim_run(fixture.os, collect_once, &fixture);
+  assert_int_equal(kept_for(&fixture), 7 * NS_PER_DAY);
+  assert_int_equal(table_retain_for(fixture.engine, STR("_nilo"), 30 * NS_PER_DAY, -1, &err),
+                   ERR_OK);
+  fixture_reopen(&fixture);
+  os_sim_run(fixture.os, collect_once, &fixture);
+  assert_int_equal(kept_for(&fixture), 30 * NS_PER_DAY);
+  fixture_end(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_cpu_needs_two_samples, begin, end),
@@ -140,6 +164,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_load, begin, end),
       cmocka_unit_test_setup_teardown(test_nothing_from_nonsense, begin, end),
       cmocka_unit_test(test_samples_arrive),
+      cmocka_unit_test(test_a_week_is_kept),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
