@@ -233,18 +233,20 @@ static int go_on(struct store_scan *scan, bool rest, struct err *err) {
   return become(scan, &spec, err);
 }
 
+static int end_in_conflict(struct store_scan *scan, struct err *err) {
+  scan->failed = ERR_CONFLICT;
+  err_set(err, ERR_CONFLICT, "a part turned out to be damaged in the middle of an answer");
+  err_hint(err, "ask again: it is left out from now on");
+  return ERR_CONFLICT;
+}
+
 /* After ERR_CORRUPTION: without the parts that are to blame; the error stays when none is. */
 static int recover(struct store_scan *scan, int code, struct err *err) {
   struct scan_guard *guard = &scan->guard;
   if (!guard->shard || err_class(code) != ERR_CLASS_CORRUPTION) return code;
   if (!damage__report_all(guard->shard, scan->parts, guard->input_count, err)) return code;
   if (guard->parts_damaged == 0) atomic_fetch_add(&guard->shard->damage.reads, 1);
-  if (guard->accepted.ragged) {
-    scan->failed = ERR_CONFLICT;
-    err_set(err, ERR_CONFLICT, "a part turned out to be damaged in the middle of an answer");
-    err_hint(err, "ask again: it is left out from now on");
-    return ERR_CONFLICT;
-  }
+  if (guard->accepted.ragged) return end_in_conflict(scan, err);
   err_reset(err);
   return go_on(scan, true, err);
 }
@@ -266,6 +268,7 @@ int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct e
   struct scan_guard *guard = &scan->guard;
   struct err own;
   if (!err) err = &own;
+  if (scan->failed == ERR_CONFLICT) return end_in_conflict(scan, err);
   if (guard->shard && !scan->failed) {
     guard->accepted = guard->pending;
     guard->accepted.ragged = is_ragged(scan, &guard->accepted);

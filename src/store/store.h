@@ -342,8 +342,10 @@ struct store_scan_figures {
 int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spec *spec,
                     struct store_scan **scan, struct err *err);
 /* The next chunk. A part that turns out to be damaged is left out from the chunk on that is asked
- * for; rows of chunks before stay given, and are not given again. Keys and columns may be unloaded:
- */
+ * for; rows of chunks before stay given, and are not given again. ERR_CONFLICT: that is not
+ * possible here (among rows of one place, or the last rows of a series): open the scan again, as
+ * often as it takes; each time at least one damaged part more is known. Keys and columns may be
+ * unloaded: */
 int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
 /* Loads keys (with_keys) and the wanted columns whose bit is set in `mask` (bit i: wanted column i;
  * columns beyond 63 follow bit 63). Repeated loads add. ERR_CONFLICT: a part of the chunk turned

@@ -1,5 +1,6 @@
 /* Bits turn in files of parts while the shard is open: no row of a damaged part comes out from then
  * on, the other parts answer, the answer says so, and nothing is merged across the damage. */
+#include "base/checksum.h"
 #include "shard_fixture.h"
 #include "store/health.h"
 #include "store/shard_private.h"
@@ -325,6 +326,170 @@ static void test_r4_rows_that_were_given_are_not_given_again(void **state) {
   }
 }
 
+/* ---- damage at any moment of any scan ---- */
+
+enum { STORM_PARTS = 4, STORM_SERIES = 3, STORM_ROWS = 6000 };
+
+struct storm {
+  struct fixture fixture;
+  enum store_policy policy;
+  uint32_t rows; /* of a series in a part */
+  int64_t keys[STORM_PARTS][STORM_SERIES][STORM_ROWS];
+  unsigned damaged; /* bit per part */
+};
+
+static uint64_t storm_random;
+static uint64_t storm_below(uint64_t limit) {
+  storm_random += UINT64_C(0x9e3779b97f4a7c15);
+  return hash_mix(storm_random) % limit;
+}
+
+/* A row's value says where it is from, in the order of writing. */
+static int64_t storm_value(uint32_t part, uint32_t at) { return (int64_t)part * STORM_ROWS + at; }
+
+static void storm_fill(struct storm *storm) {
+  bool strict = storm->policy == STORE_NEWEST_ROW;
+  uint64_t step = 1 + storm_below(4);
+  for (uint32_t part = 0; part < STORM_PARTS; part++) {
+    for (uint32_t series = 0; series < STORM_SERIES; series++) {
+      struct rows rows;
+      struct err err;
+      int64_t key = (int64_t)storm_below(3 * storm->rows);
+      rows_init(&rows, 1, series + 1, 0, 0, storm->rows);
+      rows.rows.columns = &rows.column;
+      rows.rows.policy = storm->policy;
+      for (uint32_t i = 0; i < storm->rows; i++) {
+        key += strict + (int64_t)storm_below(step);
+        storm->keys[part][series][i] = rows.keys[i] = key;
+        rows.values[i] = storm_value(part, i);
+      }
+      if (store_write(storm->fixture.shard, &rows.rows, 1, NULL, &err)) fail_err(&err, "write");
+      rows_deinit(&rows);
+    }
+    flush(&storm->fixture, 1);
+  }
+}
+
+static void storm_strike(struct storm *storm, uint32_t part) {
+  char path[4096];
+  part_path(&storm->fixture, 1, part, path, sizeof path);
+  uint64_t bytes = file_bytes(&storm->fixture, path);
+  for (uint64_t at = 64; at < bytes * 3 / 4; at += 16)
+    flip(&storm->fixture, path, 8 * at);
+  storm->damaged |= 1u << part;
+}
+
+/* Where a row stands among those of its series: by key, then by the order of writing. */
+static bool storm_before(int64_t key, int64_t value, const struct row *row) {
+  return key < row->key || (key == row->key && value < row->value);
+}
+
+static bool storm_given(const struct answer *answer, size_t from, size_t to, int64_t key,
+                        int64_t value) {
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    const struct row *row = &answer->list.rows[middle];
+    if (row->key == key && row->value == value) return true;
+    if (storm_before(key, value, row))
+      to = middle;
+    else
+      from = middle + 1;
+  }
+  return false;
+}
+
+/* A newer row of the place that came out, or would have before the damage. */
+static bool storm_hidden(const struct storm *storm, uint32_t part, uint32_t series, int64_t key) {
+  for (uint32_t newer = part + 1; newer < STORM_PARTS; newer++)
+    for (uint32_t i = 0; i < storm->rows; i++)
+      if (storm->keys[newer][series][i] == key) return true;
+  return false;
+}
+
+/* Rows [from, to) of the answer are those of a series: every row of a whole part is there, of
+ * which head and tail have need. */
+static void storm_check_series(const struct storm *storm, const struct answer *answer, size_t from,
+                               size_t to, uint32_t series, const struct store_scan_spec *spec) {
+  for (uint32_t part = 0; part < STORM_PARTS; part++) {
+    if (storm->damaged & 1u << part) continue;
+    for (uint32_t i = 0; i < storm->rows; i++) {
+      int64_t key = storm->keys[part][series][i], value = storm_value(part, i);
+      if (storm_given(answer, from, to, key, value)) continue;
+      if (spec->head && to - from >= spec->head &&
+          !storm_before(key, value, &answer->list.rows[from + spec->head - 1]))
+        continue;
+      if (spec->tail && to - from >= spec->tail &&
+          storm_before(key, value, &answer->list.rows[to - spec->tail]))
+        continue;
+      if (storm->policy == STORE_NEWEST_ROW && storm_hidden(storm, part, series, key)) continue;
+      fail_msg("series %u key %lld of part %u is missing", series + 1, (long long)key, part);
+    }
+  }
+}
+
+static void storm_check(const struct storm *storm, const struct answer *answer,
+                        const struct store_scan_spec *spec) {
+  const struct row *rows = answer->list.rows;
+  size_t from = 0;
+  for (size_t i = 1; i < answer->list.count; i++) {
+    bool same = rows[i].series == rows[i - 1].series;
+    assert_true(rows[i].series >= rows[i - 1].series);
+    if (same) assert_true(storm_before(rows[i - 1].key, rows[i - 1].value, &rows[i]));
+    if (same && storm->policy == STORE_NEWEST_ROW)
+      assert_true(rows[i].key > rows[i - 1].key); /* a place comes once */
+  }
+  for (uint32_t series = 0; series < STORM_SERIES; series++) {
+    size_t to = from;
+    while (to < answer->list.count && rows[to].series == series + 1)
+      to++;
+    storm_check_series(storm, answer, from, to, series, spec);
+    from = to;
+  }
+}
+
+static void run_storm(uint64_t seed) {
+  struct storm *storm = calloc(1, sizeof *storm);
+  struct reading reading;
+  struct err err;
+  storm_random = seed * 1000;
+  storm->policy = storm_below(2) ? STORE_KEEP_ALL : STORE_NEWEST_ROW;
+  storm->rows = storm_below(3) ? STORM_ROWS : 1 + (uint32_t)storm_below(300);
+  fixture_init(&storm->fixture, 1 + seed);
+  fixture_open(&storm->fixture);
+  storm_fill(storm);
+  fixture_reopen(&storm->fixture);
+  struct store_scan_spec spec = {.store = 1, .key_min = INT64_MIN, .key_max = INT64_MAX};
+  if (storm_below(4) == 0) spec.head = 1 + (uint32_t)storm_below(100);
+  if (storm_below(4) == 0) spec.tail = 1 + (uint32_t)storm_below(100);
+  uint64_t strikes = 1 + storm_below(3), chunks = storm_below(8), tries = 0;
+  for (bool more = true; more; tries++) { /* again after a conflict, each of another part's */
+    assert_true(tries <= STORM_PARTS);
+    int code = begin(&reading, &storm->fixture, &spec, &err);
+    while (more && !code) {
+      for (; strikes && chunks == 0; strikes--, chunks = storm_below(3))
+        storm_strike(storm, (uint32_t)storm_below(STORM_PARTS));
+      chunks -= chunks > 0;
+      code = step(&reading, &more, &err);
+    }
+    if (code && code != ERR_CONFLICT) fail_err(&err, "step");
+    if (code) assert_true(err.hint[0]);
+    struct answer answer = end(&reading);
+    if (!code) storm_check(storm, &answer, &spec);
+    free(answer.list.rows);
+  }
+  fixture_deinit(&storm->fixture);
+  free(storm);
+}
+
+static void test_r4_damage_at_any_moment(void **state) {
+  (void)state;
+  const char *text = getenv("NILO_TEST_ROUNDS");
+  for (uint64_t seed = 1; seed <= (text ? strtoul(text, NULL, 10) : 60); seed++) {
+    if (text) print_message("seed %llu\n", (unsigned long long)seed);
+    run_storm(seed);
+  }
+}
+
 static void test_r4_a_damaged_part_is_a_gap_for_merges(void **state) {
   (void)state;
   struct fixture fixture;
@@ -588,6 +753,7 @@ int main(void) {
       cmocka_unit_test(test_r4_one_turned_bit_in_any_file_of_a_directory),
       cmocka_unit_test(test_r4_quarantine_has_every_file_of_a_directory),
       cmocka_unit_test(test_r4_rows_that_were_given_are_not_given_again),
+      cmocka_unit_test(test_r4_damage_at_any_moment),
       cmocka_unit_test(test_r4_a_damaged_part_is_a_gap_for_merges),
       cmocka_unit_test(test_r4_damage_is_remembered_and_mended_by_a_start),
       cmocka_unit_test(test_r4_deletions_of_a_damaged_part_still_count),
