@@ -130,6 +130,8 @@ struct nilo_store_options {
   uint64_t log_max;              /* bytes of log beyond which is flushed: default 256 MiB */
   uint64_t log_segment;          /* bytes; bounds one batch: default 64 MiB, at least 1 MiB */
   uint64_t part_max;             /* parts of so many bytes are not merged again: 512 MiB */
+  uint64_t compact_max;          /* parts up to so many bytes, which are gathered in memory, are one
+                                    file (compact), not a few per tag (wide); 0 (default): none */
   uint32_t flush_age_ms;         /* elements are flushed at this age; 0: never by age; 600,000 */
   uint64_t
       rows_per_second; /* of writes; 0: any. Beyond it NILO_RATE_LIMIT says when to come again */

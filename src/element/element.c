@@ -128,6 +128,10 @@ static int check_options(const struct nilo_store_options *options, struct err *e
     return err_set(err, ERR_INVALID_ARGUMENT, "memory_parts_max: %llu bytes of %llu in all",
                    (unsigned long long)options->memory_parts_max,
                    (unsigned long long)options->memory_max);
+  if (options->compact_max > options->memory_max / 4)
+    return err_set(err, ERR_INVALID_ARGUMENT, "compact_max: %llu bytes, at most a quarter of %llu",
+                   (unsigned long long)options->compact_max,
+                   (unsigned long long)options->memory_max);
   if (options->merge_from_minute >= 1440 || options->merge_until_minute >= 1440)
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "merge_from_minute, merge_until_minute: a day has "
@@ -263,6 +267,7 @@ static int open_shard(struct nilo_store *store, struct err *err) {
   shard.memory_parts_bytes_max = options->memory_parts_max;
   shard.flush_age_ns = (int64_t)options->flush_age_ms * 1000000;
   shard.part_bytes_max = options->part_max;
+  shard.part_compact_bytes = options->compact_max;
   shard.rows_per_second_max = options->rows_per_second;
   shard.bytes_per_second_max = options->bytes_per_second;
   shard.scans_max = options->queries_max;

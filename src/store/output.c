@@ -382,6 +382,7 @@ int output_write(struct output *output, const struct output_source *source,
   shard__part_path_in(output->form, output->directory, output->epoch, path, sizeof path);
   struct part_directory directory = {.os = shard->os,
                                      .path = path,
+                                     .compact_bytes = shard->options.part_compact_bytes,
                                      .column_name = hooks ? hooks->column_name : NULL,
                                      .context = shard->options.hooks_context};
   struct part_writer_options options = {

@@ -20,6 +20,7 @@ void store_options_default(struct store_options *options) {
   options->memory_parts_bytes_max = UINT64_C(64) << 20;
   options->flush_age_ns = INT64_C(600) * 1000000000;
   options->part_bytes_max = UINT64_C(512) << 20;
+  options->part_compact_bytes = 0;
   options->disk_reserve_bytes = STORE_DISK_RESERVE_DEFAULT;
   options->disk_bytes_max = 0;
   options->merge_debt_bytes_max = UINT64_C(16) << 30;

@@ -276,6 +276,7 @@ static int begin_part(struct import *import, struct err *err) {
   memcpy(kept, path, strlen(path) + 1);
   *directory = (struct part_directory){.os = shard->os,
                                        .path = kept,
+                                       .compact_bytes = shard->options.part_compact_bytes,
                                        .column_name = hooks ? hooks->column_name : NULL,
                                        .context = shard->options.hooks_context};
   struct part_writer_options options = {.store = import->store,

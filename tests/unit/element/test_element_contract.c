@@ -771,6 +771,35 @@ static void test_deleted_and_expired_elements_are_gone(void **state) {
   alone_deinit(&alone);
 }
 
+/* Both layouts answer alike, also beside each other. */
+static void test_p5_small_parts_may_be_one_file(void **state) {
+  (void)state;
+  struct alone alone;
+  struct nilo_store *refused;
+  begin(&alone);
+  alone_put(&alone, 1, 1, "wide", "tag", value_i64(7));
+  alone_flush(&alone);
+  assert_true(os_path_exists(alone.os, "/store/0000000000000001/tag_tag.td"));
+  alone.options.compact_max = alone.options.memory_max;
+  alone_close(&alone);
+  assert_int_equal(element_open(alone.os, &alone.options, &refused, &alone.error),
+                   NILO_INVALID_ARGUMENT);
+  assert_non_null(strstr(alone.error.message, "compact_max"));
+  alone.options.compact_max = 1 << 20;
+  alone_open(&alone);
+  alone_put(&alone, 1, 2, "compact", "tag", value_i64(8));
+  alone_flush(&alone);
+  assert_true(os_path_exists(alone.os, "/store/0000000000000003/part.bin"));
+  assert_false(os_path_exists(alone.os, "/store/0000000000000003/keys.bin"));
+  expect(&alone, ASK(0), "wide compact");
+  alone_merge(&alone);
+  assert_true(os_path_exists(alone.os, "/store/0000000000000005/part.bin"));
+  alone.options.compact_max = 0;
+  alone_reopen(&alone);
+  expect(&alone, ASK(0), "wide compact");
+  alone_deinit(&alone);
+}
+
 /* What has expired stays so over a start, also when the store works by itself before anybody says
  * again what has. */
 static void test_expired_elements_stay_gone_over_a_start(void **state) {
@@ -919,6 +948,7 @@ int main(void) {
       cmocka_unit_test(test_s8_a_snapshot_opens_and_parts_move),
       cmocka_unit_test(test_s9_the_program_drives_or_a_policy_does),
       cmocka_unit_test(test_deleted_and_expired_elements_are_gone),
+      cmocka_unit_test(test_p5_small_parts_may_be_one_file),
       cmocka_unit_test(test_expired_elements_stay_gone_over_a_start),
       cmocka_unit_test(test_r3_a_rate_limit_says_when_to_come_again),
       cmocka_unit_test(test_r7_errors_carry_class_place_and_cause),
