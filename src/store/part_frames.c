@@ -3,8 +3,9 @@
  * A frame is closed before it passes 16 KiB; a larger payload has one of its own. Lengths stand in
  * front of the payloads and are left out where all are equal. Compression is tried frame by frame
  * and given up for a while where it does not pay, so that payloads that are compressed already, or
- * random, are written at the speed of copying. Now and then a frame is compressed twice, to see
- * whether the smallest effort does as well: with ids and numbers it does, at twice the speed. */
+ * random, are written at the speed of copying. Now and then a frame is compressed with several
+ * efforts, to see whether a smaller one does as well: with ids and numbers it does, at twice the
+ * speed. */
 #include "store/part_frames.h"
 
 #include <stdatomic.h>
@@ -25,7 +26,6 @@ enum {
   SKIP_LOG_MAX = 6,
   LEVEL_HOT = -1,
   LEVEL_COLD = 1, /* little slower, and it stays */
-  LEVEL_QUICK = -7,
   TRIAL_FRAMES = 64,
   QUICK_LOSS = 50, /* a fiftieth more bytes are as well */
 };
@@ -112,16 +112,21 @@ static const uint8_t *gather(const struct column *column, const struct part_fram
 static size_t compress(const uint8_t *plain, size_t size, int level, struct frames_hint *hint,
                        uint8_t *at) {
   size_t bound = ZSTD_compressBound(size);
-  int effort = level >= CODEC_COLD ? LEVEL_COLD : LEVEL_HOT;
   if (hint->trial) {
     hint->trial--;
-    return ZSTD_compressCCtx(hint->compressor, at, bound, plain, size,
-                             hint->quick ? LEVEL_QUICK : effort);
+    return ZSTD_compressCCtx(hint->compressor, at, bound, plain, size, hint->effort);
   }
-  size_t quick = ZSTD_compressCCtx(hint->compressor, at, bound, plain, size, LEVEL_QUICK);
-  size_t stored = ZSTD_compressCCtx(hint->compressor, at, bound, plain, size, effort);
+  static const int quick[] = {-15, -7}; /* the quickest first */
+  enum { QUICK = sizeof quick / sizeof *quick };
+  size_t sizes[QUICK];
+  for (int i = 0; i < QUICK; i++)
+    sizes[i] = ZSTD_compressCCtx(hint->compressor, at, bound, plain, size, quick[i]);
+  hint->effort = level >= CODEC_COLD ? LEVEL_COLD : LEVEL_HOT;
   hint->trial = TRIAL_FRAMES;
-  hint->quick = !ZSTD_isError(quick) && quick <= stored + stored / QUICK_LOSS;
+  size_t stored = ZSTD_compressCCtx(hint->compressor, at, bound, plain, size, hint->effort);
+  for (int i = QUICK; i-- > 0;)
+    if (!ZSTD_isError(sizes[i]) && sizes[i] <= stored + stored / QUICK_LOSS)
+      hint->effort = quick[i];
   return stored;
 }
 

@@ -15,8 +15,8 @@ struct frames_hint {
   void *compressor; /* ZSTD_CCtx; charged to the account */
   uint32_t skip;    /* frames that are stored as they are, without a try */
   uint32_t failures;
-  uint32_t trial; /* frames until both efforts are compared again */
-  bool quick;     /* the smaller effort does as well */
+  uint32_t trial; /* frames until efforts are compared again */
+  int effort;     /* until then */
 };
 void part_frames_hint_deinit(struct frames_hint *hint, struct mem_account *account);
 
