@@ -263,6 +263,14 @@ int store__is_directory(struct os *os, const char *path, struct err *err) {
   static const char *const folders[] = {"manifest", "parts", "log"};
   char folder[4096];
   if (strlen(path) > 3800) return err_set(err, ERR_INVALID_ARGUMENT, "the path is too long");
+  bool alone = false;
+  int code = os_path_exists(os, path) ? shard__is_alone(os, path, &alone, err) : ERR_OK;
+  if (code) return code;
+  if (alone) {
+    code = err_set(err, ERR_UNSUPPORTED, "%s is a directory of one store by itself", path);
+    err_hint(err, "the program that it belongs to checks its parts whenever it reads them");
+    return code;
+  }
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
     snprintf(folder, sizeof folder, "%s/%s", path, folders[i]);
     if (os_path_exists(os, folder)) return ERR_OK;

@@ -32,10 +32,19 @@ const struct shard_form *shard__form(enum store_form form) {
 
 static int visit_form(void *context, const char *name, bool is_dir) {
   bool *seen = context;
+  bool numbered = strspn(name, "0123456789abcdef") == 16;
   if (is_dir && !strcmp(name, "manifest")) seen[STORE_FORM_SHARD] = true;
-  if (!is_dir && strspn(name, "0123456789abcdef") == 16 && !strcmp(name + 16, ".snapshot"))
+  if (numbered &&
+      (is_dir ? !name[16] : !strcmp(name + 16, ".snapshot") || !strcmp(name + 16, ".state")))
     seen[STORE_FORM_ALONE] = true;
   return 0;
+}
+
+int shard__is_alone(struct os *os, const char *directory, bool *alone, struct err *err) {
+  bool seen[2] = {false, false};
+  int code = os_dir_list(os, directory, visit_form, seen, err);
+  *alone = seen[STORE_FORM_ALONE] && !seen[STORE_FORM_SHARD];
+  return code;
 }
 
 int shard__check_form(struct store_shard *shard, struct err *err) {

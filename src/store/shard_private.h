@@ -231,6 +231,8 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
 /* ---- shard_form.c: where parts are ---- */
 /* The layout of a form; lives for ever. */
 const struct shard_form *shard__form(enum store_form form);
+/* Whether a directory is one of a single store, as far as its names say. */
+int shard__is_alone(struct os *os, const char *directory, bool *alone, struct err *err);
 /* ERR_INVALID_ARGUMENT when the directory is of another form. */
 int shard__check_form(struct store_shard *shard, struct err *err);
 /* ERR_INVALID_ARGUMENT or ERR_UNSUPPORTED for what the form does not have: other stores, a drop. */

@@ -227,8 +227,7 @@ static int step_back(struct manifest *manifest, struct err *err) {
   }
   err_set(err, ERR_CORRUPTION, "no snapshot names parts that are all there and whole");
   err_detail(err, "%s", manifest->options.directory);
-  err_hint(err, "nothing was changed; run `nilo repair %s`, or restore a backup",
-           manifest->options.directory);
+  err_hint(err, "nothing was changed; restore the newest .snapshot and .state, or a backup");
   return ERR_CORRUPTION;
 }
 
