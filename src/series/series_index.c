@@ -260,24 +260,36 @@ static int prepare(struct series_index *index, struct err *err) {
 }
 
 /* The id by the sections of the newest parts; 0: nowhere. *deletes: a merge may yet leave the
- * series out. */
+ * series out. *damaged: not all sections could be read; why says *err, that it is no error yet. */
 static int find_in_parts(struct series_index *index, struct str tags, uint64_t hash, uint64_t *id,
-                         bool *deletes, struct err *err) {
+                         bool *deletes, bool *damaged, struct err *err) {
   struct arena arena;
   arena_init(&arena, &index->registry->account, 1024);
   struct series__parts parts = {.newest = NULL};
   int code = index->registry->shard ? series__parts_pin(&parts, index, NULL, &arena, err) : ERR_OK;
   *id = 0;
+  *damaged = false;
   *deletes = !code && parts.newest && series__parts_deletes(&parts, index->store);
   for (size_t p = 0; p < parts.count && !code && !*id; p++) {
     struct section *section;
     code = series__section_of(index->registry, parts.list[p], &section, err);
     atomic_fetch_add_explicit(&index->registry->section_lookups, 1, memory_order_relaxed);
     if (!code && section) code = series__section_find(section, parts.list[p], tags, hash, id, err);
+    if (!code) continue;
+    struct err cause = *err;
+    code = series__pass_damage(&parts, parts.list[p], code, err);
+    *damaged = *damaged || !code;
+    *err = cause;
   }
   series__parts_unpin(&parts);
   arena_deinit(&arena);
-  return code;
+  if (code || *id || *damaged || !index->registry->shard) return code;
+  *damaged = store_parts_missing(index->registry->shard, index->store) != 0;
+  if (!*damaged) return ERR_OK;
+  err_set(err, ERR_CORRUPTION, "a new series of a table that lacks a damaged part");
+  err_hint(err,
+           "the part may know it: put its file back, or stop the server and run `nilo repair`");
+  return ERR_OK;
 }
 
 static int add_entry(struct series_index *index, struct str tags, uint64_t hash, uint64_t id,
@@ -294,11 +306,16 @@ static int add_entry(struct series_index *index, struct str tags, uint64_t hash,
   return ERR_OK;
 }
 
-/* An entry that is not cached, or stale, by the parts; else a new one, if wanted. */
+/* An entry that is not cached, or stale, by the parts; else a new one, if wanted. While a section
+ * is damaged nothing new is made: the tag set may have its id there. */
 static int find_or_make(struct series_index *index, int64_t stale, struct str tags, uint64_t hash,
                         bool make, uint64_t *id, struct err *err) {
-  bool deletes;
-  int code = find_in_parts(index, tags, hash, id, &deletes, err);
+  bool deletes, damaged;
+  struct err own;
+  if (!err) err = &own;
+  int code = find_in_parts(index, tags, hash, id, &deletes, &damaged, err);
+  if (!code && damaged && !*id && stale < 0) return err->code;
+  if (!code) err_reset(err);
   if (code || (!*id && !make)) return code;
   uint64_t commit = *id && !deletes ? SERIES_FLUSHED : SERIES_UNDURABLE;
   if (!*id && stale >= 0) {

@@ -182,8 +182,8 @@ int series__parts_pin(struct series__parts *parts, struct series_index *index,
 void series__parts_unpin(struct series__parts *parts);
 /* After a failure to read a part's section on disk: when it is damaged (ERR_CORRUPTION), reports
  * the part, whose rows are left out of answers from then on, and passes over it (ERR_OK); else
- * gives `code` back. For reading only: an id must not be given twice because a section is passed
- * over. */
+ * gives `code` back. No tag set must get an id because a section is passed over: it may have one
+ * there. */
 int series__pass_damage(const struct series__parts *parts, struct store_part *part, int code,
                         struct err *err);
 

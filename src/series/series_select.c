@@ -258,6 +258,32 @@ static int take_pending(struct source *source, const struct series_filter *filte
   return buffer_check(ids, err);
 }
 
+/* What no part knows any more, because one is damaged, the cache may still know. Under the lock. */
+static int select_cached(struct series_index *index, const struct series_memory *memory,
+                         const struct series_filter *filter, struct arena *arena,
+                         struct buffer *pending, struct buffer *ids, struct err *err) {
+  const uint64_t *list = (const uint64_t *)(const void *)pending->data, *at;
+  size_t count = pending->size / 8;
+  if (!memory || !count) return ERR_OK;
+  struct source source = {.registry = index->registry, .arena = arena, .memory = memory};
+  uint32_t *entries = ARENA_ARRAY(arena, uint32_t, count);
+  uint8_t *known = arena_alloc_zero(arena, count);
+  uint64_t *bits = NULL;
+  if (!entries || !known) return mem_refused(arena->account, count * 5, err);
+  for (uint32_t i = 0; i < memory->entry_count && source.count < count; i++) {
+    at = bsearch(&memory->entries[i].id, list, count, sizeof *list, id_order);
+    if (!at || known[at - list]) continue;
+    known[at - list] = 1;
+    entries[source.count++] = i;
+  }
+  source.entries = entries;
+  int code = filter && source.count ? evaluate(&source, filter, &bits, err) : ERR_OK;
+  for (uint64_t i = 0; i < source.count && !code; i++)
+    if (!bits || bit_get(bits, (int64_t)i)) buffer_append_u64(ids, memory->entries[entries[i]].id);
+  strike(pending, known);
+  return code ? code : buffer_check(ids, err);
+}
+
 /* ---- all sources ---- */
 
 /* Series with rows in memory in the range. snapshot NULL: the newest. */
@@ -318,6 +344,12 @@ int series_select(struct series_index *index, struct store_snapshot *snapshot,
   if (!code) code = series__parts_pin(&selection.parts, index, snapshot, &arena, err);
   for (size_t p = 0; p < selection.parts.count && !code; p++)
     code = ask_part(&selection, selection.parts.list[p], err);
+  os_mutex_lock(&index->lock);
+  if (!code)
+    code = select_cached(index, index->current, filter, &arena, &selection.pending, ids, err);
+  if (!code)
+    code = select_cached(index, index->previous, filter, &arena, &selection.pending, ids, err);
+  os_mutex_unlock(&index->lock);
   series__parts_unpin(&selection.parts);
   if (unknown) *unknown = code ? 0 : selection.pending.size / 8;
   buffer_deinit(&selection.pending);

@@ -69,14 +69,14 @@ static uint32_t add_value(struct gather *gather, struct column_gather *column, s
   return column->out.value_count;
 }
 
-/* ---- pinned entries ---- */
+/* ---- entries in memory ---- */
 
-struct pinned_id {
+struct entry_id {
   uint64_t id;
   uint32_t entry;
 };
-static int pinned_order(const void *a, const void *b) {
-  const struct pinned_id *x = a, *y = b;
+static int entry_order(const void *a, const void *b) {
+  const struct entry_id *x = a, *y = b;
   return (x->id > y->id) - (x->id < y->id);
 }
 
@@ -106,29 +106,37 @@ static int gather_entry(struct gather *gather, const struct series_memory *memor
   return ERR_OK;
 }
 
-/* Under the index's lock. */
-static int gather_pinned(struct gather *gather, struct series_index *index, struct err *err) {
-  const struct series_memory *memory = index->current;
-  if (index->pinned_count == 0) return ERR_OK;
-  struct pinned_id *pinned = ARENA_ARRAY(gather->arena, struct pinned_id, index->pinned_count);
+/* From the given entries (NULL: from all), for ids that are not found yet. Under the index's lock.
+ */
+static int gather_entries(struct gather *gather, const struct series_memory *memory,
+                          const uint32_t *entries, uint32_t count, struct err *err) {
+  if (count == 0) return ERR_OK;
+  struct entry_id *known = ARENA_ARRAY(gather->arena, struct entry_id, count);
   uint32_t **maps = ARENA_ARRAY(gather->arena, uint32_t *, memory->tag_count + 1);
-  if (!pinned || !maps) return refused(gather, index->pinned_count * sizeof *pinned, err);
+  if (!known || !maps) return refused(gather, count * sizeof *known, err);
   bool sorted = true;
-  for (uint32_t i = 0; i < index->pinned_count; i++) {
-    pinned[i] = (struct pinned_id){memory->entries[index->pinned[i]].id, index->pinned[i]};
-    if (i && pinned[i].id < pinned[i - 1].id) sorted = false;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t entry = entries ? entries[i] : i;
+    known[i] = (struct entry_id){memory->entries[entry].id, entry};
+    if (i && known[i].id < known[i - 1].id) sorted = false;
   }
-  if (!sorted) qsort(pinned, index->pinned_count, sizeof *pinned, pinned_order);
+  if (!sorted) qsort(known, count, sizeof *known, entry_order);
   int code = ERR_OK;
-  for (size_t i = 0, p = 0; i < gather->count && p < index->pinned_count && !code;) {
-    if (pinned[p].id < gather->ids[i])
-      p++;
-    else if (pinned[p].id > gather->ids[i])
+  for (size_t i = 0, k = 0; i < gather->count && k < count && !code;) {
+    if (known[k].id < gather->ids[i])
+      k++;
+    else if (known[k].id > gather->ids[i] || gather->found[i])
       i++;
     else
-      code = gather_entry(gather, memory, pinned[p].entry, i++, maps, err);
+      code = gather_entry(gather, memory, known[k].entry, i++, maps, err);
   }
   return code;
+}
+
+/* What no part knows any more, because one is damaged, the cache may still know. Under the lock. */
+static int gather_cached(struct gather *gather, const struct series_memory *memory,
+                         struct err *err) {
+  return memory ? gather_entries(gather, memory, NULL, memory->entry_count, err) : ERR_OK;
 }
 
 /* ---- sections ---- */
@@ -226,7 +234,8 @@ static int gather_once(struct series_index *index, struct store_part *const *giv
     column_of(&gather, wanted->columns[c], &code, err);
   gather.wanted = wanted->columns;
   os_mutex_lock(&index->lock);
-  if (!code) code = gather_pinned(&gather, index, err);
+  if (!code)
+    code = gather_entries(&gather, index->current, index->pinned, index->pinned_count, err);
   os_mutex_unlock(&index->lock);
   size_t left = count_missing(&gather);
   struct series__parts pinned = {.newest = NULL};
@@ -246,6 +255,13 @@ static int gather_once(struct series_index *index, struct store_part *const *giv
     if (*again) break;
   }
   series__parts_unpin(&pinned);
+  if (!code && left && !*again) {
+    os_mutex_lock(&index->lock);
+    code = gather_cached(&gather, index->current, err);
+    if (!code) code = gather_cached(&gather, index->previous, err);
+    os_mutex_unlock(&index->lock);
+    left = count_missing(&gather);
+  }
   *gathered = (struct series__gathered){
       .columns = ARENA_ARRAY(arena, struct section_source_column, gather.column_count + 1),
       .column_count = gather.column_count,

@@ -186,6 +186,10 @@ uint64_t damage__missing(struct store_shard *shard, uint64_t store) {
   return count;
 }
 
+uint64_t store_parts_missing(struct store_shard *shard, uint64_t store) {
+  return damage__missing(shard, store);
+}
+
 /* ---- at the start ---- */
 
 struct listing {

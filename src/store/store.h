@@ -172,6 +172,9 @@ struct str store_part_column_name(const struct store_part *part, uint32_t index)
  * now on, as if a scan had found it. */
 void store_snapshot_report_damage(struct store_snapshot *snapshot, struct store_part *part,
                                   const struct err *cause);
+/* Parts of a store that are named and could not be opened at the start: what they carried is not
+ * known. Any thread. */
+uint64_t store_parts_missing(struct store_shard *shard, uint64_t store);
 /* A slot where the layer above may keep what it parsed from the section (footers); `destroy` runs
  * with the part. Sets it if empty and returns what is there now (its own `value` must then be given
  * up if it is not the returned one). value NULL only asks. */
