@@ -48,6 +48,10 @@ enum codec_id {
   CODEC_BITS = 11,         /* booleans: the bits */
   CODEC_LINE = 12,         /* integers around a line: what is left of them, patched bit packing */
   CODEC_NUMBERS = 13,      /* numbers: the distinct ones, and the place of each among them */
+  CODEC_FSST = 14,         /* strings: codes of frequent substrings */
+  CODEC_FRONT = 15,        /* strings: what each does not share with the one before */
+  CODEC_WORDS = 16,        /* strings: as CODEC_NUMBERS */
+  CODEC_REPEATS = 17,      /* numbers: the value of each run, and the lengths of the runs */
 };
 
 /* What the encoder learnt from the last block of the same column (exponents, choices): keep one per
@@ -55,7 +59,7 @@ enum codec_id {
  */
 struct codec_hint {
   uint8_t codec, exponent, shift, age;
-  bool coded;                             /* CODEC_COLD: the last image of integers took codes */
+  uint8_t coded; /* not 0: at CODEC_COLD the last image of integers took codes */
   uint8_t numbers_failures, numbers_skip; /* CODEC_NUMBERS: in vain, and not tried for so long */
   float excess;           /* bits that `huffman` took where it was made, over the entropy */
   struct huffman huffman; /* CODEC_COLD: of the last image that had one */

@@ -7,13 +7,14 @@
 
 #include "base/err.h"
 #include "base/memory.h"
-#include "codec/codec_private.h"
+#include "codec/nested.h"
 #include "columnar/bits.h"
 
 const char *codec_name(int codec) {
   static const char *const names[] = {
-      "raw",   "constant",   "for",  "delta", "delta2", "decimal_for", "decimal_delta",
-      "split", "dictionary", "zstd", "runs",  "bits",   "line",        "numbers"};
+      "raw",           "constant", "for",        "delta", "delta2", "decimal_for",
+      "decimal_delta", "split",    "dictionary", "zstd",  "runs",   "bits",
+      "line",          "numbers",  "fsst",       "front", "words",  "repeats"};
   return codec >= 0 && (size_t)codec < sizeof names / sizeof names[0] ? names[codec] : "unknown";
 }
 
@@ -62,7 +63,8 @@ static int open_payload(const struct codec_image *image, struct err *err) {
     return codec__damaged(image, "a codec that needs values", err);
   if (type_is_string(image->type)) {
     if (image->codec == CODEC_RAW || image->codec == CODEC_CONSTANT ||
-        image->codec == CODEC_DICTIONARY || image->codec == CODEC_ZSTD)
+        image->codec == CODEC_DICTIONARY || image->codec == CODEC_ZSTD ||
+        image->codec == CODEC_FSST || image->codec == CODEC_FRONT || image->codec == CODEC_WORDS)
       return codec__open_texts(image, err);
     return codec__damaged(image, "a codec of another type", err);
   }
@@ -86,6 +88,9 @@ static int open_payload(const struct codec_image *image, struct err *err) {
   case CODEC_NUMBERS:
     if (!number) break;
     return codec__open_numbers(image, err);
+  case CODEC_REPEATS:
+    if (!number) break;
+    return codec__open_repeats(image, err);
   case CODEC_SPLIT:
     if (!real) break;
     return codec__open_split(image, err);
@@ -167,6 +172,8 @@ static int decode_values(const struct codec_image *image, uint32_t from, uint32_
     return codec__decode_split(image, from, to, values, err);
   case CODEC_NUMBERS:
     return codec__decode_numbers(image, from, to, values, err);
+  case CODEC_REPEATS:
+    return codec__decode_repeats(image, from, to, values, err);
   default:
     return image->type.physical == PHYSICAL_FLOAT64
                ? codec__decode_floats(image, from, to, values, err)

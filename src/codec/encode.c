@@ -9,12 +9,13 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/memory.h"
-#include "codec/codec_private.h"
+#include "codec/nested.h"
 #include "columnar/bits.h"
 
 enum {
   NUMBERS_FAILURES_MAX = 5, /* so many in a row, and 31 blocks are not tried */
   PAYLOAD_EXTRA = 512,      /* frame, table, padding and overrun beyond 8 bytes a value */
+  REPEATS_BYTES_MIN = 64,   /* what takes no more is not tried as runs */
 };
 
 static enum validity_kind choose_validity(const struct column *column) {
@@ -93,6 +94,13 @@ uint8_t codec__put_values(const struct codec_loops *loops, struct type type, con
   return codec;
 }
 
+/* Moves what stands behind the writer up to `other` to `from`, in place of what is there. */
+static void replace(struct codec_writer *writer, size_t from, const struct codec_writer *other) {
+  size_t size = (size_t)(other->at - writer->at);
+  memmove(writer->start + from, writer->at, size);
+  writer->at = writer->start + from + size;
+}
+
 /* Replaces the values just put, from `from` on, by a dictionary where that is smaller. Where it was
  * not, the next blocks are not tried. */
 static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
@@ -115,10 +123,21 @@ static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
     hint->numbers_skip = (uint8_t)((1u << hint->numbers_failures) - 1);
   }
   if (!smaller_now) return codec;
-  size_t smaller = (size_t)(other.at - writer->at);
-  memmove(writer->start + from, writer->at, smaller);
-  writer->at = writer->start + from + smaller;
+  replace(writer, from, &other);
   return CODEC_NUMBERS;
+}
+
+/* The same by runs where those take no more. */
+static uint8_t try_repeats(const struct codec_loops *loops, struct type type,
+                           const uint64_t *values, size_t count, enum codec_level level,
+                           uint8_t codec, size_t from, void *scratch, struct codec_writer *writer) {
+  size_t size = (size_t)(writer->at - writer->start) - from;
+  struct codec_writer other = *writer;
+  if (size <= REPEATS_BYTES_MIN ||
+      !codec__put_repeats(loops, type, values, count, level, size, scratch, &other))
+    return codec;
+  replace(writer, from, &other);
+  return CODEC_REPEATS;
 }
 
 static int encode_numbers(const struct codec_loops *loops, const struct column *column,
@@ -131,6 +150,8 @@ static int encode_numbers(const struct codec_loops *loops, const struct column *
   bool numbers = level != CODEC_FAST && count >= NUMBERS_ROWS_MIN;
   size_t second_max = numbers ? image_max + NUMBERS_DISTINCT_MAX * 8 + PAYLOAD_EXTRA : 0;
   size_t numbers_size = numbers ? codec__numbers_scratch() : 0;
+  if (numbers_size && numbers_size < codec__repeats_scratch())
+    numbers_size = codec__repeats_scratch();
   uint8_t *image = buffer_reserve(out, image_max + second_max + scratch_size + numbers_size);
   if (!image) return buffer_check(out, err);
   uint64_t *scratch = (uint64_t *)codec__align((uintptr_t)(image + image_max + second_max));
@@ -149,9 +170,13 @@ static int encode_numbers(const struct codec_loops *loops, const struct column *
   uint8_t codec =
       codec__put_values(loops, column->type, values, count, level, hint, scratch + rows, &writer);
   if (hint) hint->codec = codec;
-  if (numbers)
-    codec = try_numbers(loops, column->type, values, count, level, hint, codec, from,
-                        (uint8_t *)scratch + scratch_size, &writer);
+  if (numbers) {
+    uint8_t *more = (uint8_t *)scratch + scratch_size;
+    codec = try_repeats(loops, column->type, values, count, level, codec, from, more, &writer);
+    if (codec != CODEC_REPEATS)
+      codec =
+          try_numbers(loops, column->type, values, count, level, hint, codec, from, more, &writer);
+  }
   size_t size = (size_t)(writer.at - image);
   assert(size <= image_max);
   put_header(column, codec, kind, size, image);

@@ -1,6 +1,6 @@
 /* Bytes to strings. Lengths are summed and checked against the stored total before a byte of the
  * values is copied. */
-#include "codec/codec_private.h"
+#include "codec/nested.h"
 
 #include <zstd.h>
 
@@ -51,8 +51,18 @@ static int open_frame(const struct codec_image *image, struct text_image *texts,
 int codec__open_texts(const struct codec_image *image, struct err *err) {
   struct text_image texts;
   struct str value;
-  return image->codec == CODEC_CONSTANT ? open_constant(image, &value, err)
-                                        : open_frame(image, &texts, err);
+  switch (image->codec) {
+  case CODEC_CONSTANT:
+    return open_constant(image, &value, err);
+  case CODEC_FSST:
+    return codec__open_symbols(image, err);
+  case CODEC_FRONT:
+    return codec__open_front(image, err);
+  case CODEC_WORDS:
+    return codec__open_words(image, err);
+  default:
+    return open_frame(image, &texts, err);
+  }
 }
 
 static void *allocate(struct arena *arena, size_t size, int *code, struct err *err) {
@@ -172,6 +182,12 @@ int codec__decode_texts(const struct codec_image *image, uint32_t from, uint32_t
   if (code) return code;
   if (image->codec == CODEC_CONSTANT)
     return decode_constant(image, to - from, arena, *offsets, data, err);
+  if (image->codec == CODEC_FSST)
+    return codec__decode_symbols(image, from, to, arena, *offsets, data, err);
+  if (image->codec == CODEC_FRONT)
+    return codec__decode_front(image, from, to, arena, *offsets, data, err);
+  if (image->codec == CODEC_WORDS)
+    return codec__decode_words(image, from, to, arena, *offsets, data, err);
   struct text_image texts;
   code = open_frame(image, &texts, err);
   if (code) return code;

@@ -3,7 +3,7 @@
  * Distinct values are found with a hash table of at most twice the rows. If they are few, the
  * dictionary is taken; it is given up as soon as they are more than half of the rows. What is
  * compared first is a value's **face**: two words of its bytes, which are all of it up to 16. */
-#include "codec/codec_private.h"
+#include "codec/nested.h"
 
 #include <zstd.h>
 
@@ -18,6 +18,8 @@ enum {
   ZSTD_LEVEL_HOT = 1,
   ZSTD_LEVEL_COLD = 3,
   SLOT_FREE = UINT16_MAX,
+  WORDS_ROWS_MIN = 1024, /* fewer strings are not worth two images */
+  WORDS_GAIN = 16,       /* two images must save this part: they are decoded more slowly */
 };
 
 struct face {
@@ -204,53 +206,73 @@ static int put_dictionary(const struct codec_loops *loops, const struct distinct
   return ERR_OK;
 }
 
-static int put_plain(const struct codec_loops *loops, const struct str *texts, size_t count,
-                     size_t total, enum codec_level level, struct buffer *out, size_t position,
-                     uint8_t *codec, struct codec_writer *writer, struct err *err) {
+int codec__put_plain(const struct text_job *job, struct buffer *out, size_t position,
+                     uint8_t *codec, size_t *size, struct err *err) {
+  size_t total = job->total;
+  struct codec_writer writer = {NULL, NULL};
   struct text_frame frame = {.total = (uint32_t)total,
                              .stored = (uint32_t)total,
-                             .width = (uint8_t)lengths_width(texts, count)};
-  size_t room = 64 + codec__fields_size(count, frame.width) + total;
-  if (level != CODEC_FAST) room += ZSTD_compressBound(total);
-  int code = reserve(out, position, room, writer, err);
+                             .width = (uint8_t)lengths_width(job->texts, job->count)};
+  size_t room = 64 + codec__fields_size(job->count, frame.width) + total;
+  if (job->level != CODEC_FAST) room += ZSTD_compressBound(total);
+  int code = reserve(out, position, room, &writer, err);
   if (code) return code;
-  size_t frame_at = (size_t)(writer->at - writer->start);
-  writer->at += sizeof frame;
-  put_lengths(loops, texts, count, frame.width, writer);
-  put_bytes(texts, count, writer);
-  if (level != CODEC_FAST)
+  writer.at += sizeof frame;
+  put_lengths(job->loops, job->texts, job->count, frame.width, &writer);
+  put_bytes(job->texts, job->count, &writer);
+  if (job->level != CODEC_FAST)
     frame.stored = (uint32_t)squeeze(
-        writer, total, level == CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
+        &writer, total, job->level == CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
   *codec = frame.stored < frame.total ? CODEC_ZSTD : CODEC_RAW;
-  memcpy(writer->start + frame_at, &frame, sizeof frame);
+  memcpy(writer.start + position, &frame, sizeof frame);
+  *size = (size_t)(writer.at - writer.start) - position;
+  return ERR_OK;
+}
+
+/* A dictionary in bit-packed form, or in that of two images where it is smaller. */
+static int put_distinct(const struct text_job *job, const struct distinct *distinct,
+                        struct buffer *out, size_t position, uint8_t *codec, size_t *size,
+                        struct err *err) {
+  struct codec_writer writer = {NULL, NULL};
+  int code =
+      put_dictionary(job->loops, distinct, job->count, job->level, out, position, &writer, err);
+  if (code) return code;
+  *codec = CODEC_DICTIONARY;
+  *size = (size_t)(writer.at - writer.start) - position;
+  if (job->count < WORDS_ROWS_MIN) return ERR_OK;
+  size_t behind = position + codec__align(*size), other;
+  struct text_job words = {job->loops, distinct->values, distinct->count, distinct->total,
+                           job->level};
+  code = codec__put_words(&words, distinct->codes, job->count, out, behind, &other, err);
+  if (code || other >= *size - *size / WORDS_GAIN) return code;
+  uint8_t *start = out->data + out->size;
+  memmove(start + position, start + behind, other);
+  *codec = CODEC_WORDS;
+  *size = other;
   return ERR_OK;
 }
 
 int codec__put_texts(const struct codec_loops *loops, const struct str *texts, size_t count,
                      enum codec_level level, struct buffer *out, size_t position, uint8_t *codec,
                      size_t *size, struct err *err) {
-  struct codec_writer writer;
-  size_t total = 0;
-  int code;
+  struct codec_writer writer = {NULL, NULL};
+  struct text_job job = {loops, texts, count, 0, level};
   for (size_t i = 0; i < count; i++)
-    total += texts[i].size;
+    job.total += texts[i].size;
   if (count == 0 || all_equal(texts, count)) {
     *codec = CODEC_CONSTANT;
-    code = put_constant(count ? texts[0] : STR(""), out, position, &writer, err);
-  } else if (level == CODEC_FAST) {
-    code = put_plain(loops, texts, count, total, level, out, position, codec, &writer, err);
-  } else {
-    struct distinct distinct;
-    code = distinct_init(&distinct, count, out->account, err);
-    if (code) return code;
-    if (distinct_find(&distinct, texts, count, count / 2) && distinct.total <= total / 2) {
-      *codec = CODEC_DICTIONARY;
-      code = put_dictionary(loops, &distinct, count, level, out, position, &writer, err);
-    } else {
-      code = put_plain(loops, texts, count, total, level, out, position, codec, &writer, err);
-    }
-    distinct_deinit(&distinct);
+    int code = put_constant(count ? texts[0] : STR(""), out, position, &writer, err);
+    if (!code) *size = (size_t)(writer.at - writer.start) - position;
+    return code;
   }
-  if (!code) *size = (size_t)(writer.at - writer.start) - position;
+  if (level == CODEC_FAST) return codec__put_plain(&job, out, position, codec, size, err);
+  struct distinct distinct;
+  int code = distinct_init(&distinct, count, out->account, err);
+  if (code) return code;
+  if (distinct_find(&distinct, texts, count, count / 2) && distinct.total <= job.total / 2)
+    code = put_distinct(&job, &distinct, out, position, codec, size, err);
+  else
+    code = codec__put_long_texts(&job, true, out, position, codec, size, err);
+  distinct_deinit(&distinct);
   return code;
 }

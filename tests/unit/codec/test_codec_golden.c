@@ -136,6 +136,26 @@ static void make_dictionary_zstd(struct builder *b, int i) {
   append_text(b, "a rather long text that repeats itself, number ", (int)(next() % 40));
 }
 static void make_zstd(struct builder *b, int i) { append_text(b, "a log of many lines, line ", i); }
+static void make_uuids(struct builder *b, int i) {
+  char text[64];
+  (void)i;
+  unsigned first = (unsigned)next(), second = (unsigned)next();
+  int size = snprintf(text, sizeof text, "%08x-%08x-4%03x", first, second, (unsigned)next() % 4096);
+  builder_append_str(b, str_of(text, (size_t)size));
+}
+static void make_sorted(struct builder *b, int i) {
+  char text[64];
+  walk = i ? walk + (int64_t)(next() % 90000) : 0;
+  int size = snprintf(text, sizeof text, "sensor/%010lld", (long long)walk);
+  builder_append_str(b, str_of(text, (size_t)size));
+}
+static void make_words(struct builder *b, int i) {
+  append_text(b, "the state of the machine is now number ", i / 60 % 40);
+}
+static void make_repeats(struct builder *b, int i) {
+  if (i % 37 == 0 || i % 101 == 0) walk = (int64_t)next();
+  put_bits(b, UINT64_C(0x3ff0000000000000) | (uint64_t)walk * 77777);
+}
 static void make_runs(struct builder *b, int i) { builder_append_bool(b, i / 70 % 2); }
 static void make_bools(struct builder *b, int i) {
   (void)i;
@@ -194,6 +214,10 @@ static const struct golden {
      CODEC_DICTIONARY,
      make_dictionary_zstd},
     {"zstd", {PHYSICAL_STRING, 0, 0}, 1100, CODEC_HOT, CODEC_ZSTD, make_zstd},
+    {"fsst", {PHYSICAL_STRING, 0, 0}, 2500, CODEC_HOT, CODEC_FSST, make_uuids},
+    {"front", {PHYSICAL_STRING, 0, 0}, 2500, CODEC_HOT, CODEC_FRONT, make_sorted},
+    {"words", {PHYSICAL_BYTES, 0, 0}, 2500, CODEC_COLD, CODEC_WORDS, make_words},
+    {"repeats", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_HOT, CODEC_REPEATS, make_repeats},
     {"runs", {PHYSICAL_BOOL, 0, 0}, 1100, CODEC_HOT, CODEC_RUNS, make_runs},
     {"bits", {PHYSICAL_BOOL, 0, 0}, 1100, CODEC_HOT, CODEC_BITS, make_bools},
     {"bool_constant", {PHYSICAL_BOOL, 0, 0}, 100, CODEC_HOT, CODEC_CONSTANT, make_true},
