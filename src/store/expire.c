@@ -234,26 +234,36 @@ static int publish(struct store_shard *shard, const struct expiry *list, size_t 
 
 /* ---- the whole of it ---- */
 
-/* Rows may have come until the layer above was told, whatever there was before. */
-static int prepare_drop(struct store_shard *shard, const struct expiry *expiry, struct err *err) {
+/* Announces what drops parts and flushes it: rows may have come until then. All together, because
+ * there may be thousands; where that fails each by itself, because one may be to blame. A store for
+ * which it fails keeps its parts until the next look; the others' go, not least to make room where
+ * the disk is full. Returns the first failure. */
+static int prepare_drops(struct store_shard *shard, struct expiry *list, size_t count,
+                         struct err *err) {
   const struct store_hooks *hooks = shard->options.hooks;
-  if (hooks && hooks->expiring)
-    hooks->expiring(shard->options.hooks_context, expiry->store, expiry->horizon);
-  return store_flush(shard, expiry->store, err);
+  struct buffer stores; /* uint64_t, ascending */
+  buffer_init(&stores, &shard->account);
+  for (size_t i = 0; i < count; i++)
+    if (list[i].drops) buffer_append(&stores, &list[i].store, sizeof list[i].store);
+  int code = buffer_check(&stores, err);
+  size_t store_count = stores.size / sizeof(uint64_t);
+  bool announces = code == ERR_OK && store_count;
+  if (announces) {
+    if (hooks->expiring)
+      hooks->expiring(shard->options.hooks_context, (const uint64_t *)stores.data, store_count);
+    code = shard__flush_now(shard, (const uint64_t *)stores.data, store_count, err);
+  }
+  for (size_t i = 0; i < count && code; i++)
+    list[i].drops = list[i].drops && announces && store_flush(shard, list[i].store, NULL) == ERR_OK;
+  buffer_deinit(&stores);
+  return code;
 }
 
-/* A store for which that fails keeps its parts until the next look; the others' go, not least to
- * make room where the disk is full. The first failure is returned. */
 static int drop_all(struct store_shard *shard, struct expiry *list, size_t count, struct err *err) {
-  int code = ERR_OK;
   bool any = false;
-  for (size_t i = 0; i < count; i++) {
-    if (!list[i].drops) continue;
-    int failed = prepare_drop(shard, &list[i], code ? NULL : err);
-    list[i].drops = !failed;
-    any |= !failed;
-    if (!code) code = failed;
-  }
+  int code = prepare_drops(shard, list, count, err);
+  for (size_t i = 0; i < count; i++)
+    any |= list[i].drops;
   int failed = any ? publish(shard, list, count, true, code ? NULL : err) : ERR_OK;
   return code ? code : failed;
 }

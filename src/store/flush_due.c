@@ -94,9 +94,24 @@ static int flush_those(struct store_shard *shard, const struct candidate *list, 
   return shard__flush_stores(shard, stores, chosen, err);
 }
 
-/* Flushes what `all` (or else choose) says; *did whether there was any. Needs flush_lock. When the
- * disk is full, dropped stores go first, by themselves: that frees it. */
-static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, bool *did,
+/* What is flushed without being due. */
+struct wish {
+  const uint64_t *stores; /* ascending; NULL: all */
+  size_t count;
+};
+
+static int by_number(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static bool is_wished(const struct wish *wish, uint64_t store) {
+  return !wish->stores || bsearch(&store, wish->stores, wish->count, sizeof store, by_number);
+}
+
+/* Flushes what is wished (NULL: what choose says); *did whether there was any. Needs flush_lock.
+ * When the disk is full, dropped stores go first, by themselves: that frees it. */
+static int flush_chosen(struct store_shard *shard, const struct wish *wish, bool *did,
                         struct err *err) {
   struct candidates candidates;
   *did = false;
@@ -104,12 +119,12 @@ static int flush_chosen(struct store_shard *shard, bool all, uint64_t store, boo
   struct candidate *list = (struct candidate *)candidates.list.data;
   size_t count = candidates.list.size / sizeof *list;
   if (code == ERR_OK && count) {
-    if (!all) choose(shard, list, count);
+    if (!wish) choose(shard, list, count);
     qsort(list, count, sizeof *list, by_store);
     uint64_t *stores = mem_alloc(&shard->account, count * sizeof *stores);
     if (!stores) code = mem_refused(&shard->account, count * sizeof *stores, err);
-    for (size_t i = 0; i < count && all; i++)
-      list[i].chosen = store == 0 || list[i].store == store;
+    for (size_t i = 0; i < count && wish; i++)
+      list[i].chosen = is_wished(wish, list[i].store);
     if (code == ERR_OK) code = flush_those(shard, list, count, false, stores, did, err);
     if (code == ERR_DISK_FULL) {
       struct err ignored;
@@ -255,7 +270,7 @@ int shard__flush_due(struct store_shard *shard, bool *did, struct err *err) {
   os_mutex_lock(&shard->flush_lock);
   /* Taken back before the flush begins: a sync that fails meanwhile asks for another. */
   bool lost = atomic_exchange(&shard->wal.sync_lost, false);
-  int code = flush_chosen(shard, lost, 0, did, err);
+  int code = flush_chosen(shard, lost ? &(struct wish){0} : NULL, did, err);
   if (code && lost) atomic_store(&shard->wal.sync_lost, true);
   if (*did || code) shard__flush_ended(shard, err);
   bool flushed = *did && code == ERR_OK;
@@ -266,7 +281,8 @@ int shard__flush_due(struct store_shard *shard, bool *did, struct err *err) {
   return code;
 }
 
-int store_flush(struct store_shard *shard, uint64_t store, struct err *err) {
+int shard__flush_now(struct store_shard *shard, const uint64_t *stores, size_t count,
+                     struct err *err) {
   if (shard->options.read_only) return fail_read_only(shard, err);
   struct err own;
   if (!err) err = &own;
@@ -274,12 +290,17 @@ int store_flush(struct store_shard *shard, uint64_t store, struct err *err) {
   bool did;
   os_mutex_lock(&shard->flush_lock);
   bool lost = atomic_exchange(&shard->wal.sync_lost, false);
-  int code = flush_chosen(shard, true, lost ? 0 : store, &did, err);
+  struct wish wish = {lost ? NULL : stores, count};
+  int code = flush_chosen(shard, &wish, &did, err);
   if (code && lost) atomic_store(&shard->wal.sync_lost, true);
   if (did || code) shard__flush_ended(shard, err);
   os_mutex_unlock(&shard->flush_lock);
   if (did && code == ERR_OK) shard__want_merge(shard);
   return code;
+}
+
+int store_flush(struct store_shard *shard, uint64_t store, struct err *err) {
+  return shard__flush_now(shard, store ? &store : NULL, 1, err);
 }
 
 int store_work(struct store_shard *shard, bool *did, struct err *err) {

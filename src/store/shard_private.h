@@ -291,6 +291,10 @@ struct flush_place {
 };
 int shard__flush_place(struct store_shard *shard, const struct flush_place *place, bool *found,
                        struct err *err);
+/* Flushes these stores (ascending; NULL: all), whether they are due or not, into as few files as
+ * one flush needs. Takes flush_lock. */
+int shard__flush_now(struct store_shard *shard, const uint64_t *stores, size_t count,
+                     struct err *err);
 /* Due flushes and memory merges: pressure, log size, age. *did says whether there was any. Takes
  * flush_lock. */
 int shard__flush_due(struct store_shard *shard, bool *did, struct err *err);

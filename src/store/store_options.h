@@ -62,10 +62,10 @@ struct store_hooks {
   void (*flushed)(void *context, uint64_t store, uint64_t commit);
   /* `settings` comes with the defaults; called before each flush or merge of the store. */
   void (*settings)(void *context, uint64_t store, struct store_settings *settings);
-  /* Rows of `store` below `horizon` are about to be given up for good, and with them what parts
-   * carry about series that only they have. Returns once every commit that is made from now on
-   * carries again what the parts to come need of its series. No lock is held. */
-  void (*expiring)(void *context, uint64_t store, int64_t horizon);
+  /* Rows of these stores that have expired are about to be given up, and with them what parts carry
+   * about series that only they have. Returns once every commit that is made from now on carries
+   * again what the parts to come need of its series. No lock is held. */
+  void (*expiring)(void *context, const uint64_t *stores, size_t count);
   /* The name of a column, for parts that name their columns (STORE_FORM_ALONE). Appends it to
    * `out`; nothing: the column is named by its id. */
   int (*column_name)(void *context, uint64_t store, uint32_t column, struct buffer *out,

@@ -52,16 +52,17 @@ static void settings(void *context, uint64_t store, struct store_settings *setti
 
 /* Series that were found in parts are asked for again from now on, and told with the rows that use
  * them; bodies on their way are waited for. */
-static void expiring(void *context, uint64_t store, int64_t horizon) {
+static void expiring(void *context, const uint64_t *stores, size_t count) {
   struct table_engine *engine = context;
-  struct series_index *index = series_index_of(engine->series, store);
-  (void)horizon;
-  if (!index) return;
   table__gate_close(engine);
-  series_expire(index);
+  for (size_t i = 0; i < count; i++) {
+    struct series_index *index = series_index_of(engine->series, stores[i]);
+    if (!index) continue;
+    series_expire(index);
+    series_index_release(index);
+  }
   catalog_caches_expire(engine->catalog);
   table__gate_open(engine);
-  series_index_release(index);
 }
 
 const struct store_hooks table__store_hooks = {.attach = attach,

@@ -233,10 +233,10 @@ static void test_superseded_rows_do_not_come_back(void **state) {
 
 /* While parts are about to be dropped somebody decides that rows are kept for longer. */
 static struct world *deciding;
-static void keep_for_longer(void *context, uint64_t store, int64_t horizon) {
+static void keep_for_longer(void *context, const uint64_t *stores, size_t count) {
   struct world *world = context;
-  (void)store;
-  if (world != deciding || horizon != 1500) return;
+  (void)stores, (void)count;
+  if (world != deciding || world->settings.horizon != 1500) return;
   deciding = NULL;
   set_horizon(world, 500, 2);
   expire(world);
@@ -258,10 +258,10 @@ static void test_a_horizon_that_moved_meanwhile_counts(void **state) {
 }
 
 /* Further: what the one that went further has hidden does not come back with the slower one. */
-static void go_further(void *context, uint64_t store, int64_t horizon) {
+static void go_further(void *context, const uint64_t *stores, size_t count) {
   struct world *world = context;
-  (void)store;
-  if (world != deciding || horizon != 1500) return;
+  (void)stores, (void)count;
+  if (world != deciding || world->settings.horizon != 1500) return;
   deciding = NULL;
   set_horizon(world, 2100, 1);
   expire(world);
@@ -371,10 +371,9 @@ static void test_a_delete_of_all_times_stays_over_older_rows(void **state) {
 
 /* Rows that come before the layer above has announced its series anew may need what goes. */
 static struct world *writing;
-static void write_one(void *context, uint64_t store, int64_t horizon) {
+static void write_one(void *context, const uint64_t *stores, size_t count) {
   struct world *world = context;
-  (void)store;
-  (void)horizon;
+  (void)stores, (void)count;
   if (world != writing) return;
   writing = NULL;
   world_put(world, 1, 3000, 1);
@@ -394,6 +393,37 @@ static void test_rows_that_come_meanwhile_are_flushed_first(void **state) {
   assert_false(facts_of(parts.parts[parts.count - 1]).in_memory);
   store_snapshot_release(parts.snapshot);
   world_check_rows(world);
+  world_destroy(world);
+}
+
+/* Many stores are announced at once and flushed into one file. */
+static uint32_t announced;
+static void count_stores(void *context, const uint64_t *stores, size_t count) {
+  (void)context;
+  for (size_t i = 0; i < count; i++)
+    assert_int_equal(stores[i], 1 + i);
+  assert_int_equal(announced, 0);
+  announced = (uint32_t)count;
+}
+
+static void test_many_stores_expire_together(void **state) {
+  (void)state;
+  struct world *world = world_create(19, 500, 600);
+  fixture_open(&world->fixture);
+  for (uint64_t store = 1; store <= 40; store++)
+    put(&world->fixture, store, 1, 0, 0, 10);
+  flush(&world->fixture, 0);
+  for (uint64_t store = 1; store <= 40; store++)
+    put(&world->fixture, store, 1, 3000, 0, 10);
+  uint64_t flushes = figures(&world->fixture).flushes;
+  announced = 0;
+  world->hooks.expiring = count_stores;
+  set_horizon(world, 1500, 1);
+  expire(world);
+  assert_int_equal(announced, 40);
+  assert_int_equal(figures(&world->fixture).parts_expired, 40);
+  assert_int_equal(figures(&world->fixture).flushes, flushes + 1);
+  assert_int_equal(figures(&world->fixture).files, 1);
   world_destroy(world);
 }
 
@@ -573,6 +603,7 @@ int main(void) {
       cmocka_unit_test(test_a_delete_of_all_times_keeps_no_expired_rows_on_disk),
       cmocka_unit_test(test_a_delete_of_all_times_stays_over_older_rows),
       cmocka_unit_test(test_rows_that_come_meanwhile_are_flushed_first),
+      cmocka_unit_test(test_many_stores_expire_together),
       cmocka_unit_test(test_one_store_that_fails_does_not_hold_the_others),
       cmocka_unit_test(test_a_horizon_that_moved_meanwhile_counts),
       cmocka_unit_test(test_the_slower_of_two_does_not_win),
