@@ -10,6 +10,8 @@
  * horizon is published first; then the layer above is told (store_hooks.expiring), which from then
  * on describes such series anew; what was written before that is flushed; and only then parts are
  * dropped, and merges leave out what has expired (`trim` of a version). */
+#include <string.h>
+
 #include "base/err.h"
 #include "store/shard_private.h"
 
@@ -50,6 +52,31 @@ static bool lies_over(const struct buffer *kept, struct key_range extent) {
   return at < count;
 }
 
+/* How far back the store can be read is what its parts say of that, to a start of those that keep
+ * history. Where some of them stay, the part that says most does, until another says as much: takes
+ * it out of `gone`. */
+static void keep_teller(const struct store_version *version, struct buffer *gone) {
+  struct store_part **list = (struct store_part **)gone->data;
+  size_t count = gone->size / sizeof *list, at = 0, teller = 0;
+  uint64_t kept = 0, leaving = 0;
+  bool history = false;
+  for (uint32_t i = 0; i < version->disk_count; i++) {
+    uint64_t since = part_history_since(version->parts[i]);
+    bool leaves = at < count && list[at] == version->parts[i];
+    if (leaves && since > leaving) {
+      teller = at;
+      leaving = since;
+    } else if (!leaves && since > kept) {
+      kept = since;
+    }
+    history |= !leaves && part_has_history(version->parts[i]);
+    at += leaves;
+  }
+  if (!history || leaving <= kept) return;
+  memmove(&list[teller], &list[teller + 1], (count - teller - 1) * sizeof *list);
+  gone->size -= sizeof *list;
+}
+
 /* Appends the parts that may be dropped to `gone`: they have expired, and nothing that they hide
  * stays below them. It would come back, now or when rows are kept for longer. */
 static int list_expired(const struct store_version *version, int64_t horizon, struct buffer *gone,
@@ -73,7 +100,9 @@ static int list_expired(const struct store_version *version, int64_t horizon, st
   }
   int code = buffer_check(&kept, err);
   buffer_deinit(&kept);
-  return code ? code : buffer_check(gone, err);
+  if (code == ERR_OK) code = buffer_check(gone, err);
+  if (code == ERR_OK) keep_teller(version, gone);
+  return code;
 }
 
 /* Where the horizon shall be: as long as its rule is the same it does not go back. */
@@ -154,6 +183,17 @@ static bool is_overtaken(const struct store_version *now, const struct expiry *e
   return drop ? !same || now->horizon != expiry->horizon : same && now->horizon > expiry->horizon;
 }
 
+/* Of expired rows nobody asks. But a part also says how far back its neighbours can be read, of
+ * which a merge left nothing but it. */
+static uint64_t history_without(const struct store_version *version, const struct buffer *gone) {
+  uint64_t since = version->history_since;
+  for (size_t i = 0; i < gone->size / sizeof(struct store_part *); i++) {
+    uint64_t of_part = part_history_since(((struct store_part *const *)gone->data)[i]);
+    since = of_part > since ? of_part : since;
+  }
+  return since;
+}
+
 /* Puts the store's new version; appends what left it to all_gone. */
 static int introduce(struct publication *publication, const struct expiry *expiry, bool drop,
                      struct buffer *all_gone, struct buffer *edits, struct err *err) {
@@ -169,7 +209,7 @@ static int introduce(struct publication *publication, const struct expiry *expir
                                  (uint32_t)(gone.size / sizeof(struct store_part *)), NULL, 0,
                                  &next, err);
   if (code == ERR_OK) {
-    next->history_since = now->history_since; /* of expired rows nobody asks */
+    next->history_since = history_without(now, &gone);
     next->horizon = expiry->horizon;
     next->horizon_rule = expiry->rule;
     if (drop || expiry->horizon < now->trim) next->trim = expiry->horizon;

@@ -454,6 +454,44 @@ static void test_one_store_that_fails_does_not_hold_the_others(void **state) {
   world_destroy(world);
 }
 
+/* A part that expires takes along what it says of its neighbours: that they can be read as of some
+ * commit only, because a merge has left something out beside it. */
+static void test_s4_history_does_not_begin_earlier_when_parts_expire(void **state) {
+  (void)state;
+  struct world *world = world_create(11, 0, 0);
+  struct store_tombstone tombstone = {.key_min = 8, .key_max = 8};
+  struct store_rows delete = {.store = WORLD_STORE,
+                              .policy = STORE_NEWEST_COLUMN,
+                              .tombstones = &tombstone,
+                              .tombstone_count = 1};
+  struct store_snapshot *snapshot;
+  struct store_scan *scan = NULL;
+  struct err err;
+  world->settings.history_commits = 1;
+  fixture_open(&world->fixture);
+  put(&world->fixture, WORLD_STORE, 1, 8, 80, 1);
+  flush(&world->fixture, 0);
+  assert_int_equal(store_write(world->fixture.shard, &delete, 1, NULL, &err), ERR_OK);
+  for (int64_t i = 0; i < 3; i++)
+    put(&world->fixture, WORLD_STORE, 1, 2, 20 + i, 1);
+  flush(&world->fixture, 0);
+  merge(&world->fixture, 0); /* nothing is left of key 8 */
+  assert_int_equal(figures(&world->fixture).parts, 1);
+  set_horizon(world, 5, 1);
+  expire(world);
+  assert_int_equal(figures(&world->fixture).parts, 0);
+  struct store_scan_spec spec = {.store = WORLD_STORE,
+                                 .series_max = UINT64_MAX,
+                                 .key_min = INT64_MIN,
+                                 .key_max = INT64_MAX,
+                                 .as_of = 1,
+                                 .account = &world->fixture.account};
+  assert_int_equal(store_snapshot_acquire(world->fixture.shard, &snapshot, NULL), ERR_OK);
+  assert_int_equal(store_scan_open(snapshot, &spec, &scan, &err), ERR_HISTORY_GONE);
+  store_snapshot_release(snapshot);
+  world_destroy(world);
+}
+
 /* Horizons between flushes, merges, deletes and restarts. */
 static void run_property(uint64_t seed) {
   random_state = seed * 31;
@@ -610,6 +648,7 @@ int main(void) {
       cmocka_unit_test(test_deleted_rows_of_a_missing_part_stay_deleted),
       cmocka_unit_test(test_merges_come_to_rest_over_expired_rows_that_hide),
       cmocka_unit_test(test_superseded_rows_do_not_come_back),
+      cmocka_unit_test(test_s4_history_does_not_begin_earlier_when_parts_expire),
       cmocka_unit_test(test_answers_follow_the_horizon_whatever_is_merged),
       cmocka_unit_test(test_s6_power_is_lost_while_parts_are_cut_and_dropped),
   };
