@@ -53,12 +53,7 @@ static void sum_sizes(struct check *check, const char *name) {
 
 /* "<16 hex digits>.part" */
 static bool part_name(const char *name, uint64_t *epoch) {
-  unsigned long long value;
-  int end = 0;
-  if (strlen(name) != 21 || sscanf(name, "%16llx.part%n", &value, &end) != 1 || end != 21)
-    return false;
-  *epoch = value;
-  return true;
+  return shard__part_name(shard__form(STORE_FORM_SHARD), name, false, epoch);
 }
 
 static int visit_file(void *context, const char *name, bool is_dir) {

@@ -36,6 +36,9 @@ enum part_layout {
   PART_WIDE = 2,    /* <16 hex digits>/meta.bin and a file per section */
 };
 
+/* A part's id has its epoch in the upper 44 bits: larger numbers are names of something else. */
+#define PART_EPOCH_MAX ((UINT64_C(1) << 44) - 1)
+
 /* Counts its users; removed from disk with the last one when `doomed` is set (a directory with all
  * that is in it). */
 struct part_file {

@@ -306,10 +306,10 @@ struct names {
 
 static int note_part(void *context, const char *name, bool is_dir) {
   struct names *names = context;
-  unsigned long long value;
-  if (!is_dir && strlen(name) == 21 && sscanf(name, "%16llx.part", &value) == 1 &&
-      value > names->highest_part)
-    names->highest_part = value;
+  uint64_t epoch;
+  if (shard__part_name(shard__form(STORE_FORM_SHARD), name, is_dir, &epoch) &&
+      epoch > names->highest_part)
+    names->highest_part = epoch;
   return 0;
 }
 

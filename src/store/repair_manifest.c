@@ -23,6 +23,7 @@
 #include "store/part_private.h"
 #include "store/part_walk.h"
 #include "store/repair_private.h"
+#include "store/shard_private.h"
 
 struct found {
   uint64_t store, id, offset, size, rows, commit_min, commit_max, series_max;
@@ -50,9 +51,9 @@ static struct found *list(const struct collecting *collecting, size_t *count) {
 
 static int visit_name(void *context, const char *name, bool is_dir) {
   struct collecting *collecting = context;
-  unsigned long long value;
-  if (!is_dir && strlen(name) == 21 && sscanf(name, "%16llx.part", &value) == 1)
-    buffer_append_u64(&collecting->epochs, value);
+  uint64_t epoch;
+  if (shard__part_name(shard__form(STORE_FORM_SHARD), name, is_dir, &epoch))
+    buffer_append_u64(&collecting->epochs, epoch);
   return 0;
 }
 

@@ -101,7 +101,7 @@ bool shard__part_name(const struct shard_form *form, const char *name, bool is_d
   unsigned long long value = 0;
   (void)sscanf(name, "%16llx", &value);
   *epoch = value;
-  return value != 0;
+  return value != 0 && value <= PART_EPOCH_MAX;
 }
 
 bool shard__name_known(const struct shard_form *form, const char *name) {

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/part_file.h"
 
 enum { NAME_DIGITS = 16 };
 
@@ -143,7 +144,7 @@ static int visit_name(void *context, const char *name, bool is_dir) {
   bool part = is_dir && !name[NAME_DIGITS];
   bool ours = part || (!is_dir && (!strcmp(name + NAME_DIGITS, suffixes[0]) ||
                                    !strcmp(name + NAME_DIGITS, suffixes[1])));
-  if (!ours) return 0;
+  if (!ours || epoch > PART_EPOCH_MAX) return 0;
   if (epoch > manifest->epoch_seen) manifest->epoch_seen = epoch;
   names->parts = names->parts || part;
   if (part) return 0;

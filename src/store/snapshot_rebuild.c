@@ -37,7 +37,7 @@ static int visit_part(void *context, const char *name, bool is_dir) {
   struct finding *finding = context;
   if (!is_dir || strspn(name, "0123456789abcdef") != 16 || name[16]) return 0;
   uint64_t epoch = strtoull(name, NULL, 16);
-  buffer_append(&finding->epochs, &epoch, sizeof epoch);
+  if (epoch <= PART_EPOCH_MAX) buffer_append(&finding->epochs, &epoch, sizeof epoch);
   return 0;
 }
 

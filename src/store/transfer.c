@@ -25,9 +25,10 @@ static int split_path(const char *path, char folder[PATH_BYTES], uint64_t *epoch
   const char *name = size >= 16 ? path + size - 16 : path;
   *epoch = strspn(name, "0123456789abcdef") == 16 ? strtoull(name, NULL, 16) : 0;
   bool bare = name == path;
-  if (size >= PATH_BYTES - 300 || !*epoch || (!bare && name[-1] != '/')) {
+  if (size >= PATH_BYTES - 300 || !*epoch || *epoch > PART_EPOCH_MAX ||
+      (!bare && name[-1] != '/')) {
     int code = err_set(err, ERR_INVALID_ARGUMENT, "%s is no name for a part's directory", path);
-    err_hint(err, "its last component is 16 hexadecimal digits, not all 0");
+    err_hint(err, "its last component is 16 hexadecimal digits, from 1 to 2^44 - 1");
     return code;
   }
   size_t length = bare ? 0 : (size_t)(name - path) - 1;

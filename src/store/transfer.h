@@ -53,10 +53,10 @@ int store_snapshot_link(struct store_shard *shard, struct store_snapshot *snapsh
 
 /* Writes a part (of a snapshot that the caller holds) as a directory of its own, in the way of a
  * directory of one store: its files and manifest.json, as docs/format/part.md says. `target` must
- * not exist, and ends in a name of 16 hexadecimal digits, not all 0, as every such directory's
- * does. The part is checked wholly first, and everything synced when this returns; nothing is left
- * when it fails. Errors: ERR_INVALID_ARGUMENT, ERR_FILE_EXISTS, ERR_CORRUPTION, ERR_DISK_FULL,
- * ERR_IO. */
+ * not exist, and ends in a name of 16 hexadecimal digits (1 to 2^44 - 1), as every such
+ * directory's does. The part is checked wholly first, and everything synced when this returns;
+ * nothing is left when it fails. Errors: ERR_INVALID_ARGUMENT, ERR_FILE_EXISTS, ERR_CORRUPTION,
+ * ERR_DISK_FULL, ERR_IO. */
 int store_part_export(struct store_shard *shard, struct store_part *part, const char *target,
                       struct err *err);
 

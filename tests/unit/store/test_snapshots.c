@@ -479,6 +479,37 @@ static void test_tools_of_the_other_form_change_nothing(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* Names whose numbers cannot be epochs are not ours: nothing counts on from them. */
+static void test_numbers_beyond_every_epoch_are_left_alone(void **state) {
+  (void)state;
+  for (enum store_form form = STORE_FORM_SHARD; form <= STORE_FORM_ALONE; form++) {
+    struct fixture fixture;
+    struct os_file *file;
+    char path[64];
+    init(&fixture, 64);
+    fixture.options.form = form;
+    fixture_open(&fixture);
+    write_parts(&fixture, 2);
+    fixture_close(&fixture);
+    fixture_part_path(&fixture, UINT64_MAX, path, sizeof path);
+    if (form == STORE_FORM_ALONE) {
+      assert_int_equal(os_dir_create(fixture.os, path, NULL), ERR_OK);
+    } else {
+      assert_int_equal(os_file_open(fixture.os, path, OS_WRITE | OS_CREATE, &file, NULL), ERR_OK);
+      os_file_close(file);
+    }
+    fixture_open(&fixture);
+    assert_true(os_path_exists(fixture.os, path));
+    put(&fixture, STORE, 1, 0, 300, ROWS);
+    put(&fixture, STORE, 4, 0, 3, 3);
+    flush(&fixture, 0);
+    fixture_reopen(&fixture);
+    expect_parts(&fixture, 3);
+    assert_true(fixture.shard->epoch < 100);
+    fixture_deinit(&fixture);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_p4_names_and_the_list),
@@ -494,6 +525,7 @@ int main(void) {
       cmocka_unit_test(test_one_at_a_time),
       cmocka_unit_test(test_forms_do_not_mix),
       cmocka_unit_test(test_tools_of_the_other_form_change_nothing),
+      cmocka_unit_test(test_numbers_beyond_every_epoch_are_left_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
