@@ -2,6 +2,7 @@
  * are made of, and its metrics; always compared with what was written. */
 #include "base/metrics.h"
 #include "shard_fixture.h"
+#include "store/predicate.h"
 #include "store/tools.h"
 
 enum { STORE = 5, SERIES = 3, KEYS = 20000, TAIL = 7 };
