@@ -687,7 +687,7 @@ static void test_s4_history_over_partitions_and_horizons(void **state) {
   const char *text = getenv("NILO_TEST_ROUNDS");
   model_random_state = model_seed(20261124);
   for (int expires = 0; expires < 2; expires++)
-    run_all_shards(12, expires, text ? atoi(text) : 3);
+    run_all_shards(12, expires, text ? (int)strtoul(text, NULL, 10) : 3);
 }
 
 int main(void) {
