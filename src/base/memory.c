@@ -16,6 +16,7 @@ enum {
   BLOCK_ALIGNMENT = 16,
   ZERO_BY_PAGES_MIN = 8 << 10, /* smaller blocks are never zeroed by pages */
   ZERO_BY_HAND_MAX = 2 << 20,
+  MARGIN = 64, /* an arena takes so much more than a block, at most */
   ARENA_CHUNK_MIN = 256,
   ARENA_CHUNK_GROWTH_MAX = 1 << 20, /* chunks double up to here */
 };
@@ -116,7 +117,8 @@ void mem_free(struct mem_account *account, void *block, size_t size) {
 int mem_refused(const struct mem_account *account, size_t size, struct err *err) {
   for (const struct mem_account *at = account; at; at = at->parent) {
     int64_t used = mem_account_used(at);
-    if (at->limit <= 0 || (size <= INT64_MAX / 2 && used + (int64_t)size <= at->limit)) continue;
+    if (at->limit <= 0 || (size <= INT64_MAX / 2 && used + (int64_t)size + MARGIN <= at->limit))
+      continue;
     err_set(err, ERR_MEMORY_LIMIT, "the memory limit of \"%s\" is reached", at->name);
     err_detail(err, "%zu bytes more were asked for, %lld of %lld are in use", size, (long long)used,
                (long long)at->limit);
@@ -176,6 +178,11 @@ static void *alloc_in_new_chunk(struct arena *arena, size_t size) {
   bool alone = size > arena->chunk_size / 2;
   size_t chunk_size = alone ? size : arena->chunk_size;
   struct arena_chunk *chunk = mem_alloc(arena->account, sizeof *chunk + chunk_size);
+  if (!chunk && !alone && mem_refused(arena->account, chunk_size, NULL) == ERR_MEMORY_LIMIT) {
+    /* there is room for this block, maybe */
+    chunk_size = size;
+    chunk = mem_alloc(arena->account, sizeof *chunk + chunk_size);
+  }
   if (!chunk) return NULL;
   chunk->size = chunk_size;
   if (alone && arena->chunk) {

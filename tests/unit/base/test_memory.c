@@ -122,6 +122,9 @@ static void an_arena_refuses_as_its_account_does(void **state) {
   while (arena_alloc(&arena, 100))
     ;
   assert_true(mem_account_used(&account) <= 4096);
+  /* all of the limit was given out, and the refusal names it */
+  assert_true(mem_account_used(&account) > 4096 - 200);
+  assert_int_equal(mem_refused(&account, 100, NULL), ERR_MEMORY_LIMIT);
   arena_deinit(&arena);
   mem_account_deinit(&account);
 }
