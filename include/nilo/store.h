@@ -124,7 +124,7 @@ struct nilo_store_options {
   bool strict_order;             /* a batch whose keys go backwards within a series is rejected, not
                                     sorted (W3). Default: false */
   bool flush_on_close;           /* nilo_store_close flushes first. Default: false */
-  uint64_t memory_max;           /* bytes, of all that the store holds: default 512 MiB */
+  uint64_t memory_max;           /* bytes, of all that the store holds: default 256 MiB */
   uint64_t memory_parts_max;     /* of them for elements not flushed yet: default 64 MiB */
   uint64_t query_memory_max;     /* default of a query's budget: 64 MiB */
   uint64_t log_max;              /* bytes of log beyond which is flushed: default 256 MiB */

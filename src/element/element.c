@@ -101,7 +101,7 @@ void nilo_store_options_default(struct nilo_store_options *options) {
       .sync = NILO_STORE_SYNC_ALWAYS,
       .sync_interval_ms = 1000,
       .background = true,
-      .memory_max = UINT64_C(512) << 20,
+      .memory_max = UINT64_C(256) << 20,
       .memory_parts_max = UINT64_C(64) << 20,
       .query_memory_max = UINT64_C(64) << 20,
       .log_max = UINT64_C(256) << 20,

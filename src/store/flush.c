@@ -82,40 +82,54 @@ static int freeze(struct flush *flush, const uint64_t *stores, size_t count, str
 
 /* ---- writing ---- */
 
-/* Whether a part on disk that is not being written again says something about these keys. */
-static bool has_older(const struct store_version *version, struct key_range keys) {
-  for (uint32_t i = 0; i < version->disk_count; i++) {
+/* Whether one of the version's first `count` parts says something about these keys. */
+static bool has_older(const struct store_version *version, uint32_t count, struct key_range keys) {
+  for (uint32_t i = 0; i < count; i++) {
     struct key_range extent;
     if (part_extent(version->parts[i], &extent) && key_range_overlaps(extent, keys)) return true;
   }
   return false;
 }
 
-static int write_item(struct flush *flush, struct flush_item *item, struct err *err) {
+/* Writes the store's memory parts [first, first + count). */
+static int write_parts(struct flush *flush, struct flush_item *item, uint32_t first, uint32_t count,
+                       struct err *err) {
   const struct store_version *version = item->version;
+  uint32_t before = version->disk_count + first;
   struct output_source source = {
       .store = item->store,
       .policy = version->policy,
-      .parts = version->parts + version->disk_count,
-      .part_count = item->sources,
+      .parts = version->parts + before,
+      .part_count = count,
       .older = version->live->gap ? NULL : version->parts,
-      .older_count = version->disk_count,
+      .older_count = before,
       .horizon = version->trim,
       .in_memory = true,
       .level = CODEC_HOT,
   };
-  if (!source.part_count) return ERR_OK;
   struct key_range keys = {INT64_MAX, INT64_MIN};
   for (uint32_t i = 0; i < source.part_count; i++) {
     struct key_range extent;
     if (part_extent(source.parts[i], &extent)) keys = key_range_hull(keys, extent);
   }
-  source.oldest = !version->live->gap && !has_older(version, keys);
+  source.oldest = !version->live->gap && !has_older(version, before, keys);
   struct store_settings settings;
   shard__settings(flush->shard, item->store, &settings);
   shard__history(version, &settings, &source);
   uint64_t own = version_unflushed_bytes(version) >= OWN_FILE_BYTES ? OWN_PIECE_BYTES : UINT64_MAX;
-  return output_set_write(&flush->outputs, &source, &settings, own, &item->from, &item->to, err);
+  size_t from;
+  return output_set_write(&flush->outputs, &source, &settings, own, &from, &item->to, err);
+}
+
+static int write_item(struct flush *flush, struct flush_item *item, struct err *err) {
+  struct store_part *const *parts = item->version->parts + item->version->disk_count;
+  int code = ERR_OK;
+  item->from = item->to = flush->outputs.pieces.size / sizeof(struct output_piece);
+  for (uint32_t first = 0, count; first < item->sources && code == ERR_OK; first += count) {
+    count = output_parts_together(flush->shard, parts + first, item->sources - first);
+    code = write_parts(flush, item, first, count, err);
+  }
+  return code;
 }
 
 static int write_all(struct flush *flush, struct err *err) {

@@ -142,7 +142,11 @@ static int flush_chosen(struct store_shard *shard, const struct wish *wish, bool
 
 /* ---- merges of memory parts ---- */
 
-enum { MEMORY_RUN_MIN = 8, MEMORY_RUN_ANY = 48 };
+enum {
+  MEMORY_RUN_MIN = 8,
+  MEMORY_RUN_ANY = 48,
+  MEMORY_RUN_SHARE = 8, /* of the memory for unflushed rows: what a merge takes at most */
+};
 #define MEMORY_MERGE_INTERVAL_NS (INT64_C(1) * 1000000000)
 #define MEMORY_MERGE_WAIT_NS     (INT64_C(8) * 1000000000)
 
@@ -152,16 +156,28 @@ static uint64_t part_bytes(const struct store_part *part) {
   return facts.bytes;
 }
 
+/* The first of the consecutive memory parts before `end` that take at most `bytes_max` together,
+ * and each at most `factor` times what those behind it do on average; 0: whatever it takes. */
+static uint32_t run_begin(const struct store_version *version, uint32_t end, uint64_t bytes_max,
+                          uint64_t factor) {
+  uint32_t at = end;
+  for (uint64_t sum = 0; at > version->disk_count; at--) {
+    uint64_t bytes = part_bytes(version->parts[at - 1]);
+    if (sum && (sum + bytes > bytes_max || (factor && bytes > factor * sum / (end - at)))) break;
+    sum += bytes;
+  }
+  return at;
+}
+
 /* Consecutive memory parts of like size, the newest first: *count 0 when there are too few. So each
- * row is packed again once per factor of MEMORY_RUN_MIN, not at every merge. */
-static void choose_run(const struct store_version *version, uint32_t *from, uint32_t *count) {
+ * row is packed again once per factor of MEMORY_RUN_MIN, not at every merge. Large ones wait for
+ * the flush: rows that are packed again are in memory twice. */
+static void choose_run(const struct store_version *version, uint64_t bytes_max, uint32_t *from,
+                       uint32_t *count) {
   uint32_t end = version->part_count, first = version->disk_count;
   *count = 0;
   while (end > first) {
-    uint32_t at = end - 1;
-    uint64_t sum = part_bytes(version->parts[at]);
-    while (at > first && part_bytes(version->parts[at - 1]) <= 4 * sum / (end - at))
-      sum += part_bytes(version->parts[--at]);
+    uint32_t at = run_begin(version, end, bytes_max, 4);
     if (end - at >= MEMORY_RUN_MIN) {
       *from = at;
       *count = end - at;
@@ -169,10 +185,9 @@ static void choose_run(const struct store_version *version, uint32_t *from, uint
     }
     end = at;
   }
-  if (version->part_count - first >= MEMORY_RUN_ANY) {
-    *from = first;
-    *count = version->part_count - first;
-  }
+  if (version->part_count - first < MEMORY_RUN_ANY) return;
+  *from = run_begin(version, version->part_count, bytes_max, 0);
+  *count = version->part_count - *from;
 }
 
 static int introduce_memory(struct store_shard *shard, const struct output_source *source,
@@ -201,7 +216,8 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
   struct store_version *version = root_map_find(&root->map, store);
   uint32_t from = 0, count = 0;
   int code = ERR_OK;
-  if (version && !version->dropped) choose_run(version, &from, &count);
+  if (version && !version->dropped)
+    choose_run(version, shard->options.memory_parts_bytes_max / MEMORY_RUN_SHARE, &from, &count);
   if (count >= 2) {
     struct output_source source = {
         .store = store,
@@ -220,6 +236,7 @@ static int merge_memory(struct store_shard *shard, uint64_t store, bool *did, st
     shard__settings(shard, store, &settings);
     shard__history(version, &settings, &source);
     struct store_part *part;
+    source.part_count = count = output_parts_together(shard, source.parts, count);
     code = output_memory(shard, &source, &part, err);
     if (code == ERR_OK) code = introduce_memory(shard, &source, part, err);
     if (part) part_release(part);

@@ -26,7 +26,8 @@
 enum {
   LANES_MAX = 4,
   NEIGHBOURS = MERGE_PARTS_MAX - 1,
-  FULL_ROW_MAX = 64, /* of a group that not all of may be merged */
+  FULL_ROW_MAX = 16, /* parts that are merged at once when everything is: a block of each is in
+                        memory, and what they become is merged again */
 };
 
 struct entry {
@@ -294,15 +295,14 @@ static bool is_group(const struct chooser *chooser, const uint32_t *set, uint32_
   return take_group(chooser, scratch, &left_count, scratch + count) == count;
 }
 
-/* All of a group or, where something comes between, the longest rows that nothing comes between. */
+/* The longest rows of a group that nothing comes between. */
 static void propose_rows(struct chooser *chooser, const uint32_t *group, uint32_t count,
                          uint32_t *scratch) {
   for (uint32_t from = 0; from + 1 < count;) {
-    uint32_t end = count, most = from + FULL_ROW_MAX;
-    while (end > from + 1 &&
-           !((end == count || end <= most) && may_merge(chooser, group + from, end - from) &&
-             is_group(chooser, group + from, end - from, scratch)))
-      end = end > most + 1 ? most : end - 1;
+    uint32_t end = count - from > FULL_ROW_MAX ? from + FULL_ROW_MAX : count;
+    while (end > from + 1 && !(may_merge(chooser, group + from, end - from) &&
+                               is_group(chooser, group + from, end - from, scratch)))
+      end--;
     uint64_t bytes = 0;
     for (uint32_t i = from; i < end; i++)
       bytes += chooser->entries[group[i]].bytes;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "codec/codec.h"
 #include "store/part_filter.h"
+#include "store/part_format.h"
 #include "store/shard_private.h"
 #include "store/versions.h"
 
@@ -56,6 +57,25 @@ void output_end(struct output *output, bool keep) {
   int code = shard__remove_parts(output->form, shard->os, path, &err);
   if (code && code != ERR_NO_FILE)
     log_warn(shard->logger, "store", "could not remove an unfinished part file=%s", path);
+}
+
+/* ---- how much at once ---- */
+
+enum { TOGETHER_MIN = 4 /* memory parts become one at least in such numbers */ };
+
+uint32_t output_parts_together(const struct store_shard *shard, struct store_part *const *parts,
+                               uint32_t count) {
+  uint64_t room = shard->options.memory_parts_bytes_max, decoded = 0;
+  uint32_t taken = 0;
+  for (; taken < count; taken++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[taken], &facts);
+    uint64_t row = facts.rows ? facts.bytes_plain / facts.rows : 0;
+    uint64_t block = row > PART_BLOCK_BYTES_MAX ? row : PART_BLOCK_BYTES_MAX;
+    decoded += facts.bytes_plain < block ? facts.bytes_plain : block;
+    if (taken >= TOGETHER_MIN && decoded > room) break;
+  }
+  return taken;
 }
 
 /* ---- one image ---- */

@@ -48,6 +48,11 @@ struct output_part {
   uint64_t id, offset, size; /* size 0: nothing was left to write */
   uint64_t rows, commit_min, commit_max;
 };
+/* How many of these consecutive memory parts are merged as one. A block of each is in memory, as it
+ * was before it was encoded, while they are; values compress to any extent, so that is limited: to
+ * as much again as unflushed rows may take. */
+uint32_t output_parts_together(const struct store_shard *shard, struct store_part *const *parts,
+                               uint32_t count);
 /* Begins a file with a new epoch; output_write then appends one part made of its sources. */
 int output_begin(struct store_shard *shard, struct output *output, struct err *err);
 /* The same in another directory of the shard's form; `directory` is borrowed. */

@@ -195,6 +195,9 @@ static int add_source(struct store_scan *scan, struct store_part *part,
   source->commit = part ? facts->commit_max : 0;
   if (part && !source->one_commit && part_has_history(part))
     source->commit = part_history_since(part);
+  for (uint32_t i = 0; part && facts->rows && i < scan->column_total; i++)
+    if (scan->column_ids[i] == STORE_COLUMN_PAYLOAD)
+      source->plain_row = (size_t)(facts->bytes_plain / facts->rows) + 16;
   for (uint32_t i = 0; i < SCAN_SLOTS; i++)
     source->slots[i] =
         (struct scan_slot){.source = source, .ordinal = scan->source_count * SCAN_SLOTS + i};

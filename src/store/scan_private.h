@@ -24,10 +24,10 @@
 enum {
   SCAN_ROWS_MAX = LIMIT_BLOCK_ROWS, /* of a chunk */
   SCAN_ROW_BITS = 13,               /* a row inside a block, in a pick */
-  SCAN_SLOTS = 2,                   /* blocks of one input that may be decoded at once */
-  SCAN_PICKS_MAX = 65536,           /* folded rows behind one chunk */
-  SCAN_LARGE = 1024,                /* rows of a slice worth a chunk of its own */
-  SCAN_SHORT = 8,                   /* slices shorter than this are cheaper as picks */
+  SCAN_SLOTS = 2, /* blocks of one input that may be decoded at once; of an output's input, one */
+  SCAN_PICKS_MAX = 65536, /* folded rows behind one chunk */
+  SCAN_LARGE = 1024,      /* rows of a slice worth a chunk of its own */
+  SCAN_SHORT = 8,         /* slices shorter than this are cheaper as picks */
 };
 _Static_assert(SCAN_ROWS_MAX == 1 << SCAN_ROW_BITS, "rows of a block fit a pick");
 
@@ -82,6 +82,7 @@ struct scan_source {
   uint32_t cut_at, cut_count, cut_capacity;
   struct scan_cut *cuts; /* ascending, apart from each other */
   const bool *has;       /* per column of the scan */
+  size_t plain_row;      /* bytes of a decoded row, about, where data is asked for; else 0 */
   uint32_t run;
   uint32_t from, to, stop; /* stop: the end of the run, or of what the key range leaves of it */
   int64_t lo, hi;

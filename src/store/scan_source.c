@@ -11,6 +11,13 @@
 
 enum { SLOT_BYTES_MAX = 1 << 20 /* of an arena's chunk */ };
 
+/* What a decoded block of the source takes, about. */
+static size_t slot_bytes(const struct store_scan *scan, const struct scan_source *source) {
+  size_t row = 10 * ((size_t)scan->column_total + 2);
+  if (source->plain_row > row) row = source->plain_row;
+  return source->blocks[source->at].rows * row + 1024;
+}
+
 /* ---- searching ---- */
 
 uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key) {
@@ -270,7 +277,7 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
   *ready = true;
   if (source->slot) return ERR_OK;
   struct scan_slot *slot = NULL;
-  for (uint32_t i = 0; i < SCAN_SLOTS; i++) {
+  for (uint32_t i = 0; i < (scan->keep ? 1 : SCAN_SLOTS); i++) { /* outputs have many inputs */
     struct scan_slot *candidate = &source->slots[i];
     if (candidate->held && candidate->chunk == scan->plan.number) continue;
     if (!slot || (slot->held && !candidate->held)) slot = candidate;
@@ -286,7 +293,7 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
     if (!slot->columns) return scan__refused(&scan->memory, size, err);
     slot->columns_read = (struct scan_rows *)(slot->columns + columns);
     /* large enough for the whole block, so that the next block finds its memory there */
-    size_t block = (size_t)source->blocks[source->at].rows * 10 * (scan->column_total + 2) + 1024;
+    size_t block = slot_bytes(scan, source);
     arena_init(&slot->arena, scan->account, block < SLOT_BYTES_MAX ? block : SLOT_BYTES_MAX);
   }
   scan__retire(scan, slot);
