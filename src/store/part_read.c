@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/memory.h"
 #include "codec/codec.h"
+#include "kernel/loops.h"
 #include "os/os.h"
 #include "store/part_frames.h"
 #include "store/part_private.h"
@@ -337,9 +338,7 @@ int part_read_keys_rows(struct store_part *part, uint32_t block, uint32_t from, 
   if (column.null_count)
     return part__damaged(part, PART_BLOCKS, 0, offset, "a key is missing", err);
   const int64_t *read = column.i64;
-  uint32_t descents = 0;
-  for (uint32_t i = 1; i < count; i++)
-    descents += read[i] < read[i - 1];
+  size_t descents = kernel_loops()->descents_i64(read, count);
   bool low = from == 0 && read[0] != facts->key_min;
   bool high = from + count == facts->rows && read[count - 1] != facts->key_max;
   if (descents >= facts->runs || (facts->runs == 1 && (low || high)))

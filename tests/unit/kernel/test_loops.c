@@ -61,6 +61,7 @@ static void check_reductions(const struct kernel_loops *loops, size_t from, size
   __int128 sum = 5, sum_u = 5, expected = 5, expected_u = 5;
   int64_t low = INT64_MAX, high = INT64_MIN;
   uint64_t low_u = UINT64_MAX, high_u = 0;
+  size_t descents = 0;
   for (size_t i = 0; i < count; i++) {
     least = values[i] < least ? values[i] : least;
     most = values[i] > most ? values[i] : most;
@@ -72,6 +73,7 @@ static void check_reductions(const struct kernel_loops *loops, size_t from, size
     high = whole[i] > high ? whole[i] : high;
     low_u = naturals[i] < low_u ? naturals[i] : low_u;
     high_u = naturals[i] > high_u ? naturals[i] : high_u;
+    descents += i > 0 && whole[i] < whole[i - 1];
   }
   assert_same(loops->min_f64(values, count), least);
   assert_same(loops->max_f64(values, count), most);
@@ -79,6 +81,7 @@ static void check_reductions(const struct kernel_loops *loops, size_t from, size
   assert_int_equal(loops->max_i64(whole, count), high);
   assert_true(loops->min_u64(naturals, count) == low_u);
   assert_true(loops->max_u64(naturals, count) == high_u);
+  assert_true(loops->descents_i64(whole, count) == descents);
   loops->sum_i64(whole, count, &sum);
   loops->sum_u64(naturals, count, &sum_u);
   assert_true(sum == expected && sum_u == expected_u);
