@@ -2,7 +2,8 @@
  *
  * There are no users yet, so these routes answer the machine that the server runs on only, unless a
  * setting opens them; and no browser's page from elsewhere, which could otherwise reach the
- * loopback address in its visitor's name. */
+ * loopback address in its visitor's name: not with an Origin, and, since a page may have a name of
+ * its own point here and then reads without one, not by such a name. */
 #include <stdlib.h>
 
 #include "api/api_tools.h"
@@ -24,6 +25,23 @@ static bool is_loopback(const struct request *request) {
           (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127));
 }
 
+/* Whether the request calls the server by an address or as localhost. */
+static bool is_called_locally(const struct request *request) {
+  struct str host = request_header(request, "Host");
+  uint8_t address[16];
+  char name[64];
+  size_t size = 0;
+  bool bracket = host.size && host.data[0] == '[';
+  if (!host.size) return true; /* no browser */
+  for (size_t i = bracket; i < host.size && host.data[i] != (bracket ? ']' : ':'); i++) {
+    if (size + 1 == sizeof name) return false;
+    name[size++] = host.data[i];
+  }
+  name[size] = 0;
+  return !uv_inet_pton(bracket ? AF_INET6 : AF_INET, name, address) ||
+         str_equal_ignoring_case(str_of(name, size), STR("localhost"));
+}
+
 /* False when it was refused, and the reply is on its way. */
 static bool allowed(struct request *request) {
   struct err err = {.offset = -1};
@@ -32,6 +50,9 @@ static bool allowed(struct request *request) {
   } else if (!request->server->limits.admin_remote && !is_loopback(request)) {
     err_set(&err, ERR_UNAUTHORIZED, "the tools are for the machine that the server runs on");
     err_hint(&err, "run them there, or set http.admin_remote = true where the network is trusted");
+  } else if (!request->server->limits.admin_remote && !is_called_locally(request)) {
+    err_set(&err, ERR_UNAUTHORIZED, "the tools answer to an address or localhost, not to a name");
+    err_hint(&err, "call the server by 127.0.0.1 or localhost: a page in a browser may use a name");
   } else {
     return true;
   }
