@@ -591,8 +591,10 @@ static void check_after_crash(struct world *world) {
   free(list.rows);
 }
 
-static uint64_t crash_once(uint64_t seed, uint64_t operation, enum os_sim_loss loss) {
+static uint64_t crash_once(enum store_form form, uint64_t seed, uint64_t operation,
+                           enum os_sim_loss loss) {
   struct world *world = world_create(seed, 500, 300);
+  world->fixture.options.form = form;
   struct err err;
   int64_t tried = 0;
   set_horizon(world, 0, 1);
@@ -621,13 +623,15 @@ static uint64_t crash_once(uint64_t seed, uint64_t operation, enum os_sim_loss l
 
 static void test_s6_power_is_lost_while_parts_are_cut_and_dropped(void **state) {
   (void)state;
-  uint64_t operations = crash_once(1, 0, OS_SIM_LOSS_NONE);
-  assert_true(operations > 60);
-  for (uint64_t operation = 1; operation <= operations; operation++) {
-    (void)crash_once(operation * 7, operation, OS_SIM_LOSS_DRAWN);
-    (void)crash_once(operation * 7 + 1, operation, OS_SIM_LOSS_ALL);
+  for (enum store_form form = STORE_FORM_SHARD; form <= STORE_FORM_ALONE; form++) {
+    uint64_t operations = crash_once(form, 1, 0, OS_SIM_LOSS_NONE);
+    assert_true(operations > 60);
+    for (uint64_t operation = 1; operation <= operations; operation++) {
+      (void)crash_once(form, operation * 7, operation, OS_SIM_LOSS_DRAWN);
+      (void)crash_once(form, operation * 7 + 1, operation, OS_SIM_LOSS_ALL);
+    }
+    print_message("%llu operations\n", (unsigned long long)operations);
   }
-  print_message("%llu operations\n", (unsigned long long)operations);
 }
 
 int main(void) {
