@@ -29,14 +29,26 @@ struct restoring {
 
 /* ---- the chain ---- */
 
-static int add_backup(struct restoring *restoring, const char *path) {
+/* A path without slashes at its end, so that its last name is one. False: it is too long. */
+static bool plain_path(struct str path, char out[RESTORE_PATH_MAX]) {
+  while (path.size > 1 && path.data[path.size - 1] == '/')
+    path.size--;
+  if (path.size >= RESTORE_PATH_MAX) return false;
+  snprintf(out, RESTORE_PATH_MAX, "%.*s", STR_ARG(path));
+  return true;
+}
+
+static int add_backup(struct restoring *restoring, const char *given) {
+  char path[RESTORE_PATH_MAX];
+  if (!plain_path(str_from(given), path))
+    return err_set(restoring->err, ERR_LIMIT_EXCEEDED, "a backup's path is too long");
   for (size_t i = 0; i < restoring->chain_count; i++)
     if (!strcmp(restoring->paths[i], path)) return ERR_OK;
-  if (restoring->chain_count == CHAIN_MAX || strlen(path) >= RESTORE_PATH_MAX)
+  if (restoring->chain_count == CHAIN_MAX)
     return err_set(restoring->err, ERR_LIMIT_EXCEEDED, "more than %d backups hang together",
                    CHAIN_MAX);
   size_t place = restoring->chain_count++;
-  snprintf(restoring->paths[place], RESTORE_PATH_MAX, "%s", path);
+  memcpy(restoring->paths[place], path, sizeof path);
   return api__backup_read(restoring->options->os, restoring->options->account, path,
                           &restoring->chain[place], restoring->err);
 }
@@ -46,8 +58,7 @@ static int add_previous(struct restoring *restoring, size_t of) {
   struct str previous = restoring->chain[of].previous;
   char path[RESTORE_PATH_MAX], marker[RESTORE_PATH_MAX + 16];
   struct os *os = restoring->options->os;
-  if (!previous.size || previous.size >= 1024) return ERR_OK;
-  snprintf(path, sizeof path, "%.*s", STR_ARG(previous));
+  if (!previous.size || !plain_path(previous, path)) return ERR_OK;
   snprintf(marker, sizeof marker, "%s/" BACKUP_NAME, path);
   if (!os_path_exists(os, marker)) {
     const char *name = strrchr(path, '/');
@@ -148,14 +159,10 @@ static int visit_any(void *context, const char *name, bool is_dir) {
 
 static int check_target(struct restoring *restoring) {
   struct os *os = restoring->options->os;
-  const char *target = restoring->restore->target;
-  size_t size = strlen(target);
+  struct str target = str_from(restoring->restore->target);
   bool any = false;
-  while (size > 1 && target[size - 1] == '/')
-    size--;
-  if (!size || size >= sizeof restoring->target)
+  if (!target.size || !plain_path(target, restoring->target))
     return err_set(restoring->err, ERR_INVALID_ARGUMENT, "the target's path is empty or too long");
-  snprintf(restoring->target, sizeof restoring->target, "%.*s", (int)size, target);
   snprintf(restoring->unfinished, sizeof restoring->unfinished, "%s.restoring", restoring->target);
   int code = ERR_OK;
   if (os_path_exists(os, restoring->target))
