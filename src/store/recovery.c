@@ -9,9 +9,22 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "store/part_private.h"
 #include "store/recovery.h"
 
 /* ---- parts ---- */
+
+/* Whether a part is the one meant: of this directory, and of this history of it, since a directory
+ * that was put back to an older state gives the same numbers again. */
+static bool is_meant(const struct store_shard *shard, uint64_t store,
+                     const struct manifest_part *named, const struct store_part *part) {
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  return facts.id == named->id && part_store(part) == store && facts.rows == named->rows &&
+         facts.bytes == named->size && facts.commit_min == named->commit_min &&
+         facts.commit_max == named->commit_max &&
+         memcmp(part->meta.shard, shard->id, sizeof shard->id) == 0;
+}
 
 /* A whole part that is not the one meant is as bad as a damaged one. */
 static int open_named(struct store_shard *shard, uint64_t store, const struct manifest_part *named,
@@ -22,11 +35,15 @@ static int open_named(struct store_shard *shard, uint64_t store, const struct ma
   if (code) return code;
   struct store_part_facts facts;
   store_part_facts(*part, &facts);
-  if (facts.id == named->id && part_store(*part) == store) return ERR_OK;
+  if (is_meant(shard, store, named, *part)) return ERR_OK;
   err_set(err, ERR_CORRUPTION, "a file of parts holds another part than the manifest names");
-  err_detail(err, "%s, part %llx of store %llu in place of part %llx of store %llu", file->path,
-             (unsigned long long)facts.id, (unsigned long long)part_store(*part),
-             (unsigned long long)named->id, (unsigned long long)store);
+  err_detail(err,
+             "%s, part %llx of store %llu, commits %llu to %llu, in place of part %llx of store "
+             "%llu, commits %llu to %llu",
+             file->path, (unsigned long long)facts.id, (unsigned long long)part_store(*part),
+             (unsigned long long)facts.commit_min, (unsigned long long)facts.commit_max,
+             (unsigned long long)named->id, (unsigned long long)store,
+             (unsigned long long)named->commit_min, (unsigned long long)named->commit_max);
   err_hint(err, "restore this file from a backup of this directory");
   part_release(*part);
   return ERR_CORRUPTION;

@@ -4,6 +4,7 @@
 #include "shard_fixture.h"
 #include "store/shard_private.h"
 #include "store/tools.h"
+#include "store/transfer.h"
 
 enum { STORE = 1, ROWS = 40 };
 
@@ -479,6 +480,50 @@ static void test_tools_of_the_other_form_change_nothing(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* A part of another directory, or of this one at another time, in the place of one of the same
+ * name: its rows are not the ones meant. */
+static void test_r4_a_part_of_another_history_is_not_taken(void **state) {
+  (void)state;
+  for (int same = 0; same < 2; same++) { /* the same directory, put back to an older state? */
+    struct fixture fixture;
+    struct err err;
+    init(&fixture, 65);
+    fixture_open(&fixture);
+    write_parts(&fixture, 1);
+    if (same) {
+      struct store_snapshot *snapshot;
+      assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
+      if (store_snapshot_link(fixture.shard, snapshot, "/other", NULL, NULL, &err))
+        fail_err(&err, "link");
+      store_snapshot_release(snapshot);
+    }
+    put(&fixture, STORE, 1, 0, 200, ROWS);
+    put(&fixture, STORE, 3, 0, 2, 3);
+    flush(&fixture, 0);
+    uint64_t epoch = fixture.shard->epoch - 1;
+    fixture_close(&fixture);
+    fixture.options.path = "/other";
+    fixture_open(&fixture);
+    if (!same) write_parts(&fixture, 1);
+    put(&fixture, STORE, 1, 0, 777, ROWS - 1);
+    if (!same) put(&fixture, STORE, 3, 0, 2, 3);
+    fixture.shard->epoch = epoch - 1;
+    flush(&fixture, 0);
+    fixture_close(&fixture);
+    char from[64], to[64];
+    snprintf(from, sizeof from, "/other/%016llx", (unsigned long long)epoch);
+    snprintf(to, sizeof to, "/shard/%016llx", (unsigned long long)epoch);
+    assert_true(os_path_exists(fixture.os, from));
+    assert_int_equal(os_file_rename(fixture.os, to, "/away", NULL), ERR_OK);
+    assert_int_equal(os_file_rename(fixture.os, from, to, NULL), ERR_OK);
+    fixture.options.path = "/shard";
+    fixture_open(&fixture);
+    assert_int_equal(figures(&fixture).parts_quarantined, 1);
+    expect_parts(&fixture, 1);
+    fixture_deinit(&fixture);
+  }
+}
+
 /* Names whose numbers cannot be epochs are not ours: nothing counts on from them. */
 static void test_numbers_beyond_every_epoch_are_left_alone(void **state) {
   (void)state;
@@ -525,6 +570,7 @@ int main(void) {
       cmocka_unit_test(test_one_at_a_time),
       cmocka_unit_test(test_forms_do_not_mix),
       cmocka_unit_test(test_tools_of_the_other_form_change_nothing),
+      cmocka_unit_test(test_r4_a_part_of_another_history_is_not_taken),
       cmocka_unit_test(test_numbers_beyond_every_epoch_are_left_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
