@@ -83,8 +83,9 @@ static int recover_store(struct store_shard *shard, struct root_edit *edit,
     }
   }
   version->disk_count = count;
-  /* Whatever was flushed may have left nothing behind, unless parts kept account of it. */
-  version->history_since = store->flushed;
+  /* Whatever was flushed may have left nothing behind, unless parts kept account of it, or there
+   * never was a row. */
+  version->history_since = store->series_high ? store->flushed : 0;
   for (uint32_t i = 0; i < count; i++)
     if (part_has_history(version->parts[i])) version->history_since = 0;
   if (code == ERR_OK && count < store->part_count) {
