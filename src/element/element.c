@@ -142,6 +142,9 @@ static int check_options(const struct nilo_store_options *options, struct err *e
   if (options->indexed_tag_count > STORE_FILTERS_MAX)
     return err_set(err, ERR_INVALID_ARGUMENT, "indexed_tags: %zu, at most %d",
                    options->indexed_tag_count, STORE_FILTERS_MAX);
+  for (size_t i = 0; i < options->indexed_tag_count; i++)
+    if (!options->indexed_tags || !options->indexed_tags[i])
+      return err_set(err, ERR_INVALID_ARGUMENT, "indexed_tags: %zu has no name", i);
   if (!(options->false_positives > 0 && options->false_positives < 1))
     return err_set(err, ERR_INVALID_ARGUMENT, "false_positives: %g is not between 0 and 1",
                    options->false_positives);

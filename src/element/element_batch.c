@@ -194,6 +194,10 @@ static int check_tag(struct nilo_store_batch *batch, const struct nilo_store_tag
   if (list && tag->value.size > ELEMENT_LIST_ITEMS_MAX)
     return err_set(err, ERR_LIMIT_EXCEEDED, "tag \"%.100s\": a list of %zu items, at most %d",
                    tag->name, tag->value.size, ELEMENT_LIST_ITEMS_MAX);
+  for (size_t i = 0; tag->value.type == NILO_STORE_STRING_LIST && i < tag->value.size; i++)
+    if (tag->value.strings[i].size && !tag->value.strings[i].data)
+      return err_set(err, ERR_INVALID_ARGUMENT, "tag \"%.100s\": item %zu is at no place",
+                     tag->name, i);
   int code = find_column(batch, tag, at, &batch->found[at], err);
   if (code) return code;
   struct builder *builder = &batch->found[at]->builder;
@@ -213,6 +217,8 @@ static int check_element(struct nilo_store_batch *batch, const struct nilo_store
     return err_set(err, ERR_INVALID_ARGUMENT, "element %u: series is 0", batch->rows);
   if (!element->data.data && element->data.size)
     return err_set(err, ERR_INVALID_ARGUMENT, "element %u: data is at no place", batch->rows);
+  if (!element->tags && element->tag_count)
+    return err_set(err, ERR_INVALID_ARGUMENT, "element %u: its tags are at no place", batch->rows);
   if (batch->store->options.payload_required && element->data.size == 0)
     return err_set(err, ERR_INVALID_ARGUMENT, "element %u: data is missing or empty", batch->rows);
   if (batch->rows == INT32_MAX || batch->data.data_size + element->data.size > INT32_MAX)

@@ -116,6 +116,12 @@ static int check_type(struct compiler *compiler, const struct nilo_store_filter 
                  source->tag, element_type_name(has), element_type_name(given));
 }
 
+static bool items_are_there(const struct nilo_store_value *value) {
+  for (size_t i = 0; value->type == NILO_STORE_STRING_LIST && i < value->size; i++)
+    if (value->strings[i].size && !value->strings[i].data) return false;
+  return true;
+}
+
 /* Counts and types of a test's values. */
 static int check_values(struct compiler *compiler, const struct nilo_store_filter *source,
                         const struct element_condition *condition) {
@@ -140,6 +146,7 @@ static int check_values(struct compiler *compiler, const struct nilo_store_filte
     if (value->size && !value->data) return bad_filter(compiler, source, "a value is at no place");
     if (is_list(value->type) && value->size > ELEMENT_LIST_ITEMS_MAX)
       return bad_filter(compiler, source, "a list is too long");
+    if (!items_are_there(value)) return bad_filter(compiler, source, "an item is at no place");
     if (has && !is_list(value->type))
       return bad_filter(compiler, source, "has-any and has-all take a list of items");
     if (range && is_list(value->type)) return bad_filter(compiler, source, "lists have no ranges");

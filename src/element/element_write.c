@@ -261,6 +261,8 @@ static int encode_lists(const struct nilo_store_column *in, size_t rows, struct 
       (strings ? !in->offsets || !offsets_ascend(in->offsets, (size_t)items) : !in->values))
     return bad_column(in, strings ? "offsets are missing or do not ascend" : "values are missing",
                       err);
+  if (strings && items && !in->data && in->offsets[items])
+    return bad_column(in, "data is missing", err);
   struct buffer bytes;
   buffer_init(&bytes, arena->account);
   int code = ERR_OK;
@@ -359,6 +361,8 @@ static int write_arrays(struct nilo_store *store, const struct nilo_store_rows *
     return err_set(err, ERR_INVALID_ARGUMENT, "%s: missing", in->series ? "keys" : "series");
   if (in->column_count > UINT16_MAX)
     return err_set(err, ERR_LIMIT_EXCEEDED, "%zu columns in one batch", in->column_count);
+  if (!in->columns && in->column_count)
+    return err_set(err, ERR_INVALID_ARGUMENT, "columns: %zu at no place", in->column_count);
   if (!in->data_offsets && store->options.payload_required)
     return err_set(err, ERR_INVALID_ARGUMENT, "element 0: data is missing or empty");
   struct element_column *columns = ARENA_ARRAY(arena, struct element_column, in->column_count + 1);

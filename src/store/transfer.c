@@ -31,10 +31,10 @@ static int split_path(const char *path, char folder[PATH_BYTES], uint64_t *epoch
     err_hint(err, "its last component is 16 hexadecimal digits, from 1 to 2^44 - 1");
     return code;
   }
-  size_t length = bare ? 0 : (size_t)(name - path) - 1;
-  memcpy(folder, path, length);
+  size_t length = bare ? 1 : (size_t)(name - path) - 1;
+  if (!length) length = 1; /* of the root */
+  memcpy(folder, bare ? "." : path, length);
   folder[length] = 0;
-  if (bare) memcpy(folder, ".", 2);
   return ERR_OK;
 }
 
