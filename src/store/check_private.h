@@ -25,8 +25,9 @@ void check__say(struct check *check, enum store_finding_kind kind, const char *f
 int check__settle(struct check *check, int code, const struct err *finding, struct err *err);
 int check__progress(struct check *check, uint64_t bytes, struct err *err);
 
-/* ERR_NO_FILE unless a data directory is there: it has at least one of its folders. */
-int store__is_directory(struct os *os, const char *path, struct err *err);
+/* What shard_form.check_state is, by form: check.c, check_snapshots.c. */
+int check__manifest(struct check *check, struct manifest *manifest, bool *exists, struct err *err);
+int check__snapshots(struct check *check, struct manifest *manifest, bool *exists, struct err *err);
 /* Every checksum and invariant of one part, and what the layer above has to say of it. */
 int check__part(struct check *check, struct store_part *part, struct err *err);
 /* A part against what the manifest says of it; `named` NULL: nothing is known of it. */

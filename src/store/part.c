@@ -338,7 +338,7 @@ static int read_meta(struct opening *opening, struct err *err) {
   }
   if (sources) memcpy(part->sources, bytes, sources * sizeof(uint64_t));
   bool wide = part->file && part->file->layout == PART_WIDE;
-  if ((part->meta.layout == PART_WIDE) != wide)
+  if (part->file && (part->meta.layout == PART_WIDE) != wide)
     return damaged_end(opening, opening->meta->offset, "the layout is not that of its files", err);
   return ERR_OK;
 }
@@ -381,26 +381,41 @@ static bool add_extent(struct store_part *part, struct part_extent *extents, uin
 }
 
 /* Cuts the image of a wide part into its files. */
-static int find_files(struct opening *opening, struct err *err) {
-  struct store_part *part = opening->part;
-  if (!part->extents) return ERR_OK;
-  size_t held = (opening->footer.section_count + 1) * sizeof(struct part_extent);
+static int cut_files(struct store_part *part, const struct part_section *sections,
+                     struct err *err) {
+  size_t held = (part->section_count + 1) * sizeof(struct part_extent);
   struct part_extent *extents = mem_alloc(part->account, held);
   if (!extents) return mem_refused(part->account, held, err);
   uint32_t count = 1;
   extents[0] = (struct part_extent){0, PART_ORDER_PRIMARY};
   bool good = true;
-  for (uint32_t i = 0; i < opening->footer.section_count && good; i++)
-    good = add_extent(part, extents, &count, &opening->sections[i]);
-  const struct part_extent *last = &extents[count - 1];
-  if (!good || last->order != PART_ORDER_META || last->offset != opening->end.offset) {
+  for (uint32_t i = 0; i < part->section_count && good; i++)
+    good = add_extent(part, extents, &count, &sections[i]);
+  if (!good || extents[count - 1].order != PART_ORDER_META) {
     mem_free(part->account, extents, held);
-    return damaged_end(opening, part->tail_offset, "sections do not follow the order of files",
-                       err);
+    return part__damaged(part, PART_META, 0, part->tail_offset,
+                         "sections do not follow the order of files", err);
   }
   part->extents = extents;
   part->extent_count = count;
   return ERR_OK;
+}
+
+static int find_files(struct opening *opening, struct err *err) {
+  struct store_part *part = opening->part;
+  if (!part->extents) return ERR_OK;
+  int code = cut_files(part, opening->sections, err);
+  if (code || part->extents[part->extent_count - 1].offset == opening->end.offset) return code;
+  return damaged_end(opening, part->tail_offset, "meta.bin is not as long as the part says", err);
+}
+
+int part__find_files(struct store_part *part, struct err *err) {
+  const uint8_t *tail;
+  assert(part->memory && !part->extents);
+  int code = part__tail(part, &tail, err);
+  if (code) return code;
+  tail += part->tail_size - part->section_count * sizeof(struct part_section);
+  return cut_files(part, (const struct part_section *)(const void *)tail, err);
 }
 
 /* Takes the place of a section that belongs to a column; false for one that can't be. */

@@ -113,6 +113,8 @@ int part__read(const struct store_part *part, uint64_t offset, void *bytes, size
 const struct part_extent *part__extent(const struct store_part *part, uint64_t offset);
 void part__extent_name(const struct store_part *part, const struct part_extent *extent,
                        char out[PART_FILE_NAME_SIZE]);
+/* Finds the files that a wide part's image in memory is cut into on disk: its extents. */
+int part__find_files(struct store_part *part, struct err *err);
 /* Where the blocks' run directories and keys are: [*begin, *end) of the image. */
 void part__blocks_range(const struct store_part *part, uint64_t *begin, uint64_t *end);
 /* The tail, in memory for as long as the part; sections in it, as stored. */

@@ -28,11 +28,8 @@ int recovery_fail_missing(struct store_shard *shard, const char *what, const cha
                           struct err *err) {
   int code = err_set(err, ERR_CORRUPTION, "%s is missing", what);
   err_detail(err, "%s", path);
-  if (shard->form->directories)
-    err_hint(err, "nothing was changed; put it back or restore a backup");
-  else
-    err_hint(err, "nothing was changed; put it back, restore a backup, or run `nilo repair %s`",
-             shard->options.path);
+  err_hint(err, "nothing was changed; put it back, restore a backup, or run `nilo repair %s`",
+           shard->options.path);
   return code;
 }
 

@@ -18,8 +18,10 @@
 
 /* ---- telling ---- */
 
-void repair__part_name(uint64_t epoch, char *out, size_t size) {
-  snprintf(out, size, "parts/%016llx.part", (unsigned long long)epoch);
+void repair__part_name(const struct repair *repair, uint64_t epoch, char *out, size_t size) {
+  char path[4096];
+  shard__part_path_in(repair->form, "", epoch, path, sizeof path);
+  snprintf(out, size, "%.60s", path + 1);
 }
 
 void repair__say(struct repair *repair, enum store_finding_kind kind, const char *file,
@@ -43,7 +45,7 @@ void repair__found(struct repair *repair, const struct err *err) {
   repair->options->found(repair->options->context, &finding);
 }
 
-static bool is_damage(int code) {
+bool repair__is_damage(int code) {
   return code && (err_info(code)->class == ERR_CLASS_CORRUPTION || code == ERR_IO ||
                   code == ERR_END_OF_INPUT);
 }
@@ -64,17 +66,16 @@ static void on_finding(void *context, const struct err *finding) {
 static int open_named(struct repair *repair, const struct manifest_part *named,
                       struct store_part **part, struct err *err) {
   struct part_file *file = NULL;
-  char folder[4096];
   *part = NULL;
-  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
-  int code = part_file_open(repair->handles, repair->options->account, folder, named->id >> 20,
-                            &file, err);
-  if (!code && named->offset + named->size > file->bytes) {
+  int code = shard__file_open_in(repair->form, repair->handles, repair->options->account,
+                                 repair->directory, named->id >> 20, &file, err);
+  if (!code && !repair->form->directories && named->offset + named->size > file->bytes) {
     code = err_set(err, ERR_CORRUPTION, "a file of parts is shorter than its parts");
     err_detail(err, "%s", file->path);
   }
   if (!code)
-    code = part_open_file(file, named->offset, named->size, repair->options->account, part, err);
+    code = shard__part_open_in(repair->form, file, named->offset, named->size,
+                               repair->options->account, part, err);
   part_file_release(file);
   return code;
 }
@@ -91,7 +92,7 @@ static int look_at(struct repair *repair, uint64_t store, const struct manifest_
   repair->figures->parts++;
   int code = open_named(repair, named, &part, &finding);
   suspect.missing = code == ERR_NO_FILE;
-  if (is_damage(code) || suspect.missing) {
+  if (repair__is_damage(code) || suspect.missing) {
     repair__found(repair, &finding);
     looking.damaged = true;
     code = ERR_OK;
@@ -99,7 +100,7 @@ static int look_at(struct repair *repair, uint64_t store, const struct manifest_
     code = part_verify_each(part, &verifier, &finding);
     if (!code && options->part)
       code = options->part(options->context, store, part, &suspect.series_wrong, &finding);
-    if (is_damage(code)) code = ERR_OK; /* blocks that cannot be read were told */
+    if (repair__is_damage(code)) code = ERR_OK; /* blocks that cannot be read were told */
     part_release(part);
   }
   if (code) {
@@ -155,7 +156,7 @@ static int learn_record(void *context, const struct wal_record_header *header,
       if (!code && !done && view.note.size && is_suspect_store(repair, view.header.store))
         code = options->learn_note(options->context, view.header.store, view.note, err);
     }
-    if (is_damage(code)) return ERR_OK;
+    if (repair__is_damage(code)) return ERR_OK;
     if (code) return code;
   }
   return ERR_OK;
@@ -171,11 +172,11 @@ static int learn_log(struct repair *repair, struct err *err) {
   struct wal wal;
   struct wal_replay_figures figures;
   int code = wal_open(&options, 1, &wal, err);
-  if (is_damage(code)) return ERR_OK;
+  if (repair__is_damage(code)) return ERR_OK;
   if (code) return code;
   code = wal_replay(&wal, repair->manifest.commit, learn_record, repair, &figures, err);
   wal_close(&wal);
-  return is_damage(code) ? ERR_OK : code;
+  return repair__is_damage(code) ? ERR_OK : code;
 }
 
 static int learn(struct repair *repair, struct err *err) {
@@ -255,23 +256,29 @@ static bool still_named(const struct repair *repair, uint64_t epoch) {
 }
 
 /* `remove` false: keeps the file under a second name; true: takes the first one away. */
-static int settle_file(struct repair *repair, const char *folder, const char *name, bool remove,
-                       struct err *err) {
+static int settle_file(struct repair *repair, const char *name, bool remove, struct err *err) {
   struct os *os = repair->options->os;
+  const char *base = strrchr(name, '/');
   char from[4096], to[4096];
-  snprintf(from, sizeof from, "%s/%s/%s", repair->directory, folder, name);
-  snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, name);
+  snprintf(from, sizeof from, "%s/%s", repair->directory, name);
+  snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, base ? base + 1 : name);
   if (!os_path_exists(os, from)) return ERR_OK;
   if (remove) return os_file_remove(os, from, err);
   int code = os_file_link(os, from, to, err);
-  return code == ERR_FILE_EXISTS ? ERR_OK : code; /* a server has kept it already */
+  return code == ERR_FILE_EXISTS ? ERR_OK : code; /* kept already */
 }
 
 static int settle_part(struct repair *repair, uint64_t epoch, bool remove, struct err *err) {
-  char name[64];
+  struct os *os = repair->options->os;
+  char from[4096], to[4096];
   if (remove && still_named(repair, epoch)) return ERR_OK; /* other parts of it live */
-  snprintf(name, sizeof name, "%016llx.part", (unsigned long long)epoch);
-  return settle_file(repair, "parts", name, remove, err);
+  shard__part_path_in(repair->form, repair->directory, epoch, from, sizeof from);
+  snprintf(to, sizeof to, "%s/quarantine/%016llx%s", repair->directory, (unsigned long long)epoch,
+           repair->form->suffix);
+  if (!os_path_exists(os, from)) return ERR_OK;
+  if (remove) return shard__remove_parts(repair->form, os, from, err);
+  int code = shard__link_parts(repair->form, os, from, to, err);
+  return code == ERR_FILE_EXISTS ? ERR_OK : code;
 }
 
 static int settle_files(struct repair *repair, bool remove, struct err *err) {
@@ -288,10 +295,10 @@ static int settle_files(struct repair *repair, bool remove, struct err *err) {
   }
   for (size_t at = 0; at < repair->leaving.size && !code; at += 8)
     code = settle_part(repair, load_u64(repair->leaving.data + at), remove, err);
-  for (size_t at = 0; at < repair->manifests.size && !code; at += 8) {
-    snprintf(name, sizeof name, "%016llx.manifest",
-             (unsigned long long)load_u64(repair->manifests.data + at));
-    code = settle_file(repair, "manifest", name, remove, err);
+  for (size_t at = 0; at < repair->files.size && !code;) {
+    const char *file = (const char *)repair->files.data + at;
+    code = settle_file(repair, file, remove, err);
+    at += strlen(file) + 1;
   }
   snprintf(name, sizeof name, "%s/quarantine", repair->directory);
   return code ? code : os_dir_sync(repair->options->os, name, err);
@@ -299,76 +306,10 @@ static int settle_files(struct repair *repair, bool remove, struct err *err) {
 
 /* ---- all of it ---- */
 
-struct names {
-  uint64_t highest_part, highest_manifest;
-  struct repair *repair;
-};
-
-static int note_part(void *context, const char *name, bool is_dir) {
-  struct names *names = context;
-  uint64_t epoch;
-  if (shard__part_name(shard__form(STORE_FORM_SHARD), name, is_dir, &epoch) &&
-      epoch > names->highest_part)
-    names->highest_part = epoch;
-  return 0;
-}
-
-static int note_manifest(void *context, const char *name, bool is_dir) {
-  struct names *names = context;
-  unsigned long long value;
-  if (is_dir || strlen(name) != 25 || sscanf(name, "%16llx.manifest", &value) != 1) return 0;
-  if (value > names->highest_manifest) names->highest_manifest = value;
-  buffer_append_u64(&names->repair->manifests, value);
-  return 0;
-}
-
-static int list_names(struct repair *repair, struct names *names, struct err *err) {
-  struct os *os = repair->options->os;
-  char folder[4096];
-  int code = ERR_OK;
-  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
-  if (os_path_exists(os, folder)) code = os_dir_list(os, folder, note_part, names, err);
-  snprintf(folder, sizeof folder, "%s/manifest", repair->directory);
-  if (!code && os_path_exists(os, folder))
-    code = os_dir_list(os, folder, note_manifest, names, err);
-  return code ? code : buffer_check(&repair->manifests, err);
-}
-
-static int open_state(struct repair *repair, bool *rebuilt, struct err *err) {
-  struct manifest_options options = {.os = repair->options->os,
-                                     .account = repair->options->account,
-                                     .directory = repair->directory};
-  struct names names = {.repair = repair};
-  struct err finding;
-  bool exists = false;
-  err_reset(&finding);
-  int code = list_names(repair, &names, err);
-  if (code) return code;
-  code = manifest_open(&options, &repair->manifest, &exists, &finding);
-  if (code && !is_damage(code)) {
-    if (err) *err = finding;
-    return code;
-  }
-  *rebuilt = code || !exists;
-  if (!code && !exists) manifest_close(&repair->manifest);
-  if (*rebuilt) {
-    manifest_begin(&options, NULL, &repair->manifest);
-    if (finding.code) repair__found(repair, &finding);
-    code = repair__manifest(repair, err);
-    repair->manifest.number = names.highest_manifest;
-    repair->figures->manifest_rebuilt = true;
-  } else {
-    repair->manifests.size = 0;
-  }
-  if (repair->manifest.epoch < names.highest_part) repair->manifest.epoch = names.highest_part;
-  if (code) manifest_close(&repair->manifest);
-  return code;
-}
-
 static int make_folders(struct repair *repair, struct err *err) {
-  static const char *const folders[] = {"manifest", "parts", "log", "quarantine"};
+  const char *const *folders = repair->form->folders;
   int code = ERR_OK;
-  for (size_t i = 0; i < sizeof folders / sizeof *folders && !code; i++) {
+  for (size_t i = 0; folders[i] && !code; i++) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", repair->directory, folders[i]);
     if (!os_path_exists(repair->options->os, path))
@@ -379,10 +320,12 @@ static int make_folders(struct repair *repair, struct err *err) {
 
 static int write_all(struct repair *repair, struct err *err) {
   char folder[4096];
-  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
+  shard__parts_folder_in(repair->form, repair->directory, folder, sizeof folder);
   int code = os_dir_sync(repair->options->os, folder, err);
   if (!code) code = settle_files(repair, false, err);
-  repair->manifest.epoch++;
+  /* It is another state than the one that was read: it gets a name of its own. */
+  repair->manifest.loaded = repair->manifest.doubtful = false;
+  repair->manifest.epoch_seen = repair->manifest.epoch++;
   if (!code) code = manifest_renew(&repair->manifest, err);
   return code ? code : settle_files(repair, true, err);
 }
@@ -390,7 +333,7 @@ static int write_all(struct repair *repair, struct err *err) {
 static int run(struct repair *repair, struct err *err) {
   bool dry = repair->options->dry_run, rebuilt = false;
   int code = dry ? ERR_OK : make_folders(repair, err);
-  if (!code) code = open_state(repair, &rebuilt, err);
+  if (!code) code = repair->form->find_state(repair, &rebuilt, err);
   if (code) return code;
   code = settle_log(repair, rebuilt, err);
   if (!code) code = look(repair, err);
@@ -412,21 +355,23 @@ int store_repair_directory(const char *path, const struct store_repair_options *
   struct os_file *lock = NULL;
   if (!err) err = &own;
   *figures = (struct store_repair_figures){0};
-  int code = store__is_directory(options->os, path, err);
+  enum store_form form;
+  int code = store_form_of(options->os, path, &form, err);
   if (!code) code = shard__lock_directory(options->os, path, options->dry_run, &lock, err);
   if (code) return code;
-  struct repair repair = {.options = options, .directory = path, .figures = figures};
+  struct repair repair = {
+      .options = options, .directory = path, .form = shard__form(form), .figures = figures};
   buffer_init(&repair.suspects, options->account);
   buffer_init(&repair.edits, options->account);
   buffer_init(&repair.leaving, options->account);
-  buffer_init(&repair.manifests, options->account);
+  buffer_init(&repair.files, options->account);
   code = part_handles_create(options->os, options->account, 0, &repair.handles, err);
   if (!code) code = run(&repair, err);
   part_handles_destroy(repair.handles);
   buffer_deinit(&repair.suspects);
   buffer_deinit(&repair.edits);
   buffer_deinit(&repair.leaving);
-  buffer_deinit(&repair.manifests);
+  buffer_deinit(&repair.files);
   os_file_close(lock);
   return code;
 }

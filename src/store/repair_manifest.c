@@ -20,10 +20,11 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/checksum.h"
 #include "store/part_private.h"
 #include "store/part_walk.h"
 #include "store/repair_private.h"
-#include "store/shard_private.h"
+#include "store/wal_format.h"
 
 struct found {
   uint64_t store, id, offset, size, rows, commit_min, commit_max, series_max;
@@ -52,17 +53,17 @@ static struct found *list(const struct collecting *collecting, size_t *count) {
 static int visit_name(void *context, const char *name, bool is_dir) {
   struct collecting *collecting = context;
   uint64_t epoch;
-  if (shard__part_name(shard__form(STORE_FORM_SHARD), name, is_dir, &epoch))
+  if (shard__part_name(collecting->repair->form, name, is_dir, &epoch))
     buffer_append_u64(&collecting->epochs, epoch);
   return 0;
 }
 
-static void add_part(struct collecting *collecting, const struct part_walk *walk,
+static void add_part(struct collecting *collecting, uint64_t offset,
                      const struct store_part *part) {
   const struct part_meta *meta = &part->meta;
   struct found found = {.store = meta->store,
                         .id = meta->id,
-                        .offset = walk->offset,
+                        .offset = offset,
                         .size = part->size,
                         .rows = meta->rows,
                         .commit_min = meta->commit_min,
@@ -80,40 +81,72 @@ static void add_part(struct collecting *collecting, const struct part_walk *walk
   buffer_append(&collecting->parts, &found, sizeof found);
 }
 
-static int walk_file(struct collecting *collecting, uint64_t epoch) {
+/* What cannot be opened leaves; everything in it is lost. */
+static int leave(struct collecting *collecting, uint64_t epoch, struct err *finding) {
   struct repair *repair = collecting->repair;
-  struct part_file *file = NULL;
-  struct part_walk walk = {.offset = 0};
-  struct err finding;
-  char folder[4096];
-  err_reset(&finding);
-  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
-  int code =
-      part_file_open(repair->handles, repair->options->account, folder, epoch, &file, &finding);
-  if (!code) part_walk_begin(&walk, file);
+  repair->figures->parts_lost++;
+  finding->hint[0] = 0;
+  repair__found(repair, finding);
+  buffer_append_u64(&repair->leaving, epoch);
+  return ERR_OK;
+}
+
+static void lose(struct repair *repair, uint64_t epoch, const char *what) {
+  char name[64];
+  repair__part_name(repair, epoch, name, sizeof name);
+  repair__say(repair, STORE_FINDING_DAMAGE, name, -1, "restore it from a backup, if there is one",
+              "%s", what);
+}
+
+static int walk_images(struct collecting *collecting, struct part_file *file, struct err *finding) {
+  struct repair *repair = collecting->repair;
+  struct part_walk walk;
+  int code = ERR_OK;
+  part_walk_begin(&walk, file);
   while (!code && walk.offset) {
     struct store_part *part;
     bool skipped;
-    code = part_walk_next(&walk, repair->options->account, &part, &skipped, &finding);
-    if (part) add_part(collecting, &walk, part);
+    code = part_walk_next(&walk, repair->options->account, &part, &skipped, finding);
+    if (part) add_part(collecting, walk.offset, part);
     part_release(part);
-    if (skipped) {
-      repair->figures->parts_lost++;
-      finding.hint[0] = 0;
-      repair__found(repair, &finding);
-      buffer_append_u64(&repair->leaving, epoch);
-      code = ERR_OK;
-    }
+    if (skipped) code = leave(collecting, file->epoch, finding);
   }
+  return code;
+}
+
+/* A directory without meta.bin is what is left of a part that was not written, or not removed, to
+ * its end; or somebody has removed the file, so it is kept. */
+static int open_directory(struct collecting *collecting, struct part_file *file,
+                          struct err *finding) {
+  struct store_part *part;
+  int code = part_open_directory(file, collecting->repair->options->account, &part, finding);
+  if (code) return code;
+  add_part(collecting, 0, part);
+  part_release(part);
+  return ERR_OK;
+}
+
+static int look_into(struct collecting *collecting, uint64_t epoch) {
+  struct repair *repair = collecting->repair;
+  struct part_file *file = NULL;
+  struct err finding;
+  err_reset(&finding);
+  int code = shard__file_open_in(repair->form, repair->handles, repair->options->account,
+                                 repair->directory, epoch, &file, &finding);
+  if (code == ERR_NO_FILE && repair->form->directories) {
+    repair__found(repair, &finding);
+    buffer_append_u64(&repair->leaving, epoch);
+    return ERR_OK;
+  }
+  if (!code)
+    code = repair->form->directories ? open_directory(collecting, file, &finding)
+                                     : walk_images(collecting, file, &finding);
   part_file_release(file);
   if (code && err_info(code)->class == ERR_CLASS_CORRUPTION) {
-    repair->figures->parts_lost++;
-    repair__found(repair, &finding);
-    repair__say(repair, STORE_FINDING_DAMAGE, strrchr(folder, '/') + 1, -1,
-                "restore them from a backup, if there is one",
-                "what %016llx.part holds before this place could not be saved",
-                (unsigned long long)epoch);
-    buffer_append_u64(&repair->leaving, epoch);
+    leave(collecting, epoch, &finding);
+    lose(repair, epoch,
+         repair->form->directories ? "the part could not be opened: its rows are lost"
+                                   : "what it holds before this place could not be saved");
     return ERR_OK;
   }
   if (code) *collecting->err = finding;
@@ -236,26 +269,74 @@ static void leave_files(struct collecting *collecting) {
     lives += live;
     if (any && !live) buffer_append_u64(&collecting->repair->leaving, epoch);
   }
-  repair__say(collecting->repair, STORE_FINDING_NOTE, "manifest", -1, "",
-              "made anew from %zu files of parts; %zu others are kept in quarantine/", lives,
-              collecting->repair->leaving.size / 8);
+  bool alone = collecting->repair->form->directories;
+  repair__say(collecting->repair, STORE_FINDING_NOTE, alone ? "" : "manifest", -1, "",
+              alone ? "a snapshot is made anew from %zu parts; %zu others are kept in quarantine/"
+                    : "made anew from %zu files of parts; %zu others are kept in quarantine/",
+              lives, collecting->repair->leaving.size / 8);
+}
+
+/* Without a part the log still says whose it is. */
+static int visit_segment(void *context, const char *name, bool is_dir) {
+  struct collecting *collecting = context;
+  const struct repair *repair = collecting->repair;
+  struct wal_segment_header header;
+  struct os_file *file;
+  char path[4096];
+  if (is_dir || collecting->has_shard) return 0;
+  snprintf(path, sizeof path, "%s/log/%s", repair->directory, name);
+  if (os_file_open(repair->options->os, path, OS_READ, &file, NULL)) return 0;
+  if (!os_file_read_exact(file, 0, &header, sizeof header, NULL) &&
+      !memcmp(header.magic, WAL_SEGMENT_MAGIC, sizeof header.magic) &&
+      header.checksum == checksum64(&header, offsetof(struct wal_segment_header, checksum))) {
+    memcpy(collecting->repair->manifest.shard, header.shard, sizeof header.shard);
+    collecting->has_shard = true;
+  }
+  os_file_close(file);
+  return 0;
+}
+
+static void ask_log(struct collecting *collecting) {
+  struct repair *repair = collecting->repair;
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s/log", repair->directory);
+  if (os_path_exists(repair->options->os, folder))
+    (void)os_dir_list(repair->options->os, folder, visit_segment, collecting, NULL);
+}
+
+/* The parts of an only store hold every commit, but those whose rows were all deleted. */
+static void tell_gaps(struct collecting *collecting) {
+  size_t count;
+  const struct found *parts = list(collecting, &count);
+  uint64_t covered = 0;
+  for (size_t i = 0; i < count && collecting->repair->form->only_store; i++) {
+    if (parts[i].left_out) continue;
+    if (parts[i].commit_min > covered + 1)
+      repair__say(collecting->repair, STORE_FINDING_DAMAGE, "", -1,
+                  "restore them from a backup, if they were not deleted",
+                  "commits %llu to %llu are in no part: a part is lost, or all their rows had been "
+                  "deleted",
+                  (unsigned long long)covered + 1, (unsigned long long)parts[i].commit_min - 1);
+    if (parts[i].commit_max > covered) covered = parts[i].commit_max;
+  }
 }
 
 static int collect(struct collecting *collecting) {
   struct repair *repair = collecting->repair;
   char folder[4096];
   int code = ERR_OK;
-  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
+  shard__parts_folder_in(repair->form, repair->directory, folder, sizeof folder);
   if (os_path_exists(repair->options->os, folder))
     code = os_dir_list(repair->options->os, folder, visit_name, collecting, collecting->err);
   if (!code) code = buffer_check(&collecting->epochs, collecting->err);
   for (size_t at = 0; at < collecting->epochs.size && !code; at += 8)
-    code = walk_file(collecting, load_u64(collecting->epochs.data + at));
+    code = look_into(collecting, load_u64(collecting->epochs.data + at));
   if (!code) code = buffer_check(&collecting->parts, collecting->err);
   if (!code) code = buffer_check(&collecting->sources, collecting->err);
+  if (!code && !collecting->has_shard) ask_log(collecting);
   if (!code && !collecting->has_shard) {
     code = err_set(collecting->err, ERR_CORRUPTION,
-                   "there is no manifest, and no part tells what the directory was");
+                   "no state, no part and no log tells what the directory was");
     err_hint(collecting->err, "restore the directory from a backup");
   }
   return code;
@@ -274,6 +355,7 @@ int repair__manifest(struct repair *repair, struct err *err) {
     judge_pieces(&collecting);
     judge_covered(&collecting);
     code = make_edits(&collecting, &edits);
+    tell_gaps(&collecting);
   }
   size_t count = edits.size / sizeof(struct manifest_edit);
   const struct manifest_edit *all = (const struct manifest_edit *)edits.data;

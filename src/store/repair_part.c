@@ -1,165 +1,28 @@
 /* One damaged part: what is whole of it becomes a new part.
  *
- * The image is taken into memory, where single bits are put right; then its blocks are read one by
- * one, and what can be read goes through a part writer, which makes all metadata anew. Unreadable
- * keys or runs cost their block; an unreadable column costs its values where the store's policy
- * takes columns one by one, else its block, since half a row would be another row. */
+ * The image is taken into memory (repair_image.c), where single bits are put right; then its blocks
+ * are read one by one, and what can be read goes through a part writer, which makes all metadata
+ * anew. Unreadable keys or runs cost their block; an unreadable column costs its values where the
+ * store's policy takes columns one by one, else its block, since half a row would be another row.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/checksum.h"
 #include "base/limits.h"
 #include "codec/codec.h"
 #include "store/part_private.h"
 #include "store/repair_private.h"
 
-struct salvage {
-  struct repair *repair;
-  const struct repair_suspect *suspect;
-  char file[64];
-  struct part_memory *memory; /* the image; NULL: the part is read from its file */
-  struct store_part *part;
-  struct part_writer *writer;
-  struct arena arena; /* one block's */
-  uint64_t rows_saved;
-  uint64_t rows_unknown; /* of series that nobody can describe */
-  bool describes;        /* the layer above has a say about this store's series */
-  struct err *err;
-};
-
-static bool is_damage(int code) {
-  return code && (err_info(code)->class == ERR_CLASS_CORRUPTION || code == ERR_IO ||
-                  code == ERR_END_OF_INPUT);
-}
-
-static void mended(struct salvage *salvage, uint64_t offset, const char *what) {
-  salvage->repair->figures->units_mended++;
-  repair__say(salvage->repair, STORE_FINDING_NOTE, salvage->file,
-              (int64_t)(salvage->suspect->named.offset + offset), "",
-              "%s: one bit had flipped; it is put right by its checksum", what);
-}
-
-/* ---- the image ---- */
-
-enum { IMAGE_BYTES_MAX = 1 << 30 };
-
-static int load_image(struct salvage *salvage, struct part_file *file) {
-  struct mem_account *account = salvage->repair->options->account;
-  uint64_t size = salvage->suspect->named.size;
-  if (size > IMAGE_BYTES_MAX || salvage->suspect->named.offset + size > file->bytes) return ERR_OK;
-  struct part_memory *memory = mem_alloc_zero(account, sizeof *memory);
-  uint8_t *data = memory ? mem_alloc(account, (size_t)size) : NULL;
-  int code = data ? ERR_OK : mem_refused(account, (size_t)size, salvage->err);
-  if (!code)
-    code = part_file_read(file, 0, NULL, salvage->suspect->named.offset, data, (size_t)size,
-                          salvage->err);
-  if (code) {
-    mem_free(account, data, data ? (size_t)size : 0);
-    mem_free(account, memory, memory ? sizeof *memory : 0);
-    return code == ERR_NO_MEMORY || code == ERR_MEMORY_LIMIT ? code : ERR_OK;
-  }
-  *memory = (struct part_memory){.account = account, .data = data};
-  memory->references = 1;
-  memory->size = memory->capacity = (size_t)size;
-  salvage->memory = memory;
-  return ERR_OK;
-}
-
-/* Footer and tail, which opening needs. */
-static void mend_end(struct salvage *salvage) {
-  struct part_footer footer;
-  uint8_t *end = salvage->memory->data + salvage->memory->size - sizeof footer;
-  if (salvage->memory->size < sizeof footer + sizeof(struct part_header)) return;
-  memcpy(&footer, end, sizeof footer);
-  bool magic = !memcmp(footer.magic, PART_FOOTER_MAGIC, sizeof footer.magic);
-  if (!magic) memcpy(end + offsetof(struct part_footer, magic), PART_FOOTER_MAGIC, 8);
-  memcpy(&footer, end, sizeof footer);
-  if (checksum64(end, offsetof(struct part_footer, checksum)) != footer.checksum &&
-      repair__bits(end, offsetof(struct part_footer, checksum), footer.checksum)) {
-    mended(salvage, salvage->memory->size - sizeof footer, "the footer");
-    memcpy(&footer, end, sizeof footer);
-  } else {
-    /* Or the bit is in the checksum itself. */
-    uint64_t is = checksum64(end, offsetof(struct part_footer, checksum));
-    if (__builtin_popcountll(is ^ footer.checksum) == 1) {
-      memcpy(end + offsetof(struct part_footer, checksum), &is, sizeof is);
-      mended(salvage, salvage->memory->size - sizeof footer, "the footer");
-    }
-  }
-  if (footer.tail_size > salvage->memory->size - sizeof footer) return;
-  uint8_t *tail = end - footer.tail_size;
-  if (checksum64(tail, footer.tail_size) != footer.tail_checksum &&
-      repair__bits(tail, footer.tail_size, footer.tail_checksum))
-    mended(salvage, (uint64_t)(tail - salvage->memory->data), "the part's metadata");
-}
-
-/* A metadata section in chunks, each with its checksum in front. */
-static void mend_chunks(struct salvage *salvage, const struct part_place *place) {
-  uint64_t at = 0;
-  if (place->form != PART_CHUNKED) return;
-  while (place->size - at >= sizeof(struct part_chunk)) {
-    uint8_t *start = salvage->memory->data + place->offset + at;
-    struct part_chunk chunk;
-    memcpy(&chunk, start, sizeof chunk);
-    uint64_t size = sizeof chunk + chunk.size;
-    if (size > place->size - at) return;
-    if (checksum64(start + 8, size - 8) != chunk.checksum &&
-        repair__bits(start + 8, size - 8, chunk.checksum))
-      mended(salvage, place->offset + at, "a chunk of metadata");
-    at += part_align(size);
-    if (at > place->size) return;
-  }
-}
-
-static void mend_metadata(struct salvage *salvage) {
-  struct store_part *part = salvage->part;
-  if (!salvage->memory) return;
-  mend_chunks(salvage, &part->primary);
-  for (uint32_t i = 0; i < part->meta.column_count; i++)
-    mend_chunks(salvage, &part->columns[i].place);
-}
-
-static bool mend_unit(struct salvage *salvage, uint64_t offset, uint64_t size, uint64_t checksum,
-                      const char *what) {
-  if (!salvage->memory || !size || offset > salvage->memory->size ||
-      size > salvage->memory->size - offset)
-    return false;
-  uint8_t *bytes = salvage->memory->data + offset;
-  if (checksum64(bytes, size) == checksum || !repair__bits(bytes, size, checksum)) return false;
-  mended(salvage, offset, what);
-  return true;
-}
-
-static int open_part(struct salvage *salvage) {
-  struct repair *repair = salvage->repair;
-  const struct manifest_part *named = &salvage->suspect->named;
-  struct part_file *file = NULL;
-  char folder[4096];
-  snprintf(folder, sizeof folder, "%s/parts", repair->directory);
-  int code = part_file_open(repair->handles, repair->options->account, folder, named->id >> 20,
-                            &file, salvage->err);
-  if (!code) code = load_image(salvage, file);
-  if (!code && salvage->memory) {
-    mend_end(salvage);
-    code = part_open_memory(salvage->memory, 0, salvage->memory->size, repair->options->account, 0,
-                            &salvage->part, salvage->err);
-  } else if (!code) {
-    code = part_open_file(file, named->offset, named->size, repair->options->account,
-                          &salvage->part, salvage->err);
-  }
-  part_file_release(file);
-  return code;
-}
-
 /* ---- blocks ---- */
 
 static void lost_block(struct salvage *salvage, uint32_t block, const char *why) {
   const struct part_block *facts = &part_blocks(salvage->part)[block];
+  char file[REPAIR_FILE_SIZE];
+  int64_t at;
+  repair__place(salvage, atomic_load(&salvage->part->blocks)->places[block].place, file, &at);
   salvage->repair->figures->rows_lost += facts->rows;
-  repair__say(salvage->repair, STORE_FINDING_DAMAGE, salvage->file,
-              (int64_t)(salvage->suspect->named.offset +
-                        atomic_load(&salvage->part->blocks)->places[block].place),
+  repair__say(salvage->repair, STORE_FINDING_DAMAGE, file, at,
               "restore them from a backup, if there is one",
               "%u rows of series %llu to %llu with keys %lld to %lld could not be saved: %s",
               facts->rows, (unsigned long long)facts->series_first,
@@ -172,12 +35,13 @@ static int read_runs(struct salvage *salvage, uint32_t block, const struct store
   struct store_part *part = salvage->part;
   const struct part_block_place *place = &atomic_load(&part->blocks)->places[block];
   int code = part_read_runs(part, block, &salvage->arena, runs, NULL, err);
-  if (is_damage(code) &&
-      mend_unit(salvage, place->place, place->runs_size, place->runs_checksum, "a run directory"))
+  if (repair__is_damage(code) && repair__mend_unit(salvage, place->place, place->runs_size,
+                                                   place->runs_checksum, "a run directory"))
     code = part_read_runs(part, block, &salvage->arena, runs, NULL, err);
   if (!code) code = part_read_keys(part, block, &salvage->arena, keys, NULL, err);
-  if (is_damage(code) && mend_unit(salvage, place->place + place->runs_size, place->keys_size,
-                                   place->keys_checksum, "the keys of a block"))
+  if (repair__is_damage(code) &&
+      repair__mend_unit(salvage, place->place + place->runs_size, place->keys_size,
+                        place->keys_checksum, "the keys of a block"))
     code = part_read_keys(part, block, &salvage->arena, keys, NULL, err);
   return code;
 }
@@ -189,21 +53,38 @@ static int read_column(struct salvage *salvage, uint32_t block, uint32_t id, str
   struct type type;
   uint64_t offset;
   int code = part_read_column(part, block, id, &salvage->arena, column, NULL, err);
-  if (is_damage(code) &&
+  if (repair__is_damage(code) &&
       !part__find_record(part, block, id, false, &record, &type, &offset, NULL) &&
-      mend_unit(salvage, offset, record.size, record.checksum, "a column of a block"))
+      (record.head_size
+           ? repair__mend_payloads(salvage, offset, &record, part_blocks(part)[block].rows)
+           : repair__mend_unit(salvage, offset, record.size, record.checksum,
+                               "a column of a block")))
     code = part_read_column(part, block, id, &salvage->arena, column, NULL, err);
   return code;
 }
 
+/* What people call a column, where the part says it. */
+static void column_text(const struct salvage *salvage, uint32_t id, char *out, size_t size) {
+  uint32_t index = part__find_column(salvage->part, id);
+  struct str name = store_part_column_name(salvage->part, index);
+  if (name.size)
+    snprintf(out, size, "tag \"%.*s\"", name.size > 60 ? 60 : (int)name.size, name.data);
+  else if (id == STORE_COLUMN_PAYLOAD)
+    snprintf(out, size, "data");
+  else
+    snprintf(out, size, "column %u", id);
+}
+
 static void lost_values(struct salvage *salvage, uint32_t block, uint32_t id) {
+  char column[80];
+  column_text(salvage, id, column, sizeof column);
   const struct part_block *facts = &part_blocks(salvage->part)[block];
   salvage->repair->figures->values_lost += facts->rows;
   repair__say(salvage->repair, STORE_FINDING_DAMAGE, salvage->file, -1,
               "restore them from a backup, if there is one",
-              "values of column %u in %u rows of series %llu to %llu with keys %lld to %lld could "
+              "values of %s in %u rows of series %llu to %llu with keys %lld to %lld could "
               "not be saved; the other columns of these rows were",
-              id, facts->rows, (unsigned long long)facts->series_first,
+              column, facts->rows, (unsigned long long)facts->series_first,
               (unsigned long long)facts->series_last, (long long)facts->key_min,
               (long long)facts->key_max);
 }
@@ -237,7 +118,7 @@ static int read_columns(struct salvage *salvage, uint32_t block, const uint32_t 
     struct column column;
     uint32_t id = part->column_ids[i];
     int code = read_column(salvage, block, id, &column, err);
-    if (is_damage(code)) {
+    if (repair__is_damage(code)) {
       /* The store's own columns say what a row is. */
       if (!by_column || id >= STORE_COLUMN_RESERVED) {
         *whole = false;
@@ -268,7 +149,7 @@ static int take_block(struct salvage *salvage, uint32_t block) {
   err_reset(&finding);
   arena_reset(&salvage->arena);
   int code = read_runs(salvage, block, &runs, &keys, &finding);
-  if (is_damage(code)) {
+  if (repair__is_damage(code)) {
     lost_block(salvage, block, "its keys are damaged");
     return ERR_OK;
   }
@@ -342,14 +223,33 @@ static void list_filters(const struct store_part *part, struct store_settings *s
       settings->filters[settings->filter_count++] = part->column_ids[i];
 }
 
-static int write_part(struct salvage *salvage, struct os_file *file, uint64_t id, uint64_t *size) {
+/* The columns keep their names. */
+static int name_column(void *context, uint64_t store, uint32_t column, struct buffer *out,
+                       struct err *err) {
+  const struct salvage *salvage = context;
+  uint32_t index = part__find_column(salvage->part, column);
+  (void)store;
+  if (index != UINT32_MAX) buffer_append_str(out, store_part_column_name(salvage->part, index));
+  return buffer_check(out, err);
+}
+
+static int write_part(struct salvage *salvage, struct os_file *file, const char *path, uint64_t id,
+                      uint64_t *size) {
   struct store_part *part = salvage->part;
+  const struct repair *repair = salvage->repair;
+  struct part_directory directory = {.os = repair->options->os,
+                                     .path = path,
+                                     .compact_bytes =
+                                         part->meta.layout == PART_COMPACT ? UINT64_MAX : 0,
+                                     .column_name = name_column,
+                                     .context = salvage};
   struct part_writer_options options = {.store = salvage->suspect->store,
                                         .policy = (enum store_policy)part->meta.policy,
                                         .level = (int)part->meta.level,
                                         .id = id,
                                         .partition_width = part->meta.partition_width,
                                         .partition_start = part->meta.partition_start};
+  if (repair->form->directories && !repair->options->dry_run) options.directory = &directory;
   struct mem_account *account = salvage->repair->options->account;
   struct store_settings settings;
   struct part_filters filters;
@@ -373,16 +273,17 @@ static int write_file(struct salvage *salvage) {
   struct os_file *file = NULL;
   char path[4096], name[64];
   uint64_t size = 0, epoch = ++repair->manifest.epoch;
-  repair__part_name(epoch, name, sizeof name);
+  repair__part_name(repair, epoch, name, sizeof name);
   snprintf(path, sizeof path, "%s/%s", repair->directory, name);
   int code = ERR_OK;
-  if (!options->dry_run)
+  if (!options->dry_run && !repair->form->directories)
     code = os_file_open(options->os, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNCATE, &file,
                         salvage->err);
-  if (!code) code = write_part(salvage, file, epoch << 20, &size);
+  if (!code) code = write_part(salvage, file, path, epoch << 20, &size);
   if (!code && size && file) code = os_file_sync(file, salvage->err);
   os_file_close(file);
-  if (file && (code || !size)) (void)os_file_remove(options->os, path, NULL);
+  if (!options->dry_run && (code || !size))
+    (void)shard__remove_parts(repair->form, options->os, path, NULL);
   if (code || !size) return code;
   struct manifest_edit edit = {.kind = MANIFEST_ADD, .store = salvage->suspect->store};
   edit.id = epoch << 20;
@@ -417,9 +318,9 @@ static void lose_part(struct salvage *salvage, const char *why) {
 static int rewrite(struct salvage *salvage) {
   struct err finding;
   err_reset(&finding);
-  mend_metadata(salvage);
+  repair__mend_metadata(salvage);
   int code = part_load_blocks(salvage->part, &finding);
-  if (is_damage(code)) {
+  if (repair__is_damage(code)) {
     lose_part(salvage, finding.message);
     return ERR_OK;
   }
@@ -444,14 +345,14 @@ int repair__part(struct repair *repair, const struct repair_suspect *suspect, st
   struct salvage salvage = {.repair = repair, .suspect = suspect, .err = err};
   struct manifest_edit edit = {.kind = MANIFEST_REMOVE, .store = suspect->store};
   edit.id = suspect->named.id;
-  repair__part_name(suspect->named.id >> 20, salvage.file, sizeof salvage.file);
+  repair__part_name(repair, suspect->named.id >> 20, salvage.file, sizeof salvage.file);
   salvage.describes = options->describe && options->knows;
   arena_init(&salvage.arena, options->account, 64 << 10);
-  int code = suspect->missing ? ERR_NO_FILE : open_part(&salvage);
+  int code = suspect->missing ? ERR_NO_FILE : repair__open_part(&salvage);
   if (code == ERR_NO_FILE) {
     lose_part(&salvage, "its file is missing");
     code = ERR_OK;
-  } else if (is_damage(code)) {
+  } else if (repair__is_damage(code)) {
     lose_part(&salvage, err->message);
     code = ERR_OK;
   } else if (!code) {

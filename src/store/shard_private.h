@@ -67,6 +67,9 @@ struct shard_report {
   struct store_figures last;
 };
 
+struct check;
+struct repair;
+
 /* How a directory of one form is laid out. */
 struct shard_form {
   const struct manifest_medium *medium;
@@ -75,6 +78,12 @@ struct shard_form {
   const char *suffix;         /* of a part's name, behind the 16 digits of its epoch */
   uint64_t only_store;        /* the only one that it may hold; 0: any number of stores */
   bool directories;           /* a part is a directory; else a file, of one part or several */
+  /* For tools. Reads the newest state that is whole into the manifest, which is to be closed if
+   * *exists, and tells what of the medium's files is not whole. */
+  int (*check_state)(struct check *check, struct manifest *manifest, bool *exists, struct err *err);
+  /* The same for what is to be mended: fills repair->manifest, from the parts alone if need be
+   * (*rebuilt), and notes which files of the medium are to leave. On success it is open. */
+  int (*find_state)(struct repair *repair, bool *rebuilt, struct err *err);
 };
 
 struct store_shard {
@@ -231,8 +240,6 @@ int shard__recover(struct store_shard *shard, bool manifest_exists, struct err *
 /* ---- shard_form.c: where parts are ---- */
 /* The layout of a form; lives for ever. */
 const struct shard_form *shard__form(enum store_form form);
-/* Whether a directory is one of a single store, as far as its names say. */
-int shard__is_alone(struct os *os, const char *directory, bool *alone, struct err *err);
 /* ERR_INVALID_ARGUMENT when the directory is of another form. */
 int shard__check_form(struct store_shard *shard, struct err *err);
 /* ERR_INVALID_ARGUMENT or ERR_UNSUPPORTED for what the form does not have: other stores, a drop. */
@@ -259,7 +266,17 @@ int shard__part_open(struct store_shard *shard, struct part_file *file, uint64_t
 int shard__remove_parts(const struct shard_form *form, struct os *os, const char *path,
                         struct err *err);
 int shard__part_remove(struct store_shard *shard, uint64_t epoch, struct err *err);
-/* Gives what holds parts, file or directory, a second name. */
+/* The same wherever nothing is open, for tools. */
+int shard__file_open_in(const struct shard_form *form, struct part_handles *handles,
+                        struct mem_account *account, const char *directory, uint64_t epoch,
+                        struct part_file **file, struct err *err);
+int shard__part_open_in(const struct shard_form *form, struct part_file *file, uint64_t offset,
+                        uint64_t size, struct mem_account *account, struct store_part **part,
+                        struct err *err);
+/* Gives what holds parts, file or directory, a second name; of a directory, to all its files that
+ * have none there yet. ERR_FILE_EXISTS for a file that has. */
+int shard__link_parts(const struct shard_form *form, struct os *os, const char *from,
+                      const char *to, struct err *err);
 int shard__part_link(struct store_shard *shard, const char *from, const char *to, struct err *err);
 /* Makes the names in the folder of parts durable. */
 int shard__sync_parts(struct store_shard *shard, struct err *err);

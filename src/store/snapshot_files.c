@@ -155,6 +155,17 @@ static int visit_name(void *context, const char *name, bool is_dir) {
   return 0;
 }
 
+static int list_names(struct names *names, struct err *err) {
+  struct manifest *manifest = names->manifest;
+  int code = os_dir_list(manifest->options.os, manifest->options.directory, visit_name, names, err);
+  return code ? code : buffer_check(&manifest->candidates, err);
+}
+
+int snapshot__list_names(struct manifest *manifest, struct err *err) {
+  struct names names = {.manifest = manifest};
+  return list_names(&names, err);
+}
+
 static size_t candidate_count(const struct manifest *manifest) {
   return manifest->candidates.size / sizeof(uint64_t);
 }
@@ -186,8 +197,8 @@ static int read_file(struct manifest *manifest, uint64_t epoch, const char *suff
   return code;
 }
 
-static int read_pair(struct manifest *manifest, uint64_t epoch, struct snapshot_wholeness *whole,
-                     struct err *err) {
+int snapshot__read_pair(struct manifest *manifest, uint64_t epoch, struct snapshot_wholeness *whole,
+                        struct err *err) {
   struct buffer bytes[2];
   char path[4096];
   int code = ERR_OK;
@@ -209,7 +220,7 @@ static int step_back(struct manifest *manifest, struct err *err) {
   while (manifest->candidate) {
     uint64_t epoch = candidate_at(manifest, --manifest->candidate);
     struct snapshot_wholeness whole;
-    int code = read_pair(manifest, epoch, &whole, err);
+    int code = snapshot__read_pair(manifest, epoch, &whole, err);
     if (code) return code;
     if (!whole.state) continue;
     manifest->number = epoch;
@@ -228,7 +239,8 @@ static int step_back(struct manifest *manifest, struct err *err) {
   }
   err_set(err, ERR_CORRUPTION, "no snapshot names parts that are all there and whole");
   err_detail(err, "%s", manifest->options.directory);
-  err_hint(err, "nothing was changed; restore the newest .snapshot and .state, or a backup");
+  err_hint(err, "nothing was changed; run `nilo repair %s`, or restore a backup",
+           manifest->options.directory);
   return ERR_CORRUPTION;
 }
 
@@ -236,16 +248,14 @@ static int load(struct manifest *manifest, bool *exists, struct err *err) {
   struct names names = {.manifest = manifest};
   struct snapshot_wholeness whole = {0};
   *exists = false;
-  int code =
-      os_dir_list(manifest->options.os, manifest->options.directory, visit_name, &names, err);
-  if (code == ERR_OK) code = buffer_check(&manifest->candidates, err);
+  int code = list_names(&names, err);
   if (code) return code;
   manifest->candidate = candidate_count(manifest);
   if (!manifest->candidate && !names.parts) return ERR_OK;
   *exists = true;
   if (manifest->candidate) {
     uint64_t newest = candidate_at(manifest, manifest->candidate - 1);
-    code = read_pair(manifest, newest, &whole, err);
+    code = snapshot__read_pair(manifest, newest, &whole, err);
     if (code) return code;
     manifest->number = newest;
   }

@@ -20,6 +20,12 @@ int snapshot_read_bytes(struct manifest *manifest, uint64_t epoch, struct str st
                         struct str list, const char *path, struct snapshot_wholeness *whole,
                         struct err *err);
 
+/* Finds the names in the directory: fills manifest.candidates and manifest.epoch_seen. */
+int snapshot__list_names(struct manifest *manifest, struct err *err);
+/* snapshot_read_bytes of the files of a pair; a missing one is an empty one. */
+int snapshot__read_pair(struct manifest *manifest, uint64_t epoch, struct snapshot_wholeness *whole,
+                        struct err *err);
+
 /* ---- snapshot_rebuild.c ---- */
 /* Makes the state out of the parts in the directory, if they prove by themselves that nothing is
  * missing; sets manifest.rebuilt: the log's start is not known. ERR_CORRUPTION: they do not. */

@@ -14,6 +14,9 @@
 
 struct buffer;
 
+/* Which form a directory has, told by the names in it. ERR_NO_FILE: neither. */
+int store_form_of(struct os *os, const char *path, enum store_form *form, struct err *err);
+
 /* ---- what is wrong, or worth saying ---- */
 enum store_finding_kind {
   STORE_FINDING_DAMAGE, /* something is not what it must be */
