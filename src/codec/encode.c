@@ -118,8 +118,8 @@ static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
   if (hint) {
     if (smaller_now)
       hint->numbers_failures = 0;
-    else if (hint->numbers_failures < NUMBERS_FAILURES_MAX)
-      hint->numbers_failures++;
+    else if (hint->numbers_failures++ >= NUMBERS_FAILURES_MAX)
+      hint->numbers_failures = NUMBERS_FAILURES_MAX;
     hint->numbers_skip = (uint8_t)((1u << hint->numbers_failures) - 1);
   }
   if (!smaller_now) return codec;

@@ -428,6 +428,28 @@ static void test_strings(void **state) {
   }
 }
 
+/* Of every length, and every one but for one byte the same as others of its length. */
+static void test_strings_that_differ_in_a_byte(void **state) {
+  (void)state;
+  for (enum codec_level level = CODEC_FAST; level <= CODEC_COLD; level++) {
+    struct builder builder;
+    builder_init(&builder, TYPE_STRING, &account);
+    for (int times = 0; times < 8; times++) {
+      for (size_t size = 0; size <= 36; size++) {
+        for (size_t at = 0; at <= size; at++) {
+          char text[36];
+          memset(text, 'a', sizeof text);
+          if (at < size) text[at] = 'b';
+          builder_append_str(&builder, (struct str){text, size});
+        }
+      }
+    }
+    struct column column = builder_view(&builder);
+    round_trip("strings that differ in a byte", &column, level, NULL);
+    builder_deinit(&builder);
+  }
+}
+
 /* ---- bad input ---- */
 
 /* Cut images and images with changed bytes are refused or decode to something, within bounds. */
@@ -526,6 +548,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_never_loses, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_booleans, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_strings, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_strings_that_differ_in_a_byte, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_open_refuses, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_refused_memory, set_up, tear_down),
