@@ -27,6 +27,11 @@
  * Memory. Pointers given to the store are read during the call only. Pointers that the store gives
  * out live as long as the text at the function says.
  *
+ * Compatibility. Structs keep their size and their fields; what is added later takes the place of
+ * `reserved`, where 0 says what holds today. So zero what you fill in (with an initializer, or
+ * nilo_store_options_default); what is not 0 there is refused with NILO_UNSUPPORTED, because the
+ * library is older than the header. Structs without `reserved` never change.
+ *
  * docs/embedding-store.md has the tour, examples/ four small programs, docs/ordered-store.md the
  * contract whose numbers (W1, Q4 …) stand below. Needs C11 or C++11 and a 64-bit machine. */
 #ifndef NILO_STORE_H
@@ -159,6 +164,7 @@ struct nilo_store_options {
    */
   void (*log)(void *context, int level, const char *text);
   void *log_context;
+  uint64_t reserved[8]; /* 0 */
 };
 NILO_API void nilo_store_options_default(struct nilo_store_options *options);
 
@@ -291,13 +297,14 @@ struct nilo_store_query {
   bool only_tags; /* only `tags` are read and returned (and the filter's read)*/
   const char *const *tags;
   size_t tag_count;
-  int64_t offset;      /* elements of the answer left out at its begin; not negative */
-  int64_t limit;       /* elements of the answer at most; 0: all; not negative */
-  uint32_t batch;      /* elements per batch at most; 0: 1,024; at most 65,536 (Q9) */
-  uint64_t timeout_ms; /* from opening on; 0: none (Q10) */
-  uint64_t memory_max; /* bytes; 0: the store's query_memory_max (Q11) */
-  bool truncate;       /* over the budget the answer ends, marked truncated, and is no error */
-  uint64_t as_of;      /* not 0: as it was after this commit; needs history_commits */
+  int64_t offset;       /* elements of the answer left out at its begin; not negative */
+  int64_t limit;        /* elements of the answer at most; 0: all; not negative */
+  uint32_t batch;       /* elements per batch at most; 0: 1,024; at most 65,536 (Q9) */
+  uint64_t timeout_ms;  /* from opening on; 0: none (Q10) */
+  uint64_t memory_max;  /* bytes; 0: the store's query_memory_max (Q11) */
+  bool truncate;        /* over the budget the answer ends, marked truncated, and is no error */
+  uint64_t as_of;       /* not 0: as it was after this commit; needs history_commits */
+  uint64_t reserved[4]; /* 0 */
 };
 
 /* Elements of an answer. Everything lives until the next call on the query. */
@@ -310,6 +317,7 @@ struct nilo_store_answer {
   const char *const *tags;               /* names; those asked for, else all known, by name */
   const struct nilo_store_value *values; /* rows x tag_count: values[row * tag_count + tag] */
   bool truncated; /* the answer ends here because of the budget, not because there is no more */
+  uint64_t reserved[2]; /* 0 */
 };
 
 /* What a query did so far (Q12). */
@@ -326,6 +334,7 @@ struct nilo_store_query_figures {
   uint64_t commit;        /* the last one that the answer contains */
   uint64_t parts_damaged; /* left out: not 0 says that the answer is degraded (R4) */
   bool truncated;
+  uint64_t reserved[4]; /* 0 */
 };
 
 struct nilo_store_cursor;

@@ -44,6 +44,7 @@ struct nilo_store_part {
   int64_t key_min, key_max;
   uint64_t commit_min, commit_max;
   uint64_t bytes, bytes_plain; /* encoded, and before */
+  uint64_t reserved[4];        /* 0 */
 };
 /* The parts on disk, in the order of their commits, until visit returns not 0 (which is returned).
  */
@@ -82,6 +83,7 @@ struct nilo_store_health {
   uint32_t memory_share, disk_share, merge_share; /* thousandths of what may be used */
   size_t reason_count;                            /* of those kept; there may have been more */
   char reasons[NILO_STORE_REASONS_MAX][192];
+  uint64_t reserved[4]; /* 0 */
 };
 NILO_API void nilo_store_health(struct nilo_store *store, struct nilo_store_health *health);
 
@@ -93,6 +95,7 @@ struct nilo_store_figures {
   uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
   uint64_t queries, rows_returned;
   uint64_t account_bytes, account_peak; /* all memory of the store */
+  uint64_t reserved[8];                 /* 0 */
 };
 NILO_API void nilo_store_figures(struct nilo_store *store, struct nilo_store_figures *figures);
 

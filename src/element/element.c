@@ -78,6 +78,18 @@ int element__fail(const struct err *err, struct nilo_error *error) {
   return err->code;
 }
 
+int element__check_reserved(const uint64_t *reserved, size_t count, const char *what,
+                            struct err *err) {
+  for (size_t i = 0; i < count; i++) {
+    if (!reserved[i]) continue;
+    int code = err_set(err, ERR_UNSUPPORTED, "%s: something is asked for that %s does not know",
+                       what, "Nilo " NILO_VERSION);
+    err_hint(err, "zero the struct before it is filled in, or install the library of your header");
+    return code;
+  }
+  return ERR_OK;
+}
+
 int nilo_store_error_text(const struct nilo_error *error, char *out, size_t size) {
   struct err err;
   err_reset(&err);
@@ -116,6 +128,9 @@ void nilo_store_options_default(struct nilo_store_options *options) {
 }
 
 static int check_options(const struct nilo_store_options *options, struct err *err) {
+  int code =
+      element__check_reserved(options->reserved, sizeof options->reserved / 8, "options", err);
+  if (code) return code;
   if (!options->path || !*options->path) return err_set(err, ERR_INVALID_ARGUMENT, "path: empty");
   if (options->policy < NILO_STORE_KEEP_ALL || options->policy > NILO_STORE_NEWEST_ROW)
     return err_set(err, ERR_INVALID_ARGUMENT, "policy: %d is none", (int)options->policy);

@@ -70,6 +70,8 @@ struct nilo_store_cursor {
 /* ---- checking ---- */
 
 static int check_query(const struct nilo_store_query *query, bool all_series, struct err *err) {
+  int unknown = element__check_reserved(query->reserved, sizeof query->reserved / 8, "query", err);
+  if (unknown) return unknown;
   if (all_series && query->series_count)
     return err_set(err, ERR_INVALID_ARGUMENT, "series: a scan is over all of them");
   if (!all_series && (query->series_count == 0 || !query->series)) {

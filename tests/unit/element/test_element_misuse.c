@@ -95,6 +95,23 @@ static void test_options_at_no_place(void **state) {
   alone_deinit(&alone);
 }
 
+/* What a later header may ask for is refused, not overlooked. */
+static void test_reserved_fields(void **state) {
+  (void)state;
+  struct alone alone;
+  alone_init(&alone, 1);
+  alone.options.reserved[7] = 1;
+  assert_int_equal(element_open(alone.os, &alone.options, &alone.store, &alone.error),
+                   NILO_UNSUPPORTED);
+  alone.options.reserved[7] = 0;
+  alone_open(&alone);
+  struct nilo_store_query query = {.reserved = {0, 0, 0, 1}};
+  struct nilo_store_cursor *cursor;
+  assert_int_equal(nilo_store_scan_open(alone.store, &query, &cursor, &alone.error),
+                   NILO_UNSUPPORTED);
+  alone_deinit(&alone);
+}
+
 static void test_bounds_at_the_ends(void **state) {
   (void)state;
   struct alone alone;
@@ -146,9 +163,10 @@ static void test_export_under_the_root(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_elements_at_no_place), cmocka_unit_test(test_arrays_at_no_place),
-      cmocka_unit_test(test_filters_at_no_place),  cmocka_unit_test(test_options_at_no_place),
-      cmocka_unit_test(test_bounds_at_the_ends),   cmocka_unit_test(test_export_under_the_root),
+      cmocka_unit_test(test_elements_at_no_place),  cmocka_unit_test(test_arrays_at_no_place),
+      cmocka_unit_test(test_filters_at_no_place),   cmocka_unit_test(test_reserved_fields),
+      cmocka_unit_test(test_options_at_no_place),   cmocka_unit_test(test_bounds_at_the_ends),
+      cmocka_unit_test(test_export_under_the_root),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
