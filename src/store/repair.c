@@ -255,30 +255,89 @@ static bool still_named(const struct repair *repair, uint64_t epoch) {
   return false;
 }
 
+struct comparing {
+  struct repair *repair;
+  const char *from, *to;
+  bool same; /* so far */
+  struct err *err;
+};
+
+/* Two files: two names of one have the same bytes, too. */
+static int compare(struct comparing *comparing, const char *from, const char *to) {
+  enum { PIECE = 64 << 10 };
+  const struct store_repair_options *options = comparing->repair->options;
+  struct os_file *files[2] = {NULL, NULL};
+  size_t got[2] = {1, 1};
+  uint8_t *bytes = mem_alloc(options->account, 2 * PIECE);
+  if (!bytes) return mem_refused(options->account, 2 * PIECE, comparing->err);
+  int code = os_file_open(options->os, from, OS_READ, &files[0], comparing->err);
+  if (!code) code = os_file_open(options->os, to, OS_READ, &files[1], comparing->err);
+  for (uint64_t at = 0; !code && comparing->same && got[0]; at += PIECE) {
+    for (int i = 0; i < 2 && !code; i++)
+      code = os_file_read(files[i], at, bytes + (size_t)i * PIECE, PIECE, &got[i], comparing->err);
+    comparing->same = !code && got[0] == got[1] && !memcmp(bytes, bytes + PIECE, got[0]);
+  }
+  os_file_close(files[0]);
+  os_file_close(files[1]);
+  mem_free(options->account, bytes, 2 * PIECE);
+  if (code != ERR_IO) return code;
+  comparing->same = false; /* a place that cannot be read is damage, too */
+  return ERR_OK;
+}
+
+static int compare_entry(void *context, const char *name, bool is_dir) {
+  struct comparing *comparing = context;
+  char from[4096], to[4096];
+  snprintf(from, sizeof from, "%s/%s", comparing->from, name);
+  snprintf(to, sizeof to, "%s/%s", comparing->to, name);
+  if (is_dir || !os_path_exists(comparing->repair->options->os, to)) return ERR_OK;
+  return compare(comparing, from, to);
+}
+
+/* A second name in quarantine/. What a server, or a repair that was interrupted, has kept there
+ * already is only completed; but it may be another one, damaged before its part was put back: then
+ * the name is <name>.1, and so on. */
+static int keep(struct repair *repair, bool part, const char *from, const char *name,
+                struct err *err) {
+  struct os *os = repair->options->os;
+  bool folder = part && repair->form->directories;
+  char to[4096], suffix[16] = "";
+  struct comparing comparing = {repair, from, to, false, err};
+  int code = ERR_OK;
+  for (unsigned n = 0; !code && !comparing.same; n++) {
+    if (n) snprintf(suffix, sizeof suffix, ".%u", n);
+    snprintf(to, sizeof to, "%s/quarantine/%s%s", repair->directory, name, suffix);
+    comparing.same = true;
+    if (!os_path_exists(os, to)) continue;
+    code = folder ? os_dir_list(os, from, compare_entry, &comparing, err)
+                  : compare(&comparing, from, to);
+  }
+  if (!code)
+    code =
+        part ? shard__link_parts(repair->form, os, from, to, err) : os_file_link(os, from, to, err);
+  return code == ERR_FILE_EXISTS ? ERR_OK : code;
+}
+
 /* `remove` false: keeps the file under a second name; true: takes the first one away. */
 static int settle_file(struct repair *repair, const char *name, bool remove, struct err *err) {
   struct os *os = repair->options->os;
   const char *base = strrchr(name, '/');
-  char from[4096], to[4096];
+  char from[4096];
   snprintf(from, sizeof from, "%s/%s", repair->directory, name);
-  snprintf(to, sizeof to, "%s/quarantine/%s", repair->directory, base ? base + 1 : name);
   if (!os_path_exists(os, from)) return ERR_OK;
   if (remove) return os_file_remove(os, from, err);
-  int code = os_file_link(os, from, to, err);
-  return code == ERR_FILE_EXISTS ? ERR_OK : code; /* kept already */
+  return keep(repair, false, from, base ? base + 1 : name, err);
 }
 
 static int settle_part(struct repair *repair, uint64_t epoch, bool remove, struct err *err) {
   struct os *os = repair->options->os;
-  char from[4096], to[4096];
+  char from[4096], name[64];
   if (remove && still_named(repair, epoch)) return ERR_OK; /* other parts of it live */
   shard__part_path_in(repair->form, repair->directory, epoch, from, sizeof from);
-  snprintf(to, sizeof to, "%s/quarantine/%016llx%s", repair->directory, (unsigned long long)epoch,
-           repair->form->suffix);
+  snprintf(name, sizeof name, "%016llx%s", (unsigned long long)epoch, repair->form->suffix);
   if (!os_path_exists(os, from)) return ERR_OK;
-  if (remove) return shard__remove_parts(repair->form, os, from, err);
-  int code = shard__link_parts(repair->form, os, from, to, err);
-  return code == ERR_FILE_EXISTS ? ERR_OK : code;
+  return remove ? shard__remove_parts(repair->form, os, from, err)
+                : keep(repair, true, from, name, err);
 }
 
 static int settle_files(struct repair *repair, bool remove, struct err *err) {

@@ -240,6 +240,42 @@ static void test_r5_damaged_blocks(void **state) {
   fixture_deinit(&fixture);
 }
 
+/* The file that is kept under its name may be another one: damaged earlier, before the part was put
+ * back from a backup. */
+static void test_r5_what_is_kept_already_may_be_another(void **state) {
+  (void)state;
+  for (int same = 0; same < 2; same++) {
+    struct fixture fixture;
+    struct told told;
+    struct store_repair_figures figures;
+    char path[128], kept[128], second[140];
+    fixture_init(&fixture, 1);
+    fill(&fixture);
+    struct names names = names_of(&fixture, "/shard/parts");
+    snprintf(path, sizeof path, "/shard/parts/%s", names.list[names.count - 1]);
+    snprintf(kept, sizeof kept, "/shard/quarantine/%s", names.list[names.count - 1]);
+    snprintf(second, sizeof second, "%s.1", kept);
+    struct os_file *earlier;
+    if (same) {
+      assert_int_equal(os_file_link(fixture.os, path, kept, NULL), ERR_OK);
+    } else {
+      assert_int_equal(
+          os_file_open(fixture.os, kept, OS_READ | OS_WRITE | OS_CREATE, &earlier, NULL), ERR_OK);
+      assert_int_equal(os_file_write(earlier, 0, "rubbish", 7, NULL), ERR_OK);
+      os_file_close(earlier);
+    }
+    uint64_t size = size_of(&fixture, path);
+    change(&fixture, path, 34, 8, 0xff);
+    repair(&fixture, &told, &figures);
+    assert_int_equal(figures.rows_lost, 4500);
+    assert_int_equal(size_of(&fixture, kept), same ? size : 7);
+    assert_int_equal(os_path_exists(fixture.os, second), !same);
+    if (!same) assert_int_equal(size_of(&fixture, second), size);
+    expect_clean(&fixture);
+    fixture_deinit(&fixture);
+  }
+}
+
 static void test_r5_a_part_beyond_help_and_a_missing_one(void **state) {
   (void)state;
   for (int missing = 0; missing < 2; missing++) {
@@ -384,6 +420,7 @@ int main(void) {
       cmocka_unit_test(test_r5_every_bit_of_a_part),
       cmocka_unit_test(test_r5_filters),
       cmocka_unit_test(test_r5_damaged_blocks),
+      cmocka_unit_test(test_r5_what_is_kept_already_may_be_another),
       cmocka_unit_test(test_r5_a_part_beyond_help_and_a_missing_one),
       cmocka_unit_test(test_r5_manifest),
       cmocka_unit_test(test_r5_dry_run),
