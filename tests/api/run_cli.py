@@ -118,6 +118,12 @@ class Help(Case):
         for same in ("-h", "help"):
             self.assertEqual(self.nilo(same)[0], out)
 
+    def test_manual_page_has_the_commands(self):
+        page = (TOP / "docs" / "man" / "nilo.1").read_text()
+        told = [line[3:] for line in page.splitlines() if line.startswith(".B ") and " " not in line[3:]]
+        self.assertEqual([name for name in told if name.isalpha() and name != "nilo"],
+                         list(COMMANDS))
+
     def test_no_command(self):
         done = subprocess.run([nilo_server.program()], stdout=subprocess.PIPE, encoding="utf-8",
                               env=environment(), timeout=SECONDS)
