@@ -295,6 +295,37 @@ static bool is_group(const struct chooser *chooser, const uint32_t *set, uint32_
   return take_group(chooser, scratch, &left_count, scratch + count) == count;
 }
 
+static uint64_t bytes_of(const struct chooser *chooser, const uint32_t *set, uint32_t count) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < count; i++)
+    bytes += chooser->entries[set[i]].bytes;
+  return bytes;
+}
+
+/* Whether no more than FULL_ROW_MAX of the parts lie over one partition. What they become is cut,
+ * and each cell is made of those that lie over it alone. */
+static bool is_shallow(const struct chooser *chooser, const uint32_t *set, uint32_t count) {
+  if (count <= FULL_ROW_MAX) return true;
+  if (bytes_of(chooser, set, count) <= chooser->rules->split_bytes) return false; /* not cut */
+  for (uint32_t i = 0; i < count; i++) {
+    uint64_t first = chooser->entries[set[i]].first;
+    uint32_t over = 0;
+    for (uint32_t j = 0; j < count; j++)
+      over += overlaps(&chooser->entries[set[j]], first, first);
+    if (over > FULL_ROW_MAX) return false;
+  }
+  return true;
+}
+
+/* All of a group: late rows over many partitions, and the parts of those. False where something
+ * comes between, or too many lie above each other. */
+static bool propose_group(struct chooser *chooser, const uint32_t *group, uint32_t count) {
+  if (count < 2 || !is_shallow(chooser, group, count) || !may_merge(chooser, group, count))
+    return false;
+  propose(chooser, group, count, bytes_of(chooser, group, count), count);
+  return true;
+}
+
 /* The longest rows of a group that nothing comes between. */
 static void propose_rows(struct chooser *chooser, const uint32_t *group, uint32_t count,
                          uint32_t *scratch) {
@@ -303,9 +334,7 @@ static void propose_rows(struct chooser *chooser, const uint32_t *group, uint32_
     while (end > from + 1 && !(may_merge(chooser, group + from, end - from) &&
                                is_group(chooser, group + from, end - from, scratch)))
       end--;
-    uint64_t bytes = 0;
-    for (uint32_t i = from; i < end; i++)
-      bytes += chooser->entries[group[i]].bytes;
+    uint64_t bytes = bytes_of(chooser, group + from, end - from);
     if (end - from >= 2) propose(chooser, group + from, end - from, bytes, end - from);
     from = end;
   }
@@ -316,8 +345,10 @@ static void choose_full(struct chooser *chooser, uint32_t *left, uint32_t *group
   uint32_t left_count = 0;
   for (uint32_t i = 0; i < chooser->count; i++)
     if (chooser->entries[i].allowed) left[left_count++] = i;
-  while (left_count)
-    propose_rows(chooser, group, take_group(chooser, left, &left_count, group), scratch);
+  while (left_count) {
+    uint32_t count = take_group(chooser, left, &left_count, group);
+    if (!propose_group(chooser, group, count)) propose_rows(chooser, group, count, scratch);
+  }
   if (chooser->best_count) return;
   for (uint32_t i = 0; i < chooser->count; i++)
     if (chooser->entries[i].allowed && chooser->entries[i].bytes <= chooser->rules->split_bytes)

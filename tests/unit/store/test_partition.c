@@ -361,6 +361,27 @@ static void test_opening_costs_a_few_calls_per_part(void **state) {
   world_destroy(world);
 }
 
+/* Few late rows over many partitions lie above all of their parts, which no row of some of them may
+ * be merged with alone. */
+static void test_a_full_merge_takes_late_rows_into_all_partitions(void **state) {
+  (void)state;
+  struct world *world = world_create(77, 100, 600);
+  fixture_open(&world->fixture);
+  for (uint64_t series = 1; series < WORLD_SERIES; series++)
+    world_put_noise(world, series, 0, 4000);
+  flush(&world->fixture, 0);
+  assert_true(figures(&world->fixture).parts >= 40);
+  for (int64_t key = 0; key < 4000; key += 500)
+    world_put_noise(world, 1, key, 1);
+  flush(&world->fixture, 0);
+  merge(&world->fixture, 0);
+  struct store_figures after = figures(&world->fixture);
+  assert_int_equal(after.depth, 1);
+  world_check_rows(world);
+  world_check_parts(world);
+  world_destroy(world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_key_is_in_its_partition),
@@ -373,6 +394,7 @@ int main(void) {
       cmocka_unit_test(test_late_rows_are_cut_off_when_they_are_flushed),
       cmocka_unit_test(test_few_late_rows_rewrite_nothing_large),
       cmocka_unit_test(test_s5_write_amplification_is_bounded_and_told),
+      cmocka_unit_test(test_a_full_merge_takes_late_rows_into_all_partitions),
       cmocka_unit_test(test_opening_costs_a_few_calls_per_part),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
