@@ -42,6 +42,7 @@ enum nilo_error_code {
   NILO_NOT_FOUND = 9,
   NILO_ALREADY_EXISTS = 10,
   NILO_UNSUPPORTED = 11,
+  NILO_HISTORY_GONE = 16, /* as_of: what was overwritten by then is not kept any more */
   NILO_CORRUPTION = 20,
   NILO_BAD_FORMAT = 21,
   NILO_BAD_VERSION = 22,

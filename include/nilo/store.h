@@ -303,7 +303,8 @@ struct nilo_store_query {
   uint64_t timeout_ms;  /* from opening on; 0: none (Q10) */
   uint64_t memory_max;  /* bytes; 0: the store's query_memory_max (Q11) */
   bool truncate;        /* over the budget the answer ends, marked truncated, and is no error */
-  uint64_t as_of;       /* not 0: as it was after this commit; needs history_commits */
+  uint64_t as_of;       /* not 0: as it was after this commit; needs history_commits.
+                          NILO_HISTORY_GONE, NILO_OUT_OF_RANGE: that is too long ago, or to come */
   uint64_t reserved[4]; /* 0 */
 };
 
