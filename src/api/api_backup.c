@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_alone.h"
 #include "api/api_event.h"
 #include "api/api_private.h"
 #include "api/backup_file.h"
@@ -13,7 +14,11 @@
 #include "store/transfer.h"
 
 struct making {
-  struct api *api;
+  const struct api_options *options; /* of what is backed up */
+  struct os *os;
+  struct mem_account *account;
+  struct store_shard *shard;
+  struct catalog *catalog; /* NULL: a store opened alone */
   const struct api_backup *backup;
   const struct api_sink *sink;
   struct api_progress progress;
@@ -38,14 +43,13 @@ static bool wanted(void *context, uint64_t store) {
 
 static int list_stores(struct making *making) {
   struct buffer tables;
-  buffer_init(&tables, &making->api->account);
-  int code = catalog_database_tables(table_engine_catalog(making->api->engine),
-                                     making->range.database, &tables, making->err);
+  buffer_init(&tables, making->account);
+  int code = catalog_database_tables(making->catalog, making->range.database, &tables, making->err);
   for (size_t at = 0; !code && at < tables.size; at += sizeof(uint64_t)) {
     uint64_t id;
     memcpy(&id, tables.data + at, sizeof id);
     if (!u64_table_insert(&making->stores, id, NULL))
-      code = mem_refused(&making->api->account, tables.size, making->err);
+      code = mem_refused(making->account, tables.size, making->err);
   }
   buffer_deinit(&tables);
   return code;
@@ -63,8 +67,7 @@ static bool same_before(struct making *making, const char *source, struct str pa
   char digest[BACKUP_DIGEST_TEXT + 1];
   uint64_t bytes;
   struct err ignored;
-  return !api__digest(making->api->os, &making->api->account, source, NULL, digest, &bytes,
-                      &ignored) &&
+  return !api__digest(making->os, making->account, source, NULL, digest, &bytes, &ignored) &&
          bytes == before->bytes && !strcmp(digest, before->digest);
 }
 
@@ -87,7 +90,7 @@ static int on_file(void *context, const struct store_link_file *file, struct err
 }
 
 static int link_snapshot(struct making *making) {
-  struct store_shard *shard = table_engine_shard(making->api->engine);
+  struct store_shard *shard = making->shard;
   bool all = backup_range_is_all(&making->range);
   struct store_link_options options = {.wanted = making->range.database.size ? wanted : NULL,
                                        .file = on_file,
@@ -140,7 +143,7 @@ static int remove_same(struct making *making) {
     if (!before || before->bytes != file->bytes || strcmp(before->digest, file->digest) != 0)
       continue;
     snprintf(path, sizeof path, "%s/%.*s", making->backup->target, STR_ARG(file->path));
-    int code = os_file_remove(making->api->os, path, making->err);
+    int code = os_file_remove(making->os, path, making->err);
     if (code) return code;
     file->elsewhere = true;
     making->files_elsewhere++;
@@ -151,14 +154,13 @@ static int remove_same(struct making *making) {
 
 static void describe(struct making *making) {
   struct backup *result = &making->result;
-  struct api *api = making->api;
   char created[TIME_TEXT_MAX];
   uint8_t id[16];
   char id_text[33];
-  store_shard_id(table_engine_shard(api->engine), id);
+  store_shard_id(making->shard, id);
   for (int i = 0; i < 16; i++)
     snprintf(id_text + 2 * i, 3, "%02x", id[i]);
-  time_format_fixed(os_wall_ns(api->os), 0, created);
+  time_format_fixed(os_wall_ns(making->os), 0, created);
   result->version = STR(NILO_VERSION);
   result->shard = arena_format(&result->arena, "%s", id_text);
   result->created = arena_format(&result->arena, "%s", created);
@@ -175,11 +177,11 @@ static int read_previous(struct making *making) {
   uint8_t id[16];
   char id_text[33];
   if (!making->backup->previous) return ERR_OK;
-  int code = api__backup_read(making->api->os, &making->api->account, making->backup->previous,
+  int code = api__backup_read(making->os, making->account, making->backup->previous,
                               &making->previous, making->err);
   making->has_previous = true;
   if (code) return code;
-  store_shard_id(table_engine_shard(making->api->engine), id);
+  store_shard_id(making->shard, id);
   for (int i = 0; i < 16; i++)
     snprintf(id_text + 2 * i, 3, "%02x", id[i]);
   if (str_equal(making->previous.shard, str_from(id_text))) return ERR_OK;
@@ -208,16 +210,16 @@ static int make(struct making *making) {
   int code = making->range.database.size ? list_stores(making) : ERR_OK;
   if (!code) code = link_snapshot(making);
   if (!code && !all)
-    code = api__narrow(&making->api->options, making->backup->target, &making->range, making->err);
+    code = api__narrow(making->options, making->backup->target, &making->range, making->err);
   if (!code)
-    code = api__backup_scan(making->api->os, &making->api->account, making->backup->target,
-                            &making->result, on_bytes, making, making->err);
+    code = api__backup_scan(making->os, making->account, making->backup->target, &making->result,
+                            on_bytes, making, making->err);
   if (!code) code = remove_same(making);
   if (!code) code = add_left(making);
   if (!code) describe(making);
   if (!code)
-    code = api__backup_write(making->api->os, &making->api->account, making->backup->target,
-                             &making->result, making->err);
+    code = api__backup_write(making->os, making->account, making->backup->target, &making->result,
+                             making->err);
   return code;
 }
 
@@ -230,7 +232,7 @@ static void tell(struct making *making) {
     files++;
     bytes += making->result.files[i].bytes;
   }
-  api__event_begin(&event, making->sink, &making->api->account, "done");
+  api__event_begin(&event, making->sink, making->account, "done");
   api__event_text(&event, "tool", STR("backup"));
   api__event_text(&event, "target", str_from(making->backup->target));
   api__event_number(&event, "commit", making->figures.commit);
@@ -251,27 +253,60 @@ static void tell(struct making *making) {
   api__event_end(&event);
 }
 
+static int run(struct making *making) {
+  buffer_init(&making->left, making->account);
+  u64_table_init(&making->stores, making->account);
+  arena_init(&making->result.arena, making->account, 64 << 10);
+  int code = parse_range(making);
+  if (!code && !making->catalog && !backup_range_is_all(&making->range))
+    code = err_set(making->err, ERR_UNSUPPORTED,
+                   "%s is one store by itself, with neither databases nor times",
+                   making->options->path);
+  if (!code) code = read_previous(making);
+  if (!code) code = make(making);
+  if (!code)
+    tell(making);
+  else if (making->begun)
+    api__remove_tree(making->os, making->backup->target);
+  buffer_deinit(&making->left);
+  u64_table_deinit(&making->stores);
+  arena_deinit(&making->result.arena);
+  if (making->has_previous) api__backup_deinit(&making->previous);
+  return code;
+}
+
 int api_backup(struct api *api, const struct api_backup *backup, const struct api_sink *sink,
                struct err *err) {
   struct err own;
-  struct making making = {.api = api,
+  struct making making = {.options = &api->options,
+                          .os = api->os,
+                          .account = &api->account,
+                          .shard = table_engine_shard(api->engine),
+                          .catalog = table_engine_catalog(api->engine),
                           .backup = backup,
                           .sink = sink,
                           .progress = {.sink = sink, .account = &api->account, .os = api->os},
                           .err = err ? err : &own};
-  buffer_init(&making.left, &api->account);
-  u64_table_init(&making.stores, &api->account);
-  arena_init(&making.result.arena, &api->account, 64 << 10);
-  int code = parse_range(&making);
-  if (!code) code = read_previous(&making);
-  if (!code) code = make(&making);
-  if (!code)
-    tell(&making);
-  else if (making.begun)
-    api__remove_tree(api->os, backup->target);
-  buffer_deinit(&making.left);
-  u64_table_deinit(&making.stores);
-  arena_deinit(&making.result.arena);
-  if (making.has_previous) api__backup_deinit(&making.previous);
+  return run(&making);
+}
+
+int api_alone_backup(const struct api_options *options, const struct api_backup *backup,
+                     const struct api_sink *sink, struct err *err) {
+  struct err own;
+  struct api_alone alone;
+  /* Nothing of the directory changes: rows in its log become a part of the backup. */
+  int code = api__alone_open(options, true, &alone, err);
+  if (code) return code;
+  struct making making = {
+      .options = options,
+      .os = options->os,
+      .account = options->account,
+      .shard = alone.shard,
+      .backup = backup,
+      .sink = sink,
+      .progress = {.sink = sink, .account = options->account, .os = options->os},
+      .err = err ? err : &own};
+  code = run(&making);
+  api__alone_close(&alone);
   return code;
 }

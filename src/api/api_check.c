@@ -1,5 +1,6 @@
 /* nilo check: the store's check of files, parts and log, with what the layers above add: series
  * sections, the catalog. */
+#include "api/api_alone.h"
 #include "api/api_event.h"
 #include "api/api_private.h"
 #include "base/err.h"
@@ -94,13 +95,16 @@ static void end(const struct checking *checking, const struct store_check_figure
   api__event_end(&event);
 }
 
-/* A directory without a finding must open; what does not, is one. */
-static int check_opens(struct checking *checking, const struct api_options *options,
-                       struct err *err) {
+static int open_alone(const struct api_options *options, struct err *err) {
+  struct api_alone alone;
+  int code = api__alone_open(options, true, &alone, err);
+  if (!code) api__alone_close(&alone);
+  return code;
+}
+
+static int open_shard(const struct api_options *options, struct err *err) {
   struct api_options own = *options;
   struct api *api;
-  struct err finding;
-  err_reset(&finding);
   own.read_only = true;
   own.collect = false;
   own.metrics = NULL;
@@ -108,9 +112,19 @@ static int check_opens(struct checking *checking, const struct api_options *opti
   int code = metrics_create(options->account, &metrics, err);
   if (code) return code;
   own.metrics = metrics;
-  code = api_open(&own, &api, &finding);
+  code = api_open(&own, &api, err);
   if (!code) api_close(api);
   metrics_destroy(metrics);
+  return code;
+}
+
+/* A directory without a finding must open; what does not, is one. */
+static int check_opens(struct checking *checking, const struct api_options *options,
+                       enum store_form form, struct err *err) {
+  struct err finding;
+  err_reset(&finding);
+  int code =
+      form == STORE_FORM_ALONE ? open_alone(options, &finding) : open_shard(options, &finding);
   if (code && err_info(code)->class == ERR_CLASS_RESOURCE) {
     if (err) *err = finding;
     return code;
@@ -124,15 +138,18 @@ int api_check_directory(const struct api_options *options, const struct api_sink
   struct checking checking = {
       .sink = sink, .account = options->account, .directory = options->path, .os = options->os};
   struct store_check_figures figures;
+  enum store_form form;
   *damages = 0;
-  int code =
-      series_registry_create(options->os, options->account, 1 << 20, &checking.registry, err);
+  int code = store_form_of(options->os, options->path, &form, err);
+  if (!code)
+    code = series_registry_create(options->os, options->account, 1 << 20, &checking.registry, err);
   if (code) return code;
   begin(&checking);
   struct store_check_options store = store_options(&checking);
+  if (form == STORE_FORM_ALONE) store.part = NULL; /* it has no sections of series */
   code = store_check_directory(options->path, &store, &figures, err);
   series_registry_destroy(checking.registry);
-  if (!code && checking.damages == 0) code = check_opens(&checking, options, err);
+  if (!code && checking.damages == 0) code = check_opens(&checking, options, form, err);
   if (!code) end(&checking, &figures);
   *damages = checking.damages;
   return code;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_alone.h"
 #include "api/api_private.h"
 #include "api/api_tools.h"
 #include "api/sheet.h"
@@ -14,9 +15,15 @@
 
 /* A look at the parts of the tables that are wanted, into one or two sheets. */
 struct viewing {
-  struct api *api;
+  struct api *api; /* NULL: a store opened alone */
+  const struct api_alone *alone;
+  struct os *os;
+  struct mem_account *account;
+  const char *path;
   const struct api_inspect *what;
   struct table_snapshot *snapshot;
+  struct store_snapshot *stores; /* in it */
+  struct store_part *at;         /* the part at hand */
   struct sheet sheet, second;
   struct str database, table; /* of the part at hand */
   enum time_unit unit;
@@ -69,7 +76,7 @@ static void add_place(struct viewing *viewing, struct sheet *sheet) {
 
 static int visit_store(struct viewing *viewing, uint64_t store) {
   struct store_part *const *parts;
-  size_t count = store_snapshot_parts(table_snapshot_store(viewing->snapshot), store, &parts);
+  size_t count = store_snapshot_parts(viewing->stores, store, &parts);
   int code = ERR_OK;
   if (viewing->store) viewing->store(viewing, store);
   for (size_t i = 0; viewing->visit && i < count && !code; i++) {
@@ -81,6 +88,7 @@ static int visit_store(struct viewing *viewing, uint64_t store) {
       snprintf(viewing->part, sizeof viewing->part, "%llx", (unsigned long long)facts.id);
     if (viewing->what->part.size && !str_equal(viewing->what->part, str_from(viewing->part)))
       continue;
+    viewing->at = parts[i];
     code = viewing->visit(viewing, parts[i]);
   }
   return code;
@@ -108,6 +116,7 @@ static int visit_all(struct viewing *viewing) {
   const struct api_inspect *what = viewing->what;
   int code = table_snapshot_acquire(viewing->api->engine, &viewing->snapshot, viewing->err);
   if (code) return code;
+  viewing->stores = table_snapshot_store(viewing->snapshot);
   if (!what->database.size && !what->table.size) {
     viewing->database = STR("");
     viewing->table = STR("(catalog)");
@@ -120,7 +129,33 @@ static int visit_all(struct viewing *viewing) {
   return code;
 }
 
+static int visit_alone(struct viewing *viewing) {
+  int code = store_snapshot_acquire(viewing->alone->shard, &viewing->stores, viewing->err);
+  if (code) return code;
+  viewing->database = STR("");
+  viewing->table = STR("(store)");
+  code = visit_store(viewing, viewing->alone->id);
+  store_snapshot_release(viewing->stores);
+  return code;
+}
+
 /* ---- stores ---- */
+
+/* Columns of a store opened alone, over all its parts. */
+static uint64_t count_columns(const struct viewing *viewing, uint64_t store) {
+  const struct catalog_column *const *columns;
+  struct store_part *const *parts;
+  uint64_t most = 0;
+  if (viewing->catalog_table) return catalog_table_columns(viewing->catalog_table, &columns);
+  size_t count = store_snapshot_parts(viewing->stores, store, &parts);
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t *ids;
+    const struct type *types;
+    uint32_t own = store_part_columns(parts[i], &ids, &types);
+    if (own > most) most = own;
+  }
+  return most;
+}
 
 static const char *const store_columns[] = {".database", ".table",  "-table", "store",
                                             "unit",      "columns", "parts",  ".memory_parts",
@@ -129,7 +164,7 @@ static const char *const store_columns[] = {".database", ".table",  "-table", "s
 static void add_store(struct viewing *viewing, uint64_t store) {
   struct store_part *const *parts;
   struct sheet *sheet = &viewing->sheet;
-  size_t count = store_snapshot_parts(table_snapshot_store(viewing->snapshot), store, &parts);
+  size_t count = store_snapshot_parts(viewing->stores, store, &parts);
   uint64_t rows = 0, bytes = 0, memory = 0;
   for (size_t i = 0; i < count; i++) {
     struct store_part_facts facts;
@@ -138,12 +173,10 @@ static void add_store(struct viewing *viewing, uint64_t store) {
     bytes += facts.bytes;
     memory += facts.in_memory;
   }
-  const struct catalog_column *const *columns;
   add_table(viewing, sheet);
   sheet_number(sheet, store);
   sheet_text(sheet, viewing->catalog_table ? str_from(time_unit_name(viewing->unit)) : STR("-"));
-  sheet_number(
-      sheet, viewing->catalog_table ? catalog_table_columns(viewing->catalog_table, &columns) : 1);
+  sheet_number(sheet, count_columns(viewing, store));
   sheet_number(sheet, count - memory);
   sheet_number(sheet, memory);
   sheet_number(sheet, rows);
@@ -210,6 +243,22 @@ static int add_block(void *context, const struct store_block_look *look) {
   return ERR_OK;
 }
 
+/* A name that the part itself says, or the store's own columns. */
+static struct str column_text(const struct viewing *viewing, uint32_t id, char *out, size_t size) {
+  const uint32_t *ids;
+  const struct type *types;
+  uint32_t count = store_part_columns(viewing->at, &ids, &types);
+  for (uint32_t i = 0; i < count; i++) {
+    struct str name = store_part_column_name(viewing->at, i);
+    if (ids[i] == id && name.size) return name;
+  }
+  snprintf(out, size, "column %u", id);
+  if (id == STORE_COLUMN_PAYLOAD) snprintf(out, size, "(data)");
+  if (id == STORE_COLUMN_COMMIT) snprintf(out, size, "(commit)");
+  if (id == STORE_COLUMN_MARK) snprintf(out, size, "(mark)");
+  return str_from(out);
+}
+
 static int add_column(void *context, const struct store_column_look *look) {
   struct viewing *viewing = context;
   struct sheet *sheet = &viewing->second;
@@ -218,8 +267,7 @@ static int add_column(void *context, const struct store_column_look *look) {
   char text[256] = "";
   size_t size = 0;
   add_place(viewing, sheet);
-  snprintf(text, sizeof text, "column %u", look->id);
-  sheet_text(sheet, column ? column->name : str_from(text));
+  sheet_text(sheet, column ? column->name : column_text(viewing, look->id, text, sizeof text));
   sheet_text(sheet, str_from(type_name(look->type)));
   sheet_number(sheet, look->blocks);
   sheet_number(sheet, look->values);
@@ -258,10 +306,14 @@ static const char *const series_columns[] = {".database",
 
 static int add_series(struct viewing *viewing, struct store_part *part) {
   struct sheet *sheet = &viewing->sheet;
-  struct series_section_figures figures;
-  int code = series_section_figures(table_engine_series(viewing->api->engine), part, &figures,
-                                    viewing->err);
-  if (code || !viewing->catalog_table) return code;
+  struct series_section_figures figures = {.series = 0};
+  struct store_part_facts facts;
+  store_part_facts(part, &facts);
+  figures.series = facts.series_count; /* a store opened alone has no section for them */
+  int code = viewing->alone ? ERR_OK
+                            : series_section_figures(table_engine_series(viewing->api->engine),
+                                                     part, &figures, viewing->err);
+  if (code || (!viewing->catalog_table && !viewing->alone)) return code;
   add_place(viewing, sheet);
   sheet_number(sheet, figures.series);
   sheet_number(sheet, figures.columns);
@@ -346,15 +398,14 @@ bool api_inspect_view(struct str name) {
 
 static int look(struct viewing *viewing, const struct view *view) {
   struct store_look files = {.context = viewing};
-  struct api *api = viewing->api;
-  if (view->visit || view->store) return visit_all(viewing);
+  if (view->visit || view->store) return viewing->alone ? visit_alone(viewing) : visit_all(viewing);
   if (view->second) {
     files.segment = add_segment;
     files.record = add_record;
   } else {
     files.publication = add_publication;
   }
-  return store_look(api->os, &api->account, api->options.path, &files, viewing->err);
+  return store_look(viewing->os, viewing->account, viewing->path, &files, viewing->err);
 }
 
 static void write_view(const struct viewing *viewing, const struct view *view, struct buffer *out) {
@@ -373,33 +424,71 @@ static void write_view(const struct viewing *viewing, const struct view *view, s
   buffer_append_byte(out, '\n');
 }
 
+static int find_view(struct str name, const struct view **view, struct err *err) {
+  for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+    if (str_equal(name, str_from(views[i].name))) {
+      *view = &views[i];
+      return ERR_OK;
+    }
+  return err_set(err, ERR_INVALID_ARGUMENT, "there is no view \"%.*s\"",
+                 name.size < 40 ? (int)name.size : 40, name.data);
+}
+
+static bool is_overview(struct str name) { return !name.size || str_equal(name, STR("overview")); }
+
+/* All of `viewing` is set but its sheets and what the view says. */
+static int show(struct viewing *viewing, const struct view *view, struct buffer *out) {
+  viewing->visit = view->visit;
+  viewing->store = view->store;
+  sheet_init(&viewing->sheet, view->columns, viewing->account);
+  sheet_init(&viewing->second, view->second ? view->second_columns : view->columns,
+             viewing->account);
+  int code = look(viewing, view);
+  if (!code) code = buffer_check(&viewing->sheet.cells, viewing->err);
+  if (!code) code = buffer_check(&viewing->second.cells, viewing->err);
+  if (!code) write_view(viewing, view, out);
+  sheet_deinit(&viewing->sheet);
+  sheet_deinit(&viewing->second);
+  return code ? code : buffer_check(out, viewing->err);
+}
+
 int api_inspect_as(struct api *api, const struct api_inspect *what, struct buffer *out,
                    struct err *err) {
   struct err own;
-  const struct view *view = NULL;
-  if (!what->view.size || str_equal(what->view, STR("overview")))
-    return api_inspect(api, what->json, false, out, err);
-  for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-    if (str_equal(what->view, str_from(views[i].name))) view = &views[i];
-  if (!view)
-    return err_set(err, ERR_INVALID_ARGUMENT, "there is no view \"%.*s\"",
-                   what->view.size < 40 ? (int)what->view.size : 40, what->view.data);
-  if (what->database.size) {
-    int code = catalog_database_find(table_engine_catalog(api->engine), what->database, NULL, err);
-    if (code) return code;
-  }
+  const struct view *view;
+  if (is_overview(what->view)) return api_inspect(api, what->json, false, out, err);
+  int code = find_view(what->view, &view, err);
+  if (!code && what->database.size)
+    code = catalog_database_find(table_engine_catalog(api->engine), what->database, NULL, err);
+  if (code) return code;
   struct viewing viewing = {.api = api,
+                            .os = api->os,
+                            .account = &api->account,
+                            .path = api->options.path,
                             .what = what,
-                            .visit = view->visit,
-                            .store = view->store,
                             .err = err ? err : &own};
-  sheet_init(&viewing.sheet, view->columns, &api->account);
-  sheet_init(&viewing.second, view->second ? view->second_columns : view->columns, &api->account);
-  int code = look(&viewing, view);
-  if (!code) code = buffer_check(&viewing.sheet.cells, err);
-  if (!code) code = buffer_check(&viewing.second.cells, err);
-  if (!code) write_view(&viewing, view, out);
-  sheet_deinit(&viewing.sheet);
-  sheet_deinit(&viewing.second);
-  return code ? code : buffer_check(out, err);
+  return show(&viewing, view, out);
+}
+
+int api_alone_inspect(const struct api_options *options, const struct api_inspect *what,
+                      struct buffer *out, struct err *err) {
+  struct err own;
+  struct api_alone alone;
+  const struct view *view = NULL;
+  if (!err) err = &own;
+  if (what->database.size || what->table.size)
+    return err_set(err, ERR_UNSUPPORTED, "%s is one store by itself, without databases",
+                   options->path);
+  int code = is_overview(what->view) ? ERR_OK : find_view(what->view, &view, err);
+  if (!code) code = api__alone_open(options, true, &alone, err);
+  if (code) return code;
+  struct viewing viewing = {.alone = &alone,
+                            .os = options->os,
+                            .account = options->account,
+                            .path = options->path,
+                            .what = what,
+                            .err = err};
+  code = view ? show(&viewing, view, out) : api__alone_overview(&alone, what->json, out, err);
+  api__alone_close(&alone);
+  return code;
 }

@@ -61,7 +61,7 @@ static int on_describe(void *context, uint64_t store, const uint64_t *series, si
 
 static unsigned long long number(uint64_t value) { return value; }
 
-static void tell(const struct repairing *repairing, const struct api_repair *repair,
+static void tell(const struct repairing *repairing, const struct api_repair *repair, bool alone,
                  const struct store_repair_figures *figures) {
   struct api_event event;
   const char *tool = repair->index_only ? "index rebuild" : "repair";
@@ -91,7 +91,9 @@ static void tell(const struct repairing *repairing, const struct api_repair *rep
                         number(figures->parts_damaged), number(figures->parts),
                         number(figures->parts_rewritten), number(figures->rows_saved),
                         number(figures->rows_lost), number(figures->values_lost),
-                        figures->manifest_rebuilt ? "; the manifest was made anew" : "");
+                        !figures->manifest_rebuilt ? ""
+                        : alone                    ? "; a snapshot was made anew"
+                                                   : "; the manifest was made anew");
   api__event_end(&event);
 }
 
@@ -99,24 +101,32 @@ int api_repair(const struct api_options *options, const struct api_repair *repai
                const struct api_sink *sink, uint64_t *losses, struct err *err) {
   struct repairing repairing = {.sink = sink, .options = options};
   struct store_repair_figures figures;
+  enum store_form form;
   *losses = 0;
-  int code = series_knowledge_create(options->os, options->account, &repairing.knowledge, err);
+  int code = store_form_of(options->os, options->path, &form, err);
+  if (!code && form == STORE_FORM_ALONE && repair->index_only)
+    code = err_set(err, ERR_UNSUPPORTED, "%s is one store by itself: it has no series sections",
+                   options->path);
+  if (code) return code;
+  code = series_knowledge_create(options->os, options->account, &repairing.knowledge, err);
   if (code) return code;
   struct store_repair_options store = {.os = options->os,
                                        .account = options->account,
                                        .context = &repairing,
                                        .found = on_finding,
-                                       .part = on_part,
-                                       .learn = on_learn,
-                                       .learn_note = on_note,
-                                       .knows = on_knows,
-                                       .describe = on_describe,
                                        .dry_run = repair->dry_run,
                                        .index_only = repair->index_only,
                                        .index_all = repair->index_all};
+  if (form == STORE_FORM_SHARD) {
+    store.part = on_part;
+    store.learn = on_learn;
+    store.learn_note = on_note;
+    store.knows = on_knows;
+    store.describe = on_describe;
+  }
   code = store_repair_directory(options->path, &store, &figures, err);
   series_knowledge_destroy(repairing.knowledge);
-  if (!code) tell(&repairing, repair, &figures);
+  if (!code) tell(&repairing, repair, form == STORE_FORM_ALONE, &figures);
   *losses = repairing.losses;
   return code;
 }

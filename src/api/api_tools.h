@@ -85,6 +85,29 @@ struct api_repair {
 int api_repair(const struct api_options *options, const struct api_repair *repair,
                const struct api_sink *sink, uint64_t *losses, struct err *err);
 
+/* ---- stores opened alone (nilo/store.h) ---- */
+
+/* api_check_directory, api_repair and api_restore know them by themselves; what works on an open
+ * engine has its like here, which opens the directory (`options`: path, os, account) and closes it
+ * again. Errors and events as there; databases, tables and times are refused. */
+bool api_is_alone(struct os *os, const char *path);
+int api_alone_inspect(const struct api_options *options, const struct api_inspect *what,
+                      struct buffer *out, struct err *err);
+int api_alone_compact(const struct api_options *options, const struct api_sink *sink,
+                      struct err *err);
+int api_alone_backup(const struct api_options *options, const struct api_backup *backup,
+                     const struct api_sink *sink, struct err *err);
+/* Deletes elements of these series (none: of all) with keys from key_min to key_max, both in; or
+ * only counts them. */
+struct api_alone_delete {
+  const uint64_t *series; /* ascending */
+  size_t series_count;
+  int64_t key_min, key_max;
+  bool count_only;
+};
+int api_alone_delete(const struct api_options *options, const struct api_alone_delete *delete,
+                     uint64_t *rows, struct err *err);
+
 /* ---- jobs of a server ---- */
 enum api_job_tool { API_JOB_CHECK, API_JOB_COMPACT, API_JOB_BACKUP };
 struct api_job_spec {

@@ -119,6 +119,11 @@ struct cli_tool {
 /* The directory that the command names (--data, or its operand), or NULL when it names a server; a
  * usage error is told and *status set. */
 const char *cli_tool_directory(struct cli *cli, int *status);
+/* Whether it is a store opened alone (nilo/store.h), which the api_alone_ functions take with
+ * `options`; settings are loaded then. */
+struct api_options;
+int cli_tool_alone(struct cli *cli, const char *path, struct api_options *options, bool *alone,
+                   struct err *err);
 /* Prints an event; an api_sink's (context: the cli_tool). */
 void cli_tool_event(void *context, struct str json);
 /* Starts a job by `target` (path and parameters) at --server and shows its events until it ends.

@@ -38,7 +38,11 @@ static bool read_day(const char *text, struct day *day) {
 static int backup_directory(struct cli *cli, const char *path, const struct api_backup *backup,
                             struct cli_tool *tool, struct err *err) {
   struct api_sink sink = {tool, cli_tool_event, NULL};
-  int code = cli_load_settings(cli, NULL, err);
+  struct api_options options;
+  bool alone;
+  int code = cli_tool_alone(cli, path, &options, &alone, err);
+  if (alone) return code ? code : api_alone_backup(&options, backup, &sink, err);
+  code = cli_load_settings(cli, NULL, err);
   /* Nothing of the directory changes: rows in its log become parts of the backup. */
   if (!code) code = cli_open(cli, path, true, false, err);
   return code ? code : api_backup(cli->api, backup, &sink, err);

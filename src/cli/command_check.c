@@ -67,9 +67,15 @@ static int compact_directory(struct cli *cli, const char *path, struct cli_tool 
                              const char *database, const char *table, struct err *err) {
   struct api_sink sink = {tool, cli_tool_event, NULL};
   struct api_compact compact = {str_from(database ? database : ""), str_from(table ? table : "")};
+  struct api_options options;
+  bool alone;
   if (!os_path_exists(cli->os, path))
     return err_set(err, ERR_NO_FILE, "there is no directory %s", path);
-  int code = cli_load_settings(cli, NULL, err);
+  int code = cli_tool_alone(cli, path, &options, &alone, err);
+  if (alone && !code && database)
+    code = err_set(err, ERR_UNSUPPORTED, "%s is one store by itself, without databases", path);
+  if (alone) return code ? code : api_alone_compact(&options, &sink, err);
+  code = cli_load_settings(cli, NULL, err);
   if (!code) code = cli_open(cli, path, false, false, err);
   if (!code) code = api_compact(cli->api, &compact, &sink, err);
   return code;

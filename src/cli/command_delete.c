@@ -1,10 +1,12 @@
 /* nilo delete: rows by time and tags, a table, a database. It writes the InfluxQL statement that
  * does it, so that this is the same code as DELETE and DROP, here or in a server. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_tools.h"
 #include "base/buffer.h"
 #include "base/time.h"
 #include "cli/cli_private.h"
@@ -20,13 +22,14 @@ static const struct cli_option options[] = {
     {"partition", "DAY", "rows of a day: 2026-01-31 (UTC)"},
     {"where", "CONDITION", "these series: \"host = 'a' AND rack =~ /^b/\""},
     {"all", NULL, "without any of these: the whole database"},
+    {"series", "LIST", "of a program's store: of these series: 7,12,40"},
     {"dry-run", NULL, "say what would go, delete nothing"},
     {"yes", NULL, "do not ask"},
     {NULL, NULL, NULL},
 };
 
 struct deletion {
-  const char *database, *table, *from, *to, *partition, *where;
+  const char *database, *table, *from, *to, *partition, *where, *series;
   bool all, dry_run, yes;
 };
 
@@ -192,6 +195,12 @@ static bool is_one_condition(const char *text) {
   return !quote;
 }
 
+static int check_terminal(const struct deletion *deletion) {
+  if (!deletion->yes && !deletion->dry_run && !os_is_terminal(0))
+    return cli_usage("there is no terminal to ask on: say --yes, or --dry-run");
+  return 0;
+}
+
 static int check_usage(const struct deletion *deletion) {
   bool nothing =
       !deletion->table && !deletion->where && !deletion->partition && !has_times(deletion);
@@ -205,9 +214,8 @@ static int check_usage(const struct deletion *deletion) {
                      "--where, or --all for the whole database");
   if (!nothing && deletion->all)
     return cli_usage("--all deletes the whole database: it stands alone with --database");
-  if (!deletion->yes && !deletion->dry_run && !os_is_terminal(0))
-    return cli_usage("there is no terminal to ask on: say --yes, or --dry-run");
-  return 0;
+  if (deletion->series) return cli_usage("--series is for a program's store: name tags by --where");
+  return check_terminal(deletion);
 }
 
 static int run_on(struct cli *cli, struct cli_door *door, const struct deletion *deletion,
@@ -241,6 +249,90 @@ static int run_on(struct cli *cli, struct cli_door *door, const struct deletion 
   return code;
 }
 
+/* ---- of a store opened alone: series and keys ---- */
+
+enum { SERIES_MAX = 4096 };
+
+/* "7,12,40", ascending or not, without repetition. */
+static bool read_series(const char *text, uint64_t *series, size_t *count) {
+  for (*count = 0; *text; text += *text == ',') {
+    char *end;
+    if (*count == SERIES_MAX || *text < '0' || *text > '9') return false;
+    uint64_t value = strtoull(text, &end, 10);
+    if (!value || (*end && (*end != ',' || !end[1]))) return false;
+    size_t at = (*count)++;
+    for (; at && series[at - 1] >= value; at--) {
+      if (series[at - 1] == value) return false;
+      series[at] = series[at - 1];
+    }
+    series[at] = value;
+    text = end;
+  }
+  return *count > 0;
+}
+
+static bool read_key(const char *text, int64_t *key) {
+  char *end;
+  errno = 0;
+  *key = strtoll(text, &end, 10);
+  return *text && !*end && !errno;
+}
+
+static int check_alone(const struct deletion *deletion, struct api_alone_delete *delete,
+                       uint64_t series[SERIES_MAX]) {
+  bool nothing = !deletion->series && !deletion->from && !deletion->to;
+  *delete = (struct api_alone_delete){
+      .series = series, .key_min = INT64_MIN, .key_max = INT64_MAX, .count_only = true};
+  if (deletion->database || deletion->table || deletion->where || deletion->partition)
+    return cli_usage("a program's store has series and keys: name --series, --from, --to or --all");
+  if (deletion->series && !read_series(deletion->series, series, &delete->series_count))
+    return cli_usage("--series takes numbers above 0, like 7,12,40: %s", deletion->series);
+  if (deletion->from && !read_key(deletion->from, &delete->key_min))
+    return cli_usage("--from takes a key, a whole number: %s", deletion->from);
+  if (deletion->to && !read_key(deletion->to, &delete->key_max))
+    return cli_usage("--to takes a key, a whole number: %s", deletion->to);
+  if (deletion->to && delete->key_max-- <= delete->key_min)
+    return cli_usage("the range of keys is empty");
+  if (nothing != deletion->all)
+    return cli_usage(nothing ? "nothing says what is to go: name --series, --from or --to, or "
+                               "--all for every element"
+                             : "--all deletes every element: it stands alone");
+  return check_terminal(deletion);
+}
+
+static int delete_alone(const struct api_options *opening, const struct deletion *deletion,
+                        struct api_alone_delete *delete, struct err *err) {
+  uint64_t rows;
+  int code = api_alone_delete(opening, delete, &rows, err);
+  if (code) return code;
+  printf("%" PRIu64 " elements match\n", rows);
+  fflush(stdout);
+  if (deletion->dry_run) return ERR_OK;
+  if (!deletion->yes && !confirmed()) {
+    puts("nothing was deleted");
+    return ERR_OK;
+  }
+  delete->count_only = false;
+  code = api_alone_delete(opening, delete, &rows, err);
+  if (!code) puts("deleted");
+  return code;
+}
+
+static int run_alone(struct cli *cli, const char *directory, const struct deletion *deletion) {
+  uint64_t series[SERIES_MAX];
+  struct api_alone_delete delete;
+  struct cli_tool tool = {.cli = cli};
+  struct api_options opening;
+  struct err err;
+  bool alone;
+  err_reset(&err);
+  int status = check_alone(deletion, &delete, series);
+  if (status) return status;
+  int code = cli_tool_alone(cli, directory, &opening, &alone, &err);
+  if (!code) code = delete_alone(&opening, deletion, &delete, &err);
+  return cli_tool_end(&tool, code, &err);
+}
+
 static int run(struct cli *cli) {
   const struct cli_arguments *arguments = &cli->arguments;
   struct deletion deletion = {.database = cli_value(arguments, "database"),
@@ -249,6 +341,7 @@ static int run(struct cli *cli) {
                               .to = cli_value(arguments, "to"),
                               .partition = cli_value(arguments, "partition"),
                               .where = cli_value(arguments, "where"),
+                              .series = cli_value(arguments, "series"),
                               .all = cli_value(arguments, "all") != NULL,
                               .dry_run = cli_value(arguments, "dry-run") != NULL,
                               .yes = cli_value(arguments, "yes") != NULL};
@@ -258,7 +351,9 @@ static int run(struct cli *cli) {
   int status;
   err_reset(&err);
   const char *directory = cli_tool_directory(cli, &status);
-  if (!status) status = check_usage(&deletion);
+  if (status) return status;
+  if (directory && api_is_alone(cli->os, directory)) return run_alone(cli, directory, &deletion);
+  status = check_usage(&deletion);
   if (status) return status;
   int code;
   if (!directory)
@@ -277,7 +372,8 @@ const struct cli_command cli_delete = {
     "delete",
     "[DIR | --server URL] --database NAME [WHAT …] [--yes]",
     "Deletes rows by time and tags, a table, or a database.",
-    "Conditions add up. The same as the statements DELETE and DROP of InfluxQL.\n"
+    "Of a program's store (nilo/store.h): elements, by --series and by keys with\n"
+    "--from and --to. Conditions add up. The same as the statements DELETE and DROP of InfluxQL.\n"
     "Counts are of values of the fullest field, so rows may be more. Exit status: 0\n"
     "done (or declined), 1 failed, 2 used wrongly.",
     options,

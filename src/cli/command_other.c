@@ -74,6 +74,21 @@ static int inspect_server(struct cli *cli, const struct api_inspect *what, struc
   return code;
 }
 
+static int inspect_directory(struct cli *cli, const struct inspection *inspection,
+                             struct buffer *out, struct err *err) {
+  const struct api_inspect *what = &inspection->what;
+  struct api_options options;
+  bool alone;
+  int code = cli_tool_alone(cli, inspection->directory, &options, &alone, err);
+  if (alone) return code ? code : api_alone_inspect(&options, what, out, err);
+  code = cli_load_settings(cli, NULL, err);
+  if (!code) code = cli_open(cli, inspection->directory, true, false, err);
+  if (code) return code;
+  bool parts = cli_value(&cli->arguments, "parts") != NULL;
+  return what->view.size ? api_inspect_as(cli->api, what, out, err)
+                         : api_inspect(cli->api, what->json, parts, out, err);
+}
+
 static int run_inspect(struct cli *cli) {
   struct err err;
   struct inspection inspection;
@@ -81,20 +96,10 @@ static int run_inspect(struct cli *cli) {
   err_reset(&err);
   int status = take_inspection(cli, &inspection);
   if (status) return status;
-  bool parts = cli_value(&cli->arguments, "parts") != NULL;
   struct buffer out;
   buffer_init(&out, &cli->account);
-  int code;
-  if (!inspection.directory) {
-    code = inspect_server(cli, &inspection.what, &out, &err);
-  } else {
-    code = cli_load_settings(cli, NULL, &err);
-    if (!code) code = cli_open(cli, inspection.directory, true, false, &err);
-    if (!code)
-      code = inspection.what.view.size
-                 ? api_inspect_as(cli->api, &inspection.what, &out, &err)
-                 : api_inspect(cli->api, inspection.what.json, parts, &out, &err);
-  }
+  int code = inspection.directory ? inspect_directory(cli, &inspection, &out, &err)
+                                  : inspect_server(cli, &inspection.what, &out, &err);
   if (!code) code = buffer_check(&out, &err);
   if (!code) fwrite(out.data, 1, out.size, stdout);
   buffer_deinit(&out);
@@ -107,7 +112,8 @@ const struct cli_command cli_inspect = {
     "inspect",
     "[DIR | --data DIR | --server URL] [VIEW] [--json]",
     "Shows what a directory holds: tables, parts, log.",
-    "Views: overview (the default), stores, parts, blocks (with columns and their\n"
+    "Of a server, or of a program's store (nilo/store.h). Views: overview (the default), stores, "
+    "parts, blocks (with columns and their\n"
     "encodings), log, series, snapshots. Reads only. Exit status: 0 done, 1 failed,\n"
     "2 used wrongly.",
     inspect_options,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_tools.h"
 #include "base/buffer.h"
 #include "cli/cli_private.h"
 #include "server/http_client.h"
@@ -152,6 +153,13 @@ const char *cli_tool_directory(struct cli *cli, int *status) {
   }
   if (server) return NULL;
   return data ? data : arguments->operand_count ? arguments->operands[0] : "nilo-data";
+}
+
+int cli_tool_alone(struct cli *cli, const char *path, struct api_options *options, bool *alone,
+                   struct err *err) {
+  *options = (struct api_options){.path = path, .os = cli->os, .account = &cli->account};
+  *alone = api_is_alone(cli->os, path);
+  return *alone ? cli_load_settings(cli, NULL, err) : ERR_OK;
 }
 
 int cli_tool_end(struct cli_tool *tool, int code, struct err *err) {

@@ -350,6 +350,15 @@ int element_open(struct os *os, const struct nilo_store_options *options, struct
   return code ? element__fail(&err, error) : NILO_OK;
 }
 
+struct store_shard *element_shard(const struct nilo_store *store) {
+  return store->shard;
+}
+
+uint64_t element_shard_store(const struct nilo_store *store) {
+  (void)store;
+  return ELEMENT_STORE;
+}
+
 int nilo_store_open(const struct nilo_store_options *options, struct nilo_store **store,
                     struct nilo_error *error) {
   struct err err;

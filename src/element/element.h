@@ -10,10 +10,15 @@
 struct buffer;
 struct err;
 struct os;
+struct store_shard;
 
 /* nilo_store_open on another machine (the simulated one), which must outlive the store. */
 int element_open(struct os *os, const struct nilo_store_options *options, struct nilo_store **store,
                  struct nilo_error *error);
+
+/* What is under it, as long as it is open: for tools. The store's id there. */
+struct store_shard *element_shard(const struct nilo_store *store);
+uint64_t element_shard_store(const struct nilo_store *store);
 
 /* ---- lists as bytes (docs/format/element.md) ---- */
 enum { ELEMENT_LIST_ITEMS_MAX = 65536 };

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/limits.h"
 #include "store/manifest.h"
 #include "store/part_private.h"
+#include "store/shard_private.h"
 #include "store/tools.h"
 #include "store/wal.h"
 
@@ -16,6 +18,24 @@ bool store_part_partition(const struct store_part *part, int64_t *start, uint64_
   *start = part->meta.partition_start;
   *width = part->meta.partition_width;
   return *width != 0;
+}
+
+void store_part_settings(const struct store_part *part, struct store_part_settings *settings) {
+  *settings = (struct store_part_settings){.partition_width = part->meta.partition_width,
+                                           .partition_start = part->meta.partition_start,
+                                           .history = part_has_history(part),
+                                           .columns = part->meta.column_count};
+}
+
+bool store_snapshot_policy(const struct store_snapshot *snapshot, uint64_t store,
+                           enum store_policy *policy) {
+  const struct store_version *version = root_map_find(&snapshot->map, store);
+  if (version) *policy = version->policy;
+  return version != NULL;
+}
+
+bool store_part_filtered(const struct store_part *part, uint32_t index) {
+  return part->columns[index].filter.size > 0;
 }
 
 static int look_column(struct store_part *part, uint32_t index, struct store_column_look *look,
@@ -137,16 +157,12 @@ static void tell_publication(const struct store_look *look, uint64_t file,
   look->publication(look->context, &publication);
 }
 
-/* The records were checked when the manifest was opened; what follows the last whole one is not
- * looked at. */
-static int look_manifest(struct os *os, struct mem_account *account, const char *path,
-                         const struct store_look *look, const struct manifest *manifest,
-                         struct err *err) {
-  char name[4096];
+/* A file of the state, which `number` names; what follows the last whole record is not looked at.
+ */
+static int look_state(struct os *os, struct mem_account *account, const char *name, uint64_t number,
+                      const struct store_look *look, struct err *err) {
   struct os_file *file = NULL;
   uint64_t size = 0;
-  manifest__path(manifest, manifest->number, name, sizeof name);
-  (void)path;
   int code = os_file_open(os, name, OS_READ, &file, err);
   if (code == ERR_NO_FILE) return ERR_OK; /* replaced meanwhile */
   if (code) return code;
@@ -164,11 +180,29 @@ static int look_manifest(struct os *os, struct mem_account *account, const char 
     if (record.magic != MANIFEST_RECORD_MAGIC || length > size - at ||
         checksum64(bytes + at + 8, length - 8) != record.checksum)
       break;
-    tell_publication(look, manifest->number, &record,
+    tell_publication(look, number, &record,
                      (const struct manifest_edit *)(const void *)(bytes + at + sizeof record));
     at += length;
   }
   mem_free(account, bytes, bytes ? (size_t)size + 1 : 0);
+  return code;
+}
+
+/* The current manifest, or every state of a store opened alone. */
+static int look_states(struct os *os, struct mem_account *account, const char *path,
+                       const struct store_look *look, const struct manifest *manifest,
+                       struct err *err) {
+  char name[4096];
+  int code = ERR_OK;
+  if (manifest->options.medium == &manifest_log) {
+    manifest__path(manifest, manifest->number, name, sizeof name);
+    return look_state(os, account, name, manifest->number, look, err);
+  }
+  for (size_t at = 0; at < manifest->candidates.size && !code; at += sizeof(uint64_t)) {
+    uint64_t epoch = load_u64(manifest->candidates.data + at);
+    snprintf(name, sizeof name, "%s/%016llx.state", path, (unsigned long long)epoch);
+    code = look_state(os, account, name, epoch, look, err);
+  }
   return code;
 }
 
@@ -177,10 +211,14 @@ int store_look(struct os *os, struct mem_account *account, const char *path,
   struct manifest_options options = {
       .os = os, .account = account, .directory = path, .read_only = true};
   struct manifest manifest;
+  enum store_form form;
   bool exists = false;
-  int code = manifest_open(&options, &manifest, &exists, err);
+  int code = store_form_of(os, path, &form, err);
   if (code) return code;
-  if (exists && look->publication) code = look_manifest(os, account, path, look, &manifest, err);
+  options.medium = shard__form(form)->medium;
+  code = manifest_open(&options, &manifest, &exists, err);
+  if (code) return code;
+  if (exists && look->publication) code = look_states(os, account, path, look, &manifest, err);
   if (exists && !code && (look->segment || look->record))
     code = look_log(os, account, path, look, &manifest, err);
   manifest_close(&manifest);

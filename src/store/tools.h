@@ -125,6 +125,20 @@ int store_part_look(struct store_part *part,
 /* Which partition a part belongs to, in keys; false: all keys. */
 bool store_part_partition(const struct store_part *part, int64_t *start, uint64_t *width);
 
+/* With which settings a part was written, as far as it says. */
+struct store_part_settings {
+  uint64_t partition_width; /* 0: not split */
+  int64_t partition_start;
+  bool history;
+  uint32_t columns; /* those of store_part_columns */
+};
+void store_part_settings(const struct store_part *part, struct store_part_settings *settings);
+/* The policy of a store; false: nothing was written to it. */
+bool store_snapshot_policy(const struct store_snapshot *snapshot, uint64_t store,
+                           enum store_policy *policy);
+/* Whether the column of that index has a filter. */
+bool store_part_filtered(const struct store_part *part, uint32_t index);
+
 /* A segment of the log that is needed, and a record of it. */
 struct store_segment_look {
   uint64_t incarnation, bytes, first_sequence, first_commit;

@@ -587,5 +587,105 @@ class Backup(Case):
         self.nilo("backup", self.data, "--to", "b", "--from", "5", "--before", "5", status=1)
 
 
+class Alone(Case):
+    """A store opened alone, as nilo/store.h makes it: the golden one, 1,100 rows in two parts and
+    three records of log, of which a tombstone; policy newest column."""
+
+    def setUp(self):
+        super().setUp()
+        self.fill()
+
+    def fill(self):
+        for file in (TOP / "tests" / "golden" / "alone").iterdir():
+            if file.name == "files.txt":
+                continue
+            target = self.data / file.name.replace("-", "/", 1)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+
+    def count(self, data=None):
+        out, _ = self.nilo("delete", data or self.data, "--all", "--dry-run")
+        return int(out.split()[0])
+
+    def files(self):
+        return sorted(path for path in self.data.rglob("*")
+                      if path.is_file() and path.name != "LOCK" and path.parent.name != "log")
+
+    def test_views(self):
+        out, _ = self.nilo("inspect", self.data)
+        self.assertIn("last commit 5", out)
+        shown = json.loads(self.nilo("inspect", self.data, "parts", "--json")[0])["parts"]
+        self.assertEqual([part["table"] for part in shown], ["(store)"] * 3)
+        self.assertEqual(sum(part["rows"] for part in shown), 1100)
+        for view, member in (("stores", "stores"), ("blocks", "columns"), ("log", "records"),
+                             ("series", "series"), ("snapshots", "snapshots")):
+            self.assertTrue(json.loads(self.nilo("inspect", self.data, view, "--json")[0])[member])
+            self.nilo("inspect", self.data, view)
+        self.assertEqual(json.loads(self.nilo("inspect", self.data, "--json")[0])["commit"], 5)
+        self.assertIn("one store by itself",
+                      self.nilo("inspect", self.data, "parts", "--database", "d", status=1)[1])
+
+    def test_r4_every_file_is_looked_into(self):
+        self.assertEqual(self.events("check", self.data)[-1]["damages"], 0)
+        self.assertGreater(len(self.files()), 12)
+        for path in self.files():
+            flip(path, path.stat().st_size // 2)
+            found = self.events("check", self.data, status=1)
+            name = str(path.relative_to(self.data))
+            damaged = [event["file"] for event in found if event.get("kind") == "damage"]
+            self.assertIn(name, damaged)
+            flip(path, path.stat().st_size // 2)
+        self.nilo("check", self.data)
+
+    def test_r5_repair(self):
+        whole = self.count()
+        for path in self.files():
+            flip(path, path.stat().st_size // 2)
+            before = path.read_bytes()
+            self.nilo("repair", self.data, "--dry-run")
+            self.assertEqual(path.read_bytes(), before)
+            done = self.events("repair", self.data)[-1]
+            self.assertEqual((done["rows_lost"], done["values_lost"]), (0, 0))
+            self.nilo("check", self.data)
+            self.assertEqual(self.count(), whole)
+            shutil.rmtree(self.data)
+            self.fill()
+        for path in self.data.glob("*.s*"):
+            path.unlink()
+        self.assertTrue(self.events("repair", self.data)[-1]["manifest_rebuilt"])
+        self.nilo("check", self.data)
+        self.assertEqual(self.count(), whole)
+        self.assertIn("no series sections",
+                      self.nilo("index", "rebuild", self.data, status=1)[1])
+
+    def test_compact_and_delete(self):
+        whole = self.count()
+        done = self.events("compact", self.data)[-1]
+        self.assertEqual((done["parts_before"], done["parts_after"]), (2, 1))
+        self.assertEqual(self.count(), whole)
+        out, _ = self.nilo("delete", self.data, "--series", "2", "--from", "100", "--to", "200",
+                           "--yes")
+        self.assertEqual(out.splitlines(), ["100 elements match", "deleted"])
+        self.assertEqual(self.count(), whole - 100)
+        for arguments in (("--series", "0"), ("--series", "1,"), ("--series", "2,2"), (),
+                          ("--from", "x"), ("--from", "5", "--to", "5"), ("--table", "t"),
+                          ("--all", "--from", "5")):
+            self.nilo("delete", self.data, *arguments, "--yes", status=2)
+        self.nilo("compact", self.data, "--database", "d", status=1)
+
+    def test_backup_and_restore(self):
+        whole = self.count()
+        self.nilo("backup", self.data, "--to", "b1")
+        self.nilo("delete", self.data, "--series", "2", "--yes")
+        done = self.events("backup", self.data, "--to", "b2", "--incremental-from", "b1")[-1]
+        self.assertGreater(done["files_elsewhere"], 0)
+        self.nilo("restore", "b1", "--verify")
+        self.nilo("restore", "b1", "--to", "r1")
+        self.nilo("restore", "b2", "--to", "r2")
+        self.assertEqual(self.count("r1"), whole)
+        self.assertEqual(self.count("r2"), self.count())
+        self.nilo("backup", self.data, "--to", "b3", "--from", "5", status=1)
+
+
 if __name__ == "__main__":
     nilo_server.run_suite(sys.modules["__main__"])
