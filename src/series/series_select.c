@@ -286,14 +286,30 @@ static int select_cached(struct series_index *index, const struct series_memory 
 
 /* ---- all sources ---- */
 
-/* Series with rows in memory in the range. snapshot NULL: the newest. */
+/* Whether every part that knows tags is asked, and no pinned series waits for its commit: then what
+ * is asked knows the series of all rows. */
+static bool asks_all(const struct series_index *index, const struct store_snapshot *snapshot,
+                     int64_t key_min, int64_t key_max) {
+  struct store_part *const *parts;
+  size_t count = store_snapshot_parts(snapshot, index->store, &parts);
+  bool all = !series_has_undurable(index);
+  for (size_t i = 0; i < count && all; i++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[i], &facts);
+    all = facts.in_memory || (facts.key_max >= key_min && facts.key_min <= key_max);
+  }
+  return all;
+}
+
+/* Series with rows in memory in the range, unless `damaged` is not set and all parts are asked at
+ * any. snapshot NULL: the newest. */
 static int list_memory(struct series_index *index, struct store_snapshot *snapshot, int64_t key_min,
-                       int64_t key_max, struct buffer *out, struct err *err) {
+                       int64_t key_max, bool damaged, struct buffer *out, struct err *err) {
   struct store_snapshot *newest = NULL;
   int code = snapshot ? ERR_OK : store_snapshot_acquire(index->registry->shard, &newest, err);
-  if (!code)
-    code = store_snapshot_memory_series(snapshot ? snapshot : newest, index->store, key_min,
-                                        key_max, out, err);
+  if (newest) snapshot = newest;
+  if (!code && (damaged || !asks_all(index, snapshot, key_min, key_max)))
+    code = store_snapshot_memory_series(snapshot, index->store, key_min, key_max, out, err);
   if (newest) store_snapshot_release(newest);
   return code;
 }
@@ -305,6 +321,7 @@ struct selection {
   struct series__parts parts;
   struct buffer pending; /* ascending: series with rows in memory, not known so far */
   struct buffer *ids;
+  bool damaged; /* not every section could be read */
 };
 
 static int ask_part(struct selection *selection, struct store_part *part, struct err *err) {
@@ -326,20 +343,20 @@ static int ask_part(struct selection *selection, struct store_part *part, struct
                           err);
   }
   arena_deinit(&work);
+  selection->damaged |= code != ERR_OK;
   return code ? series__pass_damage(&selection->parts, part, code, err) : ERR_OK;
 }
 
-int series_select(struct series_index *index, struct store_snapshot *snapshot,
-                  const struct series_filter *filter, int64_t key_min, int64_t key_max,
-                  struct buffer *ids, uint64_t *unknown, struct err *err) {
+/* *damaged: whether sections were damaged before; is set when one turns out to be. */
+static int select_once(struct series_index *index, struct store_snapshot *snapshot,
+                       const struct series_filter *filter, int64_t key_min, int64_t key_max,
+                       bool *damaged, struct buffer *ids, uint64_t *unknown, struct err *err) {
   struct selection selection = {
       .index = index, .filter = filter, .key_min = key_min, .key_max = key_max, .ids = ids};
   struct arena arena;
-  struct err own;
-  if (!err) err = &own;
   arena_init(&arena, ids->account, 16384);
   buffer_init(&selection.pending, ids->account);
-  int code = list_memory(index, snapshot, key_min, key_max, &selection.pending, err);
+  int code = list_memory(index, snapshot, key_min, key_max, *damaged, &selection.pending, err);
   if (!code) code = select_pinned(index, filter, &arena, &selection.pending, ids, err);
   if (!code) code = series__parts_pin(&selection.parts, index, snapshot, &arena, err);
   for (size_t p = 0; p < selection.parts.count && !code; p++)
@@ -351,9 +368,27 @@ int series_select(struct series_index *index, struct store_snapshot *snapshot,
     code = select_cached(index, index->previous, filter, &arena, &selection.pending, ids, err);
   os_mutex_unlock(&index->lock);
   series__parts_unpin(&selection.parts);
-  if (unknown) *unknown = code ? 0 : selection.pending.size / 8;
+  *unknown = code ? 0 : selection.pending.size / 8;
+  *damaged = selection.damaged;
   buffer_deinit(&selection.pending);
   arena_deinit(&arena);
+  return code;
+}
+
+int series_select(struct series_index *index, struct store_snapshot *snapshot,
+                  const struct series_filter *filter, int64_t key_min, int64_t key_max,
+                  struct buffer *ids, uint64_t *unknown, struct err *err) {
+  struct err own;
+  size_t before = ids->size;
+  uint64_t count;
+  bool damaged = false;
+  if (!err) err = &own;
+  int code = select_once(index, snapshot, filter, key_min, key_max, &damaged, ids, &count, err);
+  if (!code && damaged) { /* rows in memory may have their tags there only */
+    ids->size = before;
+    code = select_once(index, snapshot, filter, key_min, key_max, &damaged, ids, &count, err);
+  }
+  if (unknown) *unknown = count;
   if (!code) sort_and_fold(ids);
   return code;
 }
