@@ -165,11 +165,11 @@ void catalog_changes_column(struct catalog_changes *changes, struct catalog_tabl
 /* Adds a database and its default schema, if pending. */
 void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
                               struct str name);
-/* The drop of a table, of a database. */
 /* The database's retention, as it will be. */
 void catalog_changes_retention(struct catalog_changes *changes,
                                const struct catalog_database *database,
                                const struct catalog_retention *retention);
+/* The drop of a table, of a database. */
 void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table);
 void catalog_changes_database_drop(struct catalog_changes *changes,
                                    const struct catalog_database *database);

@@ -189,9 +189,12 @@ int table_retain_for(struct table_engine *engine, struct str name, int64_t durat
   struct catalog_database database;
   catalog_changes_init(&changes, &arena);
   table__gate_close(engine);
+  struct catalog_retention retention;
   int code = catalog_database_find(engine->catalog, name, &database, err);
-  struct catalog_retention retention = database.retention;
-  if (!code) code = change_retention(&retention, duration_ns, shard_ns, err);
+  if (!code) {
+    retention = database.retention;
+    code = change_retention(&retention, duration_ns, shard_ns, err);
+  }
   if (!code) {
     catalog_changes_retention(&changes, &database, &retention);
     code = write_changes(engine, &changes, NULL, 0, err);
