@@ -28,6 +28,12 @@ struct codec_line {
   uint32_t fraction;
 };
 
+/* Sum, least and greatest of fields. */
+struct codec_fields {
+  uint64_t sum;
+  uint32_t min, max;
+};
+
 /* The hot loops, one table per instruction set; all builds give the same bits. */
 struct codec_loops {
   /* 1,024 fields of w bits (the index, 0 to 32) to 32 w words in the interleaved layout, and back.
@@ -108,6 +114,20 @@ struct codec_loops {
   /* codes[i] = index in dictionary of high[i], or `size` if it is not there. */
   void (*lookup)(const uint16_t *high, size_t count, const uint16_t *dictionary, unsigned size,
                  uint16_t *codes);
+
+  /* Sum, least and greatest of at least one field. */
+  void (*summarize)(const uint32_t *fields, size_t count, struct codec_fields *out);
+  /* Sums of the low and of the high 32 bits of values ^ flip: their sum in 128 bits. */
+  void (*halves)(const uint64_t *values, size_t count, uint64_t flip, uint64_t *low,
+                 uint64_t *high);
+  /* Whole words of bits (of the last, those from `count` on are 0): field - low <= span, the same
+   * of values ^ flip, and low <= value <= high. */
+  void (*select_fields)(const uint32_t *fields, size_t count, uint32_t low, uint32_t span,
+                        uint64_t *bits);
+  void (*select_values)(const uint64_t *values, size_t count, uint64_t flip, uint64_t low,
+                        uint64_t span, uint64_t *bits);
+  void (*select_floats)(const double *values, size_t count, double low, double high,
+                        uint64_t *bits);
 };
 extern const struct codec_loops codec__loops_base, codec__loops_avx2, codec__loops_avx512;
 

@@ -262,6 +262,30 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err);
 
+/* Values [from, to) of a 64-bit type, whatever the codec. */
+int codec__decode_values(const struct codec_image *image, uint32_t from, uint32_t to,
+                         uint64_t *values, struct err *err);
+/* The indexes of the values of rows [from, from + count), which are checked. */
+int codec__value_range(const struct codec_image *image, uint32_t from, uint32_t count,
+                       uint32_t *first, uint32_t *last, struct err *err);
+/* Which of the rows are present; only for images with nulls. */
+void codec__validity_of(const struct codec_image *image, uint32_t from, uint32_t count,
+                        uint64_t *validity);
+
+/* Part of a vector on its way to a kernel: fields x with value base + scale * x, or values. */
+struct vector_part {
+  uint32_t from, count;   /* by index in the column */
+  const uint32_t *fields; /* NULL: `values` instead */
+  const uint64_t *values;
+  uint64_t base, scale;
+};
+typedef int codec_visit_vector(void *context, const struct vector_part *part, struct err *err);
+/* Visits the integers of values [from, to) vector by vector, packed ones without exceptions and
+ * below 2^32 as fields; stops at the first error. Of decimals the integers, without the column's
+ * exceptions. */
+int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
+                       codec_visit_vector *visit, void *context, struct err *err);
+
 /* Writes the payload of a column's present values by its type, padding included, and returns the
  * codec. `scratch`: codec__float_scratch for floats. */
 uint8_t codec__put_values(const struct codec_loops *loops, struct type type, const uint64_t *values,

@@ -153,8 +153,7 @@ static uint32_t values_before(const struct codec_image *image, uint32_t row) {
   return row == 0 ? 0 : decode_validity(image, 0, row, validity);
 }
 
-/* Values [from, to) of a 64-bit type. */
-static int decode_values(const struct codec_image *image, uint32_t from, uint32_t to,
+int codec__decode_values(const struct codec_image *image, uint32_t from, uint32_t to,
                          uint64_t *values, struct err *err) {
   if (from == to) return ERR_OK;
   switch (image->codec) {
@@ -203,17 +202,31 @@ static int check_range(const struct codec_image *image, uint32_t from, uint32_t 
                  image->rows);
 }
 
+int codec__value_range(const struct codec_image *image, uint32_t from, uint32_t count,
+                       uint32_t *first, uint32_t *last, struct err *err) {
+  int code = check_range(image, from, count, err);
+  if (code) return code;
+  *first = image->has_nulls ? values_before(image, from) : from;
+  *last = image->has_nulls ? values_before(image, from + count) : from + count;
+  return ERR_OK;
+}
+
+void codec__validity_of(const struct codec_image *image, uint32_t from, uint32_t count,
+                        uint64_t *validity) {
+  if (count) decode_validity(image, from, count, validity);
+}
+
 int codec_decode_into(const struct codec_image *image, uint32_t from, uint32_t count,
                       uint64_t *values, uint64_t *validity, uint32_t *null_count, struct err *err) {
   int code = check_range(image, from, count, err);
   if (code) return code;
   if (null_count) *null_count = 0;
-  if (!image->has_nulls) return decode_values(image, from, from + count, values, err);
+  if (!image->has_nulls) return codec__decode_values(image, from, from + count, values, err);
   if (count == 0) return ERR_OK;
   uint32_t first = values_before(image, from);
   uint32_t present = decode_validity(image, from, count, validity);
   if (null_count) *null_count = count - present;
-  code = decode_values(image, first, first + present, values + (count - present), err);
+  code = codec__decode_values(image, first, first + present, values + (count - present), err);
   if (!code && present < count) spread(values, count, present, validity);
   return code;
 }

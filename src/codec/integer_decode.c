@@ -343,30 +343,66 @@ static void set_vector(struct vector *vector, const struct integer_image *intege
   vector->packed = vector->entry.payload;
 }
 
-static int decode_cold(struct vector *vector, const struct integer_image *integers, uint32_t from,
-                       uint32_t to, uint64_t *values, struct err *err) {
+/* What is done with each vector: decoded to its place, or visited. */
+struct errand {
+  uint32_t from, to; /* values */
+  uint64_t *values;
+  codec_visit_vector *visit; /* NULL: `values` are filled */
+  void *context;
+};
+
+/* The part of vector v that lies in the errand's range, as fields where they are enough. */
+static int visit_part(const struct vector *vector, size_t v, const struct errand *errand,
+                      struct err *err) {
+  uint32_t at = (uint32_t)(v * CODEC_VECTOR), end = at + (uint32_t)vector->count;
+  uint32_t first = at < errand->from ? errand->from : at,
+           last = end < errand->to ? end : errand->to;
+  struct vector_part part = {
+      .from = first, .count = last - first, .base = vector->entry.base, .scale = vector->scale};
+  unsigned codec = vector->image->codec;
+  if ((codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) && !vector->entry.exceptions &&
+      field_width(vector) <= 32) {
+    uint32_t fields[CODEC_VECTOR];
+    unpack(vector, fields);
+    part.fields = fields + (first - at);
+    return errand->visit(errand->context, &part, err);
+  }
+  uint64_t values[CODEC_VECTOR];
+  int code = decode_vector(vector, codec, values, err);
+  if (code) return code;
+  part.values = values + (first - at);
+  return errand->visit(errand->context, &part, err);
+}
+
+static int run_part(const struct vector *vector, size_t v, const struct errand *errand,
+                    struct err *err) {
+  return errand->visit ? visit_part(vector, v, errand, err)
+                       : decode_part(vector, v, errand->from, errand->to, errand->values, err);
+}
+
+static int run_cold(struct vector *vector, const struct integer_image *integers,
+                    const struct errand *errand, struct err *err) {
   struct huffman huffman;
   struct huffman_decoder decoder;
   struct decoded_symbols decoded;
-  size_t end = (to + CODEC_VECTOR - 1) / CODEC_VECTOR;
+  size_t end = (errand->to + CODEC_VECTOR - 1) / CODEC_VECTOR;
   if (!huffman_load(integers->code, integers->frame.symbols_last + 1u, &huffman))
     return codec__damaged(vector->image, "a code that is not complete", err);
   huffman_decoder_init(&decoder, &huffman, vector->loops->compose);
-  for (size_t v = from / CODEC_VECTOR; v < end;) {
+  for (size_t v = errand->from / CODEC_VECTOR; v < end;) {
     size_t next = v + HUFFMAN_STREAMS < end ? v + HUFFMAN_STREAMS : end;
     decode_symbols(vector->image, integers, &decoder, v, next, &decoded);
     for (; v < next; v++) {
       set_vector(vector, integers, v);
       vector->symbols = decoded.symbols[v - decoded.from];
-      int code = decode_part(vector, v, from, to, values, err);
+      int code = run_part(vector, v, errand, err);
       if (code) return code;
     }
   }
   return ERR_OK;
 }
 
-int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
-                           uint64_t *values, struct err *err) {
+static int run(const struct codec_image *image, const struct errand *errand, struct err *err) {
   struct integer_image integers;
   int code = codec__open_integers(image, &integers, err);
   if (code) return code;
@@ -375,11 +411,22 @@ int codec__decode_integers(const struct codec_image *image, uint32_t from, uint3
                           .scale = integers.scale,
                           .center = integers.center,
                           .line = integers.line};
-  if (integers.frame.flags & FRAME_CODES)
-    return decode_cold(&vector, &integers, from, to, values, err);
-  for (size_t v = from / CODEC_VECTOR; !code && v * CODEC_VECTOR < to; v++) {
+  if (integers.frame.flags & FRAME_CODES) return run_cold(&vector, &integers, errand, err);
+  for (size_t v = errand->from / CODEC_VECTOR; !code && v * CODEC_VECTOR < errand->to; v++) {
     set_vector(&vector, &integers, v);
-    code = decode_part(&vector, v, from, to, values, err);
+    code = run_part(&vector, v, errand, err);
   }
   return code;
+}
+
+int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
+                           uint64_t *values, struct err *err) {
+  struct errand errand = {.from = from, .to = to, .values = values};
+  return run(image, &errand, err);
+}
+
+int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
+                       codec_visit_vector *visit, void *context, struct err *err) {
+  struct errand errand = {.from = from, .to = to, .visit = visit, .context = context};
+  return from < to ? run(image, &errand, err) : ERR_OK;
 }

@@ -92,6 +92,14 @@ int codec__decode_symbols(const struct codec_image *image, uint32_t from, uint32
 int codec__open_front(const struct codec_image *image, struct err *err);
 int codec__decode_front(const struct codec_image *image, uint32_t from, uint32_t to,
                         struct arena *arena, int32_t *offsets, char **data, struct err *err);
+/* The distinct strings of a dictionary (CODEC_DICTIONARY, CODEC_WORDS), in `arena`, and the places
+ * of values [from, to) among them, which are checked. */
+int codec__decode_places(const struct codec_image *image, uint32_t from, uint32_t to,
+                         struct arena *arena, struct column *distinct, uint64_t *places,
+                         struct err *err);
+int codec__decode_word_places(const struct codec_image *image, uint32_t from, uint32_t to,
+                              struct arena *arena, struct column *distinct, uint64_t *places,
+                              struct err *err);
 int codec__open_words(const struct codec_image *image, struct err *err);
 int codec__decode_words(const struct codec_image *image, uint32_t from, uint32_t to,
                         struct arena *arena, int32_t *offsets, char **data, struct err *err);

@@ -159,6 +159,35 @@ static int decode_dictionary(const struct codec_image *image, const struct text_
   return ERR_OK;
 }
 
+int codec__decode_places(const struct codec_image *image, uint32_t from, uint32_t to,
+                         struct arena *arena, struct column *distinct, uint64_t *places,
+                         struct err *err) {
+  struct text_image texts;
+  const char *bytes;
+  int code = ERR_OK;
+  if (image->codec == CODEC_WORDS)
+    return codec__decode_word_places(image, from, to, arena, distinct, places, err);
+  code = open_frame(image, &texts, err);
+  if (code) return code;
+  size_t words = texts.frame.distinct;
+  uint32_t *offsets = allocate(arena, (words + 1) * sizeof *offsets, &code, err);
+  if (!code) code = find_places(image, &texts, words, 0, words, offsets, err);
+  if (!code) code = stored_bytes(image, &texts, arena, &bytes, err);
+  if (code) return code;
+  *distinct = (struct column){
+      .type = image->type, .length = (int64_t)words, .offsets = (int32_t *)offsets, .data = bytes};
+  for (uint32_t at = from; at < to; at += CODEC_VECTOR) {
+    uint32_t codes[CODEC_VECTOR], end = to - at < CODEC_VECTOR ? to : at + CODEC_VECTOR;
+    codec__unpack_fields(codec__loops(), texts.codes, image->values, texts.frame.codes, at, end,
+                         codes);
+    for (uint32_t i = at; i < end; i++) {
+      places[i - from] = codes[i - at];
+      if (codes[i - at] >= words) return codec__damaged(image, "a code beyond the dictionary", err);
+    }
+  }
+  return ERR_OK;
+}
+
 static int decode_constant(const struct codec_image *image, uint32_t count, struct arena *arena,
                            int32_t *offsets, char **data, struct err *err) {
   struct str value = {NULL, 0};

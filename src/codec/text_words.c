@@ -37,23 +37,30 @@ int codec__open_words(const struct codec_image *image, struct err *err) {
   return codec__open_pair(image, CODEC_ROWS_MAX, &words, &places, err);
 }
 
+int codec__decode_word_places(const struct codec_image *image, uint32_t from, uint32_t to,
+                              struct arena *arena, struct column *distinct, uint64_t *places,
+                              struct err *err) {
+  struct codec_image words_image, places_image;
+  int code = codec__open_pair(image, CODEC_ROWS_MAX, &words_image, &places_image, err);
+  if (!code) code = codec_decode_into(&places_image, from, to - from, places, NULL, NULL, err);
+  if (!code) code = codec_decode(&words_image, 0, words_image.rows, arena, distinct, err);
+  for (uint32_t i = 0; !code && i < to - from; i++)
+    if (places[i] >= words_image.rows)
+      return codec__damaged(image, "a place beyond the dictionary", err);
+  return code;
+}
+
 int codec__decode_words(const struct codec_image *image, uint32_t from, uint32_t to,
                         struct arena *arena, int32_t *offsets, char **data, struct err *err) {
-  struct codec_image words_image, places_image;
   struct column words;
   uint32_t count = to - from;
   int64_t total = 0;
-  int code = codec__open_pair(image, CODEC_ROWS_MAX, &words_image, &places_image, err);
-  if (code) return code;
   uint64_t *places = arena_alloc(arena, (size_t)count * 8 + 1);
   if (!places) return mem_refused(arena->account, (size_t)count * 8, err);
-  code = codec_decode_into(&places_image, from, count, places, NULL, NULL, err);
-  if (!code) code = codec_decode(&words_image, 0, words_image.rows, arena, &words, err);
+  int code = codec__decode_word_places(image, from, to, arena, &words, places, err);
   if (code) return code;
   offsets[0] = 0;
   for (uint32_t i = 0; i < count; i++) {
-    if (places[i] >= words_image.rows)
-      return codec__damaged(image, "a place beyond the dictionary", err);
     total += (int64_t)column_str(&words, (int64_t)places[i]).size;
     if (total > INT32_MAX)
       return err_set(err, ERR_LIMIT_EXCEEDED, "strings of more than 2 GiB in one block");

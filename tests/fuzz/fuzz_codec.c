@@ -7,7 +7,20 @@
 
 #include "base/err.h"
 #include "base/memory.h"
-#include "codec/codec.h"
+#include "codec/codec_kernels.h"
+
+static int run_kernels(const struct codec_image *image, uint32_t from, uint32_t count,
+                       struct arena *arena, struct err *err) {
+  struct column_statistics statistics;
+  union statistics_value low = {.u64 = from}, high = {.u64 = UINT64_C(1) << 62};
+  uint64_t selected[CODEC_ROWS_MAX / 64];
+  int code = codec_statistics(image, from, count, &statistics, err);
+  if (!code && type_is_string(image->type))
+    return codec_select_equal(image, from, count, STR("a"), arena, selected, err);
+  if (!code && type_width(image->type) == 8)
+    return codec_select_range(image, from, count, low, high, selected, err);
+  return code;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 4) return 0;
@@ -37,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       assert(total <= SIZE_MAX / 2);
     }
     codec_decode(&image, from, count, &arena, &column, &err);
+    code = run_kernels(&image, from, count, &arena, &err);
   }
   assert(code == ERR_OK || code == ERR_CORRUPTION || code == ERR_BAD_VERSION ||
          code == ERR_MEMORY_LIMIT || code == ERR_LIMIT_EXCEEDED);

@@ -230,11 +230,54 @@ static void test_decimal_misses(void **state) {
   }
 }
 
+static void test_summaries_and_selections(void **state) {
+  (void)state;
+  static uint32_t fields[COUNT];
+  static uint64_t values[COUNT];
+  static double floats[COUNT];
+  for (int round = 0; round < 200; round++) {
+    size_t count = 1 + random_u64() % COUNT;
+    uint32_t low = (uint32_t)(random_u64() >> 60), span = (uint32_t)(random_u64() >> 59);
+    uint64_t flip = random_u64() << 63, sum = 0, total = 0;
+    uint32_t min = UINT32_MAX, max = 0;
+    for (size_t i = 0; i < count; i++) {
+      fields[i] = (uint32_t)random_u64() >> (round % 2 ? 27 : 0);
+      values[i] = fields[i] ^ flip;
+      floats[i] = i % 50 == 7 ? NAN : (double)fields[i];
+      sum += fields[i];
+      total += values[i] ^ flip;
+      min = fields[i] < min ? fields[i] : min;
+      max = fields[i] > max ? fields[i] : max;
+    }
+    for (int b = 0; b <= (int)isa_best(); b++) {
+      struct codec_fields found;
+      uint64_t lows, highs, bits[3][COUNT / 64];
+      builds[b]->summarize(fields, count, &found);
+      assert_true(found.sum == sum && found.min == min && found.max == max);
+      builds[b]->halves(values, count, flip, &lows, &highs);
+      assert_true(lows + (highs << 32) == total);
+      builds[b]->select_fields(fields, count, low, span, bits[0]);
+      builds[b]->select_values(values, count, flip, low, span, bits[1]);
+      builds[b]->select_floats(floats, count, low, low + span, bits[2]);
+      for (size_t i = 0; i < (count + 63) / 64 * 64; i++) {
+        bool want = i < count && fields[i] >= low && fields[i] - low <= span;
+        assert_int_equal(bits[0][i / 64] >> (i % 64) & 1, want);
+        assert_int_equal(bits[1][i / 64] >> (i % 64) & 1, want);
+        assert_int_equal(bits[2][i / 64] >> (i % 64) & 1, want && i % 50 != 7);
+      }
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_pack_layout),  cmocka_unit_test(test_pack_vectors),
-      cmocka_unit_test(test_builds_agree), cmocka_unit_test(test_histogram),
-      cmocka_unit_test(test_decimals),     cmocka_unit_test(test_decimal_misses),
+      cmocka_unit_test(test_pack_layout),
+      cmocka_unit_test(test_pack_vectors),
+      cmocka_unit_test(test_builds_agree),
+      cmocka_unit_test(test_histogram),
+      cmocka_unit_test(test_decimals),
+      cmocka_unit_test(test_decimal_misses),
+      cmocka_unit_test_setup(test_summaries_and_selections, set_up),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
