@@ -636,6 +636,13 @@ uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
   return part->meta.column_count;
 }
 
+bool part_column_type(const struct store_part *part, uint32_t id, struct type *type) {
+  uint32_t index = part__find_column(part, id);
+  if (index == UINT32_MAX) return false;
+  *type = part->column_types[index];
+  return true;
+}
+
 uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
                          const uint64_t **commits) {
   *tombstones = part->tombstones;

@@ -154,6 +154,8 @@ int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
 /* Columns of the part: ids and types, ascending by id. */
 uint32_t part_columns(const struct store_part *part, const uint32_t **ids,
                       const struct type **types);
+/* The type of one of them; false: the part lacks it. */
+bool part_column_type(const struct store_part *part, uint32_t id, struct type *type);
 /* Tombstones that the part carries; borrowed. */
 uint32_t part_tombstones(const struct store_part *part, const struct store_tombstone **tombstones,
                          const uint64_t **commits);

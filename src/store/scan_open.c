@@ -32,32 +32,17 @@ static int check_spec(const struct store_scan_spec *spec, struct err *err) {
 
 /* ---- columns ---- */
 
-static bool find_column(const uint32_t *ids, uint32_t count, uint32_t id, uint32_t *at) {
-  uint32_t low = 0, high = count;
+static bool view_column_type(const struct open_view *view, uint32_t id, struct type *type) {
+  uint32_t low = 0, high = view ? view->column_count : 0;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
-    if (ids[middle] < id)
+    if (view->column_ids[middle] < id)
       low = middle + 1;
     else
       high = middle;
   }
-  *at = low;
-  return low < count && ids[low] == id;
-}
-
-static bool view_column_type(const struct open_view *view, uint32_t id, struct type *type) {
-  uint32_t at;
-  if (!view || !find_column(view->column_ids, view->column_count, id, &at)) return false;
-  *type = view->column_types[at];
-  return true;
-}
-
-static bool part_column_type(const struct store_part *part, uint32_t id, struct type *type) {
-  const uint32_t *ids;
-  const struct type *types;
-  uint32_t at, count = part_columns(part, &ids, &types);
-  if (!find_column(ids, count, id, &at)) return false;
-  *type = types[at];
+  if (!view || low == view->column_count || view->column_ids[low] != id) return false;
+  *type = view->column_types[low];
   return true;
 }
 

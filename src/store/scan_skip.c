@@ -80,29 +80,11 @@ static bool values_fail(const struct store_term *term, const struct column_stati
 
 /* ---- one block ---- */
 
-/* Whether the part has the column, and with the term's type. */
-static bool find_type(const struct store_part *part, uint32_t id, struct type *type) {
-  const uint32_t *ids;
-  const struct type *types;
-  uint32_t low = 0, high = part_columns(part, &ids, &types);
-  uint32_t count = high;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (ids[middle] < id)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  if (low == count || ids[low] != id) return false;
-  *type = types[low];
-  return true;
-}
-
 static bool term_fails(struct store_scan *scan, const struct scan_source *source, size_t at) {
   const struct store_term *term = &scan->skip->filter->terms[at];
   struct column_statistics facts;
   struct type type;
-  if (!find_type(source->part, term->column, &type)) return term->kind != STORE_TERM_ABSENT;
+  if (!part_column_type(source->part, term->column, &type)) return term->kind != STORE_TERM_ABSENT;
   if (!type_equal(type, term->type) ||
       part_statistics(source->part, source->at, term->column, &facts, NULL))
     return false;
@@ -127,8 +109,8 @@ static bool term_fails(struct store_scan *scan, const struct scan_source *source
 
 bool scan__block_fails(struct store_scan *scan, const struct scan_source *source) {
   struct type type;
-  if (!scan->skip || !source->part || find_type(source->part, STORE_COLUMN_MARK, &type) ||
-      find_type(source->part, STORE_COLUMN_COMMIT, &type))
+  if (!scan->skip || !source->part || part_column_type(source->part, STORE_COLUMN_MARK, &type) ||
+      part_column_type(source->part, STORE_COLUMN_COMMIT, &type))
     return false;
   for (size_t i = 0; i < scan->skip->filter->term_count; i++)
     if (term_fails(scan, source, i)) return true;
