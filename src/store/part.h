@@ -86,11 +86,12 @@ struct part_ending {
   bool has_history;  /* history_since is written; else the part is as of commit_max and later */
   uint64_t history_since;
 };
-/* Adds a section of a column (a filter): bytes are copied; `form` is PART_WHOLE (one checksum) or
- * PART_UNITS (their owner keeps checksums inside). From part_observer.finish only. `form` is an
- * enum part_section_form, `kind` an enum part_section_kind that is made for it. */
+/* Adds a section of a column (a filter). `bytes` (of the writer's account) become the writer's,
+ * also when this fails; `form` is PART_WHOLE (one checksum) or PART_UNITS (their owner keeps
+ * checksums inside). From part_observer.finish only. `form` is an enum part_section_form, `kind` an
+ * enum part_section_kind that is made for it. */
 int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form, uint32_t column,
-                        const void *bytes, size_t size, struct err *err);
+                        struct buffer *bytes, struct err *err);
 /* Files of the directory that was written, manifest.json among them. */
 uint32_t part_writer_files(const struct part_writer *writer);
 /* Writes the rest. *size: bytes of the whole image; for a directory, of all its files. For a memory

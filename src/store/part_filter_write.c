@@ -120,25 +120,26 @@ static int observe(void *context, uint64_t block, uint32_t id, const struct colu
   return add_filter(filters, column, block, count, err);
 }
 
+/* Filters grow with the part: there is one copy of them, but for a moment. */
 static int write_section(struct part_filter_column *column, struct part_writer *writer,
                          struct err *err) {
   struct part_filter_header header = {.version = PART_FILTER_VERSION,
                                       .blocks = (uint32_t)writer->blocks};
+  size_t entries = writer->blocks * sizeof(struct part_filter_entry);
   struct buffer out;
   buffer_init(&out, writer->account);
+  buffer_reserve(&out, sizeof header + entries + column->words.size);
   buffer_append(&out, &header, sizeof header);
   buffer_append(&out, column->entries.data, column->entries.size);
-  buffer_append_zero(&out,
-                     writer->blocks * sizeof(struct part_filter_entry) - column->entries.size);
+  buffer_append_zero(&out, entries - column->entries.size);
   if (!out.failed) {
     header.checksum = checksum64(out.data + 8, out.size - 8);
     memcpy(out.data, &header, sizeof header);
   }
   buffer_append(&out, column->words.data, column->words.size);
+  buffer_deinit(&column->words);
   int code = buffer_check(&out, err);
-  if (!code)
-    code =
-        part_writer_section(writer, PART_FILTER, PART_UNITS, column->id, out.data, out.size, err);
+  if (!code) return part_writer_section(writer, PART_FILTER, PART_UNITS, column->id, &out, err);
   buffer_deinit(&out);
   return code;
 }

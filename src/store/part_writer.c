@@ -293,23 +293,26 @@ static int append_to_waiting(struct part_writer *writer, const struct store_rows
 /* ---- sections from outside ---- */
 
 int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form, uint32_t column,
-                        const void *bytes, size_t size, struct err *err) {
+                        struct buffer *bytes, struct err *err) {
   assert(writer->extras_open && (kind == PART_FILTER || kind == PART_VECTORS) &&
-         (form == PART_WHOLE || form == PART_UNITS) && size > 0);
+         (form == PART_WHOLE || form == PART_UNITS) && bytes->size > 0 &&
+         bytes->account == writer->account);
   if (writer->extra_count == writer->extra_capacity) {
     uint32_t capacity = writer->extra_capacity ? writer->extra_capacity * 2 : 8;
     struct writer_extra *extras =
         mem_resize(writer->account, writer->extras, writer->extra_capacity * sizeof *extras,
                    capacity * sizeof *extras);
-    if (!extras) return mem_refused(writer->account, capacity * sizeof *extras, err);
+    if (!extras) {
+      buffer_deinit(bytes);
+      return mem_refused(writer->account, capacity * sizeof *extras, err);
+    }
     writer->extras = extras;
     writer->extra_capacity = capacity;
   }
-  struct writer_extra *extra = &writer->extras[writer->extra_count++];
-  *extra = (struct writer_extra){.kind = kind, .form = form, .column = column};
-  buffer_init(&extra->bytes, writer->account);
-  buffer_append(&extra->bytes, bytes, size);
-  return buffer_check(&extra->bytes, err);
+  writer->extras[writer->extra_count++] =
+      (struct writer_extra){.kind = kind, .form = form, .column = column, .bytes = *bytes};
+  buffer_init(bytes, writer->account);
+  return ERR_OK;
 }
 
 /* ---- appending ---- */
