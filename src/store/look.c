@@ -94,19 +94,31 @@ int store_part_look(struct store_part *part,
 
 /* ---- the log ---- */
 
+/* The record that says "closed in order" holds no commits and is not visited: so the last one is
+ * told when it is known whether that one follows. */
+struct log_look {
+  const struct store_look *look;
+  struct store_record_look last;
+  bool any;
+};
+
+static void tell_last(const struct log_look *log) {
+  if (log->any) log->look->record(log->look->context, &log->last);
+}
+
 static int visit_record(void *context, const struct wal_record_header *header,
                         const uint8_t *payload, struct err *err) {
-  const struct store_look *look = context;
-  struct store_record_look record = {.incarnation = header->incarnation,
-                                     .sequence = header->sequence,
-                                     .first_commit = header->first_commit,
-                                     .commits = header->commit_count,
-                                     .bytes = header->length,
-                                     .wall_ns = header->wall_ns,
-                                     .closed = header->flags & WAL_RECORD_CLOSED};
+  struct log_look *log = context;
   (void)payload;
   (void)err;
-  if (look->record) look->record(look->context, &record);
+  tell_last(log);
+  log->any = true;
+  log->last = (struct store_record_look){.incarnation = header->incarnation,
+                                         .sequence = header->sequence,
+                                         .first_commit = header->first_commit,
+                                         .commits = header->commit_count,
+                                         .bytes = header->length,
+                                         .wall_ns = header->wall_ns};
   return ERR_OK;
 }
 
@@ -129,8 +141,12 @@ static int look_log(struct os *os, struct mem_account *account, const char *path
                                          from->first_commit};
     if (from->begun && from->incarnation >= wal.start) look->segment(look->context, &segment);
   }
-  if (look->record)
-    code = wal_replay(&wal, manifest->commit, visit_record, (void *)(uintptr_t)look, &figures, err);
+  struct log_look log = {.look = look};
+  if (look->record) code = wal_replay(&wal, manifest->commit, visit_record, &log, &figures, err);
+  if (look->record && !code) {
+    log.last.closed = figures.closed;
+    tell_last(&log);
+  }
   wal_close(&wal);
   return code;
 }

@@ -147,7 +147,7 @@ struct store_record_look {
   uint64_t incarnation, sequence, first_commit;
   uint32_t commits, bytes;
   int64_t wall_ns;
-  bool closed;
+  bool closed; /* the log was closed in order behind it */
 };
 /* A record of the manifest: one publication. */
 struct store_publication_look {

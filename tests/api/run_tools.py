@@ -621,7 +621,12 @@ class Alone(Case):
                              ("series", "series"), ("snapshots", "snapshots")):
             self.assertTrue(json.loads(self.nilo("inspect", self.data, view, "--json")[0])[member])
             self.nilo("inspect", self.data, view)
-        self.assertEqual(json.loads(self.nilo("inspect", self.data, "--json")[0])["commit"], 5)
+        records = json.loads(self.nilo("inspect", self.data, "log", "--json")[0])["records"]
+        self.assertEqual([record["closed"] for record in records], ["no", "no", "yes"])
+        self.nilo("delete", self.data, "--series", "77", "--yes")  # opens and closes in order
+        records = json.loads(self.nilo("inspect", self.data, "log", "--json")[0])["records"]
+        self.assertEqual([record["closed"] for record in records][-2:], ["no", "yes"])
+        self.assertEqual(json.loads(self.nilo("inspect", self.data, "--json")[0])["commit"], 6)
         self.assertIn("one store by itself",
                       self.nilo("inspect", self.data, "parts", "--database", "d", status=1)[1])
 
