@@ -115,7 +115,7 @@ static void test_slicing_does_not_matter(void **state) {
 }
 
 /* W2, P7: every key is a key. */
-static void test_W2_extreme_keys(void **state) {
+static void test_w2_extreme_keys(void **state) {
   (void)state;
   static const int64_t keys[] = {INT64_MIN, INT64_MIN, INT64_MIN + 1, -1,        0,        0,
                                  0,         1,         INT64_MAX - 1, INT64_MAX, INT64_MAX};
@@ -156,7 +156,7 @@ static void test_extreme_values(void **state) {
 }
 
 /* A column may come and go between appends. */
-static void test_W8_columns_differ_between_appends(void **state) {
+static void test_w8_columns_differ_between_appends(void **state) {
   (void)state;
   struct fixture fixture;
   fixture_init(&fixture, SEED);
@@ -209,7 +209,7 @@ static void test_column_the_part_lacks(void **state) {
 }
 
 /* P2: the writer refuses what is out of order, and stays failed. */
-static void test_P2_order_is_enforced(void **state) {
+static void test_p2_order_is_enforced(void **state) {
   (void)state;
   static const struct {
     const char *name;
@@ -510,11 +510,11 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_round_trips),
       cmocka_unit_test(test_slicing_does_not_matter),
-      cmocka_unit_test(test_W2_extreme_keys),
+      cmocka_unit_test(test_w2_extreme_keys),
       cmocka_unit_test(test_extreme_values),
-      cmocka_unit_test(test_W8_columns_differ_between_appends),
+      cmocka_unit_test(test_w8_columns_differ_between_appends),
       cmocka_unit_test(test_column_the_part_lacks),
-      cmocka_unit_test(test_P2_order_is_enforced),
+      cmocka_unit_test(test_p2_order_is_enforced),
       cmocka_unit_test(test_bad_columns_are_refused),
       cmocka_unit_test(test_type_conflict_between_appends),
       cmocka_unit_test(test_endings),

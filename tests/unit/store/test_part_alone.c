@@ -161,7 +161,7 @@ static size_t check_manifests(struct fixture *fixture, int64_t rows) {
   return count;
 }
 
-static void test_P5_P6_from_the_log_to_merged_parts(void **state) {
+static void test_p5_p6_from_the_log_to_merged_parts(void **state) {
   (void)state;
   static const struct store_hooks hooks = {.column_name = name_of};
   struct fixture fixture;
@@ -195,7 +195,7 @@ static void test_P5_P6_from_the_log_to_merged_parts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_P5_P6_from_the_log_to_merged_parts),
+      cmocka_unit_test(test_p5_p6_from_the_log_to_merged_parts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

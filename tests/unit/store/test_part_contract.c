@@ -477,35 +477,35 @@ static void many_blocks(void *context) {
   }
 }
 
-static void test_P1_limits_of_blocks(void **state) { (void)state, forms_run(SEED, 16, limits); }
-static void test_P1_small_and_large_runs(void **state) {
+static void test_p1_limits_of_blocks(void **state) { (void)state, forms_run(SEED, 16, limits); }
+static void test_p1_small_and_large_runs(void **state) {
   (void)state, forms_run(SEED, 16, mixed_runs);
 }
-static void test_P1_metadata_in_chunks(void **state) {
+static void test_p1_metadata_in_chunks(void **state) {
   (void)state;
   forms_run(SEED, 16, many_blocks);
 }
-static void test_P2_writer_refuses(void **state) {
+static void test_p2_writer_refuses(void **state) {
   (void)state;
   forms_run(SEED, 16, writer_refuses);
 }
-static void test_P3_read_blocks_are_validated(void **state) {
+static void test_p3_read_blocks_are_validated(void **state) {
   (void)state;
   forms_run(SEED, 16, lying_blocks);
 }
-static void test_P7_key_encodings(void **state) { (void)state, forms_run(SEED, 16, key_encodings); }
-static void test_P8_tag_encodings(void **state) { (void)state, forms_run(SEED, 16, tag_encodings); }
+static void test_p7_key_encodings(void **state) { (void)state, forms_run(SEED, 16, key_encodings); }
+static void test_p8_tag_encodings(void **state) { (void)state, forms_run(SEED, 16, tag_encodings); }
 
 int main(void) {
   print_message("seed %d\n", SEED);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_P1_limits_of_blocks),
-      cmocka_unit_test(test_P1_small_and_large_runs),
-      cmocka_unit_test(test_P1_metadata_in_chunks),
-      cmocka_unit_test(test_P2_writer_refuses),
-      cmocka_unit_test(test_P3_read_blocks_are_validated),
-      cmocka_unit_test(test_P7_key_encodings),
-      cmocka_unit_test(test_P8_tag_encodings),
+      cmocka_unit_test(test_p1_limits_of_blocks),
+      cmocka_unit_test(test_p1_small_and_large_runs),
+      cmocka_unit_test(test_p1_metadata_in_chunks),
+      cmocka_unit_test(test_p2_writer_refuses),
+      cmocka_unit_test(test_p3_read_blocks_are_validated),
+      cmocka_unit_test(test_p7_key_encodings),
+      cmocka_unit_test(test_p8_tag_encodings),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

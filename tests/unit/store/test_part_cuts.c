@@ -38,7 +38,7 @@ static const struct {
     {"exactly one block each", {8192, 8192}, {8192, 8192}},
 };
 
-static void test_P1_P2_where_blocks_end(void **state) {
+static void test_p1_p2_where_blocks_end(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     for (uint32_t slice = 0; slice <= 20000; slice = slice ? slice * 5 : 100) {
@@ -70,7 +70,7 @@ static void test_P1_P2_where_blocks_end(void **state) {
 }
 
 /* 2 MiB plain: wide rows and long strings make blocks of fewer rows. */
-static void test_P1_bytes(void **state) {
+static void test_p1_bytes(void **state) {
   (void)state;
   for (int wide = 0; wide < 2; wide++) {
     for (uint32_t slice = 0; slice <= 9000; slice += 3000) {
@@ -113,7 +113,7 @@ static void test_P1_bytes(void **state) {
 }
 
 /* A block of a single large row exceeds 2 MiB; its neighbours do not join it. */
-static void test_P1_single_large_rows(void **state) {
+static void test_p1_single_large_rows(void **state) {
   (void)state;
   enum { LARGE = 5 << 20 };
   char *text = malloc(LARGE);
@@ -202,9 +202,9 @@ static void test_metadata_in_chunks(void **state) {
 int main(void) {
   print_message("seed %d\n", SEED);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_P1_P2_where_blocks_end),
-      cmocka_unit_test(test_P1_bytes),
-      cmocka_unit_test(test_P1_single_large_rows),
+      cmocka_unit_test(test_p1_p2_where_blocks_end),
+      cmocka_unit_test(test_p1_bytes),
+      cmocka_unit_test(test_p1_single_large_rows),
       cmocka_unit_test(test_metadata_in_chunks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static int read_image(struct fixture *fixture, struct part_memory *memory, size_
   return code;
 }
 
-static void test_R4_flipped_bits(void **state) {
+static void test_r4_flipped_bits(void **state) {
   (void)state;
   for (int in_tail = 0; in_tail < 2; in_tail++) {
     struct fixture fixture;
@@ -191,7 +191,7 @@ static void test_refused_memory(void **state) {
 int main(void) {
   print_message("seed %d\n", SEED);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_R4_flipped_bits),
+      cmocka_unit_test(test_r4_flipped_bits),
       cmocka_unit_test(test_truncation),
       cmocka_unit_test(test_nonsense_with_good_checksums),
       cmocka_unit_test(test_newer_versions_are_refused),

@@ -219,13 +219,13 @@ static void names_of_columns(void *context) {
   }
 }
 
-static void test_P5_names_of_columns(void **state) {
+static void test_p5_names_of_columns(void **state) {
   (void)state;
   forms_run(SEED, 16, names_of_columns);
 }
 
 /* Escaping is reversible, for any bytes. */
-static void test_P5_names_come_back(void **state) {
+static void test_p5_names_come_back(void **state) {
   (void)state;
   struct fixture fixture;
   fixture_init(&fixture, SEED);
@@ -314,7 +314,7 @@ static void files_of_a_part(void *context) {
   }
 }
 
-static void test_P4_P5_files_of_a_part(void **state) {
+static void test_p4_p5_files_of_a_part(void **state) {
   (void)state;
   forms_run(SEED, 16, files_of_a_part);
 }
@@ -369,7 +369,7 @@ static void manifest_is_exact(void *context) {
   }
 }
 
-static void test_P6_manifest_is_exact(void **state) {
+static void test_p6_manifest_is_exact(void **state) {
   (void)state;
   forms_run(SEED, 16, manifest_is_exact);
 }
@@ -430,7 +430,7 @@ static void flipped_bits(void *context) {
   }
 }
 
-static void test_R4_flipped_bits_of_every_file(void **state) {
+static void test_r4_flipped_bits_of_every_file(void **state) {
   (void)state;
   forms_run(SEED, 16, flipped_bits);
 }
@@ -483,7 +483,7 @@ static void broken_files(void *context) {
   }
 }
 
-static void test_R4_missing_and_cut_files(void **state) {
+static void test_r4_missing_and_cut_files(void **state) {
   (void)state;
   forms_run(SEED, 16, broken_files);
 }
@@ -515,7 +515,7 @@ static void doomed_directory(void *context) {
   }
 }
 
-static void test_S1_doomed_directory(void **state) {
+static void test_s1_doomed_directory(void **state) {
   (void)state;
   forms_run(SEED, 16, doomed_directory);
 }
@@ -761,7 +761,7 @@ static void filters_of_columns(void *context) {
   }
 }
 
-static void test_P9_filters_in_every_form(void **state) {
+static void test_p9_filters_in_every_form(void **state) {
   (void)state;
   forms_run(SEED, 16, filters_of_columns);
 }
@@ -801,14 +801,14 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forms_read_the_same),
       cmocka_unit_test(test_large_part_is_spilled),
-      cmocka_unit_test(test_P4_P5_files_of_a_part),
-      cmocka_unit_test(test_P5_names_of_columns),
-      cmocka_unit_test(test_P5_names_come_back),
-      cmocka_unit_test(test_P6_manifest_is_exact),
-      cmocka_unit_test(test_P9_filters_in_every_form),
-      cmocka_unit_test(test_R4_flipped_bits_of_every_file),
-      cmocka_unit_test(test_R4_missing_and_cut_files),
-      cmocka_unit_test(test_S1_doomed_directory),
+      cmocka_unit_test(test_p4_p5_files_of_a_part),
+      cmocka_unit_test(test_p5_names_of_columns),
+      cmocka_unit_test(test_p5_names_come_back),
+      cmocka_unit_test(test_p6_manifest_is_exact),
+      cmocka_unit_test(test_p9_filters_in_every_form),
+      cmocka_unit_test(test_r4_flipped_bits_of_every_file),
+      cmocka_unit_test(test_r4_missing_and_cut_files),
+      cmocka_unit_test(test_s1_doomed_directory),
       cmocka_unit_test(test_few_handles_many_parts),
       cmocka_unit_test(test_handles_among_threads),
       cmocka_unit_test(test_failing_disk),

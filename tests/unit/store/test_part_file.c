@@ -98,7 +98,7 @@ static void test_bundle(void *context) {
 }
 
 /* A file leaves the disk with its last user, and only if it is doomed. */
-static void test_S1_doomed_file(void *context) {
+static void test_s1_doomed_file(void *context) {
   (void)context;
   struct bundle bundle;
   struct err err;
@@ -155,7 +155,7 @@ static void test_failing_disk(void *context) {
   free_rows(&bundle);
 }
 
-static void test_R4_damaged_file(void *context) {
+static void test_r4_damaged_file(void *context) {
   (void)context;
   struct bundle bundle;
   struct err err;
@@ -248,9 +248,9 @@ static void run(void (*test)(void *context)) {
 }
 
 static void bundle_round_trip(void **state) { (void)state, run(test_bundle); }
-static void doomed_file(void **state) { (void)state, run(test_S1_doomed_file); }
+static void doomed_file(void **state) { (void)state, run(test_s1_doomed_file); }
 static void failing_disk(void **state) { (void)state, run(test_failing_disk); }
-static void damaged_file(void **state) { (void)state, run(test_R4_damaged_file); }
+static void damaged_file(void **state) { (void)state, run(test_r4_damaged_file); }
 static void concurrent_readers(void **state) { (void)state, run(test_concurrent_readers); }
 
 /* The same readers as real threads. */
