@@ -323,6 +323,8 @@ void sim_machine_reboot(struct sim_world *world);
 /* Turns a bit of a file below `path`, and notes it in the arguments. False: there is no file. */
 bool sim_flip(struct sim_world *world, const char *path, uint64_t dice, char name[256],
               uint64_t *bit);
+/* The byte that holds a bit of a file; -1: there is none. */
+int sim_byte(struct sim_world *world, const char *path, uint64_t bit);
 /* Demands that an error is one that the faults of this generation explain. */
 void sim_expect_explained(struct sim_world *world, const char *what, int code,
                           const struct err *err);

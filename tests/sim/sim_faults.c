@@ -284,6 +284,15 @@ static uint64_t file_size(struct sim_world *world, const char *path) {
   return size;
 }
 
+int sim_byte(struct sim_world *world, const char *path, uint64_t bit) {
+  struct os_file *file;
+  uint8_t byte = 0;
+  if (os_file_open(world->os, path, OS_READ, &file, NULL)) return -1;
+  int code = os_file_read_exact(file, bit / 8, &byte, 1, NULL);
+  os_file_close(file);
+  return code ? -1 : byte;
+}
+
 bool sim_flip(struct sim_world *world, const char *path, uint64_t dice, char name[256],
               uint64_t *bit) {
   struct listing listing = {.world = world, .folder = path};

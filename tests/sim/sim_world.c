@@ -111,13 +111,16 @@ static bool flip(struct sim_world *world, const struct sim_fault *fault) {
   if (!sim_flip(world, DATA, fault->dice, name, &bit)) return true;
   world->stats->faults[FAULT_FLIP]++;
   world->struck |= 1u << FAULT_FLIP;
+  int turned = sim_byte(world, name, bit);
   int code = sim_open(world, &err);
   if (code == ERR_OK) {
     bool exact = sim_oracle_degraded(world);
     if (!exact) go_on_damaged(world, fault->dice);
     close_shard(world);
-    /* The bit was where nobody looked yet: it must not be met later. */
-    if (exact) (void)os_sim_flip_bit(world->os, name, bit, &err);
+    /* The bit was where nobody looked yet: it must not be met later. Or the start has written the
+     * file anew: then there is nothing to turn back. */
+    if (exact && sim_byte(world, name, bit) == turned)
+      (void)os_sim_flip_bit(world->os, name, bit, &err);
     return exact;
   }
   if (err_info(code)->class != ERR_CLASS_CORRUPTION) {
