@@ -37,7 +37,7 @@ OPTIONS = {
     "inspect": ("data", "server", "database", "table", "part", "json", "parts"),
     "check": ("data", "server", "json"),
     "compact": ("data", "server", "database", "table", "json"),
-    "delete": ("data", "server", "database", "table", "from", "to", "partition", "where", "all",
+    "delete": ("data", "server", "database", "table", "series", "from", "to", "partition", "where", "all",
                "dry-run", "yes"),
     "repair": ("data", "dry-run", "json"),
     "index": ("data", "all", "dry-run", "json"),

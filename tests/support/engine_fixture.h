@@ -172,9 +172,18 @@ static inline char *fixture_dump(struct fixture *fixture, const char *database,
   const struct catalog_column *const *columns;
   size_t count = catalog_table_columns(table, &columns);
   uint32_t fields[64], tags[64], field_count = 0, tag_count = 0;
-  for (size_t i = 0; i < count; i++)
-    *(columns[i]->kind == COLUMN_FIELD ? &fields[field_count++] : &tags[tag_count++]) =
-        columns[i]->id;
+  for (size_t i = 0; i < count; i++) {
+    if (columns[i]->kind == COLUMN_FIELD) {
+      fields[field_count++] = columns[i]->id;
+      continue;
+    }
+    /* By name: ids follow from who came first. */
+    uint32_t at = tag_count++;
+    for (; at && str_compare(catalog_column_by_id(table, tags[at - 1])->name, columns[i]->name) > 0;
+         at--)
+      tags[at] = tags[at - 1];
+    tags[at] = columns[i]->id;
+  }
   struct arena arena;
   arena_init(&arena, &fixture->account, 4096);
   struct store_scan_spec spec = {.store = table->id,

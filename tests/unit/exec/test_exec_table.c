@@ -844,7 +844,7 @@ static void test_refused_memory(void **state) {
         assert_true(n < 20000);
       }
     }
-    running.limit = 3000; /* bytes: too few for any */
+    running.limit = 500; /* bytes: too few for any */
     int refused = run_query(&fixture, &queries[i], false, &running, &err);
     assert_true(refused == ERR_MEMORY_LIMIT || refused == ERR_NO_MEMORY);
     mem_account_deinit(&running);
