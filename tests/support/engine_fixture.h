@@ -156,6 +156,25 @@ static inline size_t fixture_print(const struct column *c, int64_t i, char *out,
   }
 }
 
+/* Ids of the fields as they stand, and of the tags by name: ids follow from who came first. */
+static inline void fixture_columns(const struct catalog_table *table, uint32_t fields[64],
+                                   uint32_t *field_count, uint32_t tags[64], uint32_t *tag_count) {
+  const struct catalog_column *const *columns;
+  size_t count = catalog_table_columns(table, &columns);
+  *field_count = *tag_count = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (columns[i]->kind == COLUMN_FIELD) {
+      fields[(*field_count)++] = columns[i]->id;
+      continue;
+    }
+    uint32_t at = (*tag_count)++;
+    for (; at && str_compare(catalog_column_by_id(table, tags[at - 1])->name, columns[i]->name) > 0;
+         at--)
+      tags[at] = tags[at - 1];
+    tags[at] = columns[i]->id;
+  }
+}
+
 /* All rows of a table as text, a line each: tags, time, fields by name; series in the order of
  * their ids. */
 static inline char *fixture_dump(struct fixture *fixture, const char *database,
@@ -169,21 +188,8 @@ static inline char *fixture_dump(struct fixture *fixture, const char *database,
   if (!table) return out;
   struct table_snapshot *snapshot;
   if (table_snapshot_acquire(fixture->engine, &snapshot, &err)) fixture_fail("snapshot", &err);
-  const struct catalog_column *const *columns;
-  size_t count = catalog_table_columns(table, &columns);
-  uint32_t fields[64], tags[64], field_count = 0, tag_count = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (columns[i]->kind == COLUMN_FIELD) {
-      fields[field_count++] = columns[i]->id;
-      continue;
-    }
-    /* By name: ids follow from who came first. */
-    uint32_t at = tag_count++;
-    for (; at && str_compare(catalog_column_by_id(table, tags[at - 1])->name, columns[i]->name) > 0;
-         at--)
-      tags[at] = tags[at - 1];
-    tags[at] = columns[i]->id;
-  }
+  uint32_t fields[64], tags[64], field_count, tag_count;
+  fixture_columns(table, fields, &field_count, tags, &tag_count);
   struct arena arena;
   arena_init(&arena, &fixture->account, 4096);
   struct store_scan_spec spec = {.store = table->id,
