@@ -436,8 +436,8 @@ static void test_atomic_bodies(void **state) {
 
 /* ---- failing memory ---- */
 
-static const char *const shapes =
-    "%s,t=a,u=b v=1,w=2i,s=\"text\" 10\n%s,t=c v=2,b=t 20\n%sz v=1 10\n%s,t=a,u=b v=3 10\n";
+#define SHAPES                                                                                     \
+  "%s,t=a,u=b v=1,w=2i,s=\"text\" 10\n%s,t=c v=2,b=t 20\n%sz v=1 10\n%s,t=a,u=b v=3 10\n"
 
 /* One body, error or not; whatever fails must be told as memory. */
 static void write_under_fault(struct fixture *fixture, const char *text) {
@@ -479,7 +479,7 @@ static void test_every_allocation_of_a_body_fails_once(void **state) {
     /* Every other name is longer than what the catalog looks up without memory. */
     memset(name, 'x', sizeof name);
     snprintf(name + (n % 2 ? 280 : 0), 32, "m%lld", (long long)n);
-    snprintf(text, sizeof text, shapes, name, name, name, name);
+    snprintf(text, sizeof text, SHAPES, name, name, name, name);
     atomic_store(&fixture->account.fail_countdown, n);
     write_under_fault(fixture, text);
     bool over = atomic_load(&fixture->account.fail_countdown) > 0;
