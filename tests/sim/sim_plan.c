@@ -230,18 +230,18 @@ static void print_config(const struct sim_config *config) {
   printf("\n");
 }
 
-static const char *actor_name(unsigned actor, char out[16]) {
+static const char *actor_name(unsigned actor, char out[24]) {
   if (actor < SIM_WRITERS_MAX)
-    snprintf(out, 16, "writer%u", actor);
+    snprintf(out, 24, "writer%u", actor);
   else if (actor + 1 < SIM_ACTORS_MAX)
-    snprintf(out, 16, "reader%u", actor - SIM_WRITERS_MAX);
+    snprintf(out, 24, "reader%u", actor - SIM_WRITERS_MAX);
   else
-    snprintf(out, 16, "admin");
+    snprintf(out, 24, "admin");
   return out;
 }
 
 void sim_plan_print(const struct sim_plan *plan) {
-  char name[16];
+  char name[24];
   print_config(&plan->config);
   for (unsigned g = 0; g < plan->generations; g++) {
     printf("  generation %u\n", g);
