@@ -54,8 +54,9 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__reverse;
   case PLAN_VALUES:
     return &exec__values;
+  default:
+    return NULL;
   }
-  return NULL;
 }
 
 static bool reads_store(const struct exec_op_kind *kind) {
@@ -71,20 +72,20 @@ static int open_op(struct exec *exec, const struct plan_node *node, struct exec_
   struct exec_op *op = arena_alloc_zero(&exec->memory, kind->size);
   if (!op) return exec__refused(exec, kind->size, err);
   *op = (struct exec_op){.kind = kind, .node = node, .exec = exec};
-  if (node->input && !reads_store(kind)) {
-    int code = open_op(exec, node->input, &op->input, err);
-    if (code) {
-      *out = op->input;
-      return code;
-    }
-  }
   *out = op;
+  int code = ERR_OK;
+  if (node->input && !reads_store(kind)) code = open_op(exec, node->input, &op->input, err);
+  if (!code && node->right) code = open_op(exec, node->right, &op->right, err);
+  if (code) return code;
+  op->opened = true;
   return kind->open(op, err);
 }
 
 static void close_op(struct exec_op *op) {
-  for (; op; op = op->input)
-    if (op->kind->close) op->kind->close(op);
+  if (!op) return;
+  if (op->opened && op->kind->close) op->kind->close(op);
+  close_op(op->right);
+  close_op(op->input);
 }
 
 int exec_open(const struct plan_node *plan, const struct exec_options *options, struct exec **out,

@@ -13,7 +13,7 @@ struct os;
 struct exec_op_kind {
   /* Memory of the operator itself comes from exec->memory, zeroed, `size` bytes with the header. */
   size_t size;
-  /* The input is open already. */
+  /* The inputs are open already. */
   int (*open)(struct exec_op *op, struct err *err);
   /* As exec_next. Group columns of every batch are dictionary columns; a column is a dictionary
    * column in all batches of an operator or in none, always with the same dictionary. */
@@ -25,7 +25,8 @@ struct exec_op {
   const struct exec_op_kind *kind;
   const struct plan_node *node;
   struct exec *exec;
-  struct exec_op *input;
+  struct exec_op *input, *right; /* of the node's inputs; NULL: none */
+  bool opened;                   /* its open was called, so its close must be */
 };
 extern const struct exec_op_kind exec__scan, exec__filter, exec__project, exec__aggregate,
     exec__aggregate_scan, exec__fill, exec__window, exec__distinct, exec__limit, exec__reverse,
@@ -46,6 +47,14 @@ int exec__refused(const struct exec *exec, size_t size, struct err *err);
 static inline int exec__pull(struct exec_op *op, struct exec_batch *batch, struct err *err) {
   return op->kind->next(op, batch, err);
 }
+
+/* Runs count calls on the pool, or here when there is none or only one; each gets an err of its
+ * own; gives back the first failure in order. What they add to `figures` is added to the
+ * execution's. */
+int exec__parallel(struct exec *exec, size_t count,
+                   int (*run)(void *context, size_t i, struct exec_figures *figures,
+                              struct err *err),
+                   void *context, struct err *err);
 
 /* ---- output rows (rows.c) ---- */
 

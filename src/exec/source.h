@@ -95,11 +95,4 @@ void exec__reader_close(struct reader *reader, struct exec_figures *figures);
 int exec__source_cut(const struct source *source, int64_t key_min, int64_t key_max, uint64_t rows,
                      struct morsel **morsels, uint32_t *count, struct err *err);
 
-/* Runs count calls on the pool, or here when there is none or only one; each gets an err of its
- * own; gives back the first failure in order. */
-int exec__parallel(struct exec *exec, size_t count,
-                   int (*run)(void *context, size_t i, struct exec_figures *figures,
-                              struct err *err),
-                   void *context, struct err *err);
-
 #endif

@@ -1,10 +1,10 @@
 /* The logical plan: what every language lowers to and the only thing exec sees.
  *
  * A plan is a tree of nodes in one arena, immutable once built. Each node has an output schema
- * whose columns stand in a fixed order: first the **group** columns (tags that the statement groups
- * by: dictionary strings), then at most one **time** column, then the **values**. Rows come out
- * ordered by group (bytewise by the group columns' values, absent = ""), and within a group as the
- * node says.
+ * whose columns stand in a fixed order (in flat streams there are only values): first the **group**
+ * columns (tags that the statement groups by: dictionary strings), then at most one **time**
+ * column, then the **values**. Rows come out ordered by group (bytewise by the group columns'
+ * values, absent = ""), and within a group as the node says.
  *
  * Expressions are typed trees over the columns of a node's input; exec compiles them to flat steps.
  * Functions and their signatures are a table (functions.def). */
@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "columnar/column.h"
+#include "plan/relational.h"
 
 struct buffer;
 struct catalog_table;
@@ -39,11 +40,16 @@ enum plan_function {
   FUNCTION_COUNT
 };
 
-enum expr_kind { EXPR_COLUMN, EXPR_LITERAL, EXPR_CALL };
+enum expr_kind {
+  EXPR_COLUMN,
+  EXPR_LITERAL,
+  EXPR_CALL,
+  EXPR_PARAMETER, /* a value that is known when the plan is opened: $1, or a PLAN_APPLY's column */
+};
 struct expr {
   enum expr_kind kind;
   struct type type; /* of the result */
-  uint32_t column;  /* EXPR_COLUMN: index in the input's schema */
+  uint32_t column; /* EXPR_COLUMN: index in the input's schema; EXPR_PARAMETER: its number from 0 */
   struct plan_value literal;
   enum plan_function function;
   uint32_t argument_count;
@@ -92,6 +98,15 @@ enum plan_kind {
   PLAN_LIMIT,     /* rows per group, and groups */
   PLAN_REVERSE,   /* each group's rows in the opposite order */
   PLAN_VALUES,    /* literal rows */
+  /* over flat streams: see relational.h */
+  PLAN_GROUP,
+  PLAN_SORT,
+  PLAN_UNIQUE,
+  PLAN_JOIN,
+  PLAN_SET,
+  PLAN_OVER,
+  PLAN_UNNEST,
+  PLAN_APPLY,
 };
 
 /* What a scan gives as a value column. */
@@ -219,6 +234,7 @@ struct plan_node {
   enum plan_kind kind;
   struct plan_schema schema;
   const struct plan_node *input; /* NULL: a leaf */
+  const struct plan_node *right; /* the second input of PLAN_JOIN, PLAN_SET and PLAN_APPLY */
   union {
     struct plan_scan scan;
     const struct expr *filter;            /* BOOL over the input's columns */
@@ -229,6 +245,14 @@ struct plan_node {
     struct plan_bucket distinct;
     struct plan_limit limit;
     struct batch values;
+    struct plan_grouping group;
+    struct plan_sorting sort;
+    struct plan_uniqueness unique;
+    struct plan_joining join;
+    struct plan_setting set;
+    struct plan_overing over;
+    struct plan_unnesting unnest;
+    struct plan_applying apply;
   };
 };
 

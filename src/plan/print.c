@@ -173,7 +173,7 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
   case PLAN_VALUES:
     buffer_printf(out, " %" PRId64 " rows", node->values.length);
     break;
-  case PLAN_REVERSE:
+  default:
     break;
   }
 }

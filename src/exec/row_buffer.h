@@ -1,0 +1,60 @@
+/* Rows that an operator keeps: appended as batches, read back by number.
+ *
+ * Rows stand in chunks of 8,192, column by column, and never move, so a row's number (64 bits) is
+ * its place for good and a chunk can be handed out as a batch without copying. A dictionary column
+ * stays codes of its dictionary, which must live as long as the buffer (that of an input does until
+ * the input is closed).
+ *
+ * All memory is charged to the query's account. An append that is refused leaves the rows before it
+ * as they were: the operator may spill (exec/spill.h), reset and append again. One thread at a time
+ * appends; any number read meanwhile what was there before. */
+#ifndef NILO_EXEC_ROW_BUFFER_H
+#define NILO_EXEC_ROW_BUFFER_H
+
+#include "exec/exec_private.h"
+
+enum { ROW_BUFFER_CHUNK = 8192 };
+
+struct row_chunk;
+struct row_buffer {
+  struct exec *exec;
+  uint32_t column_count;
+  struct type *types;
+  const struct column **dictionaries; /* per column; NULL: plain values */
+  struct row_chunk **chunks;
+  uint32_t chunk_count, chunk_capacity;
+  uint64_t rows;
+  uint64_t bytes; /* charged, about */
+};
+
+/* An empty buffer for rows of these types. Which columns are codes is told by the first append. */
+int exec__row_buffer_init(struct row_buffer *buffer, struct exec *exec, const struct type *types,
+                          uint32_t column_count, struct err *err);
+/* The types of a schema's columns. */
+int exec__row_buffer_init_schema(struct row_buffer *buffer, struct exec *exec,
+                                 const struct plan_schema *schema, struct err *err);
+/* May be called twice, and on a zeroed buffer. */
+void exec__row_buffer_deinit(struct row_buffer *buffer);
+/* Forgets the rows and gives their memory back. */
+void exec__row_buffer_reset(struct row_buffer *buffer);
+
+/* Appends rows [from, from + count) of columns with the buffer's types. */
+int exec__row_buffer_append(struct row_buffer *buffer, const struct column *columns, int64_t from,
+                            int64_t count, struct err *err);
+/* Appends rows picked by their index. */
+int exec__row_buffer_append_rows(struct row_buffer *buffer, const struct column *columns,
+                                 const uint32_t *rows, int64_t count, struct err *err);
+
+/* Chunk i as columns, borrowed until reset: all but the last have ROW_BUFFER_CHUNK rows. */
+struct batch exec__row_buffer_chunk(const struct row_buffer *buffer, uint32_t i);
+static inline uint32_t exec__row_buffer_chunks(const struct row_buffer *buffer) {
+  return buffer->chunk_count;
+}
+/* Rows by number, in that order, into builders (one per column of `columns`, which lists columns of
+ * the buffer; NULL: all). A number of ROW_NONE gives nulls. Failure is sticky in the builders. */
+#define ROW_NONE UINT64_MAX
+void exec__row_buffer_take(const struct row_buffer *buffer, const uint64_t *rows, int64_t count,
+                           const uint32_t *columns, uint32_t column_count,
+                           struct builder *const *builders);
+
+#endif
