@@ -103,7 +103,7 @@ static int total_integers(const struct codec_image *image, uint32_t from, uint32
   case CODEC_NUMBERS:
     return add_decoded(totals, image, from, to, err);
   default:
-    return codec__each_vector(image, from, to, add_part, totals, err);
+    return codec__each_vector(image, from, to, CODEC_ALL_VECTORS, add_part, totals, err);
   }
 }
 
@@ -178,7 +178,7 @@ static int total_decimals(const struct codec_image *image, uint32_t from, uint32
   if (code) return code;
   if (integers.frame.exceptions) return add_decoded_floats(image, from, to, out, err);
   struct totals totals = {.loops = codec__loops(), .flip = FLIP_SIGNED};
-  code = codec__each_vector(image, from, to, add_part, &totals, err);
+  code = codec__each_vector(image, from, to, CODEC_ALL_VECTORS, add_part, &totals, err);
   if (!code && totals.count) add_decimals(&totals, codec__power(integers.frame.exponent), out);
   return code;
 }

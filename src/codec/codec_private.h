@@ -280,11 +280,14 @@ struct vector_part {
   uint64_t base, scale;
 };
 typedef int codec_visit_vector(void *context, const struct vector_part *part, struct err *err);
-/* Visits the integers of values [from, to) vector by vector, packed ones without exceptions and
- * below 2^32 as fields; stops at the first error. Of decimals the integers, without the column's
- * exceptions. */
+/* Visits the integers of values [from, to) vector by vector, as fields where a vector's values have
+ * some below 2^32 (frame of reference, and sums of small differences); stops at the first error. Of
+ * decimals the integers, without the column's exceptions. Vectors whose bit in `vectors` is not set
+ * are passed over. */
+#define CODEC_ALL_VECTORS UINT32_MAX
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
-                       codec_visit_vector *visit, void *context, struct err *err);
+                       uint32_t vectors, codec_visit_vector *visit, void *context,
+                       struct err *err);
 
 /* Writes the payload of a column's present values by its type, padding included, and returns the
  * codec. `scratch`: codec__float_scratch for floats. */

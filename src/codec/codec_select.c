@@ -137,7 +137,7 @@ static int select_decimals(const struct search *floats, const struct codec_image
   search.flip = FLIP_SIGNED;
   search.low = (uint64_t)low ^ FLIP_SIGNED;
   search.high = (uint64_t)high ^ FLIP_SIGNED;
-  return codec__each_vector(image, from, to, select_part, &search, err);
+  return codec__each_vector(image, from, to, CODEC_ALL_VECTORS, select_part, &search, err);
 }
 
 static int select_values(struct search *search, const struct codec_image *image, uint32_t to,
@@ -158,7 +158,7 @@ static int select_values(struct search *search, const struct codec_image *image,
   case CODEC_DELTA2:
   case CODEC_LINE:
     if (search->is_float) break;
-    return codec__each_vector(image, from, to, select_part, search, err);
+    return codec__each_vector(image, from, to, CODEC_ALL_VECTORS, select_part, search, err);
   default:
     break;
   }

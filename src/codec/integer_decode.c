@@ -201,15 +201,15 @@ static int patch(const struct vector *vector, uint64_t factor, uint64_t *fields,
 
 /* The same for fields of 32 bits that no exception leaves. */
 static int patch_narrow(const struct vector *vector, uint32_t *fields, struct err *err) {
-  unsigned width = vector->entry.width;
+  unsigned width = vector->entry.width, size = vector->entry.high;
   const uint8_t *highs = vector->packed + codec__vector_size(vector->count, width);
-  const uint8_t *positions = highs + vector->entry.exceptions;
+  const uint8_t *positions = highs + (size_t)vector->entry.exceptions * size;
   for (size_t i = 0; i < vector->entry.exceptions; i++) {
     uint16_t position;
     memcpy(&position, positions + i * 2, 2);
     if (position >= vector->count)
       return codec__damaged(vector->image, "an exception beyond its vector", err);
-    fields[position] += (uint32_t)highs[i] << width;
+    fields[position] += (uint32_t)(high_part(highs, i, size) << width);
   }
   return ERR_OK;
 }
@@ -297,28 +297,27 @@ static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *
   return code;
 }
 
-/* Symbols of some neighbouring vectors. */
+/* Symbols of some vectors. */
 struct decoded_symbols {
-  size_t from; /* vectors */
+  unsigned count;
+  size_t vectors[HUFFMAN_STREAMS];
   uint8_t symbols[HUFFMAN_STREAMS][CODEC_VECTOR + HUFFMAN_OVERRUN];
 };
 
-/* Decodes the codes of vectors [from, to), at most HUFFMAN_STREAMS of them, at the same time. */
+/* Decodes the codes of those vectors at the same time. */
 static void decode_symbols(const struct codec_image *image, const struct integer_image *integers,
-                           const struct huffman_decoder *decoder, size_t from, size_t to,
-                           struct decoded_symbols *decoded) {
+                           const struct huffman_decoder *decoder, struct decoded_symbols *decoded) {
   struct huffman_stream streams[HUFFMAN_STREAMS];
-  decoded->from = from;
-  for (size_t v = from; v < to; v++) {
-    const struct vector_place *place = &integers->vectors[v];
-    size_t count = vector_values(image, v);
-    streams[v - from] =
+  for (unsigned i = 0; i < decoded->count; i++) {
+    const struct vector_place *place = &integers->vectors[decoded->vectors[i]];
+    size_t count = vector_values(image, decoded->vectors[i]);
+    streams[i] =
         (struct huffman_stream){.bytes = place->payload + packed_size(place, count),
                                 .end = image->bytes + image->size, /* more is read, not used */
-                                .symbols = decoded->symbols[v - from],
+                                .symbols = decoded->symbols[i],
                                 .count = count};
   }
-  codec__loops()->decode_streams(decoder, streams, (unsigned)(to - from));
+  codec__loops()->decode_streams(decoder, streams, decoded->count);
 }
 
 /* Vector v whole, or the part of it that lies in [from, to). */
@@ -349,27 +348,51 @@ struct errand {
   uint64_t *values;
   codec_visit_vector *visit; /* NULL: `values` are filled */
   void *context;
+  uint32_t vectors; /* bit v: vector v is visited */
 };
+
+static bool is_wanted(const struct errand *errand, size_t v) { return errand->vectors >> v & 1; }
+
+/* Fields of 32 bits with value = *base + scale * field, where all of the vector's values have one:
+ * *narrow. Sums begin at 2^30, which keeps them above 0 (is_narrow) and is taken off the base. */
+static int narrow_fields(const struct vector *vector, unsigned codec, uint32_t *fields,
+                         uint64_t *base, bool *narrow, struct err *err) {
+  const struct vector_place *entry = &vector->entry;
+  int code = ERR_OK;
+  *base = entry->base;
+  if (codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) {
+    unsigned patched = entry->exceptions ? entry->width + 8u * entry->high : 0;
+    *narrow = field_width(vector) <= 32 && patched <= 32;
+    if (!*narrow) return ERR_OK;
+    unpack(vector, fields);
+    return entry->exceptions ? patch_narrow(vector, fields, err) : ERR_OK;
+  }
+  *narrow =
+      (codec == CODEC_DELTA || codec == CODEC_DECIMAL_DELTA) && is_narrow(vector, vector->center);
+  if (!*narrow) return ERR_OK;
+  unpack(vector, fields);
+  if (entry->exceptions) code = patch_narrow(vector, fields, err);
+  if (code) return code;
+  fields[0] += UINT32_C(1) << 31; /* 2^30, zigzag */
+  vector->loops->unzigzag_sum(fields, vector->count, (uint32_t)vector->center);
+  *base -= vector->scale * (vector->center + (UINT64_C(1) << 30));
+  return ERR_OK;
+}
 
 /* The part of vector v that lies in the errand's range, as fields where they are enough. */
 static int visit_part(const struct vector *vector, size_t v, const struct errand *errand,
                       struct err *err) {
+  uint32_t fields[CODEC_VECTOR];
+  uint64_t values[CODEC_VECTOR];
   uint32_t at = (uint32_t)(v * CODEC_VECTOR), end = at + (uint32_t)vector->count;
   uint32_t first = at < errand->from ? errand->from : at,
            last = end < errand->to ? end : errand->to;
-  struct vector_part part = {
-      .from = first, .count = last - first, .base = vector->entry.base, .scale = vector->scale};
-  unsigned codec = vector->image->codec;
-  if ((codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) && !vector->entry.exceptions &&
-      field_width(vector) <= 32) {
-    uint32_t fields[CODEC_VECTOR];
-    unpack(vector, fields);
-    part.fields = fields + (first - at);
-    return errand->visit(errand->context, &part, err);
-  }
-  uint64_t values[CODEC_VECTOR];
-  int code = decode_vector(vector, codec, values, err);
+  struct vector_part part = {.from = first, .count = last - first, .scale = vector->scale};
+  bool narrow;
+  int code = narrow_fields(vector, vector->image->codec, fields, &part.base, &narrow, err);
+  if (!code && !narrow) code = decode_vector(vector, vector->image->codec, values, err);
   if (code) return code;
+  part.fields = narrow ? fields + (first - at) : NULL;
   part.values = values + (first - at);
   return errand->visit(errand->context, &part, err);
 }
@@ -390,12 +413,14 @@ static int run_cold(struct vector *vector, const struct integer_image *integers,
     return codec__damaged(vector->image, "a code that is not complete", err);
   huffman_decoder_init(&decoder, &huffman, vector->loops->compose);
   for (size_t v = errand->from / CODEC_VECTOR; v < end;) {
-    size_t next = v + HUFFMAN_STREAMS < end ? v + HUFFMAN_STREAMS : end;
-    decode_symbols(vector->image, integers, &decoder, v, next, &decoded);
-    for (; v < next; v++) {
-      set_vector(vector, integers, v);
-      vector->symbols = decoded.symbols[v - decoded.from];
-      int code = run_part(vector, v, errand, err);
+    decoded.count = 0;
+    for (; v < end && decoded.count < HUFFMAN_STREAMS; v++)
+      if (is_wanted(errand, v)) decoded.vectors[decoded.count++] = v;
+    if (decoded.count) decode_symbols(vector->image, integers, &decoder, &decoded);
+    for (unsigned i = 0; i < decoded.count; i++) {
+      set_vector(vector, integers, decoded.vectors[i]);
+      vector->symbols = decoded.symbols[i];
+      int code = run_part(vector, decoded.vectors[i], errand, err);
       if (code) return code;
     }
   }
@@ -413,6 +438,7 @@ static int run(const struct codec_image *image, const struct errand *errand, str
                           .line = integers.line};
   if (integers.frame.flags & FRAME_CODES) return run_cold(&vector, &integers, errand, err);
   for (size_t v = errand->from / CODEC_VECTOR; !code && v * CODEC_VECTOR < errand->to; v++) {
+    if (!is_wanted(errand, v)) continue;
     set_vector(&vector, &integers, v);
     code = run_part(&vector, v, errand, err);
   }
@@ -421,12 +447,14 @@ static int run(const struct codec_image *image, const struct errand *errand, str
 
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err) {
-  struct errand errand = {.from = from, .to = to, .values = values};
+  struct errand errand = {.from = from, .to = to, .values = values, .vectors = CODEC_ALL_VECTORS};
   return run(image, &errand, err);
 }
 
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
-                       codec_visit_vector *visit, void *context, struct err *err) {
-  struct errand errand = {.from = from, .to = to, .visit = visit, .context = context};
+                       uint32_t vectors, codec_visit_vector *visit, void *context,
+                       struct err *err) {
+  struct errand errand = {
+      .from = from, .to = to, .visit = visit, .context = context, .vectors = vectors};
   return from < to ? run(image, &errand, err) : ERR_OK;
 }
