@@ -18,6 +18,7 @@ struct sort_key_layout {
   const struct type *types; /* of the key columns, in the order of `keys` */
   uint32_t width;           /* bytes of every key; 0: they vary */
 };
+/* The layout of keys over rows of a schema, from `arena`; `keys` must live as long. */
 int exec__sort_key_layout(struct arena *arena, const struct plan_sort_key *keys, uint32_t key_count,
                           const struct plan_schema *schema, struct sort_key_layout *layout,
                           struct err *err);
