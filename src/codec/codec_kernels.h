@@ -1,36 +1,59 @@
-/* Kernels on images: statistics and selections without a decoded column.
+/* Kernels on images: aggregates, selections and picked rows without a decoded column.
  *
- * What is packed is summed and compared as it is packed: frame of reference and decimals as fields
- * of 32 bits, constants and runs in a step per run, dictionaries on their distinct values. Other
- * codecs are decoded a vector at a time, which stays in the cache. Nothing is allocated but what is
- * said.
+ * What is packed is summed and compared as it is packed: integers and decimals as fields of 32
+ * bits, constants and runs in a step per run, dictionaries on their distinct values. Other codecs
+ * are decoded a vector at a time, which stays in the cache. Vectors that nobody asks for are not
+ * read. Nothing is allocated but what is said.
  *
- * Rows are [from, from + count) of an opened image, as codec_decode takes them, and the same errors
- * are returned: ERR_INVALID_ARGUMENT, ERR_CORRUPTION. All functions are pure. */
+ * Rows are those of an opened image, as codec_decode takes them, and the same errors are returned:
+ * ERR_INVALID_ARGUMENT, ERR_CORRUPTION. All functions are pure. */
 #ifndef NILO_CODEC_CODEC_KERNELS_H
 #define NILO_CODEC_CODEC_KERNELS_H
 
 #include "codec/codec.h"
 #include "kernel/statistics.h"
 
-/* Count, NaN count, sum, least and greatest as column_statistics_compute gives them for the decoded
- * rows, without ends (STATISTICS_ENDS is not set). Sums of integers and booleans are exact. A sum
- * of decimals is that of their integers, exact too, divided once, where there are no exceptions;
- * other sums of floats are compensated vector by vector. Not for strings, of which only the count
- * is set. */
+/* Rows [from, from + count). */
+struct codec_range {
+  uint32_t from, count;
+};
+
+/* What is put together of the rows of each range: count, NaN count, sum, least and greatest as
+ * column_statistics_compute gives them for the decoded rows, without ends (STATISTICS_ENDS is not
+ * set). Ranges ascend and do not overlap; a vector is decoded once, however many ranges lie in it.
+ * `selected` (bit i: row i of the image; NULL: all) says which rows count; vectors without any are
+ * passed over.
+ *
+ * Sums of integers and booleans are exact. A sum of decimals is that of their integers, exact too,
+ * divided once; what is kept apart from a column of decimals is added to it. Other sums of floats
+ * are compensated. Of strings only the count is set; with `counts` only that is set of any type,
+ * and no value is read. */
+int codec_aggregate(const struct codec_image *image, const struct codec_range *ranges,
+                    uint32_t range_count, const uint64_t *selected, bool counts,
+                    struct column_statistics *out, struct err *err);
+/* The same of all rows [from, from + count). */
 int codec_statistics(const struct codec_image *image, uint32_t from, uint32_t count,
                      struct column_statistics *out, struct err *err);
 
 /* Selects the present rows with low <= value <= high in the order of the type: bit i of `selected`
  * (bit_words(count) words, all of them written) is row from + i. No NaN is selected, and zeros of
- * either sign are equal. Only for numbers (ERR_INVALID_ARGUMENT). */
+ * either sign are equal. `among` (bit i: row from + i; NULL: all): no others are selected, and
+ * vectors without any of these are not read. Booleans are 0 and 1 (u64). Not for strings
+ * (ERR_INVALID_ARGUMENT). */
 int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t count,
-                       union statistics_value low, union statistics_value high, uint64_t *selected,
-                       struct err *err);
+                       union statistics_value low, union statistics_value high,
+                       const uint64_t *among, uint64_t *selected, struct err *err);
 
 /* Selects the present rows whose string is `text`, likewise. What is decoded (distinct strings, or
  * all of them) is taken from `arena`. Only for strings (ERR_INVALID_ARGUMENT). */
 int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t count,
                        struct str text, struct arena *arena, uint64_t *selected, struct err *err);
+
+/* The values of `count` picked rows (ascending) of a 64-bit type, one behind the other: only the
+ * vectors that hold them are decoded, and only they are made decimals again. Of an image with
+ * absent rows, bit i of `validity` (bit_words(count)) says whether values[i] is there; else
+ * `validity` may be NULL. *absent: how many are not. */
+int codec_pick(const struct codec_image *image, const uint32_t *rows, uint32_t count,
+               uint64_t *values, uint64_t *validity, uint32_t *absent, struct err *err);
 
 #endif

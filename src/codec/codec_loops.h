@@ -28,10 +28,11 @@ struct codec_line {
   uint32_t fraction;
 };
 
-/* Sum, least and greatest of fields. */
+/* Sum, least and greatest of fields; of none 0, UINT32_MAX and 0. */
 struct codec_fields {
   uint64_t sum;
   uint32_t min, max;
+  uint32_t count;
 };
 
 /* The hot loops, one table per instruction set; all builds give the same bits. */
@@ -117,6 +118,9 @@ struct codec_loops {
 
   /* Sum, least and greatest of at least one field. */
   void (*summarize)(const uint32_t *fields, size_t count, struct codec_fields *out);
+  /* The same of those whose bit is set; bit `at` of `bits` is that of the first field. */
+  void (*summarize_selected)(const uint32_t *fields, size_t count, const uint64_t *bits, size_t at,
+                             struct codec_fields *out);
   /* Sums of the low and of the high 32 bits of values ^ flip: their sum in 128 bits. */
   void (*halves)(const uint64_t *values, size_t count, uint64_t flip, uint64_t *low,
                  uint64_t *high);

@@ -314,6 +314,9 @@ bool codec__put_numbers(const struct codec_loops *loops, struct type type, const
                         size_t count, enum codec_level level, size_t limit, void *scratch,
                         struct codec_writer *writer);
 int codec__open_numbers(const struct codec_image *image, struct err *err);
+/* The images of the distinct values and of the places among them. */
+int codec__open_places(const struct codec_image *image, struct codec_image *distinct,
+                       struct codec_image *places, struct err *err);
 int codec__decode_numbers(const struct codec_image *image, uint32_t from, uint32_t to,
                           uint64_t *values, struct err *err);
 

@@ -1,17 +1,18 @@
 /* Selections on images. A range of values is a range of fields: it is translated once per vector,
- * and the fields are compared as they were packed. Bits are found by value, then spread over the
- * rows. */
+ * and the fields are compared as they were packed; of a dictionary the distinct values are. Bits
+ * are found by value, then spread over the rows. */
 #include "base/err.h"
 #include "base/memory.h"
 #include "codec/codec_kernels.h"
-#include "codec/nested.h"
+#include "codec/kernel_parts.h"
 #include "columnar/bits.h"
 
 /* What is looked for among the integers or floats of an image, and what was found. */
 struct search {
   const struct codec_loops *loops;
-  uint32_t from;  /* value of bit 0 */
-  uint64_t *bits; /* by value */
+  uint32_t from;    /* value of bit 0 */
+  uint64_t *bits;   /* by value */
+  uint32_t vectors; /* that are looked at */
   bool is_float;
   uint64_t flip;
   uint64_t low, high; /* integers ^ flip */
@@ -70,7 +71,9 @@ static int select_part(void *context, const struct vector_part *part, struct err
   uint32_t low, high;
   bool some;
   (void)err;
-  if (!part->fields) {
+  if (!part->fields && search->is_float) {
+    select_floats(search, part->from, part->values, part->count);
+  } else if (!part->fields) {
     select_integers(search, part->from, part->values, part->count);
   } else if (!fields_of_range(search, part, &low, &high, &some)) {
     uint64_t values[CODEC_VECTOR];
@@ -86,22 +89,61 @@ static int select_part(void *context, const struct vector_part *part, struct err
   return ERR_OK;
 }
 
-static int select_decoded(const struct search *search, const struct codec_image *image,
-                          uint32_t from, uint32_t to, struct err *err) {
-  uint64_t values[CODEC_VECTOR];
-  int code = ERR_OK;
-  for (uint32_t end; !code && from < to; from = end) {
-    end = (from / CODEC_VECTOR + 1) * CODEC_VECTOR < to ? (from / CODEC_VECTOR + 1) * CODEC_VECTOR
-                                                        : to;
-    code = codec__decode_values(image, from, end, values, err);
-    if (code) break;
-    if (search->is_float)
-      select_floats(search, from, values, end - from);
-    else
-      select_integers(search, from, values, end - from);
+/* ---- dictionaries ---- */
+
+/* Which of the distinct values are selected, and what to look for among places. */
+struct place_search {
+  const struct search *search;
+  const uint64_t *chosen;
+  const struct codec_image *image;
+  uint32_t count;
+};
+
+static int select_places(void *context, const struct vector_part *part, struct err *err) {
+  const struct place_search *of = context;
+  uint64_t values[CODEC_VECTOR], bits[CODEC_VECTOR / 64], highest = 0;
+  const uint64_t *places = part->values;
+  if (part->fields) {
+    of->search->loops->widen(part->fields, part->count, part->base, part->scale, values);
+    places = values;
   }
-  return code;
+  for (uint32_t i = 0; i < part->count; i++)
+    highest = places[i] > highest ? places[i] : highest;
+  if (highest >= of->count)
+    return codec__damaged(of->image, "a place beyond the distinct values", err);
+  for (uint32_t at = 0; at < part->count; at += 64) {
+    uint64_t word = 0;
+    for (uint32_t i = at; i < part->count && i < at + 64; i++)
+      word |= (uint64_t)bit_get(of->chosen, (int64_t)places[i]) << (i - at);
+    bits[at / 64] = word;
+  }
+  put(of->search, part->from, part->count, bits);
+  return ERR_OK;
 }
+
+static int select_values(struct search *search, const struct codec_image *image, uint32_t to,
+                         struct err *err);
+
+/* The filter is computed on the distinct values. */
+static int select_numbers(const struct search *search, const struct codec_image *image, uint32_t to,
+                          struct err *err) {
+  struct codec_image distinct, places;
+  uint64_t chosen[NUMBERS_DISTINCT_MAX / 64] = {0};
+  int code = codec__open_places(image, &distinct, &places, err);
+  if (code) return code;
+  struct search inner = *search;
+  inner.from = 0;
+  inner.bits = chosen;
+  inner.vectors = CODEC_ALL_VECTORS;
+  code = select_values(&inner, &distinct, distinct.rows, err);
+  if (code) return code;
+  int64_t count = bits_count(chosen, 0, distinct.rows);
+  if (count == 0) return ERR_OK;
+  struct place_search of = {search, chosen, image, distinct.rows};
+  return codec__each_place(&places, search->from, to, search->vectors, select_places, &of, err);
+}
+
+/* ---- decimals ---- */
 
 /* The least integer m with m / power >= value, within the integers that decimals have. */
 static int64_t least_decimal(double value, double power) {
@@ -117,27 +159,38 @@ static int64_t least_decimal(double value, double power) {
   return m;
 }
 
-/* Decimals without exceptions are compared as their integers. */
+/* What stands apart from decimals, one by one. */
+static int select_exceptions(const struct search *search, const struct codec_image *image,
+                             const struct integer_image *integers, uint32_t to, struct err *err) {
+  for (uint32_t i = 0; i < integers->frame.exceptions; i++) {
+    struct codec_exception exception = codec__exception(integers, i);
+    if (exception.position >= image->values)
+      return codec__damaged(image, "an exception beyond the values", err);
+    if (exception.position < search->from || exception.position >= to) continue;
+    (void)select_run((void *)(uintptr_t)search, exception.bits, exception.position, 1);
+  }
+  return ERR_OK;
+}
+
+/* Decimals are compared as their integers. */
 static int select_decimals(const struct search *floats, const struct codec_image *image,
-                           uint32_t from, uint32_t to, struct err *err) {
+                           uint32_t to, struct err *err) {
   struct integer_image integers;
   int code = codec__open_integers(image, &integers, err);
   if (code) return code;
   double power = codec__power(integers.frame.exponent);
-  if (integers.frame.exceptions) return select_decoded(floats, image, from, to, err);
   struct search search = *floats;
   /* Up to the greatest m / power <= high: one below the least m / power above it. */
   double above = __builtin_nextafter(floats->float_high, __builtin_inf());
   int64_t low = least_decimal(floats->float_low, power), high = least_decimal(above, power) - 1;
   if (floats->float_high >= 0x1p51) high = INT64_C(1) << 51;
-  if (low > high) {
-    bits_fill(search.bits, 0, to - from, false);
-    return ERR_OK;
-  }
+  search.is_float = false;
   search.flip = FLIP_SIGNED;
   search.low = (uint64_t)low ^ FLIP_SIGNED;
   search.high = (uint64_t)high ^ FLIP_SIGNED;
-  return codec__each_vector(image, from, to, CODEC_ALL_VECTORS, select_part, &search, err);
+  if (low <= high)
+    code = codec__each_vector(image, search.from, to, search.vectors, select_part, &search, err);
+  return code ? code : select_exceptions(floats, image, &integers, to, err);
 }
 
 static int select_values(struct search *search, const struct codec_image *image, uint32_t to,
@@ -150,19 +203,25 @@ static int select_values(struct search *search, const struct codec_image *image,
     return select_run(search, value, from, to - from);
   case CODEC_REPEATS:
     return codec__each_run(image, from, to, select_run, search, err);
+  case CODEC_NUMBERS:
+    return select_numbers(search, image, to, err);
   case CODEC_DECIMAL_FOR:
   case CODEC_DECIMAL_DELTA:
-    return select_decimals(search, image, from, to, err);
-  case CODEC_FOR:
-  case CODEC_DELTA:
-  case CODEC_DELTA2:
-  case CODEC_LINE:
-    if (search->is_float) break;
-    return codec__each_vector(image, from, to, CODEC_ALL_VECTORS, select_part, search, err);
+    return select_decimals(search, image, to, err);
   default:
-    break;
+    return codec__each_part(image, from, to, search->vectors, select_part, search, err);
   }
-  return select_decoded(search, image, from, to, err);
+}
+
+static int select_booleans(const struct search *search, const struct codec_image *image,
+                           uint32_t to, struct err *err) {
+  uint32_t count = to - search->from;
+  int code = codec__decode_booleans(image, search->from, to, search->bits, err);
+  bool zeros = search->low == 0, ones = search->low <= 1 && search->high >= 1;
+  for (size_t w = 0; w < bit_words(count) && !code; w++)
+    search->bits[w] = (search->bits[w] & (ones ? ~UINT64_C(0) : 0)) |
+                      (~search->bits[w] & (zeros ? ~UINT64_C(0) : 0));
+  return code;
 }
 
 /* Bits by value to bits by row. */
@@ -180,12 +239,23 @@ static void spread(const struct codec_image *image, uint32_t from, uint32_t coun
     if (bit_get(validity, row) && bit_get(bits, next++)) bit_set(selected, row);
 }
 
+/* Vectors that hold a value of one of the rows. */
+static uint32_t vectors_among(const struct codec_image *image, uint32_t from, uint32_t count,
+                              const uint64_t *among, uint32_t first, uint32_t last) {
+  uint64_t validity[CODEC_ROWS_MAX / 64], bits[CODEC_ROWS_MAX / 64];
+  if (!among) return CODEC_ALL_VECTORS;
+  if (!image->has_nulls) return codec__vectors_of(among, first, first, last);
+  codec__validity_of(image, from, count, validity);
+  codec__rows_to_values(validity, count, among, bits);
+  return codec__vectors_of(bits, first, first, last);
+}
+
 int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t count,
-                       union statistics_value low, union statistics_value high, uint64_t *selected,
-                       struct err *err) {
+                       union statistics_value low, union statistics_value high,
+                       const uint64_t *among, uint64_t *selected, struct err *err) {
   uint64_t bits[CODEC_ROWS_MAX / 64] = {0};
   uint32_t first, last;
-  if (type_width(image->type) != 8)
+  if (type_is_string(image->type))
     return err_set(err, ERR_INVALID_ARGUMENT, "a range of values that are no numbers");
   int code = codec__value_range(image, from, count, &first, &last, err);
   if (code) return code;
@@ -197,16 +267,23 @@ int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t 
   search.float_low = low.f64;
   search.float_high = high.f64;
   bool some = search.is_float ? low.f64 <= high.f64 : search.low <= search.high;
-  if (some && first < last) code = select_values(&search, image, last, err);
-  if (!code) spread(image, from, count, bits, selected);
-  return code;
+  search.vectors = some && first < last ? vectors_among(image, from, count, among, first, last) : 0;
+  if (search.vectors && image->type.physical == PHYSICAL_BOOL)
+    code = select_booleans(&search, image, last, err);
+  else if (search.vectors)
+    code = select_values(&search, image, last, err);
+  if (code) return code;
+  spread(image, from, count, bits, selected);
+  for (size_t w = 0; among && w < bit_words(count); w++)
+    selected[w] &= among[w];
+  return ERR_OK;
 }
 
 /* ---- strings ---- */
 
 /* Places among distinct strings. */
-static void select_places(const struct column *distinct, struct str text, const uint64_t *places,
-                          uint32_t count, uint64_t *bits) {
+static void select_texts(const struct column *distinct, struct str text, const uint64_t *places,
+                         uint32_t count, uint64_t *bits) {
   int64_t place = 0;
   while (place < distinct->length && !str_equal(column_str(distinct, place), text))
     place++;
@@ -229,7 +306,7 @@ int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t 
     places = arena_alloc(arena, (size_t)values * sizeof *places);
     if (!places) return mem_refused(arena->account, (size_t)values * sizeof *places, err);
     code = codec__decode_places(image, first, last, arena, &distinct, places, err);
-    if (!code) select_places(&distinct, text, places, values, bits);
+    if (!code) select_texts(&distinct, text, places, values, bits);
   } else if (values) {
     int32_t *offsets;
     char *data;

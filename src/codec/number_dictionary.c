@@ -124,8 +124,7 @@ bool codec__put_numbers(const struct codec_loops *loops, struct type type, const
 
 /* ---- reading ---- */
 
-/* The images of distinct values and of places. */
-static int open_images(const struct codec_image *image, struct codec_image *distinct,
+int codec__open_places(const struct codec_image *image, struct codec_image *distinct,
                        struct codec_image *places, struct err *err) {
   struct numbers_frame frame;
   struct codec_bytes bytes = {image->payload, image->payload_size};
@@ -150,14 +149,14 @@ static int open_images(const struct codec_image *image, struct codec_image *dist
 
 int codec__open_numbers(const struct codec_image *image, struct err *err) {
   struct codec_image distinct, places;
-  return open_images(image, &distinct, &places, err);
+  return codec__open_places(image, &distinct, &places, err);
 }
 
 int codec__decode_numbers(const struct codec_image *image, uint32_t from, uint32_t to,
                           uint64_t *values, struct err *err) {
   struct codec_image distinct, places;
   uint64_t dictionary[NUMBERS_DISTINCT_MAX];
-  int code = open_images(image, &distinct, &places, err);
+  int code = codec__open_places(image, &distinct, &places, err);
   if (!code) code = codec_decode_into(&places, from, to - from, values, NULL, NULL, err);
   if (!code) code = codec_decode_into(&distinct, 0, distinct.rows, dictionary, NULL, NULL, err);
   if (code) return code;

@@ -17,8 +17,18 @@ static int run_kernels(const struct codec_image *image, uint32_t from, uint32_t 
   int code = codec_statistics(image, from, count, &statistics, err);
   if (!code && type_is_string(image->type))
     return codec_select_equal(image, from, count, STR("a"), arena, selected, err);
+  if (code) return code;
+  code = codec_select_range(image, from, count, low, high, NULL, selected, err);
+  struct codec_range ranges[2] = {{from, count / 2}, {from + count / 2, count - count / 2}};
+  struct column_statistics records[2];
+  uint64_t among[CODEC_ROWS_MAX / 64];
+  memset(among, 0x71, sizeof among);
+  if (!code) code = codec_aggregate(image, ranges, 2, among, false, records, err);
+  if (!code) code = codec_select_range(image, from, count, low, high, among, selected, err);
+  uint64_t values[2], valid[1];
+  uint32_t rows[2] = {from, image->rows - 1}, absent, two = rows[0] < rows[1];
   if (!code && type_width(image->type) == 8)
-    return codec_select_range(image, from, count, low, high, selected, err);
+    code = codec_pick(image, rows, 1 + two, values, valid, &absent, err);
   return code;
 }
 

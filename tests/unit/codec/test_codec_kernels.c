@@ -120,12 +120,13 @@ static struct codec_image encode(const struct column *column, enum codec_level l
   return image;
 }
 
-static void check_statistics(const struct codec_image *image, uint32_t from, uint32_t count) {
-  struct column_statistics got, want;
-  struct column column;
-  assert_int_equal(codec_statistics(image, from, count, &got, NULL), ERR_OK);
-  assert_int_equal(codec_decode(image, from, count, &arena, &column, NULL), ERR_OK);
+/* What an aggregate gave against the kernel on the decoded column. */
+static void check_record(const struct codec_image *image, const struct column *of,
+                         const struct column_statistics *result) {
+  struct column_statistics got = *result, want;
+  struct column column = *of;
   column_statistics_compute(&column, NULL, &want);
+  assert_int_equal(got.first_key | got.last_key | got.first.i64 | got.last.i64, 0);
   assert_int_equal(got.count, want.count);
   assert_int_equal(got.nan_count, want.nan_count);
   assert_int_equal(got.flags, want.flags & ~(uint32_t)STATISTICS_ENDS);
@@ -147,6 +148,99 @@ static void check_statistics(const struct codec_image *image, uint32_t from, uin
     assert_true(a == b);
   else if (!(fabs(a - b) <= all * 0x1p-51))
     fail_msg("%s: a sum of %.17g, not %.17g", codec_name(image->codec), a, b);
+}
+
+static void check_statistics(const struct codec_image *image, uint32_t from, uint32_t count) {
+  struct column_statistics got;
+  struct column column;
+  assert_int_equal(codec_statistics(image, from, count, &got, NULL), ERR_OK);
+  assert_int_equal(codec_decode(image, from, count, &arena, &column, NULL), ERR_OK);
+  check_record(image, &column, &got);
+}
+
+/* Ranges of random lengths with gaps, all rows or some of them. */
+static void check_aggregate(const struct codec_image *image, const struct column *all) {
+  struct codec_range ranges[200];
+  struct column_statistics got[200], counts[200];
+  uint64_t selected[CODEC_ROWS_MAX / 64], valid[CODEC_ROWS_MAX / 64];
+  uint32_t count = 0, at = 0, mean = 1 + (uint32_t)random_below(700), sparse = random_below(3) == 0;
+  bool some = random_below(3) > 0;
+  while (count < 200 && at < image->rows) {
+    if (random_below(3) == 0) at += (uint32_t)random_below(random_below(8) ? 10 : 2000);
+    uint32_t size = (uint32_t)random_below(mean * 2);
+    if (at >= image->rows) break;
+    if (size > image->rows - at) size = image->rows - at;
+    ranges[count++] = (struct codec_range){at, size};
+    at += size;
+  }
+  for (uint32_t i = 0; i < CODEC_ROWS_MAX / 64; i++)
+    selected[i] =
+        sparse ? (random_below(9) ? 0 : random_u64() & random_u64() & random_u64()) : random_u64();
+  const uint64_t *among = some ? selected : NULL;
+  assert_int_equal(codec_aggregate(image, ranges, count, among, false, got, NULL), ERR_OK);
+  assert_int_equal(codec_aggregate(image, ranges, count, among, true, counts, NULL), ERR_OK);
+  for (uint32_t i = 0; i < count; i++) {
+    struct column column = *all;
+    column.length = ranges[i].count;
+    column.null_count = 0;
+    column.validity = valid;
+    memset(valid, 0, sizeof valid);
+    uint64_t *moved = arena_alloc(&arena, (ranges[i].count + 64) * 8);
+    for (uint32_t j = 0; j < ranges[i].count; j++) {
+      uint32_t row = ranges[i].from + j;
+      if (column_is_valid(all, row) && (!some || bit_get(selected, row)))
+        bit_set(valid, j);
+      else
+        column.null_count++;
+      if (all->type.physical == PHYSICAL_BOOL && bit_get(all->bits, row))
+        bit_set(moved, j);
+      else if (all->type.physical == PHYSICAL_BOOL)
+        bit_clear(moved, j);
+      else
+        moved[j] = all->u64[row];
+    }
+    column.u64 = moved;
+    if (!column.null_count) column.validity = NULL;
+    check_record(image, &column, &got[i]);
+    assert_int_equal(counts[i].count, column.length - column.null_count);
+    assert_int_equal(counts[i].flags, 0);
+  }
+}
+
+/* Picked rows against the column. */
+static void check_pick(const struct codec_image *image, const struct column *all) {
+  static uint32_t rows[CODEC_ROWS_MAX];
+  uint32_t count = 0, absent, missing = 0;
+  static uint64_t got[CODEC_ROWS_MAX], valid[CODEC_ROWS_MAX / 64];
+  uint64_t step = random_below(3) ? 1 + random_below(5) : 1 + random_below(3000);
+  for (uint32_t row = (uint32_t)random_below(step); row < image->rows;
+       row += 1 + (uint32_t)random_below(step))
+    rows[count++] = row;
+  assert_int_equal(codec_pick(image, rows, count, got, valid, &absent, NULL), ERR_OK);
+  for (uint32_t i = 0; i < count; i++) {
+    bool there = column_is_valid(all, rows[i]);
+    missing += !there;
+    if (image->has_nulls) assert_int_equal(bit_get(valid, i), there);
+    if (there && got[i] != all->u64[rows[i]])
+      fail_msg("%s: row %u is %llx", codec_name(image->codec), rows[i], (unsigned long long)got[i]);
+  }
+  assert_int_equal(absent, missing);
+}
+
+static void test_ranges_of_rows(void **state) {
+  (void)state;
+  for (int round = 0; round < 500; round++) {
+    uint32_t rows = 1 + (uint32_t)random_below(round % 3 ? 3000 : CODEC_ROWS_MAX);
+    static const unsigned nulls[] = {0, 0, 10, 2};
+    struct column column =
+        make(types[random_below(4)], round % SHAPES, rows, nulls[random_below(4)]);
+    struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    for (int i = 0; i < 3; i++)
+      check_aggregate(&image, &column);
+    for (int i = 0; i < 3; i++)
+      check_pick(&image, &column);
+    arena_reset(&arena);
+  }
 }
 
 static void test_statistics(void **state) {
@@ -216,10 +310,17 @@ static void check_range(const struct column *column, const struct codec_image *i
   default:
     break;
   }
-  assert_int_equal(codec_select_range(image, from, count, low, high, selected, NULL), ERR_OK);
+  uint64_t among[CODEC_ROWS_MAX / 64];
+  bool some = random_below(2);
+  for (uint32_t i = 0; i < CODEC_ROWS_MAX / 64; i++)
+    among[i] = random_below(6) ? 0 : random_u64();
+  assert_int_equal(
+      codec_select_range(image, from, count, low, high, some ? among : NULL, selected, NULL),
+      ERR_OK);
   for (uint32_t i = 0; i < count; i++) {
     bool want =
         column_is_valid(column, from + i) && is_between(column->type, values[from + i], low, high);
+    want &= !some || bit_get(among, i);
     if (bit_get(selected, i) != want)
       fail_msg("%s: row %u is %s", codec_name(image->codec), from + i, want ? "left out" : "in");
   }
@@ -245,6 +346,17 @@ static void test_booleans(void **state) {
     struct codec_image image = encode(&column, CODEC_HOT);
     check_statistics(&image, 0, rows);
     check_statistics(&image, rows / 3, rows / 2);
+    check_aggregate(&image, &column);
+    uint64_t selected[CODEC_ROWS_MAX / 64];
+    union statistics_value low = {.u64 = random_below(3)}, high = {.u64 = random_below(3)};
+    uint32_t from = (uint32_t)random_below(rows);
+    assert_int_equal(codec_select_range(&image, from, rows - from, low, high, NULL, selected, NULL),
+                     ERR_OK);
+    for (uint32_t i = from; i < rows; i++) {
+      uint64_t value = bit_get(column.bits, i);
+      assert_int_equal(bit_get(selected, i - from),
+                       column_is_valid(&column, i) && value >= low.u64 && value <= high.u64);
+    }
     arena_reset(&arena);
   }
 }
@@ -295,13 +407,29 @@ static void test_refusals(void **state) {
   union statistics_value zero = {0};
   uint64_t selected[2];
   assert_int_equal(codec_statistics(&image, 50, 51, &statistics, NULL), ERR_INVALID_ARGUMENT);
-  assert_int_equal(codec_select_range(&image, 0, 101, zero, zero, selected, NULL),
+  assert_int_equal(codec_select_range(&image, 0, 101, zero, zero, NULL, selected, NULL),
                    ERR_INVALID_ARGUMENT);
   assert_int_equal(codec_select_equal(&image, 0, 100, STR(""), &arena, selected, NULL),
                    ERR_INVALID_ARGUMENT);
-  image = encode(&(struct column){.type = TYPE_BOOL, .length = 64, .bits = values}, CODEC_HOT);
-  assert_int_equal(codec_select_range(&image, 0, 64, zero, zero, selected, NULL),
+  uint32_t rows[2] = {5, 5}, absent;
+  uint64_t out[2];
+  assert_int_equal(codec_pick(&image, rows, 2, out, NULL, &absent, NULL), ERR_INVALID_ARGUMENT);
+  rows[1] = 100;
+  assert_int_equal(codec_pick(&image, rows, 2, out, NULL, &absent, NULL), ERR_INVALID_ARGUMENT);
+  struct codec_range ranges[2] = {{10, 5}, {14, 2}};
+  struct column_statistics records[2];
+  assert_int_equal(codec_aggregate(&image, ranges, 2, NULL, false, records, NULL),
                    ERR_INVALID_ARGUMENT);
+  ranges[1].from = 99;
+  assert_int_equal(codec_aggregate(&image, ranges, 2, NULL, false, records, NULL),
+                   ERR_INVALID_ARGUMENT);
+  static const int32_t offsets[65];
+  image =
+      encode(&(struct column){.type = TYPE_STRING, .length = 64, .offsets = offsets, .data = ""},
+             CODEC_HOT);
+  assert_int_equal(codec_select_range(&image, 0, 64, zero, zero, NULL, selected, NULL),
+                   ERR_INVALID_ARGUMENT);
+  assert_int_equal(codec_pick(&image, rows, 1, out, NULL, &absent, NULL), ERR_INVALID_ARGUMENT);
 }
 
 /* Damaged images are refused or answered with something, within bounds. */
@@ -324,7 +452,18 @@ static void test_damage(void **state) {
     if (codec_open(bytes, buffer.size, type, rows, &image, &err) == ERR_OK) {
       int code = codec_statistics(&image, 0, rows, &statistics, &err);
       assert_true(code == ERR_OK || code == ERR_CORRUPTION);
-      code = codec_select_range(&image, rows / 4, rows / 2, low, high, selected, &err);
+      code = codec_select_range(&image, rows / 4, rows / 2, low, high, NULL, selected, &err);
+      assert_true(code == ERR_OK || code == ERR_CORRUPTION);
+      struct codec_range ranges[2] = {{rows / 5, rows / 9}, {rows / 2, rows - rows / 2}};
+      struct column_statistics records[2];
+      for (uint32_t i = 0; i < CODEC_ROWS_MAX / 64; i++)
+        selected[i] = random_u64();
+      code = codec_aggregate(&image, ranges, 2, round % 3 ? selected : NULL, false, records, &err);
+      assert_true(code == ERR_OK || code == ERR_CORRUPTION);
+      uint32_t picked[] = {rows / 3, rows - 1}, absent;
+      uint64_t out[2], valid[1];
+      code = codec_pick(&image, picked + (picked[0] == picked[1]), 1 + (picked[0] != picked[1]),
+                        out, valid, &absent, &err);
       assert_true(code == ERR_OK || code == ERR_CORRUPTION);
     }
     free(bytes);
@@ -335,6 +474,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_statistics, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_sum_of_decimals_is_exact, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_ranges_of_rows, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_ranges, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_booleans, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_equal_strings, set_up, tear_down),
