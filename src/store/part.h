@@ -7,6 +7,7 @@
 #ifndef NILO_STORE_PART_H
 #define NILO_STORE_PART_H
 
+#include "codec/codec.h"
 #include "store/part_file.h"
 #include "store/store.h"
 
@@ -149,6 +150,11 @@ int part_read_keys_rows(struct store_part *part, uint32_t block, uint32_t from, 
 int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t column_id,
                           uint32_t from, uint32_t count, struct arena *arena, struct column *column,
                           uint64_t *bytes_read, struct err *err);
+/* The same as it is stored, for kernels: opened, its bytes in memory of `arena` or of the part;
+ * rows 0 when the part lacks it or it has no value there. Not for payloads. */
+int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
+                    struct arena *arena, struct codec_image *image,
+                    struct column_statistics *statistics, uint64_t *bytes_read, struct err *err);
 /* Statistics of a column in a block; count 0 when the part lacks it. Needs part_load_blocks. */
 int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,
                     struct column_statistics *statistics, struct err *err);

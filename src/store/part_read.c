@@ -547,6 +547,30 @@ int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t colu
   return decode_rows(part, bytes, record.size, offset, type, rows, from, count, arena, column, err);
 }
 
+int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
+                    struct arena *arena, struct codec_image *image,
+                    struct column_statistics *statistics, uint64_t *bytes_read, struct err *err) {
+  struct part_record record;
+  struct type type;
+  uint64_t offset;
+  int code = part__find_record(part, block, column_id, true, &record, &type, &offset, err);
+  if (code) return code;
+  assert(record.head_size == 0);
+  *statistics = record.statistics;
+  *image = (struct codec_image){.type = type};
+  if (record.size == 0) return ERR_OK;
+  const uint8_t *bytes;
+  code = read_unit(part, block, column_id, offset, record.size, record.checksum, arena, &bytes,
+                   bytes_read, err);
+  if (code) return code;
+  uint32_t rows = atomic_load(&part->blocks)->blocks[block].rows;
+  code = codec_open(bytes, record.size, type, rows, image, err);
+  if (code != ERR_CORRUPTION) return code;
+  struct err cause;
+  if (err) cause = *err;
+  return part__damaged(part, PART_BLOCKS, 0, offset, err ? cause.message : "", err);
+}
+
 int part_read_column(struct store_part *part, uint32_t block, uint32_t column_id,
                      struct arena *arena, struct column *column, uint64_t *bytes_read,
                      struct err *err) {

@@ -17,6 +17,7 @@
 #include "store/scan_private.h"
 
 #include "base/err.h"
+#include "store/scan_images.h"
 #include "store/shard_private.h"
 
 /* ---- what is left out ---- */
@@ -291,18 +292,31 @@ int store_scan_next(struct store_scan *scan, struct store_chunk *chunk, struct e
   }
 }
 
-int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
-                    uint64_t mask, struct err *err) {
-  struct err own;
-  if (!err) err = &own;
-  int code = scan__chunk_load(scan, chunk, with_keys, mask, err);
-  if (code == ERR_OK) return ERR_OK;
+/* After a failure on the chunk: it is void, unless nobody is to blame. */
+static int void_chunk(struct store_scan *scan, struct store_chunk *chunk, int code,
+                      struct err *err) {
   int recovered = recover(scan, code, err);
   if (recovered) return recovered;
   scan->guard.pending = scan->guard.accepted;
   *chunk = (struct store_chunk){0};
   err_set(err, ERR_CONFLICT, "a part of the chunk turned out to be damaged: the chunk is void");
   return ERR_CONFLICT;
+}
+
+int store_scan_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
+                    uint64_t mask, struct err *err) {
+  struct err own;
+  if (!err) err = &own;
+  int code = scan__chunk_load(scan, chunk, with_keys, mask, err);
+  return code ? void_chunk(scan, chunk, code, err) : ERR_OK;
+}
+
+int store_scan_images(struct store_scan *scan, struct store_chunk *chunk, uint32_t i,
+                      const struct store_image **images, uint32_t *count, struct err *err) {
+  struct err own;
+  if (!err) err = &own;
+  int code = scan__chunk_images(scan, i, images, count, err);
+  return code ? void_chunk(scan, chunk, code, err) : ERR_OK;
 }
 
 void store_scan_figures(const struct store_scan *scan, struct store_scan_figures *figures) {

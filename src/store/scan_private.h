@@ -10,6 +10,7 @@
  *   scan_merge.c   interleaved keys: windows, merging, folding
  *   scan_versions.c  several rows of a place in one input: marks, history, AS OF
  *   scan_chunk.c   the plan of a chunk, and its columns when they are asked for
+ *   scan_images.c  the same columns as they are stored
  *
  * The glossary stands in README.md. */
 #ifndef NILO_STORE_SCAN_PRIVATE_H
@@ -33,6 +34,8 @@ _Static_assert(SCAN_ROWS_MAX == 1 << SCAN_ROW_BITS, "rows of a block fit a pick"
 
 struct scan_source;
 struct scan_candidate; /* scan_bounds.c */
+struct scan_slot_image;
+struct store_image;
 
 /* Rows [from, to) of a block; to 0: none. */
 struct scan_rows {
@@ -55,7 +58,8 @@ struct scan_slot {
   const int64_t *keys;
   struct column *columns;
   struct scan_rows keys_read, *columns_read;
-  struct scan_rows needed; /* what the current chunk refers to */
+  struct scan_slot_image *images; /* per column, encoded; NULL until asked for (scan_images.c) */
+  struct scan_rows needed;        /* what the current chunk refers to */
 };
 
 /* One input. Its position: the block `at` and, when `exact`, rows [from, to) of run `run` in it,
@@ -345,6 +349,11 @@ int scan__plan_reserve_folds(struct store_scan *scan, uint32_t count, struct err
 int scan__chunk_describe(struct store_scan *scan, struct store_chunk *chunk, struct err *err);
 int scan__chunk_load(struct store_scan *scan, struct store_chunk *chunk, bool with_keys,
                      uint64_t mask, struct err *err);
+
+/* ---- scan_images.c ---- */
+/* As store_scan_images, of a scan that minds no damage. */
+int scan__chunk_images(struct store_scan *scan, uint32_t i, const struct store_image **images,
+                       uint32_t *count, struct err *err);
 
 /* The error of an arena that gave nothing: it asks its account for a chunk, not for the block. */
 static inline int scan__refused(const struct arena *arena, size_t size, struct err *err) {

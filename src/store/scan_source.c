@@ -304,6 +304,7 @@ int scan__slot(struct store_scan *scan, struct scan_source *source, bool *ready,
   slot->chunk = 0;
   slot->runs = NULL;
   slot->run_keys = NULL;
+  slot->images = NULL;
   slot->keys_read = (struct scan_rows){0, 0};
   memset(slot->columns_read, 0, scan->column_total * sizeof *slot->columns_read);
   source->slot = slot;

@@ -5,6 +5,7 @@
 #include "codec/codec.h"
 #include "os/os.h"
 #include "store/scan.h"
+#include "store/scan_images.h"
 
 enum { PARTS_MAX = 40, COMMITS_MAX = 64, MARKS_MAX = 8 };
 
@@ -378,6 +379,8 @@ static const struct model_row *match(struct comparison *of, uint64_t series, int
   }
 }
 
+static size_t images_seen; /* columns of chunks that had some */
+
 static void load(struct store_scan *scan, struct store_chunk *chunk, uint32_t columns) {
   switch (model_below(3)) {
   case 0: /* all at once */
@@ -392,6 +395,39 @@ static void load(struct store_scan *scan, struct store_chunk *chunk, uint32_t co
     assert_int_equal(store_scan_load(scan, chunk, true, 1, NULL), ERR_OK);
     assert_int_equal(store_scan_load(scan, chunk, true, UINT64_MAX, NULL), ERR_OK);
   }
+}
+
+/* What images hold is what was loaded. */
+static void compare_images(struct store_scan *scan, struct store_chunk *chunk, uint32_t i) {
+  const struct store_image *images;
+  uint32_t count, row = 0;
+  struct mem_account account;
+  struct arena arena;
+  mem_account_init(&account, "images", NULL, 0);
+  arena_init(&arena, &account, 65536);
+  assert_int_equal(store_scan_images(scan, chunk, i, &images, &count, NULL), ERR_OK);
+  for (uint32_t n = 0; n < count; n++) {
+    const struct store_image *of = &images[n];
+    struct column column, loaded = chunk->columns[i];
+    assert_int_equal(of->row, row);
+    row += of->rows;
+    if (!of->absent) {
+      assert_true(of->from + of->rows <= of->image.rows);
+      assert_int_equal(of->image.type.physical, loaded.type.physical);
+      assert_int_equal(codec_decode(&of->image, of->from, of->rows, &arena, &column, NULL), ERR_OK);
+      assert_true(of->statistics.count == of->image.values);
+    }
+    for (uint32_t r = 0; r < of->rows; r++) {
+      bool valid = !of->absent && column_is_valid(&column, r);
+      assert_int_equal(valid, column_is_valid(&loaded, of->row + r));
+      if (valid && type_width(loaded.type) == 8)
+        assert_int_equal(column.u64[r], loaded.u64[of->row + r]);
+    }
+  }
+  if (count) images_seen++;
+  assert_int_equal(row, count ? chunk->rows : 0);
+  arena_deinit(&arena);
+  mem_account_deinit(&account);
 }
 
 static void compare_chunk(struct comparison *of, struct store_scan *scan,
@@ -425,6 +461,7 @@ static void compare_chunk(struct comparison *of, struct store_scan *scan,
     for (uint32_t i = 0; i < chunk->rows; i++)
       nulls += !column_is_valid(&chunk->columns[c], i);
     assert_int_equal(chunk->columns[c].null_count, nulls);
+    compare_images(scan, chunk, c);
     if (chunk->statistics) assert_statistics(chunk, c);
   }
   of->rows += chunk->rows;
@@ -542,6 +579,7 @@ static void test_union_long(void **state) {
   model_random_state = model_seed(20240703);
   run_shapes(9, sizeof shapes / sizeof *shapes, 2);
   assert_int_equal(mem_account_used(&account), 0);
+  assert_true(images_seen > 0);
 }
 
 static int set_up(void **state) {

@@ -1,0 +1,71 @@
+/* Images of a chunk: one per slice of the plan. A unit is read and checked once per block, like a
+ * decoded column, and lives as long in the block's slot. */
+#include "store/scan_images.h"
+
+#include "base/err.h"
+#include "store/scan_private.h"
+
+/* What is known of a column of a slot's block. */
+struct scan_slot_image {
+  bool read;
+  bool absent;
+  struct codec_image image;
+  struct column_statistics statistics;
+};
+
+static int slot_image(struct store_scan *scan, struct scan_slot *slot, uint32_t i,
+                      const struct scan_slot_image **out, struct err *err) {
+  const struct scan_source *source = slot->source;
+  if (!slot->images) {
+    size_t size = scan->column_total * sizeof *slot->images;
+    slot->images = arena_alloc_zero(&slot->arena, size);
+    if (!slot->images) return scan__refused(&slot->arena, size, err);
+  }
+  struct scan_slot_image *of = &slot->images[i];
+  *out = of;
+  if (of->read) return ERR_OK;
+  of->absent = !source->has[i];
+  int code = ERR_OK;
+  if (!of->absent) {
+    slot->decoded = true;
+    code = part_read_image(source->part, slot->block, scan->column_ids[i], &slot->arena, &of->image,
+                           &of->statistics, &scan->figures.bytes_read, err);
+    of->absent = of->image.rows == 0;
+  }
+  of->read = code == ERR_OK;
+  return code;
+}
+
+/* Whether all of the chunk's rows lie in slices of blocks of parts. */
+static bool has_images(const struct store_scan *scan, uint32_t i) {
+  const struct scan_plan *plan = &scan->plan;
+  if (scan->column_ids[i] >= STORE_COLUMN_RESERVED) return false;
+  for (uint32_t p = 0; p < plan->piece_count; p++)
+    if (!plan->pieces[p].slot || !plan->pieces[p].slot->source->part) return false;
+  return true;
+}
+
+int scan__chunk_images(struct store_scan *scan, uint32_t i, const struct store_image **out,
+                       uint32_t *count, struct err *err) {
+  const struct scan_plan *plan = &scan->plan;
+  *count = 0;
+  if (!has_images(scan, i)) return ERR_OK;
+  size_t size = plan->piece_count * sizeof(struct store_image);
+  struct store_image *images = arena_alloc(&scan->chunk, size);
+  if (!images) return scan__refused(&scan->chunk, size, err);
+  for (uint32_t p = 0; p < plan->piece_count; p++) {
+    const struct scan_piece *piece = &plan->pieces[p];
+    const struct scan_slot_image *of = NULL;
+    int code = slot_image(scan, piece->slot, i, &of, err);
+    if (code) return code;
+    images[p] = (struct store_image){.row = piece->row,
+                                     .rows = piece->rows,
+                                     .from = piece->from,
+                                     .absent = of->absent,
+                                     .image = of->image,
+                                     .statistics = of->statistics};
+  }
+  *out = images;
+  *count = plan->piece_count;
+  return ERR_OK;
+}
