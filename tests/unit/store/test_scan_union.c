@@ -401,14 +401,12 @@ static void load(struct store_scan *scan, struct store_chunk *chunk, uint32_t co
 static void compare_images(struct store_scan *scan, struct store_chunk *chunk, uint32_t i) {
   const struct store_image *images;
   uint32_t count, row = 0;
-  struct mem_account account;
   struct arena arena;
-  mem_account_init(&account, "images", NULL, 0);
   arena_init(&arena, &account, 65536);
   assert_int_equal(store_scan_images(scan, chunk, i, &images, &count, NULL), ERR_OK);
   for (uint32_t n = 0; n < count; n++) {
     const struct store_image *of = &images[n];
-    struct column column, loaded = chunk->columns[i];
+    struct column column = {0}, loaded = chunk->columns[i];
     assert_int_equal(of->row, row);
     row += of->rows;
     if (!of->absent) {
@@ -427,7 +425,6 @@ static void compare_images(struct store_scan *scan, struct store_chunk *chunk, u
   if (count) images_seen++;
   assert_int_equal(row, count ? chunk->rows : 0);
   arena_deinit(&arena);
-  mem_account_deinit(&account);
 }
 
 static void compare_chunk(struct comparison *of, struct store_scan *scan,
