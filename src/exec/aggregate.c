@@ -35,10 +35,10 @@ static uint32_t slice_end(const struct aggregate *self, const int64_t *keys, uin
   int64_t first = INT64_MIN, last = INT64_MAX;
   *bucket = 0;
   *descending = false;
-  if (buckets->width) {
-    *bucket = bucket_index(keys[row], buckets->width, buckets->offset);
-    first = bucket_first(*bucket, buckets->width, buckets->offset);
-    last = bucket_last(*bucket, buckets->width, buckets->offset);
+  if (!plan_bucket_is_all(buckets)) {
+    *bucket = plan_bucket_index(buckets, keys[row]);
+    first = plan_bucket_first(buckets, *bucket);
+    last = plan_bucket_last(buckets, *bucket);
   } else if (!self->aggregator.any_places || !keys) {
     return end;
   }
@@ -57,7 +57,7 @@ static int take_piece(struct aggregate *self, struct err *err) {
   const struct exec_batch *input = &self->groups.batch;
   const struct plan_schema *schema = self->aggregator.input;
   const int64_t *keys = schema->has_time ? input->batch.columns[schema->group_count].i64 : NULL;
-  if (!keys && (self->aggregator.any_places || self->aggregator.plan->bucket.width))
+  if (!keys && (self->aggregator.any_places || !plan_bucket_is_all(&self->aggregator.plan->bucket)))
     return err_set(err, ERR_INTERNAL, "an aggregate by time over rows without time");
   for (uint32_t i = 0; i < schema->count; i++)
     self->validity[i] =

@@ -94,9 +94,9 @@ static int append_row(struct aggregate_emit *emit, const struct sort_row *row, s
   const struct plan_aggregation *plan = aggregator->plan;
   const struct plan_schema *schema = &emit->node->schema;
   uint32_t column = plan_schema_values(schema);
-  int64_t time = plan->bucket.width ? bucket_first(sort_key_to_i64(row->key), plan->bucket.width,
-                                                   plan->bucket.offset)
-                                    : plan->time;
+  int64_t time = !plan_bucket_is_all(&plan->bucket)
+                     ? plan_bucket_first(&plan->bucket, sort_key_to_i64(row->key))
+                     : plan->time;
   const uint64_t *carried = NULL;
   for (uint32_t i = 0; i < aggregator->call_count; i++, column++) {
     struct aggregate_result result;

@@ -174,8 +174,8 @@ static int cut_run(struct scan_work *work, const struct store_run *run, uint32_t
   const struct plan_bucket *bucket = &work->self->aggregator.plan->bucket;
   const int64_t *keys = work->reader.chunk.keys;
   for (uint32_t row = run->row, end = run->row + run->rows; row < end;) {
-    int64_t index = bucket_index(keys[row], bucket->width, bucket->offset);
-    int64_t last = bucket_last(index, bucket->width, bucket->offset);
+    int64_t index = plan_bucket_index(bucket, keys[row]);
+    int64_t last = plan_bucket_last(bucket, index);
     uint32_t stop = keys[end - 1] <= last ? end : (uint32_t)bucket_search(keys, row, end, last);
     int code = add_slice(work, position, index, row, stop - row, err);
     if (code) return code;
@@ -188,9 +188,9 @@ static int cut_run(struct scan_work *work, const struct store_run *run, uint32_t
 static bool one_bucket(const struct scan_work *work, int64_t *index) {
   const struct plan_bucket *bucket = &work->self->aggregator.plan->bucket;
   *index = 0;
-  if (bucket->width == 0) return true;
-  *index = bucket_index(work->reader.chunk.key_min, bucket->width, bucket->offset);
-  return work->reader.chunk.key_max <= bucket_last(*index, bucket->width, bucket->offset);
+  if (plan_bucket_is_all(bucket)) return true;
+  *index = plan_bucket_index(bucket, work->reader.chunk.key_min);
+  return work->reader.chunk.key_max <= plan_bucket_last(bucket, *index);
 }
 
 static int make_slices(struct scan_work *work, struct err *err) {
@@ -459,20 +459,20 @@ static int has_enough(struct scan_aggregate *self, bool *enough, struct err *err
 static int run_rounds(struct scan_aggregate *self, struct err *err) {
   const struct plan_aggregation *plan = self->aggregator.plan;
   const struct source *source = &self->source;
-  int64_t width = plan->bucket.width, offset = plan->bucket.offset;
+  const struct plan_bucket *bucket = &plan->bucket;
   int64_t min = source->scan->scan.time_min, max = source->scan->scan.time_max;
-  int64_t edge = bucket_index(plan->descending ? source->key_max : source->key_min, width, offset);
+  int64_t edge = plan_bucket_index(bucket, plan->descending ? source->key_max : source->key_min);
   __int128 step = (__int128)plan->limit;
   for (;;) {
     __int128 next = plan->descending ? edge - step + 1 : edge + step - 1;
     int64_t low = min, high = max;
     bool last = self->round_count + 1 == ROUNDS_MAX || next < INT64_MIN || next > INT64_MAX;
     if (!last && plan->descending) {
-      low = bucket_first((int64_t)next, width, offset);
+      low = plan_bucket_first(bucket, (int64_t)next);
       last = low <= source->key_min || low <= min;
       if (last) low = min;
     } else if (!last) {
-      high = bucket_last((int64_t)next, width, offset);
+      high = plan_bucket_last(bucket, (int64_t)next);
       last = high >= source->key_max || high >= max;
       if (last) high = max;
     }
@@ -491,7 +491,8 @@ static int run_rounds(struct scan_aggregate *self, struct err *err) {
 static int run_all(struct scan_aggregate *self, struct err *err) {
   const struct source *source = &self->source;
   const struct plan_aggregation *plan = self->aggregator.plan;
-  bool few = plan->limit && plan->bucket.width && source->key_min < source->key_max &&
+  bool few = plan->limit && !plan_bucket_is_all(&plan->bucket) &&
+             source->key_min < source->key_max &&
              source->rows_estimate > self->op.exec->options.morsel_rows;
   if (few) return run_rounds(self, err);
   return run_round(self, source->scan->scan.time_min, source->scan->scan.time_max, err);

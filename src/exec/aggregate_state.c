@@ -44,7 +44,7 @@ int aggregator_init(struct aggregator *aggregator, struct exec *exec,
                                     .call_count = plan->call_count,
                                     .carried = plan->carried,
                                     .carried_count = plan->carried_count,
-                                    .page_buckets = plan->bucket.width ? PAGE_BUCKETS : 1,
+                                    .page_buckets = plan_bucket_is_all(&plan->bucket) ? 1 : PAGE_BUCKETS,
                                     .input = input};
   aggregator->calls = ARENA_ARRAY(&exec->memory, struct aggregate_call, plan->call_count + 1);
   if (!aggregator->calls) return exec__refused(exec, sizeof *aggregator->calls, err);

@@ -43,9 +43,8 @@ static int take_row(struct distinct *self, const struct exec_batch *input, uint3
   const struct column *column = &input->batch.columns[value_column];
   if (!column_is_valid(column, row)) return ERR_OK;
   int64_t index = 0;
-  if (bucket->width)
-    index = bucket_index(input->batch.columns[schema->group_count].i64[row], bucket->width,
-                         bucket->offset);
+  if (!plan_bucket_is_all(bucket))
+    index = plan_bucket_index(bucket, input->batch.columns[schema->group_count].i64[row]);
   if (self->fresh || index != self->bucket) {
     u64_table_reset(&self->numbers);
     str_table_reset(&self->strings);
@@ -66,8 +65,8 @@ static int take_row(struct distinct *self, const struct exec_batch *input, uint3
     builder_append_column(&self->rows.builders[i], &input->batch.columns[i], row, 1);
   if (schema->has_time)
     builder_append_i64(&self->rows.builders[schema->group_count],
-                       bucket->width ? bucket_first(index, bucket->width, bucket->offset)
-                                     : bucket->offset);
+                       !plan_bucket_is_all(bucket) ? plan_bucket_first(bucket, index)
+                                                   : bucket->offset);
   builder_append_column(&self->rows.builders[plan_schema_values(schema)], column, row, 1);
   return ERR_OK;
 }

@@ -29,7 +29,7 @@ struct fill {
 static int fill_open(struct exec_op *op, struct err *err) {
   struct fill *self = (struct fill *)op;
   arena_init(&self->arena, op->exec->options.account, 4096);
-  if (!op->node->input->schema.has_time || op->node->fill.bucket.width <= 0)
+  if (!op->node->input->schema.has_time || plan_bucket_is_all(&op->node->fill.bucket))
     return err_set(err, ERR_INTERNAL, "a fill without times or buckets");
   int code = group_buffer_init(&self->buffer, op, err);
   return code ? code : exec__rows_init(&self->rows, op->exec, &op->node->schema, err);
@@ -63,11 +63,11 @@ static int find_range(struct fill *self, struct err *err) {
   self->first = self->buckets[0];
   self->last = self->buckets[self->count - 1];
   if (fill->time_min != INT64_MIN) {
-    int64_t first = bucket_index(fill->time_min, bucket->width, bucket->offset);
+    int64_t first = plan_bucket_index(bucket, fill->time_min);
     if (first < self->first) self->first = first;
   }
   if (fill->time_max != INT64_MAX) {
-    int64_t last = bucket_index(fill->time_max, bucket->width, bucket->offset);
+    int64_t last = plan_bucket_index(bucket, fill->time_max);
     if (last > self->last) self->last = last;
   }
   __int128 total = (__int128)self->last - self->first + 1;
@@ -100,7 +100,7 @@ static int begin_group(struct fill *self, struct err *err) {
   bool turned = times[0] > times[self->count - 1];
   for (int64_t i = 0; i < self->count; i++) {
     self->row_of[i] = (int32_t)(turned ? self->count - 1 - i : i);
-    self->buckets[i] = bucket_index(times[self->row_of[i]], bucket->width, bucket->offset);
+    self->buckets[i] = plan_bucket_index(bucket, times[self->row_of[i]]);
   }
   exec__rows_adopt(&self->rows, held);
   int code = find_range(self, err);
@@ -146,6 +146,13 @@ static void append_value(struct builder *builder, const struct plan_value *value
   }
 }
 
+/* From bucket to bucket: in buckets where all are of one width, else in time. */
+static double distance(const struct fill *self, int64_t from, int64_t to) {
+  const struct plan_bucket *bucket = &self->op.node->fill.bucket;
+  if (plan_bucket_is_fixed(bucket)) return (double)((__int128)to - from);
+  return (double)((__int128)plan_bucket_first(bucket, to) - plan_bucket_first(bucket, from));
+}
+
 /* On the line through the values before and after. */
 static void append_linear(struct fill *self, uint32_t column, int64_t bucket, int32_t before,
                           int32_t after) {
@@ -158,8 +165,8 @@ static void append_linear(struct fill *self, uint32_t column, int64_t bucket, in
     return;
   }
   double a = number_of(values, self->row_of[before]), b = number_of(values, self->row_of[after]);
-  double whole = (double)((__int128)self->buckets[after] - self->buckets[before]);
-  double part = (double)((__int128)bucket - self->buckets[before]);
+  double whole = distance(self, self->buckets[before], self->buckets[after]);
+  double part = distance(self, self->buckets[before], bucket);
   append_number(builder, a + (b - a) * (part / whole));
 }
 
@@ -201,6 +208,9 @@ static void append_bucket(struct fill *self) {
   const struct plan_schema *schema = &self->op.node->schema;
   int64_t bucket =
       fill->descending ? self->last - (int64_t)self->done : self->first + (int64_t)self->done;
+  self->done++;
+  /* a bucket that a wall clock leaves out */
+  if (plan_bucket_last(&fill->bucket, bucket) < plan_bucket_first(&fill->bucket, bucket)) return;
   if (fill->descending)
     while (self->at > 0 && self->buckets[self->at - 1] > bucket)
       self->at--;
@@ -210,10 +220,9 @@ static void append_bucket(struct fill *self) {
   for (uint32_t i = 0; i < schema->group_count; i++)
     exec__append_code(&self->rows.builders[i], self->buffer.held.batch.columns[i].i32[0], 1);
   builder_append_i64(&self->rows.builders[schema->group_count],
-                     bucket_first(bucket, fill->bucket.width, fill->bucket.offset));
+                     plan_bucket_first(&fill->bucket, bucket));
   for (uint32_t i = schema->group_count + 1; i < schema->count; i++)
     append_cell(self, i, bucket, self->at - 1);
-  self->done++;
 }
 
 static int fill_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {

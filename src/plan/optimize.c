@@ -107,7 +107,7 @@ static const struct plan_node *limit_buckets(struct rewriting *rewriting,
     copy->fill.limit = needed;
     if (node->fill.mode == FILL_NULL || node->fill.mode == FILL_VALUE)
       copy->input = limit_buckets(rewriting, node->input, needed);
-  } else if (node->kind == PLAN_AGGREGATE && node->aggregate.bucket.width) {
+  } else if (node->kind == PLAN_AGGREGATE && !plan_bucket_is_all(&node->aggregate.bucket)) {
     copy->aggregate.limit = needed;
   } else {
     return node;

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "columnar/column.h"
+#include "plan/bucket.h"
 #include "plan/relational.h"
 
 struct buffer;
@@ -160,11 +161,6 @@ const char *plan_aggregate_name(enum plan_aggregate function);
 /* first, last, min, max, percentile: give one of the input's points. */
 bool plan_aggregate_is_selector(enum plan_aggregate function);
 
-/* Buckets [offset + k * width, offset + (k + 1) * width) in the table's unit; width 0: one bucket,
- * all. */
-struct plan_bucket {
-  int64_t width, offset;
-};
 /* A bucket gives a row when any row of the input falls into it. A call whose column is absent in
  * all of them gives null, COUNT and COUNT_DISTINCT too: languages in which it is 0 say so above. */
 struct plan_aggregation {

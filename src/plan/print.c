@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/buffer.h"
+#include "base/time_zone.h"
 #include "plan/plan_private.h"
 
 static const char *const kinds[] = {
@@ -79,7 +80,13 @@ static void print_expr(const struct expr *expr, const struct plan_schema *schema
 
 static void print_bucket(const struct plan_bucket *bucket, struct buffer *out) {
   if (bucket->width) buffer_printf(out, " every %" PRId64, bucket->width);
-  if (bucket->width && bucket->offset) buffer_printf(out, "+%" PRId64, bucket->offset);
+  if (bucket->months) buffer_printf(out, " every %" PRIu32 " months", bucket->months);
+  if (!plan_bucket_is_all(bucket) && bucket->offset)
+    buffer_printf(out, "+%" PRId64, bucket->offset);
+  if (bucket->zone) {
+    struct str zone = time_zone_name(bucket->zone);
+    buffer_printf(out, " in %.*s", (int)zone.size, zone.data);
+  }
 }
 
 static void print_range(int64_t time_min, int64_t time_max, struct buffer *out) {
