@@ -37,6 +37,7 @@ struct catalog_column {
 
 /* A table. Fields are constant but for the columns, which only grow. */
 struct table_columns; /* an immutable list; see catalog_table_columns */
+struct catalog_settings;
 struct catalog_table {
   _Atomic uint32_t references;
   uint64_t id; /* and its store's */
@@ -46,6 +47,7 @@ struct catalog_table {
   _Atomic bool pending, dropped;
   _Atomic uint32_t pending_columns; /* how many of its columns are pending */
   _Atomic(struct table_columns *) columns;
+  _Atomic(const struct catalog_settings *) settings; /* NULL: the defaults; table_settings.h */
   struct catalog *catalog;
   _Atomic(void *) attachment; /* the layer above keeps its per-table state here (series index) */
 };

@@ -4,6 +4,7 @@
 
 #include "base/hash_table.h"
 #include "catalog/catalog.h"
+#include "catalog/table_settings.h"
 #include "os/os.h"
 
 /* Object kinds: the series of CATALOG_STORE's rows. Stored: never renumbered. */
@@ -67,6 +68,17 @@ int catalog__table_add(struct catalog *catalog, struct database *database, struc
 int catalog__column_add(struct table *table, enum column_kind kind, struct str name,
                         struct type type, uint32_t id, bool pending, struct catalog_column **column,
                         struct err *err);
+
+/* ---- table_settings.c ---- */
+struct buffer;
+struct reader;
+/* Appends them to a table's record; nothing where they were never changed. */
+void catalog__settings_write(const struct catalog_settings *settings, struct buffer *record);
+/* Reads what is left of a table's record. ERR_CORRUPTION (without a message), ERR_NO_MEMORY. */
+int catalog__settings_load(struct table *table, struct reader *reader, struct err *err);
+/* A copy in the table's memory. Under the lock. */
+int catalog__settings_copy(struct table *table, const struct catalog_settings *settings,
+                           const struct catalog_settings **kept, struct err *err);
 
 /* NULL and ERR_UNKNOWN_DATABASE with the nearest name. Under the lock. */
 struct database *catalog__database_find(struct catalog *catalog, struct str name, struct err *err);

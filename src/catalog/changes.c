@@ -102,18 +102,30 @@ void catalog_changes_database(struct catalog_changes *changes, struct catalog *c
   if (database && atomic_load(&database->pending)) add_database(changes, database);
 }
 
-void catalog_changes_table(struct catalog_changes *changes, struct catalog_table *public) {
-  struct table *table = (struct table *)public;
-  if (atomic_load(&table->database->pending)) add_database(changes, table->database);
-  if (!atomic_load(&public->pending)) return;
+static void add_table(struct catalog_changes *changes, struct catalog_table *public,
+                      const struct catalog_settings *settings) {
   struct buffer record;
   record_begin(&record, changes->arena->account, 0);
   buffer_append_varint(&record, public->database_id);
   buffer_append_varint(&record, public->schema_id);
   buffer_append_byte(&record, (uint8_t) public->unit);
   buffer_append_sized(&record, public->name);
+  catalog__settings_write(settings, &record);
   add(changes, KIND_TABLE, public->id, &public->pending, &record);
   buffer_deinit(&record);
+}
+
+void catalog_changes_table(struct catalog_changes *changes, struct catalog_table *public) {
+  struct table *table = (struct table *)public;
+  if (atomic_load(&table->database->pending)) add_database(changes, table->database);
+  if (atomic_load(&public->pending)) add_table(changes, public, catalog_table_settings(public));
+}
+
+void catalog_changes_settings(struct catalog_changes *changes, struct catalog_table *public,
+                              const struct catalog_settings *settings) {
+  struct table *table = (struct table *)public;
+  if (atomic_load(&table->database->pending)) add_database(changes, table->database);
+  add_table(changes, public, settings);
 }
 
 static uint64_t column_key(uint64_t table, uint32_t column) {
@@ -281,11 +293,14 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
     uint8_t unit = reader_u8(&reader);
     struct str name = reader_sized(&reader);
     struct table *table;
-    if (!reader_done(&reader) || unit > TIME_S || name.size == 0) goto bad;
+    if (reader.failed || unit > TIME_S || name.size == 0) goto bad;
     uint64_t *database = u64_table_find(&catalog->database_ids, database_id);
     if (!database) return ERR_OK; /* dropped with its database */
-    return catalog__table_add(catalog, (struct database *)(uintptr_t)*database, name,
-                              (enum time_unit)unit, id, &table, err);
+    int code = catalog__table_add(catalog, (struct database *)(uintptr_t)*database, name,
+                                  (enum time_unit)unit, id, &table, err);
+    if (!code && reader_left(&reader)) code = catalog__settings_load(table, &reader, err);
+    if (code == ERR_CORRUPTION) goto bad;
+    return code;
   }
   case KIND_COLUMN: {
     uint8_t column_kind = reader_u8(&reader);

@@ -28,6 +28,7 @@ enum codec_level {
   CODEC_HOT = 1,  /* flushed parts: smallest of the bit-packed choices */
   CODEC_COLD =
       2, /* merged parts: Huffman codes for what is above the noise, where they are smaller */
+  CODEC_SMALLEST = 3, /* the same, and zstd where that is smaller still */
 };
 
 /* Stored in image headers: never renumbered. */

@@ -68,7 +68,7 @@ static uint8_t put_integers(const struct codec_loops *loops, struct type type,
   struct integer_plan plan;
   unsigned effort = level == CODEC_FAST && !key ? PLAN_QUICK : PLAN_FULL;
   if (level != CODEC_FAST) effort |= PLAN_LINE;
-  if (level == CODEC_COLD) effort |= PLAN_COLD;
+  if (level >= CODEC_COLD) effort |= PLAN_COLD;
   codec__plan_integers(loops, values, count, flip, effort, hint, &plan);
   if (plan.size >= count * 8) {
     codec__put(writer, values, count * 8);

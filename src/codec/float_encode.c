@@ -129,7 +129,7 @@ static void put_decimals(const uint64_t *bits, const struct decimals *decimals,
 }
 
 static unsigned effort_of(enum codec_level level, unsigned full) {
-  return level == CODEC_FAST ? PLAN_QUICK : level == CODEC_COLD ? full | PLAN_COLD : full;
+  return level == CODEC_FAST ? PLAN_QUICK : level >= CODEC_COLD ? full | PLAN_COLD : full;
 }
 
 /* The smallest of the ways that know nothing of decimals, if it is smaller than `limit`. */

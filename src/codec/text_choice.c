@@ -26,7 +26,7 @@ static int put_way(const struct text_job *job, uint8_t way, struct buffer *out, 
 
 /* Whether to take `size` bytes of another way instead of what zstd or plain bytes take. */
 static bool is_better(const struct text_job *job, size_t size, uint8_t plain, size_t plain_size) {
-  if (plain == CODEC_RAW || job->level == CODEC_COLD) return size < plain_size - plain_size / 16;
+  if (plain == CODEC_RAW || job->level >= CODEC_COLD) return size < plain_size - plain_size / 16;
   return size < plain_size + plain_size / 2;
 }
 
@@ -49,7 +49,7 @@ static int put_tried(const struct text_job *job, bool shared, struct buffer *out
 
 int codec__put_long_texts(const struct text_job *job, bool front, struct buffer *out,
                           size_t position, uint8_t *codec, size_t *size, struct err *err) {
-  size_t limit = job->level == CODEC_COLD ? SAMPLE_COLD : SAMPLE_HOT;
+  size_t limit = job->level >= CODEC_COLD ? SAMPLE_COLD : SAMPLE_HOT;
   bool shared = front && job->total && codec__shared_bytes(job) >= job->total / SHARED_PART;
   if (job->level == CODEC_FAST) return put_way(job, CODEC_RAW, out, position, codec, size, err);
   if (job->total <= 2 * limit) return put_tried(job, shared, out, position, codec, size, err);

@@ -201,7 +201,7 @@ static int put_dictionary(const struct codec_loops *loops, const struct distinct
   put_bytes(distinct->values, distinct->count, writer);
   frame.stored =
       (uint32_t)squeeze(writer, distinct->total,
-                        level == CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
+                        level >= CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
   memcpy(writer->start + frame_at, &frame, sizeof frame);
   return ERR_OK;
 }
@@ -222,7 +222,7 @@ int codec__put_plain(const struct text_job *job, struct buffer *out, size_t posi
   put_bytes(job->texts, job->count, &writer);
   if (job->level != CODEC_FAST)
     frame.stored = (uint32_t)squeeze(
-        &writer, total, job->level == CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
+        &writer, total, job->level >= CODEC_COLD ? ZSTD_LEVEL_COLD : ZSTD_LEVEL_HOT, out->account);
   *codec = frame.stored < frame.total ? CODEC_ZSTD : CODEC_RAW;
   memcpy(writer.start + position, &frame, sizeof frame);
   *size = (size_t)(writer.at - writer.start) - position;

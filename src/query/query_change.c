@@ -60,6 +60,18 @@ static int alter_policy(struct query *query, struct err *err) {
                           err);
 }
 
+/* An addition to InfluxDB's language: what may be set for a measurement. */
+static int change_measurement(struct query *query, struct err *err) {
+  const struct influxql_statement *syntax = query->statement.syntax;
+  struct table_setting setting = {.name = syntax->sources[0].name,
+                                  .changes = syntax->changes,
+                                  .change_count = syntax->change_count,
+                                  .create = syntax->kind == INFLUXQL_CREATE_MEASUREMENT};
+  int code = query__database(query, (struct str){0}, &setting.database, err);
+  setting.schema = query->schema;
+  return code ? code : table_change_settings(query->engine, &setting, err);
+}
+
 static int drop_database(struct query *query, struct err *err) {
   struct err local = {.offset = -1};
   int code = table_drop_database(query->engine, query->statement.syntax->database, &local);
@@ -114,6 +126,9 @@ int query__change(struct query *query, struct err *err) {
     return create_policy(query, err);
   case INFLUXQL_ALTER_POLICY:
     return alter_policy(query, err);
+  case INFLUXQL_CREATE_MEASUREMENT:
+  case INFLUXQL_ALTER_MEASUREMENT:
+    return change_measurement(query, err);
   case INFLUXQL_DROP_DATABASE:
     return drop_database(query, err);
   case INFLUXQL_DROP_MEASUREMENT:

@@ -127,6 +127,40 @@ static int show_field_keys(struct query *query, struct err *err) {
   return ERR_OK;
 }
 
+static void append_setting(struct show_series *series, struct str setting, struct str field,
+                           struct str value) {
+  builder_append_str(&series->columns[0], setting);
+  builder_append_str(&series->columns[1], field);
+  builder_append_str(&series->columns[2], value);
+}
+
+/* An addition to InfluxDB's language: how merged parts are encoded and which floats are rounded, in
+ * the words of ALTER MEASUREMENT. */
+static int show_settings(struct query *query, struct err *err) {
+  static const struct str names[] = {{"setting", 7}, {"field", 5}, {"value", 5}, {0}};
+  struct statement *s = &query->statement;
+  query__show_columns(s, names, text_types);
+  for (uint32_t t = 0; t < s->table_count; t++) {
+    const struct catalog_settings *settings = catalog_table_settings(s->tables[t]);
+    struct show_series *series;
+    int code = query__show_series(s, s->tables[t]->name, &series, err);
+    if (code) return code;
+    append_setting(series, STR("codec"), STR(""),
+                   str_from(catalog_codec_name((int)settings->codec)));
+    for (uint32_t i = 0; i < settings->bound_count; i++) {
+      const struct catalog_bound *rule = &settings->bounds[i];
+      char value[CATALOG_BOUND_TEXT_MAX];
+      catalog_bound_text(&rule->bound, value);
+      append_setting(series, STR("precision"), rule->field.size ? rule->field : STR("*"),
+                     str_from(value));
+    }
+    for (uint32_t i = 0; i < series->column_count && !code; i++)
+      code = builder_check(&series->columns[i], err);
+    if (code) return code;
+  }
+  return ERR_OK;
+}
+
 static void append_duration(struct builder *builder, int64_t ns) {
   char text[DURATION_TEXT_MAX];
   duration_format_go(ns, text);
@@ -184,6 +218,9 @@ int query__show_open(struct query *query, struct err *err) {
     break;
   case INFLUXQL_SHOW_FIELD_KEYS:
     code = show_field_keys(query, err);
+    break;
+  case INFLUXQL_SHOW_MEASUREMENT_SETTINGS:
+    code = show_settings(query, err);
     break;
   case INFLUXQL_SHOW_TAG_KEYS:
     code = query__show_tag_keys(query, err);

@@ -102,6 +102,28 @@ static void choose_wasteful(struct store_shard *shard, const struct store_versio
   os_mutex_unlock(&shard->publish_lock);
 }
 
+static int level_of(const struct merge_item *item) {
+  return item->settings.merge_level ? (int)item->settings.merge_level : CODEC_COLD;
+}
+
+/* The first part that was not written as merged parts of its store are: a flushed one that has
+ * nothing to be merged with, or one from before the level was changed. Only where everything is to
+ * be merged: by itself a part is written again for its rows, not for its bytes. */
+static void choose_stale(const struct store_version *version, const struct merge_rules *rules,
+                         struct merge_item *item) {
+  for (uint32_t i = 0; !item->choice.bytes && i < version->disk_count; i++) {
+    struct store_part *part = version->parts[i];
+    struct store_part_facts facts;
+    store_part_facts(part, &facts);
+    if (facts.level == (uint32_t)level_of(item) || facts.bytes >= rules->bytes_max ||
+        facts.rows == 0 || facts.commit_min <= version->live->gap || part_is_damaged(part))
+      continue;
+    buffer_append(&item->choice.parts, &part, sizeof part);
+    item->choice.bytes = facts.bytes;
+    item->choice.oldest = !version->live->gap && !merge_has_older(version, &part, 1);
+  }
+}
+
 static int choose_parts(const struct choosing *choosing, const struct store_version *version,
                         struct merge_item *item, struct err *err) {
   struct store_shard *shard = choosing->merge->shard;
@@ -123,6 +145,10 @@ static int choose_parts(const struct choosing *choosing, const struct store_vers
   if (code == ERR_OK && !item->choice.bytes && !choosing->full) {
     live->merge_settled = item->choice.settled;
     choose_wasteful(shard, version, &partitions, &item->choice);
+    code = buffer_check(&item->choice.parts, err);
+  }
+  if (code == ERR_OK && !item->choice.bytes && choosing->full) {
+    choose_stale(version, &rules, item);
     code = buffer_check(&item->choice.parts, err);
   }
   return code;
@@ -211,7 +237,7 @@ static int write_item(struct merge *merge, struct merge_item *item, struct err *
       .policy = version->policy,
       .horizon = version->trim,
       .oldest = item->choice.oldest,
-      .level = CODEC_COLD,
+      .level = level_of(item),
       .cancelled = &merge->shard->cancelled,
   };
   source.parts = parts_of(item, &source.part_count);

@@ -623,6 +623,7 @@ void store_part_facts(const struct store_part *part, struct store_part_facts *fa
       .bytes = part->size,
       .bytes_plain = meta->bytes_plain,
       .tombstones = part->tombstone_count,
+      .level = meta->level,
       .in_memory = part->memory != NULL,
   };
 }

@@ -150,6 +150,7 @@ struct store_part_facts {
   uint64_t bytes;       /* encoded */
   uint64_t bytes_plain; /* uncompressed */
   uint32_t tombstones;  /* that it carries */
+  uint32_t level;       /* enum codec_level that it was written with */
   bool in_memory;
 };
 /* Parts of a store in commit order (the open part excluded); borrowed from the snapshot. */

@@ -38,6 +38,7 @@ struct store_settings {
   /* Newest-wins policies: rows that are superseded or deleted stay for so many commits (of the
    * shard), so that they can be read as of them. */
   uint64_t history_commits;
+  unsigned merge_level;  /* enum codec_level of merged parts; 0: CODEC_COLD */
   uint32_t filter_count; /* columns that get a Bloom filter (.tf) */
   uint32_t filters[STORE_FILTERS_MAX];
   double filter_false_positives; /* 0: 0.01 */

@@ -100,12 +100,13 @@ static size_t distinct_series(const struct joined *joined, uint64_t *out) {
 
 /* What the commit says of one table: its rows, the tag sets and catalog rows that are not durable
  * yet. */
-static int add_table(struct table_write *write, struct gathering *gathering,
-                     const struct joined *joined, struct err *err) {
+static int add_table(struct table_write *write, struct gathering *gathering, struct joined *joined,
+                     struct err *err) {
   struct written_table *written = &write->written[write->written_count++];
   *written = (struct written_table){.table = joined->table, .index = joined->index};
   buffer_init(&written->note, &write->account);
   if (joined->rows == 0) return ERR_OK;
+  table__round(joined);
   catalog_changes_table(&write->changes, joined->table);
   const struct catalog_column *const *columns;
   bool pending = atomic_load_explicit(&joined->table->pending_columns, memory_order_acquire) != 0;

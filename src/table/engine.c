@@ -149,6 +149,11 @@ static int write_changes(struct table_engine *engine, struct catalog_changes *ch
   return code;
 }
 
+int table__write_changes(struct table_engine *engine, struct catalog_changes *changes,
+                         struct err *err) {
+  return write_changes(engine, changes, NULL, 0, err);
+}
+
 int table_create_database(struct table_engine *engine, struct str name, enum time_unit unit,
                           struct err *err) {
   return table_create_database_for(engine, name, unit, -1, -1, err);

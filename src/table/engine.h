@@ -4,7 +4,7 @@
 #ifndef NILO_TABLE_ENGINE_H
 #define NILO_TABLE_ENGINE_H
 
-#include "catalog/catalog.h"
+#include "catalog/table_settings.h"
 #include "store/store.h"
 
 struct os_pool;
@@ -51,5 +51,30 @@ int table_retain_for(struct table_engine *engine, struct str name, int64_t durat
 int table_drop_database(struct table_engine *engine, struct str name, struct err *err);
 int table_drop(struct table_engine *engine, struct str database, struct str schema, struct str name,
                struct err *err);
+
+/* ---- what is set for a table (catalog/table_settings.h) ---- */
+enum table_change_kind {
+  TABLE_SET_CODEC,   /* how merged parts are encoded: `codec` */
+  TABLE_SET_BOUND,   /* how far floats of `field` (empty: of every other one) are rounded: `bound`,
+                        LOSSY_NONE for not at all */
+  TABLE_UNSET_BOUND, /* removes the rule of `field` */
+};
+struct table_change {
+  enum table_change_kind kind;
+  enum catalog_codec codec;
+  struct str field;
+  struct lossy_bound bound;
+};
+struct table_setting {
+  struct str database, schema, name;
+  const struct table_change *changes; /* all or none, in order */
+  size_t change_count;
+  bool create; /* makes the table if it is not there */
+};
+/* One durable commit; writes that begin after it returns obey, and the next merges. Errors:
+ * ERR_UNKNOWN_DATABASE, ERR_UNKNOWN_TABLE, ERR_INVALID_ARGUMENT (no bound, or of a field that is no
+ * float), ERR_LIMIT_EXCEEDED. */
+int table_change_settings(struct table_engine *engine, const struct table_setting *setting,
+                          struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
  * lies below. Rows that are older when they arrive are rejected, in InfluxDB's words. */
 #include "base/err.h"
 #include "base/time.h"
+#include "codec/codec.h"
 #include "table/table_private.h"
 
 enum { FIRST_TABLE_STORE = 16 /* stores below are the engine's own */ };
@@ -35,6 +36,11 @@ static void flushed(void *context, uint64_t store, uint64_t commit) {
   series_store_hooks.flushed(engine->series, store, commit);
 }
 
+/* The level of merged parts. */
+static const uint8_t levels[] = {[CATALOG_CODEC_ENTROPY] = CODEC_COLD,
+                                 [CATALOG_CODEC_ZSTD] = CODEC_SMALLEST,
+                                 [CATALOG_CODEC_HOT] = CODEC_HOT};
+
 static void settings(void *context, uint64_t store, struct store_settings *settings) {
   struct table_engine *engine = context;
   struct catalog_retention retention;
@@ -48,6 +54,8 @@ static void settings(void *context, uint64_t store, struct store_settings *setti
   settings->has_horizon =
       catalog_retention_cut(&retention, unit, table__clock_now(&engine->clock), &settings->horizon);
   settings->horizon_rule = retention.rule;
+  enum catalog_codec codec;
+  if (catalog_table_codec(engine->catalog, store, &codec)) settings->merge_level = levels[codec];
 }
 
 /* Series that were found in parts are asked for again from now on, and told with the rows that use

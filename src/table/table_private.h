@@ -54,6 +54,14 @@ void table__retention_begin(struct table_engine *engine, struct store_snapshot *
 struct table_write;
 int table__reject_expired(struct table_write *write, struct err *err);
 
+/* ---- change_settings.c ---- */
+struct joined;
+/* Rounds the floats of joined rows as their table's settings say. */
+void table__round(struct joined *joined);
+/* Writes catalog rows as one commit and confirms them. Behind the closed gate. */
+int table__write_changes(struct table_engine *engine, struct catalog_changes *changes,
+                         struct err *err);
+
 /* The series index of a table, kept with it; NULL when memory is refused. Borrowed as long as the
  * table is retained. */
 struct series_index *table__index(struct table_engine *engine, struct catalog_table *table);

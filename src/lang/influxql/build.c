@@ -340,9 +340,43 @@ int64_t influxql__duration(struct parser *parser, const struct token *token) {
   return ns;
 }
 
+void influxql__codec(struct parser *parser, const struct token *name) {
+  struct str text = influxql__text(parser, name);
+  int codec = catalog_codec_of(text);
+  if (codec < 0) {
+    influxql__fail(parser, ERR_PARSE, name->text.data, "found %.*s, expected entropy, zstd, hot",
+                   STR_ARG(text_cut(text, 40)));
+    return;
+  }
+  struct table_change change = {.kind = TABLE_SET_CODEC, .codec = (enum catalog_codec)codec};
+  influxql__push(parser, &parser->changes, &change, sizeof change);
+}
+
+void influxql__bound(struct parser *parser, int kind, const struct token *value) {
+  struct table_change change = {
+      .kind = TABLE_SET_BOUND, .field = parser->field, .bound = {.kind = kind}};
+  const char *at = value ? value->text.data : NULL;
+  if (kind == LOSSY_DECIMALS) {
+    uint64_t decimals = influxql__count(parser, value);
+    if (decimals > LOSSY_DECIMALS_MAX)
+      influxql__fail(parser, ERR_OUT_OF_RANGE, at, "decimals are at most %d", LOSSY_DECIMALS_MAX);
+    change.bound.decimals = (unsigned)(decimals & 0xff);
+  } else if (value && number_parse_f64(&at, at + value->text.size, &change.bound.limit)) {
+    influxql__fail(parser, ERR_OUT_OF_RANGE, value->text.data, "number %.*s is too large",
+                   STR_ARG(text_cut(value->text, 40)));
+  }
+  influxql__push(parser, &parser->changes, &change, sizeof change);
+}
+
+void influxql__unbound(struct parser *parser) {
+  struct table_change change = {.kind = TABLE_UNSET_BOUND, .field = parser->field};
+  influxql__push(parser, &parser->changes, &change, sizeof change);
+}
+
 void influxql__begin(struct parser *parser, const struct token *first) {
   parser->statement = (struct influxql_statement){0};
-  parser->fields = parser->sources = parser->dimensions = parser->names = (struct list){0};
+  parser->fields = parser->sources = parser->dimensions = parser->names = parser->changes =
+      (struct list){0};
   parser->statement_begin = first->text.data;
   if (parser->statements.count == LIMIT_STATEMENTS_PER_REQUEST)
     influxql__fail(parser, ERR_LIMIT_EXCEEDED, first->text.data,
@@ -358,6 +392,8 @@ void influxql__finish(struct parser *parser, enum influxql_statement_kind kind) 
   s->source_count = parser->sources.count;
   s->dimensions = parser->dimensions.items;
   s->dimension_count = parser->dimensions.count;
+  s->changes = parser->changes.items;
+  s->change_count = parser->changes.count;
   s->with_names = parser->names.items;
   s->with_count = parser->names.count;
   s->offset = (uint32_t)(parser->statement_begin - parser->text.data);

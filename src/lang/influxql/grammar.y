@@ -27,9 +27,9 @@
 %right UMINUS.
 
 %fallback IDENT
-  ALL CARDINALITY CONTINUOUS DATABASE DATABASES DEFAULT DIAGNOSTICS DURATION EXACT FIELD FILL GRANTS INF KEY
-  KEYS MEASUREMENT MEASUREMENTS NAME POLICIES POLICY PRECISION QUERIES QUERY REPLICATION RETENTION
-  SERIES SHARD SHARDS STATS SUBSCRIPTION SUBSCRIPTIONS TAG TZ USER USERS VALUES.
+  ALL CARDINALITY CODEC CONTINUOUS DATABASE DATABASES DECIMALS DEFAULT DIAGNOSTICS DURATION ERROR EXACT FIELD
+  FILL GRANTS INF KEY KEYS MEASUREMENT MEASUREMENTS NAME POLICIES POLICY PRECISION QUERIES QUERY RELATIVE
+  REPLICATION RETENTION SERIES SETTINGS SHARD SHARDS STATS SUBSCRIPTION SUBSCRIPTIONS TAG TZ USER USERS VALUES.
 
 %type list    {struct list}
 %type expr    {struct influxql_expr *}
@@ -37,6 +37,7 @@
 %type dotted  {struct influxql_expr *}
 %type string_or_ident {struct token}
 %type cast    {struct token}
+%type bound_value {struct token}
 
 query ::= statements.
 statements ::= statement.
@@ -212,6 +213,9 @@ statement ::= show SERIES exact CARDINALITY on from_option where limits. {
 statement ::= show MEASUREMENT exact CARDINALITY on from_option where limits. {
   influxql__finish(parser, INFLUXQL_SHOW_MEASUREMENT_CARDINALITY);
 }
+statement ::= show MEASUREMENT SETTINGS on from_option limits. {
+  influxql__finish(parser, INFLUXQL_SHOW_MEASUREMENT_SETTINGS);
+}
 exact ::= .
 exact ::= EXACT. { parser->statement.exact = true; }
 
@@ -286,6 +290,35 @@ policy ::= kept_or_default.
 policy ::= policy kept_or_default.
 kept_or_default ::= kept.
 kept_or_default ::= DEFAULT.
+
+/* What may be set for a measurement: an addition to InfluxDB's language. */
+statement ::= alter MEASUREMENT IDENT(N) changes. {
+  influxql__source(parser, NULL, NULL, &N, false);
+  influxql__finish(parser, INFLUXQL_ALTER_MEASUREMENT);
+}
+statement ::= create MEASUREMENT IDENT(N). {
+  influxql__source(parser, NULL, NULL, &N, false);
+  influxql__finish(parser, INFLUXQL_CREATE_MEASUREMENT);
+}
+statement ::= create MEASUREMENT IDENT(N) changes. {
+  influxql__source(parser, NULL, NULL, &N, false);
+  influxql__finish(parser, INFLUXQL_CREATE_MEASUREMENT);
+}
+changes ::= change.
+changes ::= changes change.
+changes ::= changes COMMA change.
+change ::= CODEC IDENT(T). { influxql__codec(parser, &T); }
+change ::= FIELD changed DECIMALS INTEGER(T). { influxql__bound(parser, LOSSY_DECIMALS, &T); }
+change ::= FIELD changed ERROR bound_value(T). { influxql__bound(parser, LOSSY_ABSOLUTE, &T); }
+change ::= FIELD changed RELATIVE ERROR bound_value(T). {
+  influxql__bound(parser, LOSSY_RELATIVE, &T);
+}
+change ::= FIELD changed EXACT. { influxql__bound(parser, LOSSY_NONE, NULL); }
+change ::= FIELD changed DEFAULT. { influxql__unbound(parser); }
+changed ::= IDENT(T). { parser->field = influxql__text(parser, &T); }
+changed ::= STAR. { parser->field = (struct str){"", 0}; }
+bound_value(A) ::= INTEGER(T). { A = T; }
+bound_value(A) ::= NUMBER(T). { A = T; }
 
 statement ::= drop DATABASE IDENT(N). {
   parser->statement.database = influxql__text(parser, &N);

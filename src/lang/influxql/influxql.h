@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "columnar/column.h"
 #include "plan/plan.h"
+#include "table/engine.h"
 
 struct buffer;
 struct catalog_table;
@@ -116,9 +117,12 @@ enum influxql_statement_kind {
   INFLUXQL_SHOW_RETENTION_POLICIES,
   INFLUXQL_SHOW_SERIES_CARDINALITY,
   INFLUXQL_SHOW_MEASUREMENT_CARDINALITY,
+  INFLUXQL_SHOW_MEASUREMENT_SETTINGS,
   INFLUXQL_CREATE_DATABASE,
   INFLUXQL_CREATE_POLICY,
   INFLUXQL_ALTER_POLICY,
+  INFLUXQL_CREATE_MEASUREMENT,
+  INFLUXQL_ALTER_MEASUREMENT,
   INFLUXQL_DROP_DATABASE,
   INFLUXQL_DROP_MEASUREMENT,
   INFLUXQL_DROP_SERIES,
@@ -156,6 +160,9 @@ struct influxql_statement {
   int64_t duration_ns; /* DURATION; 0: for ever */
   int64_t shard_ns;    /* SHARD DURATION */
   uint64_t replication;
+  /* CREATE and ALTER MEASUREMENT */
+  struct table_change *changes;
+  uint32_t change_count;
 };
 
 struct influxql_query {

@@ -35,7 +35,8 @@ struct parser {
   struct influxql_statement statement; /* being parsed */
   const char *statement_begin;
   struct list statements;
-  struct list fields, sources, dimensions, names;
+  struct list fields, sources, dimensions, names, changes;
+  struct str field; /* that the change at hand is about; empty: * */
 };
 struct yyParser;
 /* The machine that lemon makes: its size; made ready in memory of that size; ended; fed one token
@@ -89,6 +90,10 @@ void influxql__order(struct parser *parser, const struct token *token, bool desc
 uint64_t influxql__count(struct parser *parser, const struct token *token);
 void influxql__precision(struct parser *parser, const struct token *token);
 int64_t influxql__duration(struct parser *parser, const struct token *token);
+/* Changes of a measurement's settings; the bound's value as a token, where it has one. */
+void influxql__codec(struct parser *parser, const struct token *name);
+void influxql__bound(struct parser *parser, int kind, const struct token *value);
+void influxql__unbound(struct parser *parser);
 void influxql__begin(struct parser *parser, const struct token *first);
 /* The statement at hand is whole. */
 void influxql__finish(struct parser *parser, enum influxql_statement_kind kind);

@@ -64,10 +64,12 @@ again:
   'asc'          { kind = INFLUXQL_TOKEN_ASC; goto done; }
   'by'           { kind = INFLUXQL_TOKEN_BY; goto done; }
   'cardinality'  { kind = INFLUXQL_TOKEN_CARDINALITY; goto done; }
+  'codec'        { kind = INFLUXQL_TOKEN_CODEC; goto done; }
   'continuous'   { kind = INFLUXQL_TOKEN_CONTINUOUS; goto done; }
   'create'       { kind = INFLUXQL_TOKEN_CREATE; goto done; }
   'database'     { kind = INFLUXQL_TOKEN_DATABASE; goto done; }
   'databases'    { kind = INFLUXQL_TOKEN_DATABASES; goto done; }
+  'decimals'     { kind = INFLUXQL_TOKEN_DECIMALS; goto done; }
   'default'      { kind = INFLUXQL_TOKEN_DEFAULT; goto done; }
   'delete'       { kind = INFLUXQL_TOKEN_DELETE; goto done; }
   'desc'         { kind = INFLUXQL_TOKEN_DESC; goto done; }
@@ -75,6 +77,7 @@ again:
   'distinct'     { kind = INFLUXQL_TOKEN_DISTINCT; goto done; }
   'drop'         { kind = INFLUXQL_TOKEN_DROP; goto done; }
   'duration'     { kind = INFLUXQL_TOKEN_DURATION; goto done; }
+  'error'        { kind = INFLUXQL_TOKEN_ERROR; goto done; }
   'exact'        { kind = INFLUXQL_TOKEN_EXACT; goto done; }
   'explain'      { kind = INFLUXQL_TOKEN_EXPLAIN; goto done; }
   'false'        { kind = INFLUXQL_TOKEN_FALSE; goto done; }
@@ -103,12 +106,14 @@ again:
   'precision'    { kind = INFLUXQL_TOKEN_PRECISION; goto done; }
   'queries'      { kind = INFLUXQL_TOKEN_QUERIES; goto done; }
   'query'        { kind = INFLUXQL_TOKEN_QUERY; goto done; }
+  'relative'     { kind = INFLUXQL_TOKEN_RELATIVE; goto done; }
   'replication'  { kind = INFLUXQL_TOKEN_REPLICATION; goto done; }
   'retention'    { kind = INFLUXQL_TOKEN_RETENTION; goto done; }
   'revoke'       { kind = INFLUXQL_TOKEN_REVOKE; goto done; }
   'select'       { kind = INFLUXQL_TOKEN_SELECT; goto done; }
   'series'       { kind = INFLUXQL_TOKEN_SERIES; goto done; }
   'set'          { kind = INFLUXQL_TOKEN_SET; goto done; }
+  'settings'     { kind = INFLUXQL_TOKEN_SETTINGS; goto done; }
   'shard'        { kind = INFLUXQL_TOKEN_SHARD; goto done; }
   'shards'       { kind = INFLUXQL_TOKEN_SHARDS; goto done; }
   'show'         { kind = INFLUXQL_TOKEN_SHOW; goto done; }

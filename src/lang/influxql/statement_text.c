@@ -111,6 +111,35 @@ static void print_policy(const struct influxql_statement *s, struct buffer *out)
   if (!s->has_duration && !s->replication && !s->has_shard) buffer_append_text(out, " DEFAULT");
 }
 
+static void print_changes(const struct influxql_statement *s, struct buffer *out) {
+  print_name(s->sources[0].name, out);
+  for (uint32_t i = 0; i < s->change_count; i++) {
+    const struct table_change *change = &s->changes[i];
+    char text[NUMBER_TEXT_MAX];
+    if (i) buffer_append_byte(out, ',');
+    if (change->kind == TABLE_SET_CODEC) {
+      buffer_printf(out, " CODEC %s", catalog_codec_name((int)change->codec));
+      continue;
+    }
+    buffer_append_text(out, " FIELD ");
+    if (change->field.size)
+      print_name(change->field, out);
+    else
+      buffer_append_byte(out, '*');
+    if (change->kind == TABLE_UNSET_BOUND) {
+      buffer_append_text(out, " DEFAULT");
+    } else if (change->bound.kind == LOSSY_NONE) {
+      buffer_append_text(out, " EXACT");
+    } else if (change->bound.kind == LOSSY_DECIMALS) {
+      buffer_printf(out, " DECIMALS %u", change->bound.decimals);
+    } else {
+      buffer_append_text(out,
+                         change->bound.kind == LOSSY_RELATIVE ? " RELATIVE ERROR " : " ERROR ");
+      buffer_append(out, text, (size_t)(number_print_f64(change->bound.limit, text) - text));
+    }
+  }
+}
+
 static void print_create(const struct influxql_statement *s, struct buffer *out) {
   print_name(s->database, out);
   if (s->has_unit || s->has_duration || s->replication || s->has_shard || s->policy.size)
@@ -135,9 +164,12 @@ void influxql_print(const struct influxql_statement *s, struct buffer *out) {
       [INFLUXQL_SHOW_RETENTION_POLICIES] = "SHOW RETENTION POLICIES",
       [INFLUXQL_SHOW_SERIES_CARDINALITY] = "SHOW SERIES",
       [INFLUXQL_SHOW_MEASUREMENT_CARDINALITY] = "SHOW MEASUREMENT",
+      [INFLUXQL_SHOW_MEASUREMENT_SETTINGS] = "SHOW MEASUREMENT SETTINGS",
       [INFLUXQL_CREATE_DATABASE] = "CREATE DATABASE ",
       [INFLUXQL_CREATE_POLICY] = "CREATE RETENTION POLICY ",
       [INFLUXQL_ALTER_POLICY] = "ALTER RETENTION POLICY ",
+      [INFLUXQL_CREATE_MEASUREMENT] = "CREATE MEASUREMENT ",
+      [INFLUXQL_ALTER_MEASUREMENT] = "ALTER MEASUREMENT ",
       [INFLUXQL_DROP_DATABASE] = "DROP DATABASE ",
       [INFLUXQL_DROP_MEASUREMENT] = "DROP MEASUREMENT ",
       [INFLUXQL_DROP_SERIES] = "DROP SERIES",
@@ -151,6 +183,10 @@ void influxql_print(const struct influxql_statement *s, struct buffer *out) {
   case INFLUXQL_CREATE_POLICY:
   case INFLUXQL_ALTER_POLICY:
     print_policy(s, out);
+    return;
+  case INFLUXQL_CREATE_MEASUREMENT:
+  case INFLUXQL_ALTER_MEASUREMENT:
+    print_changes(s, out);
     return;
   case INFLUXQL_DROP_DATABASE:
     print_name(s->database, out);

@@ -14,7 +14,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "catalog/catalog.h"
+#include "catalog/table_settings.h"
 #include "os/os.h"
 #include "os/sim.h"
 #include "store/store.h"
@@ -282,6 +282,80 @@ static void test_drops(void **state) {
 
 /* ---- records ---- */
 
+/* Rules of every kind. */
+static void make_settings(struct catalog_table *table) {
+  static const struct lossy_bound bounds[] = {{LOSSY_RELATIVE, 0, 0.001},
+                                              {LOSSY_NONE, 0, 0},
+                                              {LOSSY_ABSOLUTE, 0, 0.25},
+                                              {LOSSY_DECIMALS, 3, 0}};
+  static const char *const fields[] = {"", "f", "not there yet", "w"};
+  struct arena arena;
+  struct catalog_settings settings = *catalog_table_settings(table);
+  const struct catalog_settings *kept;
+  assert_int_equal(settings.number, 0);
+  assert_int_equal(settings.codec, CATALOG_CODEC_ENTROPY);
+  arena_init(&arena, &world.account, 512);
+  for (int i = 3; i >= 0; i--)
+    assert_int_equal(
+        catalog_settings_with(&settings, str_from(fields[i]), &bounds[i], &arena, &settings, NULL),
+        ERR_OK);
+  settings.number = 300;
+  settings.codec = CATALOG_CODEC_ZSTD;
+  assert_int_equal(catalog_table_settings_prepare(table, &settings, &kept, NULL), ERR_OK);
+  catalog_table_settings_apply(table, kept);
+  arena_deinit(&arena);
+}
+
+static void check_settings(const struct catalog_table *table) {
+  const struct catalog_settings *settings = catalog_table_settings(table);
+  enum catalog_codec codec;
+  assert_int_equal(settings->number, 300);
+  assert_int_equal(settings->bound_count, 4);
+  assert_true(catalog_table_codec(world.catalog, table->id, &codec));
+  assert_int_equal(codec, CATALOG_CODEC_ZSTD);
+  assert_null(catalog_settings_bound(settings, STR("f")));
+  assert_true(catalog_settings_bound(settings, STR("other"))->limit == 0.001);
+  assert_true(catalog_settings_bound(settings, STR("not there yet"))->limit == 0.25);
+  assert_int_equal(catalog_settings_bound(settings, STR("w"))->decimals, 3);
+}
+
+/* Rules are replaced, removed, and told by name. */
+static void test_settings(void **state) {
+  (void)state;
+  struct arena arena;
+  struct catalog_settings settings = {0};
+  struct lossy_bound bound = {LOSSY_DECIMALS, 1, 0};
+  char text[CATALOG_BOUND_TEXT_MAX];
+  arena_init(&arena, &world.account, 512);
+  assert_null(catalog_settings_bound(&settings, STR("b")));
+  static const char *const order[] = {"c", "a", "b", "a"};
+  for (unsigned i = 0; i < 4; i++) {
+    bound.decimals = i;
+    assert_int_equal(
+        catalog_settings_with(&settings, str_from(order[i]), &bound, &arena, &settings, NULL), 0);
+  }
+  assert_int_equal(settings.bound_count, 3);
+  assert_int_equal(catalog_settings_bound(&settings, STR("a"))->decimals, 3);
+  assert_int_equal(catalog_settings_bound(&settings, STR("c"))->decimals, 0);
+  for (int i = 0; i < 2; i++) /* the second time there is nothing to remove */
+    assert_int_equal(catalog_settings_with(&settings, STR("b"), NULL, &arena, &settings, NULL), 0);
+  assert_int_equal(settings.bound_count, 2);
+  assert_null(catalog_settings_bound(&settings, STR("b")));
+  assert_string_equal(catalog_bound_text(&bound, text), "decimals 3");
+  bound = (struct lossy_bound){LOSSY_RELATIVE, 0, 1e-6};
+  assert_string_equal(catalog_bound_text(&bound, text), "relative error 0.000001");
+  assert_int_equal(catalog_codec_of(STR("zstd")), CATALOG_CODEC_ZSTD);
+  assert_int_equal(catalog_codec_of(STR("lz4")), -1);
+  for (int i = 0; i < CATALOG_BOUNDS_MAX + 1; i++) {
+    snprintf(text, sizeof text, "%d", i);
+    int code = catalog_settings_with(&settings, str_from(text), &bound, &arena, &settings, NULL);
+    if (settings.bound_count == CATALOG_BOUNDS_MAX && code) break;
+    assert_int_equal(code, ERR_OK);
+  }
+  assert_int_equal(settings.bound_count, CATALOG_BOUNDS_MAX);
+  arena_deinit(&arena);
+}
+
 /* Objects of every kind. Ids follow from the order. */
 static void make_objects(struct catalog_changes *changes) {
   struct err err;
@@ -303,6 +377,7 @@ static void make_objects(struct catalog_changes *changes) {
     column(table, COLUMN_FIELD, "u", TYPE_UINT64);
     column(table, COLUMN_FIELD, "b", TYPE_BOOL);
     column(table, COLUMN_FIELD, "host", TYPE_STRING);
+    if (t) make_settings(table);
     catalog_changes_table(changes, table);
     const struct catalog_column *const *columns;
     size_t count = catalog_table_columns(table, &columns);
@@ -331,6 +406,8 @@ static void check_objects(void) {
   assert_non_null(other);
   assert_int_equal(table->id, CATALOG_FIRST_ID + 4);
   assert_int_equal(other->unit, TIME_S);
+  assert_int_equal(catalog_table_settings(table)->number, 0);
+  check_settings(other);
   const struct catalog_column *const *columns;
   assert_int_equal(catalog_table_columns(table, &columns), 6);
   assert_true(type_equal(catalog_column_find(table, COLUMN_FIELD, STR("u"))->type, TYPE_UINT64));
@@ -483,6 +560,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_columns, begin, end),
       cmocka_unit_test_setup_teardown(test_pending_tables_are_not_listed, begin, end),
       cmocka_unit_test_setup_teardown(test_drops, begin, end),
+      cmocka_unit_test_setup_teardown(test_settings, begin, end),
       cmocka_unit_test_setup_teardown(test_golden_records, begin, end),
       cmocka_unit_test_setup_teardown(test_damaged_records, begin, end),
       cmocka_unit_test_setup_teardown(test_every_allocation_fails_once, begin, end),
