@@ -7,6 +7,7 @@ set(NILO_LOOPS_AVX512 ${NILO_LOOPS_AVX2} -mavx512f -mavx512bw -mavx512dq -mavx51
     -mprefer-vector-width=512)
 foreach(isa base avx2 avx512)
   string(TOUPPER ${isa} upper)
-  set_source_files_properties(src/kernel/statistics_${isa}.c src/kernel/loops_${isa}.c PROPERTIES
+  set_source_files_properties(src/kernel/statistics_${isa}.c src/kernel/loops_${isa}.c
+    src/kernel/hash_${isa}.c PROPERTIES
     COMPILE_OPTIONS "${NILO_LOOPS_${upper}}")
 endforeach()
