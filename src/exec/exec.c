@@ -2,7 +2,7 @@
 #include "exec/exec_private.h"
 
 #include "base/err.h"
-#include "os/os.h"
+#include "exec/spill_private.h"
 #include "table/read.h"
 
 enum { WAVE_ROWS = 1 << 18, MORSEL_ROWS = 1 << 15, ARENA_STEP = 16384 };
@@ -96,11 +96,13 @@ int exec_open(const struct plan_node *plan, const struct exec_options *options, 
   if (!exec->options.wave_rows) exec->options.wave_rows = WAVE_ROWS;
   if (!exec->options.morsel_rows) exec->options.morsel_rows = MORSEL_ROWS;
   arena_init(&exec->memory, options->account, 8192);
+  exec->os = options->os;
   if (options->snapshot) {
     table_snapshot_retain(options->snapshot);
     exec->os = table_engine_os(table_snapshot_engine(options->snapshot));
   }
-  int code = exec__check(exec, err);
+  int code = spill__file_create(exec, &exec->spill, err);
+  if (!code) code = exec__check(exec, err);
   if (!code) code = open_op(exec, plan, &exec->root, err);
   if (code)
     exec_close(exec);
@@ -123,6 +125,7 @@ int exec_next(struct exec *exec, struct exec_batch *batch, struct err *err) {
 void exec_close(struct exec *exec) {
   if (!exec) return;
   close_op(exec->root);
+  spill__file_destroy(exec->spill);
   arena_deinit(&exec->memory);
   if (exec->options.snapshot) table_snapshot_release(exec->options.snapshot);
   mem_free(exec->options.account, exec, sizeof *exec);

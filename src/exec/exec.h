@@ -11,7 +11,9 @@
 #include "plan/plan.h"
 
 struct exec;
+struct os;
 struct os_pool;
+struct spill_space;
 struct table_snapshot;
 
 struct exec_options {
@@ -20,6 +22,9 @@ struct exec_options {
   struct mem_account *account;     /* the query's; its limit is the query's budget */
   int64_t deadline_ns;             /* monotonic; 0: none */
   const _Atomic bool *cancelled;   /* may be NULL */
+  struct os *os;                   /* NULL: the snapshot's, or none, and then no deadline */
+  struct spill_space *space;       /* where to keep what is more than the account's limit; NULL:
+                                      nowhere, ERR_MEMORY_LIMIT instead (exec/spill_space.h) */
   /* About how many rows a scan holds at once, and a morsel has; 0: the defaults, 262,144 and
    * 32,768. */
   uint32_t wave_rows, morsel_rows;

@@ -34,9 +34,10 @@ extern const struct exec_op_kind exec__scan, exec__filter, exec__project, exec__
 
 struct exec {
   struct exec_options options;
-  struct os *os;       /* NULL without a snapshot */
+  struct os *os;       /* NULL: neither snapshot nor options have one */
   struct arena memory; /* of the execution's life */
   struct exec_op *root;
+  struct spill_file *spill;    /* NULL: nothing can be spilled */
   struct exec_figures figures; /* added to by the calling thread only */
   bool ended;
 };

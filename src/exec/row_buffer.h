@@ -6,8 +6,8 @@
  * the input is closed).
  *
  * All memory is charged to the query's account. An append that is refused leaves the rows before it
- * as they were: the operator may spill (exec/spill.h), reset and append again. One thread at a time
- * appends; any number read meanwhile what was there before. */
+ * as they were: the operator may spill (exec/spill.h), reset and append again. One thread appends
+ * while nobody reads; any number read while nobody appends. */
 #ifndef NILO_EXEC_ROW_BUFFER_H
 #define NILO_EXEC_ROW_BUFFER_H
 
@@ -38,20 +38,23 @@ void exec__row_buffer_deinit(struct row_buffer *buffer);
 /* Forgets the rows and gives their memory back. */
 void exec__row_buffer_reset(struct row_buffer *buffer);
 
-/* Appends rows [from, from + count) of columns with the buffer's types. */
+/* Appends rows [from, from + count) of columns with the buffer's types; a column that was plain in
+ * the first append may come as codes later, and is kept as plain values. All of them or none. */
 int exec__row_buffer_append(struct row_buffer *buffer, const struct column *columns, int64_t from,
                             int64_t count, struct err *err);
 /* Appends rows picked by their index. */
 int exec__row_buffer_append_rows(struct row_buffer *buffer, const struct column *columns,
                                  const uint32_t *rows, int64_t count, struct err *err);
 
-/* Chunk i as columns, borrowed until reset: all but the last have ROW_BUFFER_CHUNK rows. */
+/* Chunk i as a batch: all but the last have ROW_BUFFER_CHUNK rows. Borrowed until reset, that of
+ * the last chunk until the next append. */
 struct batch exec__row_buffer_chunk(const struct row_buffer *buffer, uint32_t i);
 static inline uint32_t exec__row_buffer_chunks(const struct row_buffer *buffer) {
   return buffer->chunk_count;
 }
 /* Rows by number, in that order, into builders (one per column of `columns`, which lists columns of
- * the buffer; NULL: all). A number of ROW_NONE gives nulls. Failure is sticky in the builders. */
+ * the buffer; NULL: the first column_count). A number of ROW_NONE gives nulls. A builder for codes
+ * is of INT32; one of strings gets the texts of the codes. Failure is sticky in the builders. */
 #define ROW_NONE UINT64_MAX
 void exec__row_buffer_take(const struct row_buffer *buffer, const uint64_t *rows, int64_t count,
                            const uint32_t *columns, uint32_t column_count,
