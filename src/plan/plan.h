@@ -132,32 +132,31 @@ struct plan_scan {
 };
 
 enum plan_aggregate {
-  AGGREGATE_COUNT,
-  AGGREGATE_SUM,
-  AGGREGATE_MEAN,
-  AGGREGATE_MIN,
-  AGGREGATE_MAX,
-  AGGREGATE_FIRST,
-  AGGREGATE_LAST,
-  AGGREGATE_SPREAD,
-  AGGREGATE_STDDEV,
-  AGGREGATE_MEDIAN,
-  AGGREGATE_PERCENTILE,
-  AGGREGATE_MODE,
-  AGGREGATE_COUNT_DISTINCT,
+#define AGGREGATE(NAME, ...) AGGREGATE_##NAME,
+#include "plan/aggregates.def"
+#undef AGGREGATE
+  AGGREGATE_FUNCTIONS
 };
 struct plan_aggregate_call {
   enum plan_aggregate function;
   uint32_t column;  /* of the input; a value column */
-  double parameter; /* percentile: 0..100 */
+  double parameter; /* the first one of aggregates.def: percentile: 0..100; 0: its default */
   struct type type; /* of the result: see plan_aggregate_type */
 };
-/* COUNT: INT64 · SUM: of its argument · MEAN, STDDEV, MEDIAN: FLOAT64 · MIN, MAX, FIRST, LAST,
- * SPREAD, PERCENTILE, MODE: its argument's. ERR_TYPE_CONFLICT-like error ERR_UNSUPPORTED when it
- * can't take the type (names both). */
+/* The result of a call of PLAN_AGGREGATE by aggregates.def. ERR_UNSUPPORTED when it can't take the
+ * type (names both). */
 int plan_aggregate_type(enum plan_aggregate function, struct type argument, struct type *result,
                         struct err *err);
+/* The same of a call of PLAN_GROUP or PLAN_OVER. ERR_INVALID_ARGUMENT: too few or many. */
+int plan_aggregate_result(enum plan_aggregate function, const struct type *arguments,
+                          uint32_t count, struct type *result, struct err *err);
 const char *plan_aggregate_name(enum plan_aggregate function);
+/* By its name, in lower case; false: there is none. */
+bool plan_aggregate_find(struct str name, enum plan_aggregate *function);
+/* How many literals it takes. */
+void plan_aggregate_parameters(enum plan_aggregate function, uint32_t *least, uint32_t *most);
+/* True when its second argument is the time: PLAN_AGGREGATE gives it the row's. */
+bool plan_aggregate_takes_time(enum plan_aggregate function);
 /* first, last, min, max, percentile: give one of the input's points. */
 bool plan_aggregate_is_selector(enum plan_aggregate function);
 
