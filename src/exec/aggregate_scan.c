@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "exec/aggregate_emit.h"
+#include "exec/aggregate_encoded.h"
 #include "exec/source.h"
 #include "kernel/bucket.h"
 
@@ -58,6 +59,7 @@ struct scan_work {
   struct program_state **programs;
   struct aggregate_slice *slices;
   uint32_t slice_count, slice_capacity;
+  struct encoded_found found;
 };
 
 /* ---- opening ---- */
@@ -248,6 +250,7 @@ static int use_statistics(struct scan_work *work, bool *all, struct err *err) {
       work->pending[i] = !aggregate_apply_statistics(call, record, &chunk->statistics[index],
                                                      source->ranks ? source->ranks[position] : 0,
                                                      chunk->run_count > 1);
+    if (!work->pending[i]) work->reader.values_by_statistics += chunk->rows;
     *all &= !work->pending[i];
   }
   return ERR_OK;
@@ -291,17 +294,81 @@ static void want(struct scan_work *work, uint32_t column) {
     work->wanted[i] |= needs[i];
 }
 
+/* The scan's column that a column of the input is, or UINT32_MAX: something computed. */
+static uint32_t scan_column(const struct scan_aggregate *self, uint32_t column) {
+  const struct plan_node *input = self->op.node->input;
+  uint32_t first = plan_schema_values(self->input);
+  if (input->kind != PLAN_PROJECT || column < first) return column;
+  const struct expr *expr = input->projection[column - first];
+  return expr->kind == EXPR_COLUMN ? expr->column : UINT32_MAX;
+}
+
+/* Slices that a call must see the rows of. */
+static int apply_rest(struct scan_work *work, const struct aggregate_call *call, struct err *err) {
+  memset(work->wanted, 0, work->self->source.scan->schema.count);
+  want(work, call->column);
+  int code = exec__reader_load(&work->reader, work->wanted, err);
+  if (!code) code = input_column(work, call->column, err);
+  struct aggregate_input input = {work->columns, work->validity, work->reader.chunk.keys};
+  if (code) return code;
+  return aggregate_apply(&work->task->table, call, &input, work->found.rest, work->found.rest_count,
+                         err);
+}
+
+/* One thing that is wanted of one column, for all calls that want it. */
+static int apply_found(struct scan_work *work, uint32_t column, enum encoded_want wanted,
+                       struct err *err) {
+  struct scan_aggregate *self = work->self;
+  struct encoded_chunk chunk = {&work->reader, work->slices, work->slice_count};
+  bool done;
+  int code = exec__encoded_find(&chunk, column, wanted, &work->found, &done, err);
+  for (uint32_t i = 0; done && i < self->aggregator.call_count && !code; i++) {
+    const struct aggregate_call *call = &self->aggregator.calls[i];
+    enum encoded_want of = exec__encoded_want(call);
+    bool takes = of == wanted || (of == ENCODED_COUNTS && wanted == ENCODED_TOTALS);
+    if (!work->pending[i] || !takes || scan_column(self, call->column) != column) continue;
+    exec__encoded_take(&chunk, call, &work->found);
+    work->pending[i] = false;
+    if (work->found.rest_count) code = apply_rest(work, call, err);
+  }
+  return code;
+}
+
+/* Calls that need no values are answered from images where the chunk has some. */
+static int apply_encoded(struct scan_work *work, struct err *err) {
+  static const enum encoded_want wants[] = {ENCODED_TOTALS, ENCODED_COUNTS, ENCODED_FIRST,
+                                            ENCODED_LAST};
+  struct scan_aggregate *self = work->self;
+  int code = ERR_OK;
+  for (size_t w = 0; w < sizeof wants / sizeof *wants; w++) {
+    for (uint32_t i = 0; i < self->aggregator.call_count && !code; i++) {
+      const struct aggregate_call *call = &self->aggregator.calls[i];
+      if (!work->pending[i] || exec__encoded_want(call) != wants[w]) continue;
+      uint32_t column = scan_column(self, call->column);
+      if (column != UINT32_MAX && self->source.store_index[column] >= 0)
+        code = apply_found(work, column, wants[w], err);
+    }
+  }
+  return code;
+}
+
 static int apply_chunk(struct scan_work *work, struct err *err) {
   struct scan_aggregate *self = work->self;
   const struct aggregator *aggregator = &self->aggregator;
-  memset(work->wanted, 0, self->source.scan->schema.count);
+  bool any = false;
   memset(work->ready, 0, self->input->count);
-  for (uint32_t i = 0; i < aggregator->call_count; i++)
+  int code = make_slices(work, err);
+  if (!code) code = apply_encoded(work, err);
+  if (code) return code;
+  memset(work->wanted, 0, self->source.scan->schema.count);
+  for (uint32_t i = 0; i < aggregator->call_count; i++) {
     if (work->pending[i]) want(work, aggregator->calls[i].column);
+    any |= work->pending[i];
+  }
+  if (!any) return ERR_OK;
   for (uint32_t i = 0; i < aggregator->carried_count; i++)
     want(work, aggregator->carried[i]);
-  int code = exec__reader_load(&work->reader, work->wanted, err);
-  if (!code) code = make_slices(work, err);
+  code = exec__reader_load(&work->reader, work->wanted, err);
   for (uint32_t i = 0; i < aggregator->carried_count && !code; i++)
     code = input_column(work, aggregator->carried[i], err);
   for (uint32_t i = 0; i < aggregator->call_count && !code; i++) {
@@ -360,6 +427,7 @@ static int try_morsel(struct scan_aggregate *self, size_t i, struct exec_figures
   for (uint32_t c = 0; work.programs && c < self->input->count; c++)
     exec__program_release(work.programs[c]);
   mem_free(self->op.exec->options.account, work.slices, work.slice_capacity * sizeof *work.slices);
+  exec__encoded_deinit(&work.found, self->op.exec->options.account);
   exec__reader_close(&work.reader, figures);
   return code;
 }
@@ -508,15 +576,6 @@ static int begin_group(struct scan_aggregate *self, struct err *err) {
     self->emit.codes[t] = self->source.group_codes[group * tags + t];
   aggregate_emit_finish(&self->emit);
   return ERR_OK;
-}
-
-/* The scan's column that a column of the input is, or UINT32_MAX: something computed. */
-static uint32_t scan_column(const struct scan_aggregate *self, uint32_t column) {
-  const struct plan_node *input = self->op.node->input;
-  uint32_t first = plan_schema_values(self->input);
-  if (input->kind != PLAN_PROJECT || column < first) return column;
-  const struct expr *expr = input->projection[column - first];
-  return expr->kind == EXPR_COLUMN ? expr->column : UINT32_MAX;
 }
 
 /* Group tags, and tags that are chosen or carried, come as codes. */

@@ -55,6 +55,9 @@ void exec_close(struct exec *exec);
 struct exec_figures {
   uint64_t rows_scanned, rows_returned, blocks_read, blocks_skipped, blocks_by_statistics,
       bytes_read, series;
+  /* What answers came from, a value being a column of a row: statistics of blocks, kernels on
+   * encoded data, decoded columns. */
+  uint64_t values_by_statistics, values_encoded, values_decoded;
   uint64_t
       parts_damaged; /* left out of the answer, which lacks their rows; counted once at least */
 };

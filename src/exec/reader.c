@@ -12,9 +12,11 @@ int exec__reader_open(struct reader *reader, const struct source *source,
   uint32_t count = source->scan->schema.count + 1;
   *reader = (struct reader){.source = source, .morsel = morsel};
   arena_init(&reader->memory, exec->options.account, 4096);
+  arena_init(&reader->scratch, exec->options.account, 4096);
   reader->columns = ARENA_ARRAY(&reader->memory, struct column, count);
   reader->tag_codes = ARENA_ARRAY(&reader->memory, int32_t *, count);
-  if (!reader->columns || !reader->tag_codes)
+  reader->images = ARENA_ARRAY(&reader->memory, struct reader_images, count);
+  if (!reader->columns || !reader->tag_codes || !reader->images)
     return exec__refused(exec, count * sizeof *reader->columns, err);
   int code = ERR_OK;
   if (source->filter_program) {
@@ -22,6 +24,10 @@ int exec__reader_open(struct reader *reader, const struct source *source,
     if (code) return code;
     reader->selection_bits = arena_alloc(&reader->memory, LIMIT_BLOCK_ROWS / 8);
     if (!reader->selection_bits) return exec__refused(exec, LIMIT_BLOCK_ROWS / 8, err);
+  }
+  if (source->encoded && source->encoded->rest) {
+    code = exec__program_state(&reader->memory, source->encoded->rest, &reader->rest, err);
+    if (code) return code;
   }
   bool range = source->all && morsel->count && !morsel->positions;
   struct store_scan_spec spec = {.store = source->scan->scan.table->id,
@@ -49,12 +55,17 @@ void exec__reader_close(struct reader *reader, struct exec_figures *figures) {
     figures->blocks_skipped += of.blocks_skipped;
     figures->blocks_by_statistics += of.blocks_by_statistics;
     figures->bytes_read += of.bytes_read;
+    figures->values_by_statistics += reader->values_by_statistics;
+    figures->values_encoded += reader->values_encoded;
+    figures->values_decoded += reader->values_decoded;
     if (figures->parts_damaged < of.parts_damaged) figures->parts_damaged = of.parts_damaged;
     store_scan_close(reader->scan);
   }
   exec__program_release(reader->filter);
+  exec__program_release(reader->rest);
   mem_free(reader->source->exec->options.account, reader->run_positions,
            reader->run_capacity * sizeof *reader->run_positions);
+  arena_deinit(&reader->scratch);
   arena_deinit(&reader->memory);
   reader->source = NULL;
 }
@@ -93,8 +104,10 @@ int exec__reader_next(struct reader *reader, struct err *err) {
   if (!code) code = store_scan_next(reader->scan, &reader->chunk, err);
   if (code) return code;
   uint32_t count = reader->source->scan->schema.count;
-  for (uint32_t i = 0; i < count; i++)
+  for (uint32_t i = 0; i < count; i++) {
     reader->columns[i].length = 0;
+    reader->images[i].asked = false;
+  }
   reader->selection = NULL;
   reader->selected = reader->chunk.rows;
   return find_positions(reader, err);
@@ -148,6 +161,7 @@ static int take_stored(struct reader *reader, uint32_t column, struct err *err) 
                    type_name(stored->type), type_name(type));
   reader->columns[column] = *stored;
   reader->columns[column].type = type;
+  reader->values_decoded += reader->chunk.rows;
   return ERR_OK;
 }
 
@@ -179,17 +193,68 @@ int exec__reader_load(struct reader *reader, const bool *wanted, struct err *err
   return code;
 }
 
-int exec__reader_filter(struct reader *reader, struct err *err) {
-  if (!reader->filter) return ERR_OK;
+int exec__reader_images(struct reader *reader, uint32_t column, const struct store_image **images,
+                        uint32_t *count, struct err *err) {
+  struct reader_images *of = &reader->images[column];
+  const struct source *source = reader->source;
+  int32_t index = source->store_index[column];
+  *count = 0;
+  if (index < 0 || reader->columns[column].length) return ERR_OK;
+  if (!of->asked) {
+    int code = store_scan_images(reader->scan, &reader->chunk, (uint32_t)index, &of->images,
+                                 &of->count, err);
+    if (code) return code;
+    of->asked = true;
+    uint8_t physical = source->scan->schema.columns[column].type.physical;
+    for (uint32_t i = 0; i < of->count; i++)
+      if (!of->images[i].absent && of->images[i].image.type.physical != physical) of->count = 0;
+  }
+  *images = of->images;
+  *count = of->count;
+  return ERR_OK;
+}
+
+/* ---- the filter ---- */
+
+/* Runs a condition on all rows of the chunk; its bits are put into the selection, or take rows out
+ * of what is there. */
+static int run_condition(struct reader *reader, struct program_state *program, const bool *columns,
+                         bool among, struct err *err) {
   struct column passed;
-  int code = exec__reader_load(reader, reader->source->filter_columns, err);
-  if (!code)
-    code = exec__program_run(reader->filter, reader->columns, reader->chunk.rows, &passed, err);
+  int code = exec__reader_load(reader, columns, err);
+  if (!code) code = exec__program_run(program, reader->columns, reader->chunk.rows, &passed, err);
   if (code) return code;
   size_t words = bit_words(reader->chunk.rows);
-  for (size_t w = 0; w < words; w++)
-    reader->selection_bits[w] =
-        passed.bits[w] & (passed.validity ? passed.validity[w] : ~UINT64_C(0));
+  for (size_t w = 0; w < words; w++) {
+    uint64_t word = passed.bits[w] & (passed.validity ? passed.validity[w] : ~UINT64_C(0));
+    reader->selection_bits[w] = among ? reader->selection_bits[w] & word : word;
+  }
+  return ERR_OK;
+}
+
+/* Selects what can be selected without values, then the rest. *done false: no row was looked at. */
+static int filter_encoded(struct reader *reader, bool *done, struct err *err) {
+  const struct encoded_filter *encoded = reader->source->encoded;
+  *done = false;
+  if (!encoded) return ERR_OK;
+  int code = exec__encoded_filter_run(reader, encoded, reader->selection_bits, done, err);
+  if (code == ERR_CORRUPTION) { /* decoding will say what it is */
+    *done = false;
+    return ERR_OK;
+  }
+  if (code || !*done || !reader->rest) return code;
+  if (!bits_count(reader->selection_bits, 0, reader->chunk.rows)) return ERR_OK;
+  return run_condition(reader, reader->rest, encoded->rest_columns, true, err);
+}
+
+int exec__reader_filter(struct reader *reader, struct err *err) {
+  if (!reader->filter) return ERR_OK;
+  bool done;
+  int code = filter_encoded(reader, &done, err);
+  if (!code && !done)
+    code = run_condition(reader, reader->filter, reader->source->filter_columns, false, err);
+  if (code) return code;
+  size_t words = bit_words(reader->chunk.rows);
   reader->selection_bits[words - 1] &= bits_mask((reader->chunk.rows - 1) % 64 + 1);
   reader->selected = (uint32_t)bits_count(reader->selection_bits, 0, reader->chunk.rows);
   reader->selection = reader->selected == reader->chunk.rows ? NULL : reader->selection_bits;

@@ -270,6 +270,7 @@ int exec__source_open(struct source *source, struct exec *exec, const struct pla
   if (!code) code = find_tags(source, err);
   if (!code) code = find_groups(source, err);
   if (!code) code = find_store_columns(source, err);
+  if (!code && source->filter) code = exec__encoded_filter_compile(source, &source->encoded, err);
   if (!code) estimate(source);
   exec->figures.series += source->series.count;
   if (source->series.unknown && !exec->figures.parts_damaged) exec->figures.parts_damaged = 1;
@@ -359,6 +360,9 @@ static void add_figures(struct exec_figures *into, const struct exec_figures *fr
   into->blocks_skipped += from->blocks_skipped;
   into->blocks_by_statistics += from->blocks_by_statistics;
   into->bytes_read += from->bytes_read;
+  into->values_by_statistics += from->values_by_statistics;
+  into->values_encoded += from->values_encoded;
+  into->values_decoded += from->values_decoded;
   if (into->parts_damaged < from->parts_damaged) into->parts_damaged = from->parts_damaged;
 }
 

@@ -7,9 +7,9 @@
 #ifndef NILO_EXEC_SOURCE_H
 #define NILO_EXEC_SOURCE_H
 
+#include "exec/encoded_filter.h"
 #include "exec/exec_private.h"
-#include "exec/program.h"
-#include "store/store.h"
+#include "store/scan_images.h"
 #include "table/read.h"
 
 struct source {
@@ -17,7 +17,8 @@ struct source {
   const struct plan_node *scan;
   const struct expr *filter; /* over the scan's columns; NULL: none */
   const struct program *filter_program;
-  bool *filter_columns; /* per column of the scan's schema */
+  bool *filter_columns;                 /* per column of the scan's schema */
+  const struct encoded_filter *encoded; /* what of the filter needs no values; NULL: nothing */
   struct table_series series;
   bool all; /* no filter on tags: a range of ids is asked for, which keeps blocks whole */
   uint32_t group_count;
@@ -54,14 +55,24 @@ struct morsel {
 /* A run of a series that the source does not have: its rows are passed over. */
 #define POSITION_NONE UINT32_MAX
 
+/* A column of a chunk as it is stored. */
+struct reader_images {
+  const struct store_image *images;
+  uint32_t count; /* 0: there are none */
+  bool asked;
+};
+
 struct reader {
   const struct source *source;
   const struct morsel *morsel;
   struct store_scan *scan;
   struct store_chunk chunk;
   struct arena memory;          /* of the reader's life */
+  struct arena scratch;         /* of one filtering */
   struct program_state *filter; /* NULL: no filter */
+  struct program_state *rest;   /* of source->encoded; NULL: none */
   struct column *columns;       /* per column of the schema; length 0 until loaded */
+  struct reader_images *images; /* likewise */
   uint32_t *run_positions;      /* per run of the chunk */
   uint32_t run_capacity;
   uint32_t cursor;           /* in the morsel: ids before it are done */
@@ -70,6 +81,8 @@ struct reader {
   uint32_t selected;   /* their number */
   void *zeros;         /* values and validity of columns that do not exist */
   int32_t **tag_codes; /* per column: scratch for codes of a chunk */
+  /* See exec_figures. */
+  uint64_t values_by_statistics, values_encoded, values_decoded;
 };
 /* How often a morsel may begin anew because parts turned out to be damaged. */
 enum { READER_TRIES_MAX = 1000 };
@@ -84,6 +97,10 @@ int exec__reader_next(struct reader *reader, struct err *err);
 int exec__reader_filter(struct reader *reader, struct err *err);
 /* Makes columns[i] for every i with wanted[i]. The time column is the keys. */
 int exec__reader_load(struct reader *reader, const bool *wanted, struct err *err);
+/* The images of a stored column of the chunk, in order of its rows; *count 0: it has none, or the
+ * column is loaded already. Errors as of exec__reader_load. */
+int exec__reader_images(struct reader *reader, uint32_t column, const struct store_image **images,
+                        uint32_t *count, struct err *err);
 /* Loads chunk.keys. */
 int exec__reader_keys(struct reader *reader, struct err *err);
 /* Adds what was read to `figures`. */
