@@ -1,5 +1,8 @@
 /* New value columns; groups and times pass through. Nothing is copied: results live in the states
- * of their programs until the next batch. */
+ * of their programs until the next batch.
+ *
+ * A projection whose schema is flat has an expression for every column, over group and time columns
+ * of the input too, and its rows are one group. */
 #include "base/err.h"
 #include "exec/exec_private.h"
 #include "exec/program.h"
@@ -8,6 +11,8 @@ struct project {
   struct exec_op op;
   struct program_state **states; /* per value column */
   struct column *columns;
+  struct exec_group group; /* of a flat stream */
+  bool begun;
 };
 
 static int project_open(struct exec_op *op, struct err *err) {
@@ -48,6 +53,12 @@ static int project_next(struct exec_op *op, struct exec_batch *batch, struct err
   *batch = input;
   batch->batch.column_count = schema->count;
   batch->batch.columns = self->columns;
+  if (first == 0) {
+    self->group = (struct exec_group){0, (uint32_t)input.batch.length, self->begun};
+    self->begun = true;
+    batch->groups = &self->group;
+    batch->group_count = 1;
+  }
   return code;
 }
 

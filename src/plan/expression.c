@@ -10,13 +10,22 @@ static const struct expr *refused(struct arena *arena, struct err *err) {
   return NULL;
 }
 
-const struct expr *expr_column(struct arena *arena, uint32_t column, struct type type) {
+static const struct expr *leaf(struct arena *arena, enum expr_kind kind, uint32_t number,
+                               struct type type) {
   struct expr *expr = ARENA_NEW(arena, struct expr);
   if (!expr) return NULL;
-  expr->kind = EXPR_COLUMN;
+  expr->kind = kind;
   expr->type = type;
-  expr->column = column;
+  expr->column = number;
   return expr;
+}
+
+const struct expr *expr_column(struct arena *arena, uint32_t column, struct type type) {
+  return leaf(arena, EXPR_COLUMN, column, type);
+}
+
+const struct expr *expr_parameter(struct arena *arena, uint32_t number, struct type type) {
+  return leaf(arena, EXPR_PARAMETER, number, type);
 }
 
 const struct expr *expr_literal(struct arena *arena, const struct plan_value *value) {
@@ -132,4 +141,11 @@ const struct expr *expr_call(struct arena *arena, enum plan_function function,
   if (simple) return simple;
   struct expr *call = new_call(arena, function, cast, count, result);
   return call ? call : refused(arena, err);
+}
+
+const struct expr *plan__expr_rebuild(struct arena *arena, const struct expr *expr,
+                                      const struct expr *const *arguments, struct err *err) {
+  if (expr->function == FUNCTION_CAST) return expr_cast(arena, arguments[0], expr->type, err);
+  if (expr->function == FUNCTION_MATCH) return expr_match(arena, arguments[0], expr->compiled, err);
+  return expr_call(arena, expr->function, arguments, expr->argument_count, err);
 }

@@ -61,6 +61,8 @@ struct expr {
 /* Builders: check types by the function table, fold constants; NULL + err on failure. */
 const struct expr *expr_column(struct arena *arena, uint32_t column, struct type type);
 const struct expr *expr_literal(struct arena *arena, const struct plan_value *value);
+/* A value that plan_bind (properties.h) puts in before the plan is opened. */
+const struct expr *expr_parameter(struct arena *arena, uint32_t number, struct type type);
 const struct expr *expr_call(struct arena *arena, enum plan_function function,
                              const struct expr *const *arguments, uint32_t count, struct err *err);
 /* FUNCTION_CAST: numbers and booleans to numbers (floats towards zero, saturating), integers to
@@ -254,7 +256,11 @@ struct plan_node {
 /* The rewrite rules (push-down, pruning); returns the better tree, in the same arena. */
 const struct plan_node *plan_optimize(struct arena *arena, const struct plan_node *plan,
                                       struct err *err);
-/* The tree as indented text. */
+/* The tree as indented text: a line per node, its inputs below it, two blanks further in. */
 void plan_print(const struct plan_node *plan, struct buffer *out);
+/* The same; `note` may append to each node's line (figures of EXPLAIN ANALYZE). */
+void plan_print_notes(const struct plan_node *plan,
+                      void (*note)(void *context, const struct plan_node *node, struct buffer *out),
+                      void *context, struct buffer *out);
 
 #endif

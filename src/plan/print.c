@@ -28,54 +28,8 @@ static const char *const fills[] = {
     [FILL_LINEAR] = "linear",
 };
 
-static void print_value(const struct plan_value *value, struct buffer *out) {
-  if (value->null)
-    buffer_append_text(out, "null");
-  else if (value->type.physical == PHYSICAL_BOOL)
-    buffer_append_text(out, value->boolean ? "true" : "false");
-  else if (value->type.physical == PHYSICAL_INT64)
-    buffer_printf(out, "%" PRId64, value->i64);
-  else if (value->type.physical == PHYSICAL_UINT64)
-    buffer_printf(out, "%" PRIu64 "u", value->u64);
-  else if (value->type.physical == PHYSICAL_FLOAT64)
-    buffer_printf(out, "%.17g", value->f64);
-  else
-    buffer_printf(out, "'%.*s'", STR_ARG(value->text));
-}
-
-static void print_column(const struct plan_schema *schema, uint32_t column, struct buffer *out) {
-  if (schema && column < schema->count && schema->columns[column].name.size)
-    buffer_printf(out, "\"%.*s\"", STR_ARG(schema->columns[column].name));
-  else
-    buffer_printf(out, "#%u", column);
-}
-
-static void print_expr(const struct expr *expr, const struct plan_schema *schema,
-                       struct buffer *out) {
-  if (expr->kind == EXPR_COLUMN) {
-    print_column(schema, expr->column, out);
-    return;
-  }
-  if (expr->kind == EXPR_LITERAL) {
-    print_value(&expr->literal, out);
-    return;
-  }
-  const char *symbol = plan__function_name(expr->function);
-  if (expr->function == FUNCTION_CAST) {
-    buffer_printf(out, "%s(", type_name(expr->type));
-    print_expr(expr->arguments[0], schema, out);
-    buffer_append_text(out, ")");
-  } else if (expr->argument_count == 1) {
-    buffer_printf(out, "(%s ", symbol);
-    print_expr(expr->arguments[0], schema, out);
-    buffer_append_text(out, ")");
-  } else {
-    buffer_append_text(out, "(");
-    print_expr(expr->arguments[0], schema, out);
-    buffer_printf(out, " %s ", symbol);
-    print_expr(expr->arguments[1], schema, out);
-    buffer_append_text(out, ")");
-  }
+static struct plan_names names_of(const struct plan_schema *schema) {
+  return (struct plan_names){schema, NULL};
 }
 
 static void print_bucket(const struct plan_bucket *bucket, struct buffer *out) {
@@ -103,7 +57,7 @@ static void print_scan(const struct plan_node *node, struct buffer *out) {
   uint32_t first = plan_schema_values(&node->schema);
   for (uint32_t i = 0; i < scan->value_count; i++) {
     buffer_append_text(out, i ? ", " : " ");
-    print_column(&node->schema, first + i, out);
+    plan__print_column(names_of(&node->schema), first + i, out);
   }
   print_range(scan->time_min, scan->time_max, out);
   if (scan->filter) buffer_append_text(out, " tags filtered");
@@ -118,13 +72,13 @@ static void print_aggregate(const struct plan_node *node, struct buffer *out) {
   for (uint32_t i = 0; i < aggregate->call_count; i++) {
     const struct plan_aggregate_call *call = &aggregate->calls[i];
     buffer_printf(out, "%s%s(", i ? ", " : " ", plan_aggregate_name(call->function));
-    print_column(&node->input->schema, call->column, out);
+    plan__print_column(names_of(&node->input->schema), call->column, out);
     if (call->function == AGGREGATE_PERCENTILE) buffer_printf(out, ", %g", call->parameter);
     buffer_append_text(out, ")");
   }
   for (uint32_t i = 0; i < aggregate->carried_count; i++) {
     buffer_append_text(out, i ? ", " : " carrying ");
-    print_column(&node->input->schema, aggregate->carried[i], out);
+    plan__print_column(names_of(&node->input->schema), aggregate->carried[i], out);
   }
   print_bucket(&aggregate->bucket, out);
   if (aggregate->selected_time) buffer_append_text(out, " selected time");
@@ -146,12 +100,12 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
     break;
   case PLAN_FILTER:
     buffer_append_text(out, " ");
-    print_expr(node->filter, &node->input->schema, out);
+    plan__print_expr(node->filter, names_of(&node->input->schema), out);
     break;
   case PLAN_PROJECT:
     for (uint32_t i = plan_schema_values(&node->schema), j = 0; i < node->schema.count; i++, j++) {
       buffer_append_text(out, j ? ", " : " ");
-      print_expr(node->projection[j], &node->input->schema, out);
+      plan__print_expr(node->projection[j], names_of(&node->input->schema), out);
     }
     break;
   case PLAN_AGGREGATE:
@@ -167,7 +121,7 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
   case PLAN_WINDOW:
     for (uint32_t i = 0; i < node->window.call_count; i++) {
       buffer_printf(out, "%s%s(", i ? ", " : " ", windows[node->window.calls[i].function]);
-      print_column(&node->input->schema, node->window.calls[i].column, out);
+      plan__print_column(names_of(&node->input->schema), node->window.calls[i].column, out);
       buffer_append_text(out, ")");
     }
     break;
@@ -185,18 +139,38 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
   }
 }
 
-void plan_print(const struct plan_node *plan, struct buffer *out) {
-  int depth = 0;
-  for (const struct plan_node *node = plan; node; node = node->input, depth++) {
-    buffer_printf(out, "%*s%s", depth * 2, "", kinds[node->kind]);
-    if (node->schema.group_count) {
-      buffer_append_text(out, " by");
-      for (uint32_t i = 0; i < node->schema.group_count; i++) {
-        buffer_append_text(out, i ? ", " : " ");
-        print_column(&node->schema, i, out);
-      }
+struct printing {
+  void (*note)(void *context, const struct plan_node *node, struct buffer *out);
+  void *context;
+  struct buffer *out;
+};
+
+static void print_node(const struct printing *printing, const struct plan_node *node, int depth) {
+  struct buffer *out = printing->out;
+  buffer_printf(out, "%*s", depth * 2, "");
+  if (node->kind >= PLAN_GROUP) {
+    plan__print_relational(node, out);
+  } else {
+    buffer_append_text(out, kinds[node->kind]);
+    for (uint32_t i = 0; i < node->schema.group_count; i++) {
+      buffer_append_text(out, i ? ", " : " by ");
+      plan__print_column(names_of(&node->schema), i, out);
     }
     print_details(node, out);
-    buffer_append_text(out, "\n");
   }
+  if (printing->note) printing->note(printing->context, node, out);
+  buffer_append_text(out, "\n");
+  if (node->input) print_node(printing, node->input, depth + 1);
+  if (node->right) print_node(printing, node->right, depth + 1);
+}
+
+void plan_print_notes(const struct plan_node *plan,
+                      void (*note)(void *context, const struct plan_node *node, struct buffer *out),
+                      void *context, struct buffer *out) {
+  struct printing printing = {note, context, out};
+  print_node(&printing, plan, 0);
+}
+
+void plan_print(const struct plan_node *plan, struct buffer *out) {
+  plan_print_notes(plan, NULL, NULL, out);
 }

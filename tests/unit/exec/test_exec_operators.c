@@ -488,8 +488,26 @@ static void test_cancelled(void **state) {
   exec_close(exec);
 }
 
+/* A flat projection has an expression per column; groups and times are columns like the others. */
+static void test_flat_projection(void **state) {
+  (void)state;
+  const struct plan_node *rows = literal_rows(sample, SAMPLE);
+  struct plan_node *flat = new_node(&arena, PLAN_PROJECT, rows, 3);
+  const struct expr **list = ARENA_ARRAY(&arena, const struct expr *, 3);
+  list[0] = column(1);
+  list[1] = call2(&arena, FUNCTION_ADD, column(3), int_literal(&arena, 1));
+  list[2] = column(0);
+  flat->projection = list;
+  flat->schema.group_count = 0;
+  flat->schema.has_time = false;
+  for (uint32_t i = 0; i < 3; i++)
+    *column_at(flat, i) = (struct plan_column){STR("c"), list[i]->type};
+  EXPECT(flat, "1: 0 11 a\n1: 10 - a\n1: 20 31 a\n1: 30 26 a\n1: 45 21 a\n1: 5 8 b\n1: 15 - b\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_flat_projection, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_values_and_limits, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_reverse, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_filters, set_up, tear_down),

@@ -1,0 +1,75 @@
+/* Expressions as text. */
+#include <inttypes.h>
+
+#include "base/buffer.h"
+#include "plan/plan_private.h"
+
+void plan__print_value(const struct plan_value *value, struct buffer *out) {
+  if (value->null)
+    buffer_append_text(out, "null");
+  else if (value->type.physical == PHYSICAL_BOOL)
+    buffer_append_text(out, value->boolean ? "true" : "false");
+  else if (value->type.physical == PHYSICAL_INT64)
+    buffer_printf(out, "%" PRId64, value->i64);
+  else if (value->type.physical == PHYSICAL_UINT64)
+    buffer_printf(out, "%" PRIu64 "u", value->u64);
+  else if (value->type.physical == PHYSICAL_FLOAT64)
+    buffer_printf(out, "%.17g", value->f64);
+  else
+    buffer_printf(out, "'%.*s'", STR_ARG(value->text));
+}
+
+void plan__print_column(struct plan_names names, uint32_t column, struct buffer *out) {
+  const struct plan_schema *schema = names.left;
+  uint32_t at = column;
+  if (names.right && schema && at >= schema->count) {
+    at -= schema->count;
+    schema = names.right;
+  }
+  if (schema && at < schema->count && schema->columns[at].name.size)
+    buffer_printf(out, "\"%.*s\"", STR_ARG(schema->columns[at].name));
+  else
+    buffer_printf(out, "#%u", column);
+}
+
+static void print_arguments(const struct expr *expr, const char *separator, struct plan_names names,
+                            struct buffer *out) {
+  for (uint32_t i = 0; i < expr->argument_count; i++) {
+    if (i) buffer_append_text(out, separator);
+    plan__print_expr(expr->arguments[i], names, out);
+  }
+}
+
+static void print_call(const struct expr *expr, struct plan_names names, struct buffer *out) {
+  const char *symbol = plan__function_name(expr->function);
+  if (expr->function == FUNCTION_CAST) {
+    buffer_printf(out, "%s(", type_name(expr->type));
+    print_arguments(expr, ", ", names, out);
+  } else if (expr->argument_count == 1) {
+    buffer_printf(out, "(%s ", symbol);
+    plan__print_expr(expr->arguments[0], names, out);
+  } else {
+    buffer_append_text(out, "(");
+    plan__print_expr(expr->arguments[0], names, out);
+    buffer_printf(out, " %s ", symbol);
+    plan__print_expr(expr->arguments[1], names, out);
+  }
+  buffer_append_text(out, ")");
+}
+
+void plan__print_expr(const struct expr *expr, struct plan_names names, struct buffer *out) {
+  switch (expr->kind) {
+  case EXPR_COLUMN:
+    plan__print_column(names, expr->column, out);
+    break;
+  case EXPR_LITERAL:
+    plan__print_value(&expr->literal, out);
+    break;
+  case EXPR_PARAMETER:
+    buffer_printf(out, "$%u", expr->column + 1);
+    break;
+  case EXPR_CALL:
+    print_call(expr, names, out);
+    break;
+  }
+}
