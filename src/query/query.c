@@ -3,7 +3,8 @@
  *     IDLE -> OPENING -> RUNNING -> IDLE of the next statement
  *                  \-> FAILED <-/   (told as QUERY_DONE with the error)
  *
- * An error ends its statement only; the next ones run, unless the query was cancelled. Everything a
+ * A statement that fails ends the query: those behind it are answered with ERR_NOT_EXECUTED, since
+ * they may build on what it should have done. Everything a
  * statement holds is charged to the query's account and given back before the next one begins. */
 #include "query/query_private.h"
 
@@ -88,8 +89,10 @@ static void begin_statement(struct query *query) {
   *s = (struct statement){.syntax = &query->syntax.statements[query->next]};
   arena_init(&s->arena, &query->account, 4096);
   arena_init(&s->rows, &query->account, 4096);
-  s->context = (struct influxql_context){
-      .arena = &s->arena, .account = &query->account, .now_ns = query->now_ns};
+  s->context = (struct influxql_context){.arena = &s->arena,
+                                         .account = &query->account,
+                                         .now_ns = query->now_ns,
+                                         .zones = table_engine_zones(query->engine)};
   s->show_last = &s->show_first;
   query->has_statement = true;
 }
@@ -196,7 +199,8 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
     return ERR_OK;
   case QUERY_OPENING:
     begin_statement(query);
-    code = open_statement(query, &error);
+    code = query->failed ? err_set(&error, ERR_NOT_EXECUTED, "not executed")
+                         : open_statement(query, &error);
     query->state = QUERY_RUNNING;
     /* fall through */
   case QUERY_RUNNING:
@@ -211,6 +215,7 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   *event =
       (struct query_event){.kind = QUERY_DONE, .statement = query->next, .error = {.offset = -1}};
   if (query->state == QUERY_FAILED) event->error = query->error;
+  query->failed = query->failed || query->state == QUERY_FAILED;
   end_statement(query);
   query->next = event->error.code == ERR_CANCELLED ? query->syntax.count : query->next + 1;
   query->state = QUERY_IDLE;

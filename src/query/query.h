@@ -14,6 +14,7 @@
 
 struct query;
 struct table_engine;
+struct time_zone;
 
 enum query_language { QUERY_INFLUXQL = 1 };
 
@@ -55,7 +56,8 @@ struct query_event {
   const struct str *column_names; /* as answers show them; the first may be "time" */
   const struct type *column_types;
   uint32_t column_count;
-  bool has_time; /* column 0 is a time in the unit of its type */
+  bool has_time;                /* column 0 is a time in the unit of its type */
+  const struct time_zone *zone; /* that times are shown in; NULL: UTC */
   /* QUERY_ROWS: columns as announced, rows [0, batch.length) */
   struct batch batch;
   struct str message;
@@ -66,7 +68,8 @@ struct query_event {
 int query_open(struct table_engine *engine, const struct query_options *options,
                struct query **query, struct err *err);
 /* The next event. An error of a statement is an event (QUERY_DONE with error), not a failure of
- * this call; later statements still run (InfluxDB leaves them out), unless the query was cancelled.
+ * this call; later statements are then answered with ERR_NOT_EXECUTED, or not at all when the query
+ * was cancelled.
  */
 int query_next(struct query *query, struct query_event *event, struct err *err);
 void query_cancel(struct query *query);

@@ -63,6 +63,7 @@ struct query {
   _Atomic uint32_t *queries; /* NULL: not counted */
   uint32_t next;             /* index of the statement that runs or comes */
   enum query_state state;
+  bool failed; /* a statement has failed: the next ones are not executed */
   bool has_statement;
   struct statement statement;
   struct err error; /* of the statement that failed */

@@ -59,6 +59,7 @@ static void announce(struct statement *s, const struct exec_group *group,
   event->column_types = s->types;
   event->column_count = selection->column_count;
   event->has_time = true;
+  event->zone = selection->zone;
 }
 
 /* An absent tag is "" in the engine and null in an answer. */

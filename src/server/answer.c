@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/number.h"
+#include "base/time_zone.h"
 #include "server/answer_private.h"
 
 bool answer_epoch_parse(struct str text, enum answer_epoch *epoch) {
@@ -87,6 +88,7 @@ int answer__keep_series(struct answer *answer, const struct query_event *event, 
   if (refused) return mem_refused(arena->account, 2048, err);
   answer->tag_count = event->tag_count;
   answer->column_count = event->column_count;
+  answer->zone = event->zone;
   return ERR_OK;
 }
 
@@ -111,6 +113,11 @@ static char *put_time(struct answer *answer, int64_t value, enum time_unit unit,
   int64_t per_second = NS_PER_SECOND / time_unit_ns(unit);
   int64_t second = value / per_second;
   *to++ = '"';
+  if (answer->zone) {
+    to += time_format_zoned(value, unit, answer->zone, to);
+    *to++ = '"';
+    return to;
+  }
   if (value % per_second || second < 0 || second >= INT64_C(253402300800)) {
     to += time_format(value, unit, to);
     *to++ = '"';

@@ -36,10 +36,11 @@ struct answer {
   int64_t chunk_size; /* rows; 0: not chunked */
   /* the writer's own */
   struct json_writer json;
-  int64_t day;            /* whose date is in `date`: days since 1970 */
-  char date[12];          /* "2016-01-01T" */
-  struct arena arena;     /* of the series at hand */
-  struct buffer messages; /* of the statement at hand: texts, each behind its size */
+  int64_t day;                  /* whose date is in `date`: days since 1970 */
+  char date[12];                /* "2016-01-01T" */
+  const struct time_zone *zone; /* of the series at hand; NULL: UTC */
+  struct arena arena;           /* of the series at hand */
+  struct buffer messages;       /* of the statement at hand: texts, each behind its size */
   struct str name;
   struct query_tag *tags;
   uint32_t tag_count;

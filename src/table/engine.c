@@ -2,6 +2,7 @@
 #include "table/engine.h"
 
 #include "base/err.h"
+#include "os/zones.h"
 #include "table/table_private.h"
 
 enum { SERIES_CACHE_DEFAULT = 64 << 20 };
@@ -25,7 +26,9 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
   uint64_t cache =
       options->series_cache_bytes_max ? options->series_cache_bytes_max : SERIES_CACHE_DEFAULT;
   struct store_snapshot *snapshot = NULL;
-  int code = series_registry_create(engine->os, &engine->account, cache, &engine->series, err);
+  int code = os_zones_create(engine->os, &engine->account, NULL, &engine->zones, err);
+  if (!code)
+    code = series_registry_create(engine->os, &engine->account, cache, &engine->series, err);
   if (!code)
     code = catalog_create(engine->os, &engine->account, detach_index, &engine->catalog, err);
   if (!code) {
@@ -52,6 +55,7 @@ void table_engine_close(struct table_engine *engine) {
   if (engine->shard) store_shard_close(engine->shard);
   catalog_destroy(engine->catalog);
   series_registry_destroy(engine->series);
+  os_zones_destroy(engine->zones);
   table__clock_deinit(&engine->clock);
   os_cond_deinit(&engine->gate.changed);
   os_mutex_deinit(&engine->gate.lock);
@@ -65,6 +69,10 @@ struct catalog *table_engine_catalog(struct table_engine *engine) {
 struct store_shard *table_engine_shard(struct table_engine *engine) {
   return engine->shard;
 }
+struct os_zones *table_engine_zones(struct table_engine *engine) {
+  return engine->zones;
+}
+
 struct os *table_engine_os(struct table_engine *engine) {
   return engine->os;
 }

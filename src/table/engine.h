@@ -27,6 +27,8 @@ struct store_shard *table_engine_shard(struct table_engine *engine);
 struct os *table_engine_os(struct table_engine *engine);
 struct os_pool *table_engine_pool(struct table_engine *engine);
 struct mem_account *table_engine_account(struct table_engine *engine);
+struct os_zones; /* os/zones.h */
+struct os_zones *table_engine_zones(struct table_engine *engine);
 struct series_registry; /* series/series.h */
 struct series_registry *table_engine_series(struct table_engine *engine);
 

@@ -27,6 +27,7 @@ struct table_engine {
   struct table_engine_options options;
   struct mem_account account;
   struct os *os;
+  struct os_zones *zones;
   struct catalog *catalog;
   struct series_registry *series;
   struct store_shard *shard;

@@ -268,6 +268,27 @@ class Queries(Case):
             self.assertEqual(reply["results"][0]["series"][0]["values"], [[8 * width, 2]])
         self.assertEqual(self.query("SHOW DATABASES", epoch="fortnight").status, 400)
 
+    def test_zones(self):
+        db = self.database()
+        self.write(db, "p kw=1 1711843199\np kw=2 1711922399\n", precision="s")
+        reply = self.query("SELECT sum(kw) FROM p WHERE time >= '2024-03-31' AND time < '2024-04-01' "
+                           "GROUP BY time(1d) tz('Europe/Berlin')", db=db).json()
+        self.assertEqual(reply["results"][0]["series"][0]["values"],
+                         [["2024-03-31T00:00:00+01:00", 3]])
+        reply = self.query("SELECT kw FROM p tz('America/New_York')", db=db).json()
+        self.assertEqual([row[0] for row in reply["results"][0]["series"][0]["values"]],
+                         ["2024-03-30T19:59:59-04:00", "2024-03-31T17:59:59-04:00"])
+        reply = self.query("SELECT kw FROM p tz('Mars/Olympus')", db=db).json()
+        self.assertIn("unknown time zone", reply["results"][0]["error"])
+
+    def test_statements_behind_a_failure_are_not_executed(self):
+        reply = self.query("SELECT v FROM m LIMIT 1; SELECT mean(v), v FROM m; SELECT v FROM m; "
+                           "SHOW DATABASES", db=self.db).json()["results"]
+        self.assertIn("series", reply[0])
+        self.assertIn("mixing", reply[1]["error"])
+        self.assertEqual(reply[2:], [{"statement_id": 2, "error": "not executed"},
+                                     {"statement_id": 3, "error": "not executed"}])
+
     def test_pretty(self):
         plain = self.query("SELECT * FROM m", db=self.db)
         pretty = self.query("SELECT * FROM m", db=self.db, pretty="true")

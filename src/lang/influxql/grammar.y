@@ -111,7 +111,7 @@ limits ::= limits SLIMIT INTEGER(N). { parser->statement.series_limit = influxql
 limits ::= limits SOFFSET INTEGER(N). { parser->statement.series_offset = influxql__count(parser, &N); }
 
 tz ::= .
-tz ::= TZ(T). { influxql__unsupported(parser, &T, "tz()"); }
+tz ::= TZ LPAREN STRING(T) RPAREN. { parser->statement.zone = influxql__text(parser, &T); }
 
 /* ---- expressions ---- */
 expr(A) ::= expr(L) OR expr(R). { A = influxql__binary(parser, INFLUXQL_OR, L, R); }

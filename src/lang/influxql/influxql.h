@@ -20,6 +20,8 @@
 struct buffer;
 struct catalog_table;
 struct influxql_select;
+struct os_zones;
+struct time_zone;
 struct influxql_regex;
 
 /* ---- expressions ---- */
@@ -145,6 +147,7 @@ struct influxql_statement {
   double fill_number;
   bool descending;
   uint64_t limit, offset_rows, series_limit, series_offset; /* 0: not given */
+  struct str zone;                                          /* tz('…'); empty: UTC */
   struct str database; /* ON …; the name of CREATE and DROP DATABASE, DROP MEASUREMENT */
   /* WITH KEY and WITH MEASUREMENT: EQUAL, NOT_EQUAL, MATCH, NOT_MATCH over names or a pattern. */
   bool has_with;
@@ -192,6 +195,8 @@ struct influxql_context {
   struct arena *arena;
   struct mem_account *account;
   int64_t now_ns;
+  struct os_zones *zones;         /* where tz() finds zones; NULL: there are none */
+  const struct time_zone *zone;   /* of the statement at hand, of which times are; NULL: UTC */
   struct influxql_regex *regexes; /* compiled ones, newest first */
   uint32_t regex_count;
 };
@@ -237,6 +242,7 @@ struct influxql_plan {
   const bool *is_tag;           /* per value column: a tag, whose "" is shown as null */
 };
 struct influxql_selection {
+  const struct time_zone *zone; /* that times are shown in; NULL: UTC */
   /* Columns of the answer: "time" first. Their types are the plans' own. */
   struct str *column_names;
   uint32_t column_count;

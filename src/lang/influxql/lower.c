@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "lang/influxql/influxql_private.h"
+#include "os/zones.h"
 
 static bool has_field(const struct binding *binding, uint32_t count) {
   for (uint32_t i = 0; i < count; i++)
@@ -71,8 +72,8 @@ static int bind_bucket(struct table_lowering *lowering, struct err *err) {
             STR_ARG(text_cut(lowering->table->name, 60)), time_unit_name(lowering->table->unit));
     return ERR_INVALID_ARGUMENT;
   }
-  lowering->bucket =
-      (struct plan_bucket){all->bucket_ns / unit_ns, all->bucket_offset_ns / unit_ns};
+  lowering->bucket = plan_bucket_in_zone(all->bucket_ns / unit_ns, all->bucket_offset_ns / unit_ns,
+                                         0, lowering->table->unit, all->context->zone);
   bool fills = all->kind == SELECT_AGGREGATES && all->statement->fill != INFLUXQL_FILL_NONE;
   if (!fills || lowering->time_min == INT64_MIN || lowering->time_max == INT64_MAX) return ERR_OK;
   __int128 buckets = ((__int128)lowering->time_max - lowering->time_min) / lowering->bucket.width;
@@ -124,13 +125,23 @@ static const bool *tag_columns(const struct lowering *all, const struct catalog_
   return is_tag;
 }
 
+static int find_zone(struct influxql_context *context, const struct influxql_statement *statement,
+                     struct err *err) {
+  context->zone = NULL;
+  if (!statement->zone.size) return ERR_OK;
+  if (!context->zones) return err_set(err, ERR_UNSUPPORTED, "tz(): there are no time zones here");
+  return os_zones_find(context->zones, statement->zone, &context->zone, err);
+}
+
 int influxql_lower_select(struct influxql_context *context,
                           const struct influxql_statement *statement,
                           struct catalog_table *const *tables, uint32_t table_count,
                           struct influxql_selection *selection, struct err *err) {
   *selection = (struct influxql_selection){0};
   struct lowering all = {.context = context, .statement = statement};
-  int code = influxql__expand(context, statement, tables, table_count, &all.expanded, err);
+  int code = find_zone(context, statement, err);
+  selection->zone = context->zone;
+  if (!code) code = influxql__expand(context, statement, tables, table_count, &all.expanded, err);
   if (!code) code = influxql__analyze(&all, err);
   if (code) return code;
   uint32_t columns = all.expanded.count + 1;

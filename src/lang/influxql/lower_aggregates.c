@@ -282,27 +282,33 @@ static int64_t buckets_back(const struct lowering *all) {
   return most;
 }
 
+/* How far it is from the start of a time's bucket to that of the one `back` later; saturates. */
+static int64_t distance(const struct plan_bucket *bucket, int64_t time, int64_t back) {
+  int64_t index = plan_bucket_index(bucket, time), other;
+  if (__builtin_add_overflow(index, back, &other)) return back < 0 ? INT64_MIN : INT64_MAX;
+  __int128 span = (__int128)plan_bucket_first(bucket, other) - plan_bucket_first(bucket, index);
+  return span < INT64_MIN ? INT64_MIN : span > INT64_MAX ? INT64_MAX : (int64_t)span;
+}
+
 static void look_back(struct table_lowering *lowering) {
   const struct lowering *all = lowering->all;
-  int64_t span;
-  if (__builtin_mul_overflow(buckets_back(all), lowering->bucket.width, &span)) span = INT64_MAX;
+  const struct plan_bucket *bucket = &lowering->bucket;
+  int64_t back = buckets_back(all), *bound = &lowering->time_min, moved;
+  if (back == 0) return;
   if (all->statement->descending) {
-    if (lowering->time_max != INT64_MAX &&
-        __builtin_add_overflow(lowering->time_max, span, &lowering->time_max))
-      lowering->time_max = INT64_MAX;
-  } else if (lowering->time_min != INT64_MIN &&
-             __builtin_sub_overflow(lowering->time_min, span, &lowering->time_min)) {
-    lowering->time_min = INT64_MIN;
+    bound = &lowering->time_max;
+    if (*bound == INT64_MAX) return;
+    *bound =
+        __builtin_add_overflow(*bound, distance(bucket, *bound, back), &moved) ? INT64_MAX : moved;
+  } else if (*bound != INT64_MIN) {
+    *bound =
+        __builtin_add_overflow(*bound, distance(bucket, *bound, -back), &moved) ? INT64_MIN : moved;
   }
 }
 
 /* The start of the bucket that holds a time. */
 static int64_t bucket_start(const struct plan_bucket *bucket, int64_t time) {
-  __int128 from = (__int128)time - bucket->offset;
-  __int128 rest = from % bucket->width;
-  if (rest < 0) rest += bucket->width;
-  __int128 start = (__int128)time - rest;
-  return start < INT64_MIN ? INT64_MIN : (int64_t)start;
+  return plan_bucket_first(bucket, plan_bucket_index(bucket, time));
 }
 
 /* time >= start of the first bucket that was asked for (descending: <= of the last). */

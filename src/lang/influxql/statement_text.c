@@ -72,6 +72,11 @@ static void print_limits(const struct influxql_statement *s, struct buffer *out)
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
     if (limits[i].value)
       buffer_printf(out, " %s %llu", limits[i].word, (unsigned long long)limits[i].value);
+  if (!s->zone.size) return;
+  struct influxql_expr zone = {.kind = INFLUXQL_STRING, .text = s->zone};
+  buffer_append_text(out, " tz(");
+  influxql_print_expr(&zone, out);
+  buffer_append_byte(out, ')');
 }
 
 static void print_with(const struct influxql_statement *s, struct buffer *out) {

@@ -1,6 +1,7 @@
 /* Times in conditions: 128-bit nanoseconds until a table's unit is known. */
 #include "base/buffer.h"
 #include "base/text.h"
+#include "base/time_zone.h"
 #include "lang/influxql/influxql_private.h"
 
 /* "… (expression)" in an error about an expression. */
@@ -24,6 +25,21 @@ static __int128 float_ns(double value) {
   return (__int128)value;
 }
 
+/* A literal that names no zone itself is what the statement's clock shows. */
+static int literal_ns(const struct influxql_context *context, struct str text, __int128 *ns,
+                      struct err *err) {
+  bool zoned;
+  int code = time_parse_zoned(text, ns, &zoned, err);
+  if (code || zoned || !context->zone) return code;
+  __int128 rest = *ns % NS_PER_SECOND;
+  if (rest < 0) rest += NS_PER_SECOND;
+  bool shown;
+  int64_t local = (int64_t)((*ns - rest) / NS_PER_SECOND);
+  int64_t second = time_zone_from_local(context->zone, local, &shown);
+  *ns = (__int128)second * NS_PER_SECOND + (shown ? rest : 0);
+  return ERR_OK;
+}
+
 int influxql__eval_time(const struct influxql_context *context, const struct influxql_expr *expr,
                         __int128 *ns, struct err *err) {
   __int128 left, right;
@@ -36,7 +52,7 @@ int influxql__eval_time(const struct influxql_context *context, const struct inf
     *ns = -left;
     return code;
   case INFLUXQL_STRING:
-    return time_parse(expr->text, ns, err);
+    return literal_ns(context, expr->text, ns, err);
   case INFLUXQL_INTEGER:
   case INFLUXQL_DURATION:
     *ns = expr->i64;

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/time_zone.h"
 #include "plan/bucket.h"
+#include "time_zone_file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -23,23 +24,9 @@ static uint64_t random_next(uint64_t *state) {
   return *state * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-/* A zone of a rule alone: a TZif file of version 2 with one type. */
 static struct time_zone *ruled(const char *rule, int32_t offset) {
-  uint8_t bytes[256] = "TZif2";
-  static const uint8_t counts[24] = {[19] = 1, [23] = 1};
-  size_t size = 20, length = strlen(rule);
-  memcpy(bytes + size, counts, 24);
-  size += 24 + 7;
-  memcpy(bytes + size, "TZif2", 5);
-  memcpy(bytes + size + 20, counts, 24);
-  size += 44;
-  for (int i = 0; i < 4; i++)
-    bytes[size++] = (uint8_t)((uint32_t)offset >> (24 - 8 * i));
-  size += 3;
-  bytes[size++] = '\n';
-  memcpy(bytes + size, rule, length);
-  size += length;
-  bytes[size++] = '\n';
+  uint8_t bytes[TIME_ZONE_RULE_FILE_MAX];
+  size_t size = time_zone_rule_file(rule, offset, bytes);
   struct time_zone *zone = NULL;
   assert_int_equal(
       time_zone_parse(&account, STR("X"), (struct str){(char *)bytes, size}, &zone, NULL), 0);

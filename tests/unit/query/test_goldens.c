@@ -4,6 +4,7 @@
  *     -- database NAME [ns|us|ms|s]   a fresh database, the default of what follows
  *     -- now NS                       what now() is
  *     -- flush                        the engine is closed and opened again
+ *     -- zone NAME OFFSET RULE        a time zone file: seconds east, the rule of its footer
  *     -- write                        line protocol up to an empty line
  *     > STATEMENT                     may go on in lines that begin with ">"
  *     the answer, up to an empty line
@@ -20,6 +21,7 @@
 #include "base/number.h"
 #include "engine_fixture.h"
 #include "query/query.h"
+#include "time_zone_file.h"
 
 enum { TEXT_SIZE = 1 << 16 };
 
@@ -135,8 +137,30 @@ static void check(struct golden *golden, const char *statement, const char *expe
   }
 }
 
+static void write_zone(struct golden *golden, const char *name, int offset, const char *rule) {
+  struct os *os = golden->fixture.os;
+  uint8_t bytes[TIME_ZONE_RULE_FILE_MAX];
+  size_t size = time_zone_rule_file(rule, offset, bytes);
+  char path[160] = "/usr/share/zoneinfo/";
+  for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+    *slash = 0;
+    assert_int_equal(os_dir_create(os, path, NULL), ERR_OK);
+    *slash = '/';
+  }
+  snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name);
+  char *slash = strrchr(path, '/');
+  *slash = 0;
+  assert_int_equal(os_dir_create(os, path, NULL), ERR_OK);
+  *slash = '/';
+  struct os_file *file;
+  assert_int_equal(os_file_open(os, path, OS_WRITE | OS_CREATE, &file, NULL), ERR_OK);
+  assert_int_equal(os_file_write(file, 0, bytes, size, NULL), ERR_OK);
+  os_file_close(file);
+}
+
 static void command(struct golden *golden, const char *line) {
-  char name[64], unit_text[8] = "ns";
+  char name[64], unit_text[8] = "ns", rule[64];
+  int offset;
   long long now;
   if (sscanf(line, "-- database %63s %7s", name, unit_text) >= 1) {
     struct err err;
@@ -148,6 +172,8 @@ static void command(struct golden *golden, const char *line) {
     snprintf(golden->database, sizeof golden->database, "%s", name);
   } else if (sscanf(line, "-- now %lld", &now) == 1) {
     golden->now_ns = now;
+  } else if (sscanf(line, "-- zone %63s %d %63s", name, &offset, rule) == 3) {
+    write_zone(golden, name, offset, rule);
   } else if (strcmp(line, "-- flush") == 0) {
     fixture_reopen(&golden->fixture);
   } else {
