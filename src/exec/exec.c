@@ -31,6 +31,11 @@ static bool aggregates_scan(const struct plan_node *node) {
   return input->kind == PLAN_SCAN && input->scan.limit == 0;
 }
 
+static const struct exec_op_kind *join_kind_of(const struct plan_joining *join) {
+  bool hash = join->method == JOIN_BY_HASH || join->method == JOIN_BY_ANY;
+  return join->key_count && hash ? &exec__join_hash : &exec__join_loop;
+}
+
 static const struct exec_op_kind *kind_of(const struct plan_node *node) {
   switch (node->kind) {
   case PLAN_SCAN:
@@ -54,6 +59,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__reverse;
   case PLAN_VALUES:
     return &exec__values;
+  case PLAN_JOIN:
+    return join_kind_of(&node->join);
   default:
     return NULL;
   }
