@@ -53,6 +53,7 @@ enum codec_id {
   CODEC_FRONT = 15,        /* strings: what each does not share with the one before */
   CODEC_WORDS = 16,        /* strings: as CODEC_NUMBERS */
   CODEC_REPEATS = 17,      /* numbers: the value of each run, and the lengths of the runs */
+  CODEC_PLANES = 18,       /* numbers: their bytes, or those of integers by rank, in a zstd frame */
 };
 
 /* What the encoder learnt from the last block of the same column (exponents, choices): keep one per

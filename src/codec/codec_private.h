@@ -286,8 +286,7 @@ typedef int codec_visit_vector(void *context, const struct vector_part *part, st
  * are passed over. */
 #define CODEC_ALL_VECTORS UINT32_MAX
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
-                       uint32_t vectors, codec_visit_vector *visit, void *context,
-                       struct err *err);
+                       uint32_t vectors, codec_visit_vector *visit, void *context, struct err *err);
 
 /* Writes the payload of a column's present values by its type, padding included, and returns the
  * codec. `scratch`: codec__float_scratch for floats. */

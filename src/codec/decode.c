@@ -8,13 +8,14 @@
 #include "base/err.h"
 #include "base/memory.h"
 #include "codec/nested.h"
+#include "codec/planes.h"
 #include "columnar/bits.h"
 
 const char *codec_name(int codec) {
   static const char *const names[] = {
-      "raw",           "constant", "for",        "delta", "delta2", "decimal_for",
-      "decimal_delta", "split",    "dictionary", "zstd",  "runs",   "bits",
-      "line",          "numbers",  "fsst",       "front", "words",  "repeats"};
+      "raw",   "constant",   "for",   "delta",   "delta2", "decimal_for", "decimal_delta",
+      "split", "dictionary", "zstd",  "runs",    "bits",   "line",        "numbers",
+      "fsst",  "front",      "words", "repeats", "planes"};
   return codec >= 0 && (size_t)codec < sizeof names / sizeof names[0] ? names[codec] : "unknown";
 }
 
@@ -91,6 +92,9 @@ static int open_payload(const struct codec_image *image, struct err *err) {
   case CODEC_REPEATS:
     if (!number) break;
     return codec__open_repeats(image, err);
+  case CODEC_PLANES:
+    if (!number) break;
+    return codec__open_planes(image, err);
   case CODEC_SPLIT:
     if (!real) break;
     return codec__open_split(image, err);
@@ -173,6 +177,8 @@ int codec__decode_values(const struct codec_image *image, uint32_t from, uint32_
     return codec__decode_numbers(image, from, to, values, err);
   case CODEC_REPEATS:
     return codec__decode_repeats(image, from, to, values, err);
+  case CODEC_PLANES:
+    return codec__decode_planes(image, from, to, values, err);
   default:
     return image->type.physical == PHYSICAL_FLOAT64
                ? codec__decode_floats(image, from, to, values, err)

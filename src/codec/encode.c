@@ -10,11 +10,13 @@
 #include "base/err.h"
 #include "base/memory.h"
 #include "codec/nested.h"
+#include "codec/planes.h"
 #include "columnar/bits.h"
 
 enum {
   NUMBERS_FAILURES_MAX = 5, /* so many in a row, and 31 blocks are not tried */
   PAYLOAD_EXTRA = 512,      /* frame, table, padding and overrun beyond 8 bytes a value */
+  PLANES_BYTES_MIN = 256,   /* the same of zstd */
   REPEATS_BYTES_MIN = 64,   /* what takes no more is not tried as runs */
 };
 
@@ -140,6 +142,19 @@ static uint8_t try_repeats(const struct codec_loops *loops, struct type type,
   return CODEC_REPEATS;
 }
 
+/* The same through zstd. */
+static uint8_t try_planes(const struct codec_loops *loops, struct type type, const uint64_t *values,
+                          size_t count, uint8_t codec, size_t from, struct mem_account *account,
+                          struct codec_writer *writer) {
+  struct codec_writer other = {writer->start, writer->start + from};
+  size_t size = (size_t)(writer->at - writer->start) - from;
+  if (size < PLANES_BYTES_MIN ||
+      !codec__put_planes(loops, type, values, count, size, account, &other))
+    return codec;
+  *writer = other;
+  return CODEC_PLANES;
+}
+
 static int encode_numbers(const struct codec_loops *loops, const struct column *column,
                           enum codec_level level, struct codec_hint *hint, struct buffer *out,
                           struct err *err) {
@@ -177,6 +192,8 @@ static int encode_numbers(const struct codec_loops *loops, const struct column *
       codec =
           try_numbers(loops, column->type, values, count, level, hint, codec, from, more, &writer);
   }
+  if (level == CODEC_SMALLEST)
+    codec = try_planes(loops, column->type, values, count, codec, from, out->account, &writer);
   size_t size = (size_t)(writer.at - image);
   assert(size <= image_max);
   put_header(column, codec, kind, size, image);

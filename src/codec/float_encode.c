@@ -5,7 +5,7 @@
  * such an m (NaN, infinities, -0.0, too many digits) become exceptions. Where decimals do not pay,
  * the smallest of the raw bits as ordered integers, the split into a dictionary of high bits and
  * raw low bits, and the raw values is taken. */
-#include "codec/codec_private.h"
+#include "codec/planes.h"
 
 #include <assert.h>
 #include <math.h>
@@ -115,6 +115,16 @@ static bool find_decimals(const struct codec_loops *loops, const uint64_t *bits,
   }
   if (decimals->exceptions > count / 2) return false;
   if (decimals->exceptions) list_exceptions(bits, count, decimals);
+  return true;
+}
+
+bool codec__decimals_of(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                        uint64_t *integers, uint16_t *positions, unsigned *exponent,
+                        size_t *exceptions) {
+  struct decimals decimals = {.m = integers, .positions = positions};
+  if (!find_decimals(loops, bits, count, NULL, &decimals)) return false;
+  *exponent = decimals.exponent;
+  *exceptions = decimals.exceptions;
   return true;
 }
 

@@ -156,6 +156,17 @@ static void make_repeats(struct builder *b, int i) {
   if (i % 37 == 0 || i % 101 == 0) walk = (int64_t)next();
   put_bits(b, UINT64_C(0x3ff0000000000000) | (uint64_t)walk * 77777);
 }
+static uint64_t hashed(int i) { return ((uint64_t)i + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 12; }
+static void make_period(struct builder *b, int i) {
+  put_bits(b, UINT64_C(1023) << 52 | hashed(i % 300));
+}
+static void make_period_above(struct builder *b, int i) {
+  builder_append_i64(b, (int64_t)(hashed(i % 300) % 60000 * 256 + next() % 256));
+}
+static void make_period_of_steps(struct builder *b, int i) {
+  walk += (int64_t)(hashed(i % 300) % 5000);
+  builder_append_f64(b, i % 500 == 20 ? -0.0 : (double)walk / 1000);
+}
 static void make_runs(struct builder *b, int i) { builder_append_bool(b, i / 70 % 2); }
 static void make_bools(struct builder *b, int i) {
   (void)i;
@@ -193,6 +204,19 @@ static const struct golden {
     {"split", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_SPLIT, make_split},
     {"line", {PHYSICAL_INT64, 1, 0}, 2500, CODEC_HOT, CODEC_LINE, make_line},
     {"numbers", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_HOT, CODEC_NUMBERS, make_numbers},
+    {"planes_values", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_SMALLEST, CODEC_PLANES, make_period},
+    {"planes_integers",
+     {PHYSICAL_INT64, 0, 0},
+     2500,
+     CODEC_SMALLEST,
+     CODEC_PLANES,
+     make_period_above},
+    {"planes_differences",
+     {PHYSICAL_FLOAT64, 0, 0},
+     2500,
+     CODEC_SMALLEST,
+     CODEC_PLANES,
+     make_period_of_steps},
     {"cold_delta", {PHYSICAL_INT64, 0, 0}, 2500, CODEC_COLD, CODEC_DELTA, make_delta},
     {"cold_for", {PHYSICAL_INT64, 0, 0}, 2500, CODEC_COLD, CODEC_FOR, make_bell},
     {"cold_decimal_delta",

@@ -234,7 +234,7 @@ static void test_ranges_of_rows(void **state) {
     static const unsigned nulls[] = {0, 0, 10, 2};
     struct column column =
         make(types[random_below(4)], round % SHAPES, rows, nulls[random_below(4)]);
-    struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    struct codec_image image = encode(&column, (enum codec_level)random_below(4));
     for (int i = 0; i < 3; i++)
       check_aggregate(&image, &column);
     for (int i = 0; i < 3; i++)
@@ -250,7 +250,7 @@ static void test_statistics(void **state) {
     static const unsigned nulls[] = {0, 0, 10, 2, 1};
     struct column column =
         make(types[random_below(4)], round % SHAPES, rows, nulls[random_below(5)]);
-    struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    struct codec_image image = encode(&column, (enum codec_level)random_below(4));
     check_statistics(&image, 0, rows);
     for (int i = 0; i < 3; i++) {
       uint32_t from = (uint32_t)random_below(rows);
@@ -332,7 +332,7 @@ static void test_ranges(void **state) {
     uint32_t rows = 1 + (uint32_t)random_below(round % 5 ? 3000 : CODEC_ROWS_MAX);
     struct column column =
         make(types[random_below(4)], round % SHAPES, rows, random_below(2) ? 5 : 0);
-    struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    struct codec_image image = encode(&column, (enum codec_level)random_below(4));
     for (int i = 0; i < 6; i++)
       check_range(&column, &image);
   }
@@ -380,7 +380,7 @@ static void test_equal_strings(void **state) {
         builder_append_str(&builder, str_of(text, number == 3 ? 0 : (size_t)size));
     }
     struct column column = builder_view(&builder);
-    struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    struct codec_image image = encode(&column, (enum codec_level)random_below(4));
     uint32_t from = (uint32_t)random_below(rows);
     uint32_t count = (uint32_t)random_below(rows - from + 1);
     struct str wanted =
