@@ -308,6 +308,7 @@ void os_thread_join(struct os_thread *thread) {
 }
 
 void os_thread_yield(struct os *os) { os->calls->thread_yield(os); }
+uint64_t os_thread_id(struct os *os) { return os->calls->thread_id(os); }
 
 void os_mutex_init(struct os_mutex *mutex, struct os *os) {
   memset(mutex, 0, sizeof *mutex);

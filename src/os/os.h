@@ -125,6 +125,9 @@ int os_thread_create(struct os *os, const char *name, void (*run)(void *context)
 void os_thread_join(struct os_thread *thread);
 /* Lets others run; a scheduling point of the simulation. */
 void os_thread_yield(struct os *os);
+/* Not 0, and no other running thread of the environment has it: good for asking "is it me?" and for
+ * nothing else. */
+uint64_t os_thread_id(struct os *os);
 
 /* Locks and conditions live in the caller's storage. */
 struct os_mutex {

@@ -54,6 +54,7 @@ struct os_calls {
                        struct os_thread **thread, struct err *err);
   void (*thread_join)(struct os_thread *thread);
   void (*thread_yield)(struct os *os);
+  uint64_t (*thread_id)(struct os *os);
 
   void (*mutex_init)(struct os_mutex *mutex);
   void (*mutex_deinit)(struct os_mutex *mutex);

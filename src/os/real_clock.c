@@ -92,6 +92,7 @@ static const struct os_calls real_calls = {
     .thread_create = real__thread_create,
     .thread_join = real__thread_join,
     .thread_yield = real__thread_yield,
+    .thread_id = real__thread_id,
     .mutex_init = real__mutex_init,
     .mutex_deinit = real__mutex_deinit,
     .mutex_lock = real__mutex_lock,

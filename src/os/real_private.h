@@ -56,6 +56,7 @@ int real__thread_create(struct os *os, const char *name, void (*run)(void *conte
                         struct os_thread **thread, struct err *err);
 void real__thread_join(struct os_thread *thread);
 void real__thread_yield(struct os *os);
+uint64_t real__thread_id(struct os *os);
 void real__mutex_init(struct os_mutex *mutex);
 void real__mutex_deinit(struct os_mutex *mutex);
 void real__mutex_lock(struct os_mutex *mutex);

@@ -80,6 +80,11 @@ void real__thread_yield(struct os *os) {
   sched_yield();
 }
 
+uint64_t real__thread_id(struct os *os) {
+  (void)os;
+  return (uint64_t)pthread_self();
+}
+
 static pthread_mutex_t *mutex_of(struct os_mutex *mutex) {
   return (pthread_mutex_t *)mutex->storage;
 }

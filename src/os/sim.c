@@ -362,6 +362,7 @@ static const struct os_calls sim_calls = {
     .thread_create = sim__thread_create,
     .thread_join = sim__thread_join,
     .thread_yield = sim__thread_yield,
+    .thread_id = sim__thread_id,
     .mutex_init = sim__mutex_init,
     .mutex_deinit = sim__mutex_deinit,
     .mutex_lock = sim__mutex_lock,

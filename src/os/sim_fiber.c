@@ -327,6 +327,8 @@ void sim__thread_yield(struct os *os) {
   schedule(sim);
 }
 
+uint64_t sim__thread_id(struct os *os) { return (uint64_t)(uintptr_t)sim_of(os)->current; }
+
 void sim__sleep_ns(struct os *os, int64_t ns) {
   struct sim *sim = sim_of(os);
   int64_t deadline = ns < no_deadline - 1 - sim->now_ns ? sim->now_ns + ns : no_deadline - 1;

@@ -237,6 +237,7 @@ int sim__thread_create(struct os *os, const char *name, void (*run)(void *contex
                        struct os_thread **thread, struct err *err);
 void sim__thread_join(struct os_thread *thread);
 void sim__thread_yield(struct os *os);
+uint64_t sim__thread_id(struct os *os);
 void sim__mutex_init(struct os_mutex *mutex);
 void sim__mutex_deinit(struct os_mutex *mutex);
 void sim__mutex_lock(struct os_mutex *mutex);

@@ -180,6 +180,30 @@ static void random_bytes_differ(void **state) {
   assert_int_equal(bytes[0] | bytes[998] | bytes[999], 0);
 }
 
+struct identity {
+  struct os *os;
+  uint64_t id;
+};
+static void note_id(void *context) {
+  struct identity *identity = context;
+  identity->id = os_thread_id(identity->os);
+}
+
+static void threads_have_ids(void **state) {
+  struct twin *twin = *state;
+  struct identity identities[2] = {{twin->os, 0}, {twin->os, 0}};
+  struct os_thread *threads[2];
+  for (int i = 0; i < 2; i++)
+    assert_ok(os_thread_create(twin->os, "id", note_id, &identities[i], &threads[i], NULL));
+  uint64_t own = os_thread_id(twin->os);
+  for (int i = 0; i < 2; i++) {
+    os_thread_join(threads[i]);
+    assert_int_not_equal(identities[i].id, 0);
+    assert_int_not_equal(identities[i].id, own);
+  }
+  assert_int_equal(own, os_thread_id(twin->os));
+}
+
 static void the_machine_answers(void **state) {
   struct twin *twin = *state;
   assert_true(os_cpu_count(twin->os) >= 1);
@@ -202,6 +226,7 @@ int main(void) {
       cmocka_unit_test(zeroed_objects_are_left_alone),
       cmocka_unit_test(clocks_move),
       cmocka_unit_test(random_bytes_differ),
+      cmocka_unit_test(threads_have_ids),
       cmocka_unit_test(the_machine_answers),
   };
   int failed = cmocka_run_group_tests_name("real", tests, twin_setup_real, twin_teardown);
