@@ -9,9 +9,9 @@
 
 enum { MEMORY_BLOCKS = 8192, ROUNDS = 20000 };
 
-static uint32_t fields[CODEC_VECTOR];
-static uint64_t wide[CODEC_VECTOR];
-static packed_word packed[CODEC_VECTOR];
+static VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
+static VECTOR_ALIGNED uint64_t wide[CODEC_VECTOR];
+static VECTOR_ALIGNED packed_word packed[CODEC_VECTOR];
 static unsigned width;
 
 static void keep(const void *memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
@@ -27,14 +27,13 @@ static void unpack_for(const struct codec_loops *loops) {
 }
 static void unpack_delta(const struct codec_loops *loops) {
   loops->unpack[width](packed, fields);
-  loops->unzigzag_sum(fields, CODEC_VECTOR, 0);
+  loops->sum_fields(fields, CODEC_VECTOR, 0, 0);
   loops->widen_signed(fields, CODEC_VECTOR, 1000, 1, wide);
   keep(wide);
 }
 static void unpack_decimal(const struct codec_loops *loops) {
   loops->unpack[width](packed, fields);
-  loops->widen(fields, CODEC_VECTOR, 1000, 1, wide);
-  loops->undecimal(wide, CODEC_VECTOR, 100);
+  loops->undecimal_fields(fields, CODEC_VECTOR, 1000, 100, wide);
   keep(wide);
 }
 static void copy(const struct codec_loops *loops) {

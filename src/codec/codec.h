@@ -71,6 +71,16 @@ struct codec_hint {
 int codec_encode(const struct column *column, enum codec_level level, struct codec_hint *hint,
                  struct buffer *out, struct err *err);
 
+/* Decoding tables, kept from image to image: those of a column mostly share a code, and making its
+ * table costs as much as decoding a vector or two. Zeroed at first; any image may follow any other.
+ * Belongs to one thread at a time. */
+struct codec_tables {
+  uint16_t size; /* of `stored`; 0: no tables yet */
+  bool steps;    /* symbols come out as differences */
+  uint8_t stored[128];
+  struct huffman_decoder decoder;
+};
+
 /* An opened image: header checked, offsets found. Borrows the bytes. */
 struct codec_image {
   struct type type;
@@ -85,6 +95,8 @@ struct codec_image {
   const uint8_t *validity;
   const uint8_t *payload;
   size_t payload_size;
+  /* NULL after codec_open; a caller who decodes several images may set it before that. */
+  struct codec_tables *tables;
 };
 /* Checks the header and the vector table of an image of `rows` values of `type`. */
 int codec_open(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,

@@ -12,6 +12,10 @@
 
 #include "codec/huffman.h"
 
+/* Arrays of a vector begin where a line of the cache does, or every second store of the widest kind
+ * would cross from one to the next, which halves the speed. */
+#define VECTOR_ALIGNED _Alignas(64)
+
 /* A number in an image, which may stand at any address. */
 typedef uint32_t packed_word __attribute__((aligned(1), may_alias));
 
@@ -62,9 +66,14 @@ struct codec_loops {
   /* x[i] = base + scale * (x[i] + the line at i). */
   void (*add_line)(uint64_t *x, size_t count, const struct codec_line *line, uint64_t base,
                    uint64_t scale);
+  /* The same of fields, which with the line's fraction stay below 2^32 as the scale does. */
+  void (*widen_line)(const uint32_t *fields, size_t count, const struct codec_line *line,
+                     uint64_t base, uint64_t scale, uint64_t *out);
   /* counts[w] = how many have w significant bits (0 to 64); `bits` has those of all or-ed.
    * x must have room up to a multiple of 16. */
   void (*histogram)(const uint64_t *x, size_t count, uint64_t bits, uint32_t counts[65]);
+  /* fields[i] = unzigzag(fields[i]) + 2^(width - 1), or without that where the width is 0. */
+  void (*bias)(uint64_t *fields, size_t count, unsigned width);
   /* Low 32 bits of x >> shift. */
   void (*narrow)(const uint64_t *x, size_t count, unsigned shift, uint32_t *out);
   /* Writes the positions of x with x >> width != 0; returns how many. width < 64. */
@@ -81,8 +90,12 @@ struct codec_loops {
   /* x[i] = start + x[0] + … + x[i]. Any count. */
   void (*prefix)(uint64_t *x, size_t count, uint64_t start);
 
-  /* fields[i] = the sum of unzigzag(fields[j]) + center for j up to i, modulo 2^32. */
-  void (*unzigzag_sum)(uint32_t *fields, size_t count, uint32_t center);
+  /* fields[i] = start + the sum of fields[j] + add for j up to i, modulo 2^32; of
+   * unzigzag(fields[j]) + add; of steps[j] + add, the steps taken as signed. */
+  void (*sum_fields)(uint32_t *fields, size_t count, uint32_t start, uint32_t add);
+  void (*unzigzag_sum)(uint32_t *fields, size_t count, uint32_t start, uint32_t add);
+  void (*sum_steps)(const uint8_t *steps, size_t count, uint32_t start, uint32_t add,
+                    uint32_t *out);
   /* out[i] = base + scale * fields[i], the fields taken as signed. */
   void (*widen_signed)(const uint32_t *fields, size_t count, uint64_t base, uint64_t scale,
                        uint64_t *out);
@@ -93,6 +106,9 @@ struct codec_loops {
   size_t (*decimal)(const double *values, size_t count, double power, uint64_t *out);
   /* In place: the bits of m / power. Any count. */
   void (*undecimal)(uint64_t *x, size_t count, double power);
+  /* The same of m = fields[i] + base modulo 2^32, taken as signed. */
+  void (*undecimal_fields)(const uint32_t *fields, size_t count, uint32_t base, double power,
+                           uint64_t *out);
   /* Raw bits of floats to integers in their order, and back in place. Any count. */
   void (*order)(const uint64_t *bits, size_t count, uint64_t *out);
   void (*unorder)(uint64_t *x, size_t count);
@@ -111,6 +127,10 @@ struct codec_loops {
   /* Decodes all the streams (1 to HUFFMAN_STREAMS). */
   void (*decode_streams)(const struct huffman_decoder *decoder,
                          const struct huffman_stream *streams, unsigned count);
+  /* Writes the codes of `count` symbols, all of which have one; returns the bytes. May write up to
+   * 8 bytes more. */
+  size_t (*encode_stream)(const struct huffman_encoder *encoder, const uint8_t *symbols,
+                          size_t count, uint8_t *stream);
 
   /* codes[i] = index in dictionary of high[i], or `size` if it is not there. */
   void (*lookup)(const uint16_t *high, size_t count, const uint16_t *dictionary, unsigned size,

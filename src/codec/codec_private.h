@@ -261,6 +261,10 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
 /* Values [from, to) by index. */
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err);
+/* The same, divided by the image's power of ten, as floats; exceptions of the column are not put in
+ * place. Also tells what the image holds. */
+int codec__decode_decimals(const struct codec_image *image, uint32_t from, uint32_t to,
+                           uint64_t *values, struct integer_image *integers, struct err *err);
 
 /* Values [from, to) of a 64-bit type, whatever the codec. */
 int codec__decode_values(const struct codec_image *image, uint32_t from, uint32_t to,

@@ -56,9 +56,10 @@ static void put_exceptions(const struct compact_plan *compact, const uint64_t *f
 static void put_vector(const struct integer_plan *plan, const struct huffman_encoder *encoder,
                        size_t v, struct compact_entry *entry, struct codec_writer *writer) {
   const struct compact_plan *compact = &plan->compact;
-  uint64_t fields[CODEC_VECTOR], base, bits;
-  uint8_t symbols[CODEC_VECTOR];
-  uint16_t positions[CODEC_VECTOR + 1];
+  VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
+  uint64_t base, bits;
+  VECTOR_ALIGNED uint8_t symbols[CODEC_VECTOR];
+  VECTOR_ALIGNED uint16_t positions[CODEC_VECTOR + 1];
   size_t count = codec__vector_values(plan, v);
   const uint8_t *start = writer->at;
   codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
@@ -69,7 +70,8 @@ static void put_vector(const struct integer_plan *plan, const struct huffman_enc
     size_t found = take_exceptions(compact, fields, count, symbols, positions);
     put_exceptions(compact, fields, positions, found, entry, writer);
   }
-  if (compact->has_codes) writer->at += huffman_encode(encoder, symbols, count, writer->at);
+  if (compact->has_codes)
+    writer->at += plan->loops->encode_stream(encoder, symbols, count, writer->at);
   entry->size = (uint16_t)(writer->at - start);
 }
 

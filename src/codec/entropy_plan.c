@@ -46,9 +46,10 @@ static void count_symbols(const uint8_t *symbols, size_t count, uint32_t tables[
 
 /* Of every `step`th vector. */
 static void count_fields(const struct integer_plan *plan, size_t step, struct field_counts *found) {
-  uint64_t fields[CODEC_VECTOR], base, bits;
-  uint8_t symbols[CODEC_VECTOR];
-  uint16_t positions[CODEC_VECTOR + 1];
+  VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
+  uint64_t base, bits;
+  VECTOR_ALIGNED uint8_t symbols[CODEC_VECTOR];
+  VECTOR_ALIGNED uint16_t positions[CODEC_VECTOR + 1];
   uint32_t tables[4][256] = {{0}};
   uint64_t all = 0;
   *found = (struct field_counts){.shift = smallest_shift(plan)};

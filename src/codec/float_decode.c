@@ -35,16 +35,14 @@ static int patch(const struct codec_image *image, const struct integer_image *in
 
 int codec__decode_floats(const struct codec_image *image, uint32_t from, uint32_t to,
                          uint64_t *values, struct err *err) {
-  int code = codec__decode_integers(image, from, to, values, err);
-  if (code) return code;
-  const struct codec_loops *loops = codec__loops();
-  if (!is_decimal(image)) {
-    loops->unorder(values, to - from);
-    return ERR_OK;
-  }
   struct integer_image integers;
-  code = codec__open_integers(image, &integers, err);
-  if (code) return code;
-  loops->undecimal(values, to - from, codec__power(integers.frame.exponent));
-  return integers.frame.exceptions ? patch(image, &integers, from, to, values, err) : ERR_OK;
+  int code;
+  if (!is_decimal(image)) {
+    code = codec__decode_integers(image, from, to, values, err);
+    if (!code) codec__loops()->unorder(values, to - from);
+    return code;
+  }
+  code = codec__decode_decimals(image, from, to, values, &integers, err);
+  if (code || !integers.frame.exceptions) return code;
+  return patch(image, &integers, from, to, values, err);
 }

@@ -1,6 +1,6 @@
 /* Building and storing codes (Huffman, "A Method for the Construction of Minimum-Redundancy Codes",
  * 1952), limited in length by moving codes until their shares add up to 1 again; the tables of
- * encoder and decoder. Decoding itself is one of the loops (codec_loops.inc). */
+ * encoder and decoder. Encoding and decoding are loops (codec_streams.inc). */
 #include "codec/huffman.h"
 
 #include <stdlib.h>
@@ -89,13 +89,25 @@ void huffman_build(const uint32_t counts[256], struct huffman *huffman) {
   limit_lengths(nodes, leaves, huffman->lengths);
 }
 
+/* The shares 2^-length in units of the smallest; longer ones are too many. */
+static const uint16_t shares[16] = {0, 1024, 512, 256, 128,   64,    32,    16,
+                                    8, 4,    2,   1,   40000, 40000, 40000, 40000};
+_Static_assert(HUFFMAN_BITS == 11, "the shares of the lengths that there are");
+
 bool huffman_is_complete(const struct huffman *huffman) {
   uint32_t sum = 0;
   if (huffman->count < 2 || huffman->count > 256 || !huffman->lengths[0]) return false;
-  for (unsigned i = 0; i < huffman->count; i++) {
-    if (huffman->lengths[i] > HUFFMAN_BITS) return false;
-    if (huffman->lengths[i]) sum += HUFFMAN_ENTRIES >> huffman->lengths[i];
-  }
+  for (unsigned i = 0; i < huffman->count; i++)
+    sum += huffman->lengths[i] < 16 ? shares[huffman->lengths[i]] : HUFFMAN_ENTRIES + 1;
+  return sum == HUFFMAN_ENTRIES;
+}
+
+bool huffman_is_stored(const uint8_t *stored, unsigned count) {
+  uint32_t sum = 0;
+  if (count < 2 || count > 256 || !(stored[0] & 15)) return false;
+  for (unsigned i = 0; i < count / 2; i++)
+    sum += shares[stored[i] & 15] + (uint32_t)shares[stored[i] >> 4];
+  if (count & 1) sum += shares[stored[count / 2] & 15];
   return sum == HUFFMAN_ENTRIES;
 }
 
@@ -109,11 +121,11 @@ void huffman_store(const struct huffman *huffman, uint8_t *stored) {
 
 bool huffman_load(const uint8_t *stored, unsigned count, struct huffman *huffman) {
   memset(huffman, 0, sizeof *huffman);
-  if (count < 2 || count > 256) return false;
+  if (!huffman_is_stored(stored, count)) return false;
   huffman->count = (uint16_t)count;
   for (unsigned i = 0; i < count; i++)
     huffman->lengths[i] = stored[i / 2] >> (i % 2 * 4) & 15;
-  return huffman_is_complete(huffman);
+  return true;
 }
 
 /* ---- codes ---- */
@@ -141,50 +153,20 @@ void huffman_encoder_init(struct huffman_encoder *encoder, const struct huffman 
     unsigned length = huffman->lengths[order[i]];
     code <<= length - previous;
     previous = length;
-    encoder->codes[order[i]] = (uint16_t)(code++ << 4 | length);
+    encoder->codes[order[i]] = code++ << 8 | length;
   }
-}
-
-/* Four codes are put together before they meet the bits in front of them, which is what each round
- * has to wait for. */
-size_t huffman_encode(const struct huffman_encoder *encoder, const uint8_t *symbols, size_t count,
-                      uint8_t *stream) {
-  const uint16_t *codes = encoder->codes;
-  uint8_t *at = stream;
-  uint64_t bits = 0; /* the lowest `filled` of them wait to be written */
-  unsigned filled = 0;
-  size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    uint64_t a = codes[symbols[i]], b = codes[symbols[i + 1]];
-    uint64_t c = codes[symbols[i + 2]], d = codes[symbols[i + 3]];
-    uint64_t ab = a >> 4 << (b & 15) | b >> 4, cd = c >> 4 << (d & 15) | d >> 4;
-    unsigned second = (unsigned)((c & 15) + (d & 15));
-    unsigned length = (unsigned)((a & 15) + (b & 15)) + second;
-    bits = bits << length | ab << second | cd;
-    filled += length;
-    uint64_t word = __builtin_bswap64(bits << (64 - filled));
-    memcpy(at, &word, 8);
-    at += filled >> 3;
-    filled &= 7;
-  }
-  for (; i < count; i++) {
-    unsigned code = codes[symbols[i]];
-    bits = bits << (code & 15) | code >> 4;
-    filled += code & 15;
-    uint64_t word = __builtin_bswap64(bits << (64 - filled));
-    memcpy(at, &word, 8);
-    at += filled >> 3;
-    filled &= 7;
-  }
-  return (size_t)(at - stream) + (filled != 0);
 }
 
 void huffman_decoder_init(struct huffman_decoder *decoder, const struct huffman *huffman,
+                          bool steps,
                           void (*compose)(struct huffman_decoder *decoder, const uint8_t *symbols,
                                           const uint8_t *lengths, unsigned count)) {
   uint8_t order[256], lengths[256];
   unsigned total = in_order(huffman, order);
-  for (unsigned i = 0; i < total; i++)
-    lengths[i] = huffman->lengths[order[i]];
+  for (unsigned i = 0; i < total; i++) {
+    unsigned symbol = order[i];
+    lengths[i] = huffman->lengths[symbol];
+    if (steps) order[i] = (uint8_t)(symbol >> 1 ^ (0 - (symbol & 1)));
+  }
   compose(decoder, order, lengths, total);
 }

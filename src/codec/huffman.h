@@ -15,9 +15,9 @@
 enum {
   HUFFMAN_BITS = 11,
   HUFFMAN_ENTRIES = 1 << HUFFMAN_BITS,
-  HUFFMAN_SYMBOLS = 6,  /* of one look-up */
+  HUFFMAN_SYMBOLS = 8,  /* of one look-up */
   HUFFMAN_STREAMS = 4,  /* decoded in turn */
-  HUFFMAN_OVERRUN = 40, /* bytes that a decoder may write behind the last symbol */
+  HUFFMAN_OVERRUN = 48, /* bytes that a decoder may write behind the last symbol */
 };
 
 /* Lengths of the codes of symbols 0 to count - 1; 0: the symbol has none. */
@@ -35,26 +35,27 @@ bool huffman_is_complete(const struct huffman *huffman);
 /* Half a byte per length, two lengths a byte, the first in the low half. */
 static inline size_t huffman_stored_size(unsigned count) { return (count + 1) / 2; }
 void huffman_store(const struct huffman *huffman, uint8_t *stored);
-/* `stored` has huffman_stored_size(count) bytes. False when they are no complete code. */
+/* `stored` has huffman_stored_size(count) bytes. False when they are no complete code: a count of 2
+ * to 256, none longer than HUFFMAN_BITS. */
+bool huffman_is_stored(const uint8_t *stored, unsigned count);
 bool huffman_load(const uint8_t *stored, unsigned count, struct huffman *huffman);
 
-/* Per symbol its code above bit 4, and the length in bits 0 to 3. */
+/* Per symbol its code above bit 8, and the length below. */
 struct huffman_encoder {
-  uint16_t codes[256];
+  uint32_t codes[256];
 };
 void huffman_encoder_init(struct huffman_encoder *encoder, const struct huffman *huffman);
-/* Writes the codes of `count` symbols, all of which have one; returns the bytes. May write up to 8
- * bytes more. */
-size_t huffman_encode(const struct huffman_encoder *encoder, const uint8_t *symbols, size_t count,
-                      uint8_t *stream);
 
-/* What HUFFMAN_BITS bits say: symbols from bit 0 on, their number in bits 48 to 55, the bits that
- * they take in bits 56 to 63. */
+/* What HUFFMAN_BITS bits say: symbols from bit 0 on, and the bits that they take, with their number
+ * above bit 8. */
 struct huffman_decoder {
-  uint64_t entries[HUFFMAN_ENTRIES];
+  uint64_t symbols[HUFFMAN_ENTRIES];
+  uint16_t taken[HUFFMAN_ENTRIES];
 };
-/* `compose` is the loop of that name (codec_loops.h). */
+/* `compose` is the loop of that name (codec_loops.h). With `steps`, what comes out for symbol s is
+ * the signed byte that zigzag makes s of. */
 void huffman_decoder_init(struct huffman_decoder *decoder, const struct huffman *huffman,
+                          bool steps,
                           void (*compose)(struct huffman_decoder *decoder, const uint8_t *symbols,
                                           const uint8_t *lengths, unsigned count));
 

@@ -74,7 +74,6 @@ static int open_head(const struct codec_image *image, struct codec_bytes *bytes,
   bool coded = frame->flags & FRAME_CODES, line = image->codec == CODEC_LINE;
   unsigned symbols = frame->symbols_last + 1u;
   uint64_t fraction = 0;
-  struct huffman huffman;
   if (frame->width > (coded ? CODES_WIDTH_MAX : 64) ||
       (frame->base_bytes != 0 && !is_power_of_two_up_to_8(frame->base_bytes)))
     return codec__damaged(image, "an impossible frame", err);
@@ -85,7 +84,7 @@ static int open_head(const struct codec_image *image, struct codec_bytes *bytes,
   if (!coded) return ERR_OK;
   if (!codec__take(bytes, huffman_stored_size(symbols), &integers->code))
     return codec__damaged(image, "no room for the code", err);
-  if (!huffman_load(integers->code, symbols, &huffman))
+  if (!huffman_is_stored(integers->code, symbols))
     return codec__damaged(image, "a code that is not complete", err);
   return ERR_OK;
 }
@@ -155,6 +154,14 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
 
 /* ---- one vector ---- */
 
+/* How differences come out of a vector, but for its exceptions: those are zigzag. */
+enum difference_form {
+  DIFFERENCE_NONE,   /* there are none */
+  DIFFERENCE_ZIGZAG, /* packed bits and codes */
+  DIFFERENCE_BIASED, /* packed bits: the difference and half of what they can count */
+  DIFFERENCE_STEPS,  /* codes alone: signed bytes */
+};
+
 /* One vector that is being decoded. */
 struct vector {
   const struct codec_loops *loops;
@@ -165,7 +172,17 @@ struct vector {
   const uint8_t *packed;
   const uint8_t *symbols; /* what stands above the packed bits; NULL: nothing */
   size_t count;
+  enum difference_form form; /* of codecs with differences */
+  double power;              /* floats: what the integers are divided by; 0: nothing */
 };
+
+static uint64_t unzigzag(uint64_t field) { return field >> 1 ^ (0 - (field & 1)); }
+
+/* What is added to differences before they are packed. */
+static uint64_t bias_of(const struct vector *vector) {
+  unsigned width = vector->entry.width;
+  return vector->form == DIFFERENCE_BIASED && width ? UINT64_C(1) << (width - 1) : 0;
+}
 
 static uint64_t high_part(const uint8_t *highs, size_t i, unsigned size) {
   uint64_t high = 0;
@@ -184,7 +201,14 @@ static uint64_t high_part(const uint8_t *highs, size_t i, unsigned size) {
   }
 }
 
-/* Adds factor * (high part << width) at each exception's position; a field's low bits are below. */
+/* A field whose high part is an exception's. */
+static uint64_t patched(const struct vector *vector, uint64_t low, uint64_t high) {
+  uint64_t field = low + (high << vector->entry.width);
+  return vector->form <= DIFFERENCE_ZIGZAG ? field : unzigzag(field) + bias_of(vector);
+}
+
+/* Adds the high part at each exception's position, times factor where there are no differences; a
+ * field's low bits are below. */
 static int patch(const struct vector *vector, uint64_t factor, uint64_t *fields, struct err *err) {
   unsigned width = vector->entry.width, size = vector->entry.high;
   const uint8_t *highs = vector->packed + codec__vector_size(vector->count, width);
@@ -194,7 +218,11 @@ static int patch(const struct vector *vector, uint64_t factor, uint64_t *fields,
     memcpy(&position, positions + i * 2, 2);
     if (position >= vector->count)
       return codec__damaged(vector->image, "an exception beyond its vector", err);
-    fields[position] += factor * (high_part(highs, i, size) << width);
+    uint64_t high = high_part(highs, i, size);
+    if (vector->form == DIFFERENCE_NONE)
+      fields[position] += factor * (high << width);
+    else
+      fields[position] = patched(vector, fields[position], high);
   }
   return ERR_OK;
 }
@@ -209,7 +237,7 @@ static int patch_narrow(const struct vector *vector, uint32_t *fields, struct er
     memcpy(&position, positions + i * 2, 2);
     if (position >= vector->count)
       return codec__damaged(vector->image, "an exception beyond its vector", err);
-    fields[position] += (uint32_t)(high_part(highs, i, size) << width);
+    fields[position] = (uint32_t)patched(vector, fields[position], high_part(highs, i, size));
   }
   return ERR_OK;
 }
@@ -217,6 +245,12 @@ static int patch_narrow(const struct vector *vector, uint32_t *fields, struct er
 /* Bits of fields but for exceptions. */
 static unsigned field_width(const struct vector *vector) {
   return vector->entry.width + (vector->symbols ? 8u : 0u);
+}
+
+/* Bits of any field, exceptions included. */
+static unsigned patched_width(const struct vector *vector) {
+  unsigned patched = vector->entry.exceptions ? vector->entry.width + 8u * vector->entry.high : 0;
+  return field_width(vector) > patched ? field_width(vector) : patched;
 }
 
 /* The fields without exceptions; field_width must be at most 32. */
@@ -236,7 +270,7 @@ static void unpack_wide(const struct vector *vector, uint64_t *fields) {
 static int decode_for(const struct vector *vector, uint64_t *out, struct err *err) {
   const struct codec_loops *loops = vector->loops;
   if (field_width(vector) <= 32) {
-    uint32_t fields[CODEC_VECTOR];
+    VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
     unpack(vector, fields);
     loops->widen(fields, vector->count, vector->entry.base, vector->scale, out);
   } else {
@@ -247,46 +281,80 @@ static int decode_for(const struct vector *vector, uint64_t *out, struct err *er
 }
 
 static int decode_line(const struct vector *vector, uint64_t *out, struct err *err) {
+  const struct codec_loops *loops = vector->loops;
+  uint64_t base = vector->entry.base;
+  int code = ERR_OK;
+  if (patched_width(vector) <= 31 && vector->scale <= UINT32_MAX) {
+    VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
+    unpack(vector, fields);
+    if (vector->entry.exceptions) code = patch_narrow(vector, fields, err);
+    if (!code) loops->widen_line(fields, vector->count, &vector->line, base, vector->scale, out);
+    return code;
+  }
   unpack_wide(vector, out);
-  int code = vector->entry.exceptions ? patch(vector, 1, out, err) : ERR_OK;
+  if (vector->entry.exceptions) code = patch(vector, 1, out, err);
+  if (!code) loops->add_line(out, vector->count, &vector->line, base, vector->scale);
+  return code;
+}
+
+/* Whether sums of a vector's differences, exceptions and centers included, stay within 2^30: each
+ * is below 2^20 in magnitude, and there are 2^10. */
+static bool is_narrow(const struct vector *vector, uint64_t center) {
+  return patched_width(vector) <= 20 && vector->entry.high <= 1 &&
+         center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
+}
+
+/* fields[i] = start + the sum of differences + center up to i, where is_narrow; the first
+ * difference is 0. */
+static int narrow_sums(const struct vector *vector, uint64_t center, uint32_t start,
+                       uint32_t *fields, struct err *err) {
+  const struct codec_loops *loops = vector->loops;
+  uint32_t add = (uint32_t)(center - bias_of(vector));
+  bool steps = vector->form == DIFFERENCE_STEPS;
+  if (steps && !vector->entry.exceptions) {
+    loops->sum_steps(vector->symbols, vector->count, start, add, fields);
+    return ERR_OK;
+  }
+  if (!steps) unpack(vector, fields);
+  for (size_t i = 0; steps && i < vector->count; i++)
+    fields[i] = (uint32_t)(int8_t)vector->symbols[i];
+  int code = vector->entry.exceptions ? patch_narrow(vector, fields, err) : ERR_OK;
   if (code) return code;
-  vector->loops->add_line(out, vector->count, &vector->line, vector->entry.base, vector->scale);
+  (vector->form == DIFFERENCE_ZIGZAG ? loops->unzigzag_sum
+                                     : loops->sum_fields)(fields, vector->count, start, add);
   return ERR_OK;
 }
 
-/* Whether sums of a vector's fields, exceptions and centers included, stay within 32 bits: each
- * is below 2^20 in magnitude, and there are 2^10. */
-static bool is_narrow(const struct vector *vector, uint64_t center) {
-  unsigned patched = vector->entry.width + (vector->entry.exceptions ? 8u : 0u);
-  unsigned width = field_width(vector) > patched ? field_width(vector) : patched;
-  return width <= 20 && vector->entry.high <= 1 && center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
-}
-
-/* out[i] = start + the sum of scale * (unzigzag(field) + center) up to i; the first field is 0. */
+/* out[i] = start + the sum of scale * (difference + center) up to i; the first difference is 0. */
 static int decode_sums(const struct vector *vector, uint64_t center, uint64_t start, uint64_t *out,
                        struct err *err) {
   const struct codec_loops *loops = vector->loops;
-  const struct vector_place *entry = &vector->entry;
+  size_t count = vector->count;
   int code = ERR_OK;
   if (is_narrow(vector, center)) {
-    uint32_t fields[CODEC_VECTOR];
-    unpack(vector, fields);
-    if (entry->exceptions) code = patch_narrow(vector, fields, err);
-    if (code) return code;
-    loops->unzigzag_sum(fields, vector->count, (uint32_t)center);
-    loops->widen_signed(fields, vector->count, start, vector->scale, out);
-    return ERR_OK;
+    VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
+    code = narrow_sums(vector, center, 0, fields, err);
+    if (!code) loops->widen_signed(fields, count, start, vector->scale, out);
+    return code;
   }
-  unpack_wide(vector, out);
-  if (entry->exceptions) code = patch(vector, 1, out, err);
+  if (vector->form == DIFFERENCE_STEPS) {
+    for (size_t i = 0; i < count; i++)
+      out[i] = (uint64_t)(int8_t)vector->symbols[i];
+  } else {
+    unpack_wide(vector, out);
+  }
+  if (vector->entry.exceptions) code = patch(vector, 1, out, err);
   if (code) return code;
-  loops->unzigzag_wide(out, vector->count, center, vector->scale);
-  loops->prefix(out, vector->count, start);
+  if (vector->form == DIFFERENCE_ZIGZAG)
+    loops->unzigzag_wide(out, count, center, vector->scale);
+  else
+    loops->affine(out, count, vector->scale * (center - bias_of(vector)), vector->scale);
+  loops->prefix(out, count, start);
   return ERR_OK;
 }
 
-static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *out,
-                         struct err *err) {
+static int decode_integers(const struct vector *vector, unsigned codec, uint64_t *out,
+                           struct err *err) {
   uint64_t base = vector->entry.base, step = vector->scale * vector->center;
   if (codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) return decode_for(vector, out, err);
   if (codec == CODEC_LINE) return decode_line(vector, out, err);
@@ -294,6 +362,40 @@ static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *
     return decode_sums(vector, vector->center, base - step, out, err);
   int code = decode_sums(vector, 0, step, out, err);
   if (!code) vector->loops->prefix(out, vector->count, base - step);
+  return code;
+}
+
+/* Decimals whose integers fit into 32 bits, which are converted twice as fast: *done. */
+static int decode_narrow_decimals(const struct vector *vector, unsigned codec, uint64_t *out,
+                                  bool *done, struct err *err) {
+  VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
+  const uint64_t limit = UINT64_C(1) << 30;
+  bool sums = codec == CODEC_DECIMAL_DELTA;
+  uint64_t start = vector->entry.base - (sums ? vector->center : 0);
+  int code = ERR_OK;
+  *done = vector->scale == 1 && start + limit < 2 * limit &&
+          (sums ? is_narrow(vector, vector->center) : patched_width(vector) <= 30);
+  if (!*done) return ERR_OK;
+  if (sums) {
+    code = narrow_sums(vector, vector->center, (uint32_t)start, fields, err);
+    start = 0;
+  } else {
+    unpack(vector, fields);
+    if (vector->entry.exceptions) code = patch_narrow(vector, fields, err);
+  }
+  if (!code)
+    vector->loops->undecimal_fields(fields, vector->count, (uint32_t)start, vector->power, out);
+  return code;
+}
+
+static int decode_vector(const struct vector *vector, unsigned codec, uint64_t *out,
+                         struct err *err) {
+  bool done = false;
+  if (vector->power == 0) return decode_integers(vector, codec, out, err);
+  int code = decode_narrow_decimals(vector, codec, out, &done, err);
+  if (code || done) return code;
+  code = decode_integers(vector, codec, out, err);
+  if (!code) vector->loops->undecimal(out, vector->count, vector->power);
   return code;
 }
 
@@ -326,7 +428,7 @@ static int decode_part(const struct vector *vector, size_t v, uint32_t from, uin
   size_t at = v * CODEC_VECTOR;
   if (at >= from && at + vector->count <= to)
     return decode_vector(vector, vector->image->codec, values + (at - from), err);
-  uint64_t all[CODEC_VECTOR];
+  VECTOR_ALIGNED uint64_t all[CODEC_VECTOR];
   int code = decode_vector(vector, vector->image->codec, all, err);
   if (code) return code;
   size_t first = at < from ? from - at : 0;
@@ -358,11 +460,9 @@ static bool is_wanted(const struct errand *errand, size_t v) { return errand->ve
 static int narrow_fields(const struct vector *vector, unsigned codec, uint32_t *fields,
                          uint64_t *base, bool *narrow, struct err *err) {
   const struct vector_place *entry = &vector->entry;
-  int code = ERR_OK;
   *base = entry->base;
   if (codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR) {
-    unsigned patched = entry->exceptions ? entry->width + 8u * entry->high : 0;
-    *narrow = field_width(vector) <= 32 && patched <= 32;
+    *narrow = patched_width(vector) <= 32;
     if (!*narrow) return ERR_OK;
     unpack(vector, fields);
     return entry->exceptions ? patch_narrow(vector, fields, err) : ERR_OK;
@@ -370,20 +470,15 @@ static int narrow_fields(const struct vector *vector, unsigned codec, uint32_t *
   *narrow =
       (codec == CODEC_DELTA || codec == CODEC_DECIMAL_DELTA) && is_narrow(vector, vector->center);
   if (!*narrow) return ERR_OK;
-  unpack(vector, fields);
-  if (entry->exceptions) code = patch_narrow(vector, fields, err);
-  if (code) return code;
-  fields[0] += UINT32_C(1) << 31; /* 2^30, zigzag */
-  vector->loops->unzigzag_sum(fields, vector->count, (uint32_t)vector->center);
   *base -= vector->scale * (vector->center + (UINT64_C(1) << 30));
-  return ERR_OK;
+  return narrow_sums(vector, vector->center, UINT32_C(1) << 30, fields, err);
 }
 
 /* The part of vector v that lies in the errand's range, as fields where they are enough. */
 static int visit_part(const struct vector *vector, size_t v, const struct errand *errand,
                       struct err *err) {
-  uint32_t fields[CODEC_VECTOR];
-  uint64_t values[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
+  VECTOR_ALIGNED uint64_t values[CODEC_VECTOR];
   uint32_t at = (uint32_t)(v * CODEC_VECTOR), end = at + (uint32_t)vector->count;
   uint32_t first = at < errand->from ? errand->from : at,
            last = end < errand->to ? end : errand->to;
@@ -403,20 +498,37 @@ static int run_part(const struct vector *vector, size_t v, const struct errand *
                        : decode_part(vector, v, errand->from, errand->to, errand->values, err);
 }
 
-static int run_cold(struct vector *vector, const struct integer_image *integers,
-                    const struct errand *errand, struct err *err) {
+/* The decoder of an image's code: the one that is kept, or a new one in its place. */
+static const struct huffman_decoder *decoder_of(const struct vector *vector,
+                                                const struct integer_image *integers,
+                                                struct codec_tables *tables) {
   struct huffman huffman;
-  struct huffman_decoder decoder;
+  unsigned symbols = integers->frame.symbols_last + 1u;
+  size_t size = huffman_stored_size(symbols);
+  bool steps = vector->form == DIFFERENCE_STEPS;
+  if (tables->size == size && tables->steps == steps &&
+      memcmp(tables->stored, integers->code, size) == 0)
+    return &tables->decoder;
+  tables->size = 0;
+  if (!huffman_load(integers->code, symbols, &huffman)) return NULL;
+  huffman_decoder_init(&tables->decoder, &huffman, steps, vector->loops->compose);
+  memcpy(tables->stored, integers->code, size);
+  tables->size = (uint16_t)size;
+  tables->steps = steps;
+  return &tables->decoder;
+}
+
+static int run_coded(struct vector *vector, const struct integer_image *integers,
+                     const struct errand *errand, struct codec_tables *tables, struct err *err) {
   struct decoded_symbols decoded;
   size_t end = (errand->to + CODEC_VECTOR - 1) / CODEC_VECTOR;
-  if (!huffman_load(integers->code, integers->frame.symbols_last + 1u, &huffman))
-    return codec__damaged(vector->image, "a code that is not complete", err);
-  huffman_decoder_init(&decoder, &huffman, vector->loops->compose);
+  const struct huffman_decoder *decoder = decoder_of(vector, integers, tables);
+  if (!decoder) return codec__damaged(vector->image, "a code that is not complete", err);
   for (size_t v = errand->from / CODEC_VECTOR; v < end;) {
     decoded.count = 0;
     for (; v < end && decoded.count < HUFFMAN_STREAMS; v++)
       if (is_wanted(errand, v)) decoded.vectors[decoded.count++] = v;
-    if (decoded.count) decode_symbols(vector->image, integers, &decoder, &decoded);
+    if (decoded.count) decode_symbols(vector->image, integers, decoder, &decoded);
     for (unsigned i = 0; i < decoded.count; i++) {
       set_vector(vector, integers, decoded.vectors[i]);
       vector->symbols = decoded.symbols[i];
@@ -427,19 +539,40 @@ static int run_cold(struct vector *vector, const struct integer_image *integers,
   return ERR_OK;
 }
 
-static int run(const struct codec_image *image, const struct errand *errand, struct err *err) {
-  struct integer_image integers;
-  int code = codec__open_integers(image, &integers, err);
+/* A function of its own, for the room that it takes on the stack. */
+static __attribute__((noinline)) int run_alone(struct vector *vector,
+                                               const struct integer_image *integers,
+                                               const struct errand *errand, struct err *err) {
+  struct codec_tables tables;
+  tables.size = 0;
+  return run_coded(vector, integers, errand, &tables, err);
+}
+
+static enum difference_form form_of(unsigned codec, const struct integer_frame *frame) {
+  if (codec == CODEC_FOR || codec == CODEC_DECIMAL_FOR || codec == CODEC_LINE)
+    return DIFFERENCE_NONE;
+  if (!(frame->flags & FRAME_COMPACT)) return DIFFERENCE_BIASED;
+  return frame->flags & FRAME_CODES && !frame->width ? DIFFERENCE_STEPS : DIFFERENCE_ZIGZAG;
+}
+
+/* `decimals`: integers are divided by the image's power of ten. */
+static int run(const struct codec_image *image, const struct errand *errand, bool decimals,
+               struct integer_image *integers, struct err *err) {
+  int code = codec__open_integers(image, integers, err);
   if (code) return code;
   struct vector vector = {.loops = codec__loops(),
                           .image = image,
-                          .scale = integers.scale,
-                          .center = integers.center,
-                          .line = integers.line};
-  if (integers.frame.flags & FRAME_CODES) return run_cold(&vector, &integers, errand, err);
+                          .scale = integers->scale,
+                          .center = integers->center,
+                          .line = integers->line,
+                          .form = form_of(image->codec, &integers->frame),
+                          .power = decimals ? codec__power(integers->frame.exponent) : 0};
+  if (integers->frame.flags & FRAME_CODES)
+    return image->tables ? run_coded(&vector, integers, errand, image->tables, err)
+                         : run_alone(&vector, integers, errand, err);
   for (size_t v = errand->from / CODEC_VECTOR; !code && v * CODEC_VECTOR < errand->to; v++) {
     if (!is_wanted(errand, v)) continue;
-    set_vector(&vector, &integers, v);
+    set_vector(&vector, integers, v);
     code = run_part(&vector, v, errand, err);
   }
   return code;
@@ -447,8 +580,15 @@ static int run(const struct codec_image *image, const struct errand *errand, str
 
 int codec__decode_integers(const struct codec_image *image, uint32_t from, uint32_t to,
                            uint64_t *values, struct err *err) {
+  struct integer_image integers;
   struct errand errand = {.from = from, .to = to, .values = values, .vectors = CODEC_ALL_VECTORS};
-  return run(image, &errand, err);
+  return run(image, &errand, false, &integers, err);
+}
+
+int codec__decode_decimals(const struct codec_image *image, uint32_t from, uint32_t to,
+                           uint64_t *values, struct integer_image *integers, struct err *err) {
+  struct errand errand = {.from = from, .to = to, .values = values, .vectors = CODEC_ALL_VECTORS};
+  return run(image, &errand, true, integers, err);
 }
 
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
@@ -456,5 +596,6 @@ int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t 
                        struct err *err) {
   struct errand errand = {
       .from = from, .to = to, .visit = visit, .context = context, .vectors = vectors};
-  return from < to ? run(image, &errand, err) : ERR_OK;
+  struct integer_image integers;
+  return from < to ? run(image, &errand, false, &integers, err) : ERR_OK;
 }

@@ -40,7 +40,8 @@ static struct codec_scale scale_of(uint64_t origin, uint64_t g) {
  * difference that is none. */
 static bool divides_all(const struct integer_plan *plan, const struct codec_scale *scale,
                         uint64_t *culprit) {
-  uint64_t x[CODEC_VECTOR], limit = UINT64_MAX / scale->scale;
+  VECTOR_ALIGNED uint64_t x[CODEC_VECTOR];
+  uint64_t limit = UINT64_MAX / scale->scale;
   for (size_t at = 0; at < plan->count; at += CODEC_VECTOR) {
     size_t size = plan->count - at < CODEC_VECTOR ? plan->count - at : CODEC_VECTOR;
     if (plan->loops->reduce(plan->values + at, size, scale, x) <= limit) continue;
@@ -135,7 +136,7 @@ void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
                       uint64_t *base, uint64_t *bits) {
   const struct codec_loops *loops = plan->loops;
   const uint64_t *values = plan->values + v * CODEC_VECTOR, *x = values;
-  uint64_t reduced_values[CODEC_VECTOR];
+  VECTOR_ALIGNED uint64_t reduced_values[CODEC_VECTOR];
   size_t count = codec__vector_values(plan, v);
   bool scaled = plan->scale.scale != 1;
   if (scaled) {
@@ -150,7 +151,8 @@ void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
     *base = scaled ? plan->scale.origin + plan->scale.scale * min : min ^ flip;
     *bits = max - min;
   } else if (codec == CODEC_LINE) {
-    uint64_t above[CODEC_VECTOR], min, max;
+    VECTOR_ALIGNED uint64_t above[CODEC_VECTOR];
+    uint64_t min, max;
     loops->above_line(x, count, &plan->line, above);
     loops->range(above, count, FLIP_SIGNED, &min, &max);
     loops->subtract(above, count, min ^ FLIP_SIGNED, fields);
@@ -159,7 +161,7 @@ void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
   } else if (codec == CODEC_DELTA) {
     *bits = loops->zigzag(x, count, plan->center, fields);
   } else {
-    uint64_t d[CODEC_VECTOR];
+    VECTOR_ALIGNED uint64_t d[CODEC_VECTOR];
     loops->differences(x, count, plan->center, d);
     *bits = loops->zigzag(d, count, 0, fields);
   }
@@ -168,7 +170,8 @@ void codec__fields_of(const struct integer_plan *plan, uint8_t codec, size_t v, 
 /* Adds to `widths` (or NULL) how many fields have how many bits. */
 static void plan_vector(const struct integer_plan *plan, uint8_t codec, size_t v, bool patched,
                         struct vector_plan *vector, uint32_t widths[65]) {
-  uint64_t fields[CODEC_VECTOR], base, bits;
+  VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
+  uint64_t base, bits;
   size_t count = codec__vector_values(plan, v);
   codec__fields_of(plan, codec, v, fields, &base, &bits);
   *vector = (struct vector_plan){.base = base};
@@ -286,24 +289,28 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
 
 /* ---- the bytes ---- */
 
-static void put_exceptions(const struct integer_plan *plan, const struct vector_plan *vector,
-                           const uint64_t *fields, size_t count, struct codec_writer *writer) {
+static void put_vector(const struct integer_plan *plan, size_t v, struct codec_writer *writer) {
+  VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
+  uint64_t kept[CODEC_VECTOR];
   uint16_t positions[CODEC_VECTOR + 1];
-  size_t found = plan->loops->outliers(fields, count, vector->width, positions);
+  uint64_t base, bits;
+  const struct vector_plan *vector = &plan->vectors[v];
+  size_t count = codec__vector_values(plan, v), found = 0;
+  codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
+  if (vector->exceptions) found = plan->loops->outliers(fields, count, vector->width, positions);
+  for (size_t i = 0; i < found; i++)
+    kept[i] = fields[positions[i]];
+  if (plan->codec != CODEC_FOR) { /* differences; those of exceptions stay zigzag */
+    plan->loops->bias(fields, count, vector->width);
+    for (size_t i = 0; i < found; i++)
+      fields[positions[i]] = kept[i];
+  }
+  writer->at += codec__pack_vector_wide(plan->loops, fields, count, vector->width, writer->at);
   for (size_t i = 0; i < found; i++) {
-    uint64_t high = fields[positions[i]] >> vector->width;
+    uint64_t high = kept[i] >> vector->width;
     codec__put(writer, &high, vector->high);
   }
   codec__put(writer, positions, found * sizeof *positions);
-}
-
-static void put_vector(const struct integer_plan *plan, size_t v, struct codec_writer *writer) {
-  uint64_t fields[CODEC_VECTOR], base, bits;
-  const struct vector_plan *vector = &plan->vectors[v];
-  size_t count = codec__vector_values(plan, v);
-  codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
-  writer->at += codec__pack_vector_wide(plan->loops, fields, count, vector->width, writer->at);
-  if (vector->exceptions) put_exceptions(plan, vector, fields, count, writer);
   codec__put_padding(writer);
 }
 

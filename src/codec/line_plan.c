@@ -13,7 +13,8 @@ static struct codec_line line_of(const struct integer_plan *plan, size_t count) 
   size_t half = count / 2, second = count - half;
   uint64_t sum = 0, first = plan->values[0];
   for (size_t from = 0; from < count; from += CODEC_VECTOR) {
-    uint64_t x[CODEC_VECTOR], low = 0, high = 0;
+    VECTOR_ALIGNED uint64_t x[CODEC_VECTOR];
+    uint64_t low = 0, high = 0;
     size_t size = count - from < CODEC_VECTOR ? count - from : CODEC_VECTOR;
     size_t low_end = half > from ? (half - from < size ? half - from : size) : 0;
     size_t high_begin = second > from ? (second - from < size ? second - from : size) : 0;
@@ -67,7 +68,8 @@ static size_t head_size(const struct integer_plan *plan) {
 void codec__plan_line(struct integer_plan *plan) {
   if (plan->count < ROWS_MIN) return;
   struct integer_plan line = *plan;
-  uint64_t fields[CODEC_VECTOR], bits;
+  VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
+  uint64_t bits;
   uint32_t widths[65] = {0}, counts[65];
   line.codec = CODEC_LINE;
   line.is_compact = true;

@@ -60,7 +60,7 @@ size_t codec__pack_vector(const struct codec_loops *loops, const uint32_t *field
 
 size_t codec__pack_vector_wide(const struct codec_loops *loops, const uint64_t *fields,
                                size_t count, unsigned width, uint8_t *packed) {
-  uint32_t part[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t part[CODEC_VECTOR];
   loops->narrow(fields, count, 0, part);
   if (width <= 32) return codec__pack_vector(loops, part, count, width, packed);
   memcpy(packed, part, count * 4);
@@ -80,7 +80,7 @@ void codec__unpack_vector(const struct codec_loops *loops, const uint8_t *packed
 
 void codec__unpack_vector_wide(const struct codec_loops *loops, const uint8_t *packed, size_t count,
                                unsigned width, uint64_t *fields) {
-  uint32_t part[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t part[CODEC_VECTOR];
   if (width <= 32) {
     codec__unpack_vector(loops, packed, count, width, part);
     loops->widen(part, count, 0, 1, fields);
@@ -115,7 +115,7 @@ void codec__unpack_fields(const struct codec_loops *loops, const uint8_t *packed
       codec__unpack_vector(loops, vector, size, width, fields + (at - from));
       continue;
     }
-    uint32_t all[CODEC_VECTOR];
+    VECTOR_ALIGNED uint32_t all[CODEC_VECTOR];
     codec__unpack_vector(loops, vector, size, width, all);
     size_t first = at < from ? from - at : 0, last = at + size < to ? size : to - at;
     memcpy(fields + (at + first - from), all + first, (last - first) * sizeof *fields);

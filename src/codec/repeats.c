@@ -56,7 +56,7 @@ int codec__open_repeats(const struct codec_image *image, struct err *err) {
 int codec__each_run(const struct codec_image *image, uint32_t from, uint32_t to,
                     codec_visit_run *visit, void *context, struct err *err) {
   struct codec_image values, lengths;
-  uint64_t value[CODEC_VECTOR], length[CODEC_VECTOR];
+  VECTOR_ALIGNED uint64_t value[CODEC_VECTOR], length[CODEC_VECTOR];
   uint64_t at = 0;
   int code = codec__open_pair(image, REPEATS_MAX, &values, &lengths, err);
   for (uint32_t first = 0; !code && first < values.rows; first += CODEC_VECTOR) {

@@ -90,7 +90,7 @@ static size_t vectors_size(const struct split_frame *frame, size_t count) {
 
 void codec__plan_split(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                        struct split_plan *plan) {
-  uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
+  VECTOR_ALIGNED uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
   plan->frame = (struct split_frame){0};
   choose(bits, count, &plan->frame);
   size_t missed = 0;
@@ -107,7 +107,7 @@ void codec__plan_split(const struct codec_loops *loops, const uint64_t *bits, si
 static void put_exceptions(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                            const struct split_frame *frame, bool positions,
                            struct codec_writer *writer) {
-  uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
+  VECTOR_ALIGNED uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
     size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
     codes_of(loops, bits + at, size, frame, high, codes);
@@ -120,8 +120,8 @@ static void put_exceptions(const struct codec_loops *loops, const uint64_t *bits
 
 void codec__put_split(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                       const struct split_plan *plan, struct codec_writer *writer) {
-  uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
-  uint32_t fields[CODEC_VECTOR];
+  VECTOR_ALIGNED uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
   const struct split_frame *frame = &plan->frame;
   codec__put(writer, frame, sizeof *frame);
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
@@ -159,7 +159,7 @@ int codec__open_split(const struct codec_image *image, struct err *err) {
 
 static void decode_vector(const struct codec_loops *loops, const struct split_frame *frame,
                           const uint8_t *packed, size_t count, uint64_t *out) {
-  uint32_t codes[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t codes[CODEC_VECTOR];
   uint64_t highs[SPLIT_DICTIONARY];
   for (size_t i = 0; i < SPLIT_DICTIONARY; i++)
     highs[i] = (uint64_t)frame->dictionary[i] << frame->low;
@@ -199,7 +199,7 @@ int codec__decode_split(const struct codec_image *image, uint32_t from, uint32_t
       decode_vector(loops, &frame, packed, size, values + (at - from));
       continue;
     }
-    uint64_t all[CODEC_VECTOR];
+    VECTOR_ALIGNED uint64_t all[CODEC_VECTOR];
     decode_vector(loops, &frame, packed, size, all);
     size_t first = at < from ? from - at : 0, last = at + size < to ? size : to - at;
     memcpy(values + (at + first - from), all + first, (last - first) * sizeof *values);

@@ -97,7 +97,7 @@ static int find_places(const struct codec_image *image, const struct text_image 
                        size_t count, size_t from, size_t to, uint32_t *out, struct err *err) {
   const struct codec_loops *loops = codec__loops();
   uint64_t place = 0;
-  uint32_t lengths[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t lengths[CODEC_VECTOR];
   for (size_t at = 0; at < to; at += CODEC_VECTOR) {
     size_t end = to - at < CODEC_VECTOR ? to : at + CODEC_VECTOR;
     codec__unpack_fields(loops, texts->lengths, count, texts->frame.width, at, end, lengths);
@@ -177,7 +177,8 @@ int codec__decode_places(const struct codec_image *image, uint32_t from, uint32_
   *distinct = (struct column){
       .type = image->type, .length = (int64_t)words, .offsets = (int32_t *)offsets, .data = bytes};
   for (uint32_t at = from; at < to; at += CODEC_VECTOR) {
-    uint32_t codes[CODEC_VECTOR], end = to - at < CODEC_VECTOR ? to : at + CODEC_VECTOR;
+    VECTOR_ALIGNED uint32_t codes[CODEC_VECTOR];
+    uint32_t end = to - at < CODEC_VECTOR ? to : at + CODEC_VECTOR;
     codec__unpack_fields(codec__loops(), texts.codes, image->values, texts.frame.codes, at, end,
                          codes);
     for (uint32_t i = at; i < end; i++) {

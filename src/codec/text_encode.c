@@ -126,7 +126,7 @@ static unsigned lengths_width(const struct str *texts, size_t count) {
 
 static void put_lengths(const struct codec_loops *loops, const struct str *texts, size_t count,
                         unsigned width, struct codec_writer *writer) {
-  uint32_t lengths[CODEC_VECTOR];
+  VECTOR_ALIGNED uint32_t lengths[CODEC_VECTOR];
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
     size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
     for (size_t i = 0; i < size; i++)

@@ -124,7 +124,8 @@ int codec__open_symbols(const struct codec_image *image, struct err *err) {
  * vector may be longer than its codes can make it. */
 static int find_offsets(const struct codec_image *image, const struct symbols_image *symbols,
                         uint32_t first, uint32_t last, uint32_t *offsets, struct err *err) {
-  uint64_t lengths[CODEC_VECTOR], place = 0;
+  VECTOR_ALIGNED uint64_t lengths[CODEC_VECTOR];
+  uint64_t place = 0;
   offsets[0] = 0;
   for (uint32_t at = first; at < last; at += CODEC_VECTOR) {
     uint32_t count = last - at < CODEC_VECTOR ? last - at : CODEC_VECTOR;

@@ -89,7 +89,8 @@ static void make_decimal_delta(struct builder *b, int i) {
   builder_append_f64(b, (double)walk / 100);
 }
 static void make_float_delta(struct builder *b, int i) {
-  if (i % 50 == 0) walk = (int64_t)((next() << 22 ^ next()) >> 2 | UINT64_C(0x3fe0000000000000));
+  if (i == 0) walk = (int64_t)((next() << 22 ^ next()) >> 2 | UINT64_C(0x3fe0000000000000));
+  walk += (int64_t)(next() % 4000) - 2000;
   put_bits(b, (uint64_t)walk);
 }
 static void make_split(struct builder *b, int i) {

@@ -91,7 +91,7 @@ struct results {
   uint64_t x[COUNT], subtracted[COUNT], zigzag[COUNT], differences[COUNT], affine[COUNT],
       wide[COUNT], prefix[COUNT], joined[COUNT], decimal[COUNT], undecimal[COUNT], order[COUNT],
       unorder[COUNT], widened[COUNT], widened_signed[COUNT];
-  uint32_t counts[65], narrow[COUNT], sums[COUNT];
+  uint32_t counts[65], narrow[COUNT], sums[COUNT], field_sums[COUNT], step_sums[COUNT];
   uint16_t outliers[COUNT + 1], codes[COUNT];
   uint8_t symbols[COUNT];
   uint32_t with_symbols[COUNT];
@@ -119,7 +119,11 @@ static void run(const struct codec_loops *loops, const uint64_t *values, size_t 
   memset(r->outliers + r->size, 0, sizeof r->outliers - r->size * 2);
   loops->widen(r->narrow, count, base, factor, r->widened);
   memcpy(r->sums, r->narrow, sizeof r->sums);
-  loops->unzigzag_sum(r->sums, count, (uint32_t)base);
+  loops->unzigzag_sum(r->sums, count, (uint32_t)factor, (uint32_t)base);
+  memcpy(r->field_sums, r->narrow, sizeof r->field_sums);
+  loops->sum_fields(r->field_sums, count, (uint32_t)factor, (uint32_t)base);
+  loops->sum_steps((const uint8_t *)r->narrow, count, (uint32_t)factor, (uint32_t)base,
+                   r->step_sums);
   loops->widen_signed(r->sums, count, base, factor, r->widened_signed);
   loops->join((const packed_word *)r->narrow, r->sums, count, r->joined);
   memcpy(r->affine, values, count * 8);
