@@ -59,6 +59,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__reverse;
   case PLAN_VALUES:
     return &exec__values;
+  case PLAN_SORT:
+    return &exec__sort;
   case PLAN_JOIN:
     return join_kind_of(&node->join);
   default:

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "exec/spill_space.h"
+#include "os/sim.h"
 #include "plan_fixture.h"
 
 struct flat {
@@ -267,6 +269,35 @@ static inline void flat_expect_rows(const struct flat_rows *expected,
 
 /* ---- running ---- */
 
+/* Ways to run a plan that must all give the same answer. */
+enum flat_way { FLAT_ONE_THREAD, FLAT_THREADS, FLAT_SPILLING, FLAT_SPILLING_THREADS, FLAT_WAYS };
+/* Where that happens: threads, and a disk to spill to. */
+struct flat_world {
+  struct os *real, *sim;
+  struct os_pool *pool;
+  struct mem_account account;
+  struct spill_space *space;
+  uint64_t spilled; /* bytes, by the last run */
+};
+static inline void flat_world_open(struct flat_world *world) {
+  struct os_sim_options sim = {.seed = 1};
+  *world = (struct flat_world){0};
+  assert_int_equal(os_real_create(&world->real, NULL), ERR_OK);
+  assert_int_equal(os_sim_create(&sim, &world->sim, NULL), ERR_OK);
+  assert_int_equal(os_pool_create(world->real, 3, &world->pool, NULL), ERR_OK);
+  mem_account_init(&world->account, "spill", NULL, 0);
+  struct spill_space_options space = {
+      .os = world->sim, .account = &world->account, .directory = "tmp"};
+  assert_int_equal(spill_space_create(&space, &world->space, NULL), ERR_OK);
+}
+static inline void flat_world_close(struct flat_world *world) {
+  spill_space_destroy(world->space);
+  mem_account_deinit(&world->account);
+  os_pool_destroy(world->pool);
+  os_destroy(world->sim);
+  os_destroy(world->real);
+}
+
 /* Runs a plan to its end; `rows` may be NULL. The account is empty afterwards, whatever happened.
  */
 static inline int flat_run(struct flat *flat, const struct plan_node *plan,
@@ -296,6 +327,60 @@ static inline int flat_run(struct flat *flat, const struct plan_node *plan,
   exec_close(exec);
   assert_int_equal(mem_account_used(&flat->running), 0);
   return code;
+}
+
+/* Runs in one of the ways; `budget`: bytes of memory in those that spill. */
+static inline int flat_run_way(struct flat *flat, struct flat_world *world, enum flat_way way,
+                               int64_t budget, const struct plan_node *plan, struct flat_rows *rows,
+                               struct err *err) {
+  struct exec_options options = {.os = world->sim, .space = world->space, .morsel_rows = 200};
+  struct spill_space_figures before, after;
+  if (way == FLAT_THREADS || way == FLAT_SPILLING_THREADS) options.pool = world->pool;
+  flat->running.limit = way >= FLAT_SPILLING ? budget : 0;
+  spill_space_figures(world->space, &before);
+  int code = flat_run(flat, plan, &options, rows, err);
+  spill_space_figures(world->space, &after);
+  world->spilled = after.bytes_written - before.bytes_written;
+  assert_int_equal(after.bytes, 0);
+  flat->running.limit = 0;
+  return code;
+}
+/* Runs in all ways and compares with the rows that are expected, in this order or (`set`) in any.
+ */
+static inline void flat_expect_all_ways(struct flat *flat, struct flat_world *world, int64_t budget,
+                                        const struct plan_node *plan, struct flat_rows *expected,
+                                        bool set, const char *what) {
+  static const char *const ways[] = {"one thread", "threads", "spilling", "spilling with threads"};
+  if (set) flat_rows_order(expected);
+  for (int way = 0; way < FLAT_WAYS; way++) {
+    struct flat_rows rows = {0};
+    struct err err;
+    char name[100];
+    expect_ok(flat_run_way(flat, world, (enum flat_way)way, budget, plan, &rows, &err), &err);
+    if (set) flat_rows_order(&rows);
+    snprintf(name, sizeof name, "%s, %s", what, ways[way]);
+    flat_expect_rows(expected, &rows, name, flat->seed);
+    flat_rows_free(&rows);
+  }
+}
+/* Refuses one allocation after the other until a run passes. */
+static inline void flat_expect_faults(struct flat *flat, struct flat_world *world, int64_t budget,
+                                      const struct plan_node *plan,
+                                      const struct flat_rows *expected, int64_t step) {
+  int code = ERR_NO_MEMORY;
+  for (int64_t fail = 1; code; fail += step) {
+    struct flat_rows rows = {0};
+    struct err err;
+    atomic_store(&flat->running.fail_countdown, fail);
+    code = flat_run_way(flat, world, budget ? FLAT_SPILLING : FLAT_ONE_THREAD, budget, plan, &rows,
+                        &err);
+    bool struck = atomic_load(&flat->running.fail_countdown) <= 0;
+    if (code != ERR_OK && code != ERR_NO_MEMORY && code != ERR_MEMORY_LIMIT) expect_ok(code, &err);
+    if (!code) flat_expect_rows(expected, &rows, "after a refusal", flat->seed);
+    if (!code && struck) code = ERR_NO_MEMORY; /* it made do without: go on */
+    flat_rows_free(&rows);
+  }
+  atomic_store(&flat->running.fail_countdown, 0);
 }
 
 #endif

@@ -1,0 +1,177 @@
+/* Operators over rows in memory: one row of figures per case, on one thread and on two.
+ *
+ *     operators [--rows N] [--only TEXT]
+ *
+ * A case makes a plan over literal rows once and runs it several times; the rows that come out are
+ * counted and let go. Wall time is the best of the runs, CPU time that of all threads in that run;
+ * the last column is how many times faster two threads were. New cases are a line in `cases`. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "exec/exec.h"
+#include "os/os.h"
+#include "os/pool.h"
+
+enum { RUNS = 5, COLUMNS = 4 };
+
+static struct mem_account account;
+static struct arena arena;
+static int64_t row_count = 10000000;
+static uint64_t random_state = 88172645463325252u;
+
+static uint64_t random_u64(void) {
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return random_state;
+}
+
+/* ---- input: k (any integer), g (one of 10,000), t (ascending), v (a float) ---- */
+
+static struct plan_node *new_node(enum plan_kind kind, const struct plan_node *input) {
+  struct plan_node *node = ARENA_NEW(&arena, struct plan_node);
+  node->kind = kind;
+  node->input = input;
+  if (input) node->schema = input->schema;
+  return node;
+}
+
+enum { COLUMN_K, COLUMN_G, COLUMN_T, COLUMN_V };
+static struct plan_node *make_rows(int64_t rows) {
+  static const char *const names[COLUMNS] = {"k", "g", "t", "v"};
+  struct plan_node *node = new_node(PLAN_VALUES, NULL);
+  struct plan_column *schema = ARENA_ARRAY(&arena, struct plan_column, COLUMNS);
+  struct column *columns = ARENA_ARRAY(&arena, struct column, COLUMNS);
+  for (int c = 0; c < COLUMNS; c++) {
+    struct type type = c == COLUMN_V ? TYPE_FLOAT64 : TYPE_INT64;
+    uint64_t *values = arena_alloc(&arena, (size_t)rows * 8);
+    if (!values) abort();
+    for (int64_t r = 0; r < rows; r++) {
+      double number = (double)(random_u64() >> 40) / 100;
+      values[r] = c == COLUMN_K ? random_u64() : c == COLUMN_G ? random_u64() % 10000 : (uint64_t)r;
+      if (c == COLUMN_V) memcpy(&values[r], &number, 8);
+    }
+    schema[c] = (struct plan_column){str_from(names[c]), type};
+    columns[c] = (struct column){.type = type, .length = rows, .u64 = values};
+  }
+  node->schema = (struct plan_schema){.columns = schema, .count = COLUMNS};
+  node->values = (struct batch){.length = rows, .column_count = COLUMNS, .columns = columns};
+  return node;
+}
+
+static const struct plan_node *all_rows(void) {
+  static const struct plan_node *rows;
+  if (!rows) rows = make_rows(row_count);
+  return rows;
+}
+
+/* ---- plans ---- */
+
+static const struct plan_node *sort_by(uint32_t first, uint32_t second, uint64_t limit) {
+  struct plan_node *node = new_node(PLAN_SORT, all_rows());
+  struct plan_sort_key *keys = ARENA_ARRAY(&arena, struct plan_sort_key, 2);
+  keys[0].column = first;
+  keys[1].column = second;
+  node->sort = (struct plan_sorting){
+      .keys = keys, .key_count = second == PLAN_NO_COLUMN ? 1 : 2, .limit = limit};
+  return node;
+}
+static const struct plan_node *sort_random(void) {
+  return sort_by(COLUMN_K, PLAN_NO_COLUMN, UINT64_MAX);
+}
+static const struct plan_node *sort_two_keys(void) {
+  return sort_by(COLUMN_G, COLUMN_T, UINT64_MAX);
+}
+static const struct plan_node *sort_sorted(void) {
+  return sort_by(COLUMN_T, PLAN_NO_COLUMN, UINT64_MAX);
+}
+static const struct plan_node *top_10(void) { return sort_by(COLUMN_K, PLAN_NO_COLUMN, 10); }
+static const struct plan_node *top_100000(void) {
+  return sort_by(COLUMN_K, PLAN_NO_COLUMN, 100000);
+}
+
+static const struct benchmark {
+  const char *name;
+  const struct plan_node *(*plan)(void);
+} cases[] = {
+    {"sort by a random integer", sort_random},
+    {"sort by group and time", sort_two_keys},
+    {"sort of sorted rows", sort_sorted},
+    {"top 10", top_10},
+    {"top 100,000", top_100000},
+};
+
+/* ---- measuring ---- */
+
+static double clock_seconds(clockid_t clock) {
+  struct timespec at;
+  clock_gettime(clock, &at);
+  return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+}
+
+struct figures {
+  double wall, cpu;
+  uint64_t rows;
+};
+
+static void run_once(const struct plan_node *plan, struct os_pool *pool, struct figures *best) {
+  struct exec_options options = {.account = &account, .pool = pool};
+  struct exec *exec;
+  struct exec_batch batch;
+  struct err err;
+  uint64_t rows = 0;
+  double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+  int code = exec_open(plan, &options, &exec, &err);
+  while (!code && !(code = exec_next(exec, &batch, &err)) && batch.batch.length)
+    rows += (uint64_t)batch.batch.length;
+  if (code) {
+    char text[800];
+    err_format(&err, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+    exit(1);
+  }
+  exec_close(exec);
+  wall = clock_seconds(CLOCK_MONOTONIC) - wall;
+  cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  if (best->wall == 0 || wall < best->wall) *best = (struct figures){wall, cpu, rows};
+}
+
+static void measure(const struct benchmark *benchmark, struct os_pool *pool) {
+  const struct plan_node *plan = benchmark->plan();
+  struct figures one = {0}, two = {0};
+  for (int run = 0; run < RUNS; run++) { /* in turns: the machine may be shared */
+    run_once(plan, NULL, &one);
+    run_once(plan, pool, &two);
+  }
+  printf("%-32s %10" PRIu64 " %8.3f %8.3f %8.3f %8.3f %6.2f\n", benchmark->name, one.rows, one.wall,
+         one.cpu, two.wall, two.cpu, one.wall / two.wall);
+  fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+  struct os *os;
+  struct os_pool *pool;
+  struct err err;
+  const char *only = NULL;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (!strcmp(argv[i], "--rows")) row_count = atoll(argv[i + 1]);
+    if (!strcmp(argv[i], "--only")) only = argv[i + 1];
+  }
+  mem_account_init(&account, "bench", NULL, 0);
+  arena_init(&arena, &account, 4096);
+  /* The calling thread works too: two threads are it and one of the pool. */
+  if (os_real_create(&os, &err) || os_pool_create(os, 1, &pool, &err)) return 1;
+  printf("%-32s %10s %8s %8s %8s %8s %6s\n", "", "rows out", "1: wall", "cpu", "2: wall", "cpu",
+         "ratio");
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    if (!only || strstr(cases[i].name, only)) measure(&cases[i], pool);
+  os_pool_destroy(pool);
+  os_destroy(os);
+  arena_deinit(&arena);
+  mem_account_deinit(&account);
+  return 0;
+}
