@@ -49,6 +49,11 @@ int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t 
 int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t count,
                        struct str text, struct arena *arena, uint64_t *selected, struct err *err);
 
+/* Which of rows [from, from + count), which must be some of the image's, are present: bit i is row
+ * from + i; whole words are written. */
+void codec_validity(const struct codec_image *image, uint32_t from, uint32_t count,
+                    uint64_t *validity);
+
 /* The values of `count` picked rows (ascending) of a 64-bit type, one behind the other: only the
  * vectors that hold them are decoded, and only they are made decimals again. Of an image with
  * absent rows, bit i of `validity` (bit_words(count)) says whether values[i] is there; else

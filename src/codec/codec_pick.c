@@ -87,6 +87,14 @@ static void spread(uint64_t *values, uint32_t count, uint32_t present, const uin
     values[i] = bit_get(validity, i) ? values[--present] : 0;
 }
 
+void codec_validity(const struct codec_image *image, uint32_t from, uint32_t count,
+                    uint64_t *validity) {
+  if (image->has_nulls)
+    codec__validity_of(image, from, count, validity);
+  else
+    bits_fill(validity, 0, count, true);
+}
+
 int codec_pick(const struct codec_image *image, const uint32_t *rows, uint32_t count,
                uint64_t *values, uint64_t *validity, uint32_t *absent, struct err *err) {
   uint16_t positions[CODEC_ROWS_MAX];

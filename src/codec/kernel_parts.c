@@ -65,6 +65,23 @@ static int each_raw(const struct codec_image *image, uint32_t from, uint32_t to,
   return code;
 }
 
+/* What is compressed as one is decompressed once. A function of its own, for the room that it takes
+ * on the stack. */
+static __attribute__((noinline)) int each_at_once(const struct codec_image *image, uint32_t from,
+                                                  uint32_t to, uint32_t vectors,
+                                                  codec_visit_vector *visit, void *context,
+                                                  struct err *err) {
+  uint64_t values[CODEC_ROWS_MAX];
+  int code = vectors ? codec__decode_values(image, from, to, values, err) : ERR_OK;
+  for (uint32_t at = from, end; !code && at < to; at = end) {
+    uint32_t v = at / CODEC_VECTOR;
+    end = (v + 1) * CODEC_VECTOR < to ? (v + 1) * CODEC_VECTOR : to;
+    struct vector_part part = {.from = at, .count = end - at, .values = values + (at - from)};
+    if (vectors >> v & 1) code = visit(context, &part, err);
+  }
+  return code;
+}
+
 /* Visits with values made of fields or places. */
 struct made {
   codec_visit_vector *visit;
@@ -132,6 +149,8 @@ int codec__each_place(const struct codec_image *places, uint32_t from, uint32_t 
 int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to, uint32_t vectors,
                      codec_visit_vector *visit, void *context, struct err *err) {
   switch (image->codec) {
+  case CODEC_PLANES:
+    return each_at_once(image, from, to, vectors, visit, context, err);
   case CODEC_NUMBERS:
     return each_number(image, from, to, vectors, visit, context, err);
   case CODEC_DECIMAL_FOR:

@@ -1,11 +1,13 @@
 /* Collecting: per chunk the rows that count are found (filter, any value present, first or last few
- * of a series), and copied column by column. The newest row of a whole block can be had from its
- * statistics: the last value of each column whose last key is the block's. */
+ * of a series), and copied column by column. Of columns that have images only the vectors with rows
+ * that count are decoded, straight into where the rows go. The newest row of a whole block can be
+ * had from its statistics: the last value of each column whose last key is the block's. */
 #include "exec/collect.h"
 
 #include <string.h>
 
 #include "base/err.h"
+#include "codec/codec_kernels.h"
 #include "columnar/bits.h"
 
 struct collecting {
@@ -14,8 +16,11 @@ struct collecting {
   uint32_t rows_max;
   bool tail;
   bool *wanted;
+  bool *stored;     /* per column of the schema: it has images in this chunk */
   uint64_t *picked; /* rows that are taken; bits */
   uint32_t *rows;
+  uint32_t *block_rows; /* the same in their blocks */
+  uint64_t *values, *validity;
 };
 
 int exec__collection_init(struct collection *collection, const struct source *source,
@@ -79,27 +84,70 @@ static int add_run(struct collecting *of, uint32_t position, uint32_t row, uint3
 
 /* ---- which rows ---- */
 
+/* Adds rows that have a value in the column; *all: every row has one. */
+static void add_present(const struct reader *reader, uint32_t column, uint64_t *present,
+                        bool *all) {
+  const struct reader_images *of = &reader->images[column];
+  uint64_t bits[LIMIT_BLOCK_ROWS / 64];
+  *all = false;
+  if (reader->columns[column].length) {
+    const struct column *loaded = &reader->columns[column];
+    *all = loaded->null_count == 0;
+    for (size_t w = 0; w < bit_words(reader->chunk.rows) && !*all; w++)
+      present[w] |= loaded->validity[w];
+    return;
+  }
+  bool some = false;
+  for (uint32_t i = 0; i < of->count; i++)
+    some |= of->images[i].absent || of->images[i].image.has_nulls;
+  *all = !some;
+  for (uint32_t i = 0; i < of->count && some; i++) {
+    const struct store_image *image = &of->images[i];
+    if (image->absent) continue;
+    codec_validity(&image->image, image->from, image->rows, bits);
+    for (uint32_t at = 0; at < image->rows; at += 64) {
+      uint32_t size = image->rows - at < 64 ? image->rows - at : 64;
+      uint64_t word = bits[at / 64] & bits_mask(size), row = image->row + at;
+      present[row / 64] |= word << row % 64;
+      if (row % 64 + size > 64) present[row / 64 + 1] |= word >> (64 - row % 64);
+    }
+  }
+}
+
+/* Which stored columns have images; the others that are wanted are loaded. */
+static int load_unstored(struct collecting *of, struct err *err) {
+  struct reader *reader = &of->reader;
+  const struct plan_schema *schema = &reader->source->scan->schema;
+  bool any = false;
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++) {
+    const struct store_image *images;
+    uint32_t count;
+    int code = exec__reader_images(reader, i, &images, &count, err);
+    if (code) return code;
+    of->stored[i] = count > 0;
+    of->wanted[i] = !of->stored[i];
+    any |= of->wanted[i];
+  }
+  return any ? exec__reader_load(reader, of->wanted, err) : ERR_OK;
+}
+
 /* Leaves out rows whose fields are all absent. */
-static int keep_present(struct collecting *of, struct err *err) {
+static void keep_present(struct collecting *of) {
   const struct source *source = of->reader.source;
   const struct plan_schema *schema = &source->scan->schema;
   uint32_t rows = of->reader.chunk.rows;
   size_t words = bit_words(rows);
-  uint64_t present[LIMIT_BLOCK_ROWS / 64] = {0};
-  int code = exec__reader_load(&of->reader, of->wanted, err);
-  if (code) return code;
+  uint64_t present[LIMIT_BLOCK_ROWS / 64 + 1] = {0};
   for (uint32_t i = plan_schema_values(schema); i < schema->count; i++) {
-    const struct column *column = &of->reader.columns[i];
+    bool all;
     if (source->tags[i].length) continue;
-    if (column->null_count == 0) return ERR_OK;
-    for (size_t w = 0; w < words; w++)
-      present[w] |= column->validity[w];
+    add_present(&of->reader, i, present, &all);
+    if (all) return;
   }
   int64_t before = bits_count(of->picked, 0, rows);
   for (size_t w = 0; w < words; w++)
     of->picked[w] &= present[w];
   of->into->dropped |= bits_count(of->picked, 0, rows) != before;
-  return ERR_OK;
 }
 
 /* Keeps at most rows_max picked rows of each run. */
@@ -127,12 +175,80 @@ static int pick(struct collecting *of, struct err *err) {
   for (uint32_t r = 0; r < of->reader.chunk.run_count; r++)
     if (of->reader.run_positions[r] == POSITION_NONE)
       bits_fill(of->picked, of->reader.chunk.runs[r].row, of->reader.chunk.runs[r].rows, false);
-  if (of->reader.source->scan->scan.any_present) code = keep_present(of, err);
+  code = load_unstored(of, err);
+  if (!code && of->reader.source->scan->scan.any_present) keep_present(of);
   if (!code && of->rows_max) keep_few(of);
   return code;
 }
 
 /* ---- copying ---- */
+
+/* Picked rows of one image, few of those between the first and the last. */
+static int append_few(struct collecting *of, const struct store_image *image, uint32_t count,
+                      struct builder *builder, struct err *err) {
+  struct column column = {
+      .type = image->image.type, .length = count, .u64 = of->values, .validity = of->validity};
+  int code = codec_pick(&image->image, of->block_rows, count, of->values, of->validity,
+                        &column.null_count, err);
+  if (column.null_count == 0) column.validity = NULL;
+  if (!code) builder_append_column(builder, &column, 0, count);
+  return code;
+}
+
+/* All that lies between the first and the last picked row is decoded. */
+static int append_range(struct collecting *of, const struct store_image *image, uint32_t count,
+                        struct builder *builder, struct err *err) {
+  struct column column;
+  uint32_t from = of->block_rows[0], span = of->block_rows[count - 1] - from + 1;
+  arena_reset(&of->reader.scratch);
+  int code = codec_decode(&image->image, from, span, &of->reader.scratch, &column, err);
+  if (code) return code;
+  if (span == count) {
+    builder_append_column(builder, &column, 0, count);
+    return ERR_OK;
+  }
+  for (uint32_t i = 0; i < count; i++)
+    of->block_rows[i] -= from;
+  builder_append_rows(builder, &column, of->block_rows, count);
+  return ERR_OK;
+}
+
+static int append_image(struct collecting *of, const struct store_image *image,
+                        const uint32_t *rows, uint32_t count, struct builder *builder,
+                        struct err *err) {
+  if (image->absent) {
+    builder_append_nulls(builder, count);
+    return ERR_OK;
+  }
+  for (uint32_t i = 0; i < count; i++)
+    of->block_rows[i] = rows[i] - image->row + image->from;
+  uint32_t span = rows[count - 1] - rows[0] + 1;
+  bool few = type_width(builder->type) == 8 && count < span / 2;
+  of->reader.values_decoded += few ? count : span;
+  return few ? append_few(of, image, count, builder, err)
+             : append_range(of, image, count, builder, err);
+}
+
+/* A stored column: image after image. */
+static int append_stored(struct collecting *of, uint32_t column, uint32_t count, struct err *err) {
+  const struct reader_images *images = &of->reader.images[column];
+  int code = ERR_OK;
+  for (uint32_t i = 0, at = 0; i < images->count && !code; i++) {
+    const struct store_image *image = &images->images[i];
+    uint32_t end = at;
+    while (end < count && of->rows[end] < image->row + image->rows)
+      end++;
+    if (end > at)
+      code = append_image(of, image, of->rows + at, end - at, &of->into->columns[column], err);
+    at = end;
+  }
+  if (code != ERR_CORRUPTION) return code;
+  /* Loading finds out which part it is, and voids what was read. */
+  memset(of->wanted, 0, of->reader.source->scan->schema.count);
+  of->wanted[column] = true;
+  int loaded = exec__reader_load(&of->reader, of->wanted, err);
+  return loaded ? loaded : code;
+}
 
 static void append(struct builder *builder, const struct column *column, const uint32_t *rows,
                    uint32_t count, uint32_t of) {
@@ -160,8 +276,7 @@ static int copy_rows(struct collecting *of, struct err *err) {
   const struct plan_schema *schema = &of->reader.source->scan->schema;
   uint32_t count = picked_rows(of), first = plan_schema_values(schema);
   if (count == 0) return ERR_OK;
-  int code = exec__reader_load(&of->reader, of->wanted, err);
-  if (!code) code = exec__reader_keys(&of->reader, err);
+  int code = exec__reader_keys(&of->reader, err);
   uint32_t at = (uint32_t)into->keys.length;
   for (uint32_t r = 0; r < chunk->run_count && !code; r++) {
     uint32_t rows = count == chunk->rows
@@ -173,8 +288,11 @@ static int copy_rows(struct collecting *of, struct err *err) {
   if (code) return code;
   struct column keys = {.type = TYPE_INT64, .length = chunk->rows, .i64 = chunk->keys};
   append(&into->keys, &keys, of->rows, count, chunk->rows);
-  for (uint32_t i = first; i < schema->count; i++)
-    append(&into->columns[i], &of->reader.columns[i], of->rows, count, chunk->rows);
+  for (uint32_t i = first; i < schema->count && !code; i++)
+    if (of->stored[i])
+      code = append_stored(of, i, count, err);
+    else
+      append(&into->columns[i], &of->reader.columns[i], of->rows, count, chunk->rows);
   for (uint32_t i = first; i < schema->count && !code; i++)
     code = builder_check(&into->columns[i], err);
   return code ? code : builder_check(&into->keys, err);
@@ -229,11 +347,14 @@ static int collecting_init(struct collecting *of, struct err *err) {
   struct arena *arena = &of->reader.memory;
   of->wanted = ARENA_ARRAY(arena, bool, schema->count + 1);
   of->picked = arena_alloc(arena, LIMIT_BLOCK_ROWS / 8);
+  of->stored = ARENA_ARRAY(arena, bool, schema->count + 1);
   of->rows = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->rows);
-  if (!of->wanted || !of->picked || !of->rows)
+  of->block_rows = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->block_rows);
+  of->values = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->values);
+  of->validity = arena_alloc(arena, LIMIT_BLOCK_ROWS / 8);
+  if (!of->wanted || !of->picked || !of->stored || !of->rows || !of->block_rows || !of->values ||
+      !of->validity)
     return exec__refused(of->into->exec, LIMIT_BLOCK_ROWS * 4, err);
-  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
-    of->wanted[i] = true;
   return ERR_OK;
 }
 
