@@ -198,6 +198,8 @@ enum plan_effort {
   PLAN_DECIMAL = 2, /* the same without CODEC_DELTA2 */
   PLAN_LINE = 4,    /* or-ed to those: CODEC_LINE, too */
   PLAN_COLD = 8,    /* likewise: Huffman codes, too */
+  PLAN_ONLY = 16,   /* likewise: under one codec, whose number stands above PLAN_CODEC_SHIFT */
+  PLAN_CODEC_SHIFT = 8,
 };
 /* All equal; true for none. */
 bool codec__is_constant(const uint64_t *values, size_t count);

@@ -264,6 +264,19 @@ static void plan_packed(struct integer_plan *plan, bool with_delta2) {
   if (second.size < plan->vectors[largest].size) try_codec(plan, CODEC_DELTA2);
 }
 
+/* One codec, whatever it takes. */
+static void plan_only(struct integer_plan *plan, uint8_t codec) {
+  plan->size = SIZE_MAX;
+  if (codec != CODEC_LINE) {
+    try_codec(plan, codec);
+    return;
+  }
+  try_codec(plan, CODEC_DELTA); /* what a line has to beat; then as if it took everything */
+  plan->size = SIZE_MAX;
+  plan->vectors[0].size = UINT32_MAX / 2;
+  codec__plan_line(plan);
+}
+
 void codec__plan_integers(const struct codec_loops *loops, const uint64_t *values, size_t count,
                           uint64_t flip, unsigned effort, const struct codec_hint *hint,
                           struct integer_plan *plan) {
@@ -282,8 +295,12 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   }
   find_scale(plan);
   find_center(plan);
-  plan_packed(plan, (effort & PLAN_DECIMAL) == 0);
-  if (plan->codec == CODEC_DELTA && (effort & PLAN_LINE)) codec__plan_line(plan);
+  if (effort & PLAN_ONLY) {
+    plan_only(plan, (uint8_t)(effort >> PLAN_CODEC_SHIFT));
+  } else {
+    plan_packed(plan, (effort & PLAN_DECIMAL) == 0);
+    if (plan->codec == CODEC_DELTA && (effort & PLAN_LINE)) codec__plan_line(plan);
+  }
   if (effort & PLAN_COLD) codec__plan_entropy(plan, hint);
 }
 

@@ -78,6 +78,9 @@ size_t codec__shared_bytes(const struct text_job *job);
 /* As they are, or through zstd (text_encode.c). Padding is not included. */
 int codec__put_plain(const struct text_job *job, struct buffer *out, size_t position,
                      uint8_t *codec, size_t *size, struct err *err);
+/* In one way, whatever it takes; SIZE_MAX: it can't be done, or gains nothing over raw. */
+int codec__put_texts_as(const struct text_job *job, uint8_t way, struct buffer *out, size_t *size,
+                        struct err *err);
 /* In the best of the ways without a dictionary; front coding only with `front`. */
 int codec__put_long_texts(const struct text_job *job, bool front, struct buffer *out,
                           size_t position, uint8_t *codec, size_t *size, struct err *err);

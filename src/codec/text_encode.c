@@ -252,6 +252,42 @@ static int put_distinct(const struct text_job *job, const struct distinct *disti
   return ERR_OK;
 }
 
+int codec__put_texts_as(const struct text_job *job, uint8_t way, struct buffer *out, size_t *size,
+                        struct err *err) {
+  struct codec_writer writer = {NULL, NULL};
+  struct text_job plain = *job;
+  struct distinct distinct;
+  uint8_t codec = way;
+  int code;
+  *size = SIZE_MAX;
+  switch (way) {
+  case CODEC_RAW:
+    plain.level = CODEC_FAST;
+    return codec__put_plain(&plain, out, 0, &codec, size, err);
+  case CODEC_ZSTD:
+    code = codec__put_plain(job, out, 0, &codec, size, err);
+    if (codec != way) *size = SIZE_MAX;
+    return code;
+  case CODEC_FSST:
+    return codec__put_symbols(job, out, 0, size, err);
+  case CODEC_FRONT:
+    return codec__shared_bytes(job) ? codec__put_front(job, out, 0, size, err) : ERR_OK;
+  default:
+    break;
+  }
+  if ((code = distinct_init(&distinct, job->count, out->account, err))) return code;
+  distinct_find(&distinct, job->texts, job->count, job->count);
+  struct text_job words = {job->loops, distinct.values, distinct.count, distinct.total, job->level};
+  if (way == CODEC_WORDS) {
+    code = codec__put_words(&words, distinct.codes, job->count, out, 0, size, err);
+  } else {
+    code = put_dictionary(job->loops, &distinct, job->count, job->level, out, 0, &writer, err);
+    if (!code) *size = (size_t)(writer.at - writer.start);
+  }
+  distinct_deinit(&distinct);
+  return code;
+}
+
 int codec__put_texts(const struct codec_loops *loops, const struct str *texts, size_t count,
                      enum codec_level level, struct buffer *out, size_t position, uint8_t *codec,
                      size_t *size, struct err *err) {

@@ -111,7 +111,7 @@ static int append_values(struct part_writer *writer, struct writer_column *colum
   code = append_image(out, values, writer->options.level, &column->hint, &record->size, err);
   if (code) return code;
   record->checksum = checksum64(out->data + start, record->size);
-  record->codec = column->hint.codec;
+  record->codec = out->data[start]; /* an image begins with it */
   return ERR_OK;
 }
 

@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/memory.h"
-#include "codec/codec.h"
+#include "codec/compare.h"
 #include "columnar/bits.h"
 #include "columnar/builder.h"
 
@@ -184,6 +184,23 @@ static void assert_rows(const char *name, const struct column *want, uint32_t fr
   assert_int_equal(got->null_count, nulls);
 }
 
+/* What is told of all ways agrees with the image that was made without hints: the way that it took
+ * is there, at its size. (Others may be smaller: the encoder decides by samples.) */
+static void assert_compared(const char *name, const struct column *column, enum codec_level level,
+                            uint8_t codec, size_t size) {
+  struct codec_trial trials[CODEC_TRIALS_MAX];
+  size_t count, chosen = SIZE_MAX;
+  assert_int_equal(codec_compare(column, level, &account, trials, &count, NULL), ERR_OK);
+  assert_in_range(count, 1, CODEC_TRIALS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    if (i) assert_true(trials[i - 1].bytes <= trials[i].bytes);
+    if (trials[i].codec == codec) chosen = trials[i].bytes;
+  }
+  if (chosen != size)
+    fail_msg("%s, level %d: %s takes %zu, told are %zu", name, (int)level, codec_name(codec), size,
+             chosen);
+}
+
 /* Encodes, opens, decodes all and a few ranges; returns the image's size. */
 static size_t round_trip(const char *name, const struct column *column, enum codec_level level,
                          struct codec_hint *hint) {
@@ -203,6 +220,7 @@ static size_t round_trip(const char *name, const struct column *column, enum cod
   if (code) fail_msg("%s: %s", name, err.message);
   assert_int_equal(image.size, size);
   assert_int_equal(image.has_nulls, column->null_count > 0);
+  if (!hint && level != CODEC_FAST) assert_compared(name, column, level, image.codec, size);
   for (int round = 0; round < 5; round++) {
     uint32_t rows = (uint32_t)column->length, from = 0, count = rows;
     if (round > 0) {

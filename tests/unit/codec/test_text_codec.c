@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/memory.h"
-#include "codec/codec.h"
+#include "codec/compare.h"
 #include "codec/fsst.h"
 #include "columnar/builder.h"
 
@@ -136,6 +136,15 @@ static int round_trip(const struct column *column, enum codec_level level, enum 
   for (int i = 0; i < 3; i++) {
     uint32_t from = (uint32_t)random_below(rows);
     assert_part(column, &image, from, (uint32_t)random_below(rows - from + 1), kind);
+  }
+  if (level != CODEC_FAST) { /* what is told of all ways agrees */
+    struct codec_trial trials[CODEC_TRIALS_MAX];
+    size_t count, chosen = SIZE_MAX;
+    assert_int_equal(codec_compare(column, level, &account, trials, &count, &err), ERR_OK);
+    for (size_t i = 0; i < count; i++)
+      if (trials[i].codec == image.codec) chosen = trials[i].bytes;
+    if (chosen != size)
+      fail_msg("kind %d: %s takes %zu, told are %zu", kind, codec_name(image.codec), size, chosen);
   }
   arena_reset(&arena);
   free(bytes);
