@@ -57,6 +57,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__limit;
   case PLAN_REVERSE:
     return &exec__reverse;
+  case PLAN_REGROUP:
+    return &exec__regroup;
   case PLAN_VALUES:
     return &exec__values;
   case PLAN_SORT:

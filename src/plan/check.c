@@ -5,12 +5,16 @@
 #include "plan/properties.h"
 
 static const char *const kind_names[] = {
-    [PLAN_SCAN] = "scan",           [PLAN_FILTER] = "filter", [PLAN_PROJECT] = "project",
-    [PLAN_AGGREGATE] = "aggregate", [PLAN_FILL] = "fill",     [PLAN_WINDOW] = "window",
-    [PLAN_DISTINCT] = "distinct",   [PLAN_LIMIT] = "limit",   [PLAN_REVERSE] = "reverse",
-    [PLAN_VALUES] = "values",       [PLAN_GROUP] = "group",   [PLAN_SORT] = "sort",
-    [PLAN_UNIQUE] = "unique",       [PLAN_JOIN] = "join",     [PLAN_SET] = "set",
-    [PLAN_OVER] = "over",           [PLAN_UNNEST] = "unnest", [PLAN_APPLY] = "apply",
+    [PLAN_SCAN] = "scan",         [PLAN_FILTER] = "filter",
+    [PLAN_PROJECT] = "project",   [PLAN_AGGREGATE] = "aggregate",
+    [PLAN_FILL] = "fill",         [PLAN_WINDOW] = "window",
+    [PLAN_DISTINCT] = "distinct", [PLAN_LIMIT] = "limit",
+    [PLAN_REVERSE] = "reverse",   [PLAN_REGROUP] = "regroup",
+    [PLAN_VALUES] = "values",     [PLAN_GROUP] = "group",
+    [PLAN_SORT] = "sort",         [PLAN_UNIQUE] = "unique",
+    [PLAN_JOIN] = "join",         [PLAN_SET] = "set",
+    [PLAN_OVER] = "over",         [PLAN_UNNEST] = "unnest",
+    [PLAN_APPLY] = "apply",
 };
 
 struct checking {
@@ -262,6 +266,11 @@ static int check_node(const struct checking *checking) {
     CHECK(same_shape(schema, &node->input->schema), "the schema is not that of its input");
     CHECK(node->filter && node->filter->type.physical == PHYSICAL_BOOL, "no boolean");
     return check_expr(checking, node->filter, &node->input->schema, NULL);
+  case PLAN_REGROUP:
+    CHECK(is_flat(&node->input->schema) && schema->count == node->input->schema.count &&
+              same_columns(schema, 0, &node->input->schema, 0, schema->count),
+          "the columns are not those of a flat input");
+    return ERR_OK;
   case PLAN_LIMIT:
   case PLAN_REVERSE:
     CHECK(same_shape(schema, &node->input->schema), "the schema is not that of its input");

@@ -84,7 +84,8 @@ static bool order_of(struct arena *arena, const struct plan_node *node, struct k
   if (node->kind == PLAN_PROJECT) return order_of_projection(arena, node, list);
   bool passes = node->kind == PLAN_FILTER || node->kind == PLAN_LIMIT ||
                 node->kind == PLAN_REVERSE || node->kind == PLAN_OVER ||
-                node->kind == PLAN_UNNEST || node->kind == PLAN_WINDOW;
+                node->kind == PLAN_UNNEST || node->kind == PLAN_WINDOW ||
+                node->kind == PLAN_REGROUP;
   if (passes) return order_of_input(arena, node, list);
   uint32_t most = node->schema.count;
   if (node->kind == PLAN_SORT) most += node->sort.key_count;

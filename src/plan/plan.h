@@ -100,6 +100,7 @@ enum plan_kind {
   PLAN_DISTINCT,  /* distinct values of the one value column, per group and bucket */
   PLAN_LIMIT,     /* rows per group, and groups */
   PLAN_REVERSE,   /* each group's rows in the opposite order */
+  PLAN_REGROUP,   /* a flat stream, ordered by its first columns, as groups of them */
   PLAN_VALUES,    /* literal rows */
   /* over flat streams: see relational.h */
   PLAN_GROUP,

@@ -6,10 +6,10 @@
 #include "plan/plan_private.h"
 
 static const char *const kinds[] = {
-    [PLAN_SCAN] = "scan",           [PLAN_FILTER] = "filter", [PLAN_PROJECT] = "project",
-    [PLAN_AGGREGATE] = "aggregate", [PLAN_FILL] = "fill",     [PLAN_WINDOW] = "window",
-    [PLAN_DISTINCT] = "distinct",   [PLAN_LIMIT] = "limit",   [PLAN_REVERSE] = "reverse",
-    [PLAN_VALUES] = "values",
+    [PLAN_SCAN] = "scan",           [PLAN_FILTER] = "filter",   [PLAN_PROJECT] = "project",
+    [PLAN_AGGREGATE] = "aggregate", [PLAN_FILL] = "fill",       [PLAN_WINDOW] = "window",
+    [PLAN_DISTINCT] = "distinct",   [PLAN_LIMIT] = "limit",     [PLAN_REVERSE] = "reverse",
+    [PLAN_VALUES] = "values",       [PLAN_REGROUP] = "regroup",
 };
 static const char *const windows[] = {
     [WINDOW_DIFFERENCE] = "difference",
