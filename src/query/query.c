@@ -92,6 +92,8 @@ static void begin_statement(struct query *query) {
   s->context = (struct influxql_context){.arena = &s->arena,
                                          .account = &query->account,
                                          .now_ns = query->now_ns,
+                                         .find_tables = query__find_tables,
+                                         .user = query,
                                          .zones = table_engine_zones(query->engine)};
   s->show_last = &s->show_first;
   query->has_statement = true;

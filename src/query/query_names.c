@@ -119,6 +119,20 @@ static int order_tables(const void *a, const void *b) {
   return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
+/* Tables from `first` on: in order, each once. */
+static void order_from(struct statement *s, uint32_t first) {
+  if (s->table_count <= first + 1) return;
+  qsort(s->tables + first, s->table_count - first, sizeof(struct catalog_table *), order_tables);
+  uint32_t kept = first + 1;
+  for (uint32_t i = kept; i < s->table_count; i++) {
+    if (s->tables[i] == s->tables[kept - 1])
+      catalog_table_release(s->tables[i]);
+    else
+      s->tables[kept++] = s->tables[i];
+  }
+  s->table_count = kept;
+}
+
 int query__tables(struct query *query, struct str named, struct err *err) {
   struct statement *s = &query->statement;
   int code = ERR_OK;
@@ -129,15 +143,25 @@ int query__tables(struct query *query, struct str named, struct err *err) {
   }
   for (uint32_t i = 0; !code && i < s->syntax->source_count; i++)
     code = add_source(query, &s->syntax->sources[i], named, err);
-  if (code || !s->table_count) return code;
-  qsort(s->tables, s->table_count, sizeof(struct catalog_table *), order_tables);
-  uint32_t kept = 1;
-  for (uint32_t i = 1; i < s->table_count; i++) {
-    if (s->tables[i] == s->tables[kept - 1])
-      catalog_table_release(s->tables[i]);
-    else
-      s->tables[kept++] = s->tables[i];
+  order_from(s, 0);
+  return code;
+}
+
+int query__find_tables(void *user, const struct influxql_statement *select,
+                       struct catalog_table *const **tables, uint32_t *count, struct err *err) {
+  struct query *query = user;
+  struct statement *s = &query->statement;
+  uint32_t first = s->table_count;
+  for (uint32_t i = 0; i < select->source_count; i++) {
+    if (select->sources[i].select) continue;
+    int code = add_source(query, &select->sources[i], (struct str){0}, err);
+    if (code) return code;
   }
-  s->table_count = kept;
+  order_from(s, first);
+  *count = s->table_count - first;
+  struct catalog_table **found = ARENA_ARRAY(&s->arena, struct catalog_table *, *count + 1);
+  if (!found) return mem_refused(&query->account, *count * sizeof *found, err);
+  if (*count) memcpy(found, s->tables + first, *count * sizeof *found);
+  *tables = found; /* s->tables may move */
   return ERR_OK;
 }

@@ -83,6 +83,9 @@ int query__database(struct query *query, struct str named, struct str *database,
 /* Retains the tables that the sources name (none: all of the database), ascending by name, each
  * once, in statement->tables. Names without a table are passed over. */
 int query__tables(struct query *query, struct str database, struct err *err);
+/* influxql_context.find_tables: the user is the query. */
+int query__find_tables(void *query, const struct influxql_statement *select,
+                       struct catalog_table *const **tables, uint32_t *count, struct err *err);
 /* Acquires the statement's snapshot on first use. */
 int query__snapshot(struct query *query, struct err *err);
 

@@ -6,12 +6,12 @@
 
 int query__select_open(struct query *query, struct err *err) {
   struct statement *s = &query->statement;
-  int code = query__tables(query, (struct str){0}, err);
+  if (s->syntax->into || s->syntax->explain)
+    return err_set(err, ERR_UNSUPPORTED, "%s is not supported yet",
+                   s->syntax->into ? "SELECT … INTO" : "EXPLAIN");
+  int code = influxql_lower_select(&s->context, s->syntax, &s->selection, err);
   /* the snapshot after the tables: what it does not hold of them was not there yet */
   if (!code) code = query__snapshot(query, err);
-  if (!code)
-    code = influxql_lower_select(&s->context, s->syntax, s->tables, s->table_count, &s->selection,
-                                 err);
   if (code) return code;
   s->types = ARENA_ARRAY(&s->arena, struct type, s->selection.column_count);
   s->columns = ARENA_ARRAY(&s->arena, struct column, s->selection.column_count);
@@ -52,7 +52,7 @@ static void announce(struct statement *s, const struct exec_group *group,
     s->tags[i] = (struct query_tag){selection->group_names[i],
                                     dictionary_text(&s->batch.batch.columns[i], group->row)};
   event->kind = QUERY_SERIES;
-  event->name = selection->plans[s->plan].table->name;
+  event->name = selection->plans[s->plan].name;
   event->tags = s->tags;
   event->tag_count = selection->group_count;
   event->column_names = selection->column_names;

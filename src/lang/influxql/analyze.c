@@ -258,33 +258,76 @@ static int check_list(struct lowering *lowering, struct counts *total, struct er
   return ERR_OK;
 }
 
-int influxql__analyze(struct lowering *lowering, struct err *err) {
+/* True where a call needs buckets: an aggregate, or a transformation of one. */
+static bool has_aggregate(const struct influxql_expr *expr) {
+  if (expr->kind == INFLUXQL_CALL) {
+    const struct function *function = influxql__function(expr->text);
+    if (function && function->class != CLASS_WINDOW) return true;
+    return expr->count && influxql__unwrap(expr->children[0])->kind == INFLUXQL_CALL;
+  }
+  for (uint32_t i = 0; i < expr->count; i++)
+    if (has_aggregate(expr->children[i])) return true;
+  return false;
+}
+
+/* A subquery lies within its outer statement: in its range of time and its order, and where it has
+ * aggregates without an interval, in its buckets. What it would fill without being told to is left
+ * out, since the outer statement would pass it over. */
+static int take_over(struct lowering *lowering, struct err *err) {
   const struct influxql_statement *statement = lowering->statement;
-  struct influxql_context *context = lowering->context;
-  int code = influxql_split_time(context, statement->condition, &lowering->range,
+  const struct lowering *outer = lowering->outer;
+  if (statement->has_order && statement->descending != outer->descending)
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "subqueries must be ordered in the same direction as the query itself");
+  lowering->descending = outer->descending;
+  if (lowering->fill == INFLUXQL_FILL_NULL) lowering->fill = INFLUXQL_FILL_NONE;
+  if (outer->range.min > lowering->range.min) lowering->range.min = outer->range.min;
+  if (outer->range.max < lowering->range.max) lowering->range.max = outer->range.max;
+  bool aggregates = false;
+  for (uint32_t i = 0; i < statement->field_count; i++)
+    aggregates = aggregates || has_aggregate(statement->fields[i].expr);
+  if (lowering->has_bucket || !outer->has_bucket || !aggregates) return ERR_OK;
+  lowering->has_bucket = true;
+  lowering->bucket_ns = outer->bucket_ns;
+  lowering->bucket_offset_ns = outer->bucket_offset_ns;
+  lowering->fill = INFLUXQL_FILL_NONE;
+  return ERR_OK;
+}
+
+int influxql__outline(struct lowering *lowering, struct err *err) {
+  const struct influxql_statement *statement = lowering->statement;
+  lowering->descending = statement->descending;
+  lowering->fill = statement->fill;
+  int code = influxql_split_time(lowering->context, statement->condition, &lowering->range,
                                  &lowering->condition, err);
+  if (!code) code = influxql__named_groups(lowering, err);
   for (uint32_t i = 0; !code && i < statement->dimension_count; i++) {
     const struct influxql_expr *dimension = influxql__unwrap(statement->dimensions[i]);
     if (dimension->kind == INFLUXQL_CALL) code = read_bucket(lowering, dimension, err);
   }
+  if (!code && lowering->outer) code = take_over(lowering, err);
+  if (lowering->has_bucket && lowering->range.max == INFLUXQL_TIME_MAX)
+    lowering->range.max = lowering->context->now_ns;
+  return code;
+}
+
+int influxql__analyze(struct lowering *lowering, struct err *err) {
+  const struct influxql_statement *statement = lowering->statement;
+  struct influxql_context *context = lowering->context;
   struct counts total = {0};
-  if (!code) code = check_list(lowering, &total, err);
+  int code = check_list(lowering, &total, err);
   if (code) return code;
   lowering->slots = ARENA_ARRAY(context->arena, struct slot, total.calls + 1);
   if (!lowering->slots) return mem_refused(context->account, total.calls, err);
   for (uint32_t i = 0; !code && i < lowering->expanded.count; i++)
     code = read_calls(lowering, lowering->expanded.fields[i].expr, err);
   if (code) return code;
-  if (total.calls) {
-    code = check_mix(lowering, total.references, err);
-  } else if (lowering->has_bucket && lowering->expanded.count) {
-    code = err_set(err, ERR_INVALID_ARGUMENT, "GROUP BY requires at least one aggregate function");
-  } else if (statement->has_fill &&
-             (statement->fill == INFLUXQL_FILL_NONE || statement->fill == INFLUXQL_FILL_LINEAR)) {
-    code = err_set(err, ERR_INVALID_ARGUMENT, "fill(%s) must be used with a function",
+  if (total.calls) return check_mix(lowering, total.references, err);
+  if (lowering->has_bucket && lowering->expanded.count)
+    return err_set(err, ERR_INVALID_ARGUMENT, "GROUP BY requires at least one aggregate function");
+  if (statement->has_fill &&
+      (statement->fill == INFLUXQL_FILL_NONE || statement->fill == INFLUXQL_FILL_LINEAR))
+    return err_set(err, ERR_INVALID_ARGUMENT, "fill(%s) must be used with a function",
                    statement->fill == INFLUXQL_FILL_NONE ? "none" : "linear");
-  }
-  if (lowering->has_bucket && lowering->range.max == INFLUXQL_TIME_MAX)
-    lowering->range.max = context->now_ns;
-  return code;
+  return ERR_OK;
 }

@@ -271,7 +271,7 @@ void influxql__source(struct parser *parser, const struct token *database,
   if (schema) source.schema = influxql__text(parser, schema);
   source.name = influxql__text(parser, name);
   source.offset = (uint32_t)(name->text.data - parser->text.data);
-  influxql__push(parser, &parser->sources, &source, sizeof source);
+  influxql__push(parser, &parser->now.sources, &source, sizeof source);
 }
 
 void influxql__fill_word(struct parser *parser, const struct token *token) {
@@ -282,10 +282,10 @@ void influxql__fill_word(struct parser *parser, const struct token *token) {
                {"none", INFLUXQL_FILL_NONE},
                {"previous", INFLUXQL_FILL_PREVIOUS},
                {"linear", INFLUXQL_FILL_LINEAR}};
-  parser->statement.has_fill = true;
+  parser->now.statement.has_fill = true;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     if (str_equal_ignoring_case(token->text, str_from(words[i].name))) {
-      parser->statement.fill = words[i].fill;
+      parser->now.statement.fill = words[i].fill;
       return;
     }
   }
@@ -300,16 +300,17 @@ void influxql__fill_number(struct parser *parser, const struct token *token, boo
   if (number_parse_f64(&at, at + token->text.size, &value))
     influxql__fail(parser, ERR_OUT_OF_RANGE, token->text.data, "number %.*s is too large",
                    STR_ARG(text_cut(token->text, 40)));
-  parser->statement.has_fill = true;
-  parser->statement.fill = INFLUXQL_FILL_NUMBER;
-  parser->statement.fill_number = negative ? -value : value;
+  parser->now.statement.has_fill = true;
+  parser->now.statement.fill = INFLUXQL_FILL_NUMBER;
+  parser->now.statement.fill_number = negative ? -value : value;
 }
 
 void influxql__order(struct parser *parser, const struct token *token, bool descending) {
   if (!str_equal_ignoring_case(influxql__text(parser, token), STR("time")))
     influxql__fail(parser, ERR_PARSE, token->text.data,
                    "only ORDER BY time supported at this time");
-  parser->statement.descending = descending;
+  parser->now.statement.descending = descending;
+  parser->now.statement.has_order = true;
 }
 
 uint64_t influxql__count(struct parser *parser, const struct token *token) {
@@ -323,10 +324,10 @@ uint64_t influxql__count(struct parser *parser, const struct token *token) {
 
 void influxql__precision(struct parser *parser, const struct token *token) {
   struct str text = influxql__text(parser, token);
-  if (!time_unit_parse(text, &parser->statement.unit))
+  if (!time_unit_parse(text, &parser->now.statement.unit))
     influxql__fail(parser, ERR_PARSE, token->text.data, "found %.*s, expected ns, us, ms, s",
                    STR_ARG(text_cut(text, 40)));
-  parser->statement.has_unit = true;
+  parser->now.statement.has_unit = true;
 }
 
 int64_t influxql__duration(struct parser *parser, const struct token *token) {
@@ -349,7 +350,7 @@ void influxql__codec(struct parser *parser, const struct token *name) {
     return;
   }
   struct table_change change = {.kind = TABLE_SET_CODEC, .codec = (enum catalog_codec)codec};
-  influxql__push(parser, &parser->changes, &change, sizeof change);
+  influxql__push(parser, &parser->now.changes, &change, sizeof change);
 }
 
 void influxql__bound(struct parser *parser, int kind, const struct token *value) {
@@ -365,37 +366,84 @@ void influxql__bound(struct parser *parser, int kind, const struct token *value)
     influxql__fail(parser, ERR_OUT_OF_RANGE, value->text.data, "number %.*s is too large",
                    STR_ARG(text_cut(value->text, 40)));
   }
-  influxql__push(parser, &parser->changes, &change, sizeof change);
+  influxql__push(parser, &parser->now.changes, &change, sizeof change);
 }
 
 void influxql__unbound(struct parser *parser) {
   struct table_change change = {.kind = TABLE_UNSET_BOUND, .field = parser->field};
-  influxql__push(parser, &parser->changes, &change, sizeof change);
+  influxql__push(parser, &parser->now.changes, &change, sizeof change);
+}
+
+static void begin(struct parser *parser, const struct token *first, const struct parsing *outer) {
+  parser->now = (struct parsing){.outer = outer, .begin = first->text.data};
 }
 
 void influxql__begin(struct parser *parser, const struct token *first) {
-  parser->statement = (struct influxql_statement){0};
-  parser->fields = parser->sources = parser->dimensions = parser->names = parser->changes =
-      (struct list){0};
-  parser->statement_begin = first->text.data;
+  begin(parser, first, NULL);
   if (parser->statements.count == LIMIT_STATEMENTS_PER_REQUEST)
     influxql__fail(parser, ERR_LIMIT_EXCEEDED, first->text.data,
                    "more than %d statements in one request", LIMIT_STATEMENTS_PER_REQUEST);
 }
 
-void influxql__finish(struct parser *parser, enum influxql_statement_kind kind) {
-  struct influxql_statement *s = &parser->statement;
+/* Clauses gathered in lists become the statement's. */
+static void close_lists(struct parser *parser, enum influxql_statement_kind kind) {
+  struct influxql_statement *s = &parser->now.statement;
   s->kind = kind;
-  s->fields = parser->fields.items;
-  s->field_count = parser->fields.count;
-  s->sources = parser->sources.items;
-  s->source_count = parser->sources.count;
-  s->dimensions = parser->dimensions.items;
-  s->dimension_count = parser->dimensions.count;
-  s->changes = parser->changes.items;
-  s->change_count = parser->changes.count;
-  s->with_names = parser->names.items;
-  s->with_count = parser->names.count;
-  s->offset = (uint32_t)(parser->statement_begin - parser->text.data);
-  influxql__push(parser, &parser->statements, s, sizeof *s);
+  s->fields = parser->now.fields.items;
+  s->field_count = parser->now.fields.count;
+  s->sources = parser->now.sources.items;
+  s->source_count = parser->now.sources.count;
+  s->dimensions = parser->now.dimensions.items;
+  s->dimension_count = parser->now.dimensions.count;
+  s->changes = parser->now.changes.items;
+  s->change_count = parser->now.changes.count;
+  s->with_names = parser->now.names.items;
+  s->with_count = parser->now.names.count;
+  s->offset = (uint32_t)(parser->now.begin - parser->text.data);
+}
+
+void influxql__finish(struct parser *parser, enum influxql_statement_kind kind) {
+  close_lists(parser, kind);
+  influxql__push(parser, &parser->statements, &parser->now.statement, sizeof parser->now.statement);
+}
+
+void influxql__begin_nested(struct parser *parser, const struct token *first) {
+  if (parser->code) return;
+  struct parsing *outer = ARENA_NEW(parser->arena, struct parsing);
+  if (!outer) {
+    refused(parser, sizeof *outer);
+    return;
+  }
+  *outer = parser->now;
+  begin(parser, first, outer);
+}
+
+void influxql__end_nested(struct parser *parser) {
+  if (parser->code) return;
+  struct influxql_statement *select = ARENA_NEW(parser->arena, struct influxql_statement);
+  if (!select) {
+    refused(parser, sizeof *select);
+    return;
+  }
+  if (parser->now.statement.into)
+    influxql__fail(parser, ERR_PARSE, parser->now.begin, "a subquery cannot have INTO");
+  close_lists(parser, INFLUXQL_SELECT);
+  *select = parser->now.statement;
+  parser->now = *parser->now.outer;
+  struct influxql_source source = {.offset = select->offset, .select = select};
+  influxql__push(parser, &parser->now.sources, &source, sizeof source);
+}
+
+void influxql__target(struct parser *parser, const struct token *database,
+                      const struct token *schema, const struct token *name) {
+  if (parser->code) return;
+  struct influxql_source *into = ARENA_NEW(parser->arena, struct influxql_source);
+  if (!into) {
+    refused(parser, sizeof *into);
+    return;
+  }
+  if (database) into->database = influxql__text(parser, database);
+  if (schema) into->schema = influxql__text(parser, schema);
+  if (name) into->name = influxql__text(parser, name);
+  parser->now.statement.into = into;
 }

@@ -1,7 +1,8 @@
 /* From SELECT's list to columns: wildcards, patterns, names; and the tags of GROUP BY.
  *
  * Wildcards stand for what the measurements of the statement have together: as in InfluxDB, each
- * measurement's rows then have all the columns. */
+ * measurement's rows then have all the columns. A subquery is grouped by what its outer statement
+ * names, too: tags come up from below only where they are asked for. */
 #include <stdlib.h>
 
 #include "base/hash_table.h"
@@ -26,23 +27,34 @@ static int order_candidates(const void *a, const void *b) {
   return order ? order : (x->kind == COLUMN_TAG) - (y->kind == COLUMN_TAG);
 }
 
-static int gather(struct influxql_context *context, struct catalog_table *const *tables,
-                  uint32_t table_count, struct candidates *all, struct err *err) {
-  size_t total = 0;
-  for (uint32_t t = 0; t < table_count; t++) {
-    const struct catalog_column *const *columns;
-    total += catalog_table_columns(tables[t], &columns);
+/* A column of a measurement or, at i, of subqueries; false: there are no more. */
+static bool column_at(const struct relation *relation, size_t i, struct candidate *candidate) {
+  if (!relation->table) {
+    if (i >= relation->column_count) return false;
+    const struct relation_column *column = &relation->columns[i];
+    *candidate =
+        (struct candidate){column->name, column->is_tag ? COLUMN_TAG : COLUMN_FIELD, column->type};
+    return true;
   }
+  const struct catalog_column *const *columns;
+  if (i >= catalog_table_columns(relation->table, &columns)) return false;
+  *candidate = (struct candidate){columns[i]->name, columns[i]->kind, columns[i]->type};
+  return true;
+}
+
+static int gather(struct influxql_context *context, const struct relation *relations,
+                  uint32_t relation_count, struct candidates *all, struct err *err) {
+  struct candidate candidate;
+  size_t total = 0;
+  for (uint32_t r = 0; r < relation_count; r++)
+    for (size_t i = 0; column_at(&relations[r], i, &candidate); i++)
+      total++;
   all->items = ARENA_ARRAY(context->arena, struct candidate, total + 1);
   if (!all->items) return mem_refused(context->account, total * sizeof *all->items, err);
   uint32_t count = 0;
-  for (uint32_t t = 0; t < table_count; t++) {
-    const struct catalog_column *const *columns;
-    size_t n = catalog_table_columns(tables[t], &columns);
-    for (size_t i = 0; i < n && count < total; i++)
-      all->items[count++] =
-          (struct candidate){columns[i]->name, columns[i]->kind, columns[i]->type};
-  }
+  for (uint32_t r = 0; r < relation_count; r++)
+    for (size_t i = 0; count < total && column_at(&relations[r], i, &candidate); i++)
+      all->items[count++] = candidate;
   qsort(all->items, count, sizeof *all->items, order_candidates);
   all->count = 0;
   for (uint32_t i = 0; i < count; i++)
@@ -63,45 +75,61 @@ static void add_group(struct expanded *expanded, struct str name) {
   expanded->groups[expanded->group_count++] = name;
 }
 
-static int expand_groups(struct influxql_context *context,
-                         const struct influxql_statement *statement, const struct candidates *all,
-                         struct expanded *expanded, struct err *err) {
-  if (statement->dimension_count > LIMIT_SELECT_ITEMS)
-    return err_set(err, ERR_LIMIT_EXCEEDED, "more than %d dimensions in GROUP BY",
-                   LIMIT_SELECT_ITEMS);
-  size_t capacity = all->count + statement->dimension_count + 1;
+static int expand_groups(struct lowering *lowering, const struct candidates *all, struct err *err) {
+  struct influxql_context *context = lowering->context;
+  const struct influxql_statement *statement = lowering->statement;
+  struct expanded *expanded = &lowering->expanded;
+  size_t capacity = all->count + lowering->named_group_count + 1;
   expanded->groups = ARENA_ARRAY(context->arena, struct str, capacity);
   if (!expanded->groups) return mem_refused(context->account, capacity, err);
+  for (uint32_t i = 0; i < lowering->named_group_count; i++)
+    add_group(expanded, lowering->named_groups[i]);
   for (uint32_t d = 0; d < statement->dimension_count; d++) {
     const struct influxql_expr *dimension = influxql__unwrap(statement->dimensions[d]);
     struct influxql_regex *regex = NULL;
     int code = ERR_OK;
+    if (dimension->kind != INFLUXQL_REGEX && dimension->kind != INFLUXQL_WILDCARD) continue;
+    if (dimension->kind == INFLUXQL_REGEX)
+      code = influxql_regex_compile(context, dimension->text, &regex, err);
+    for (uint32_t i = 0; !code && i < all->count; i++) {
+      bool is_meant = all->items[i].kind == COLUMN_TAG;
+      if (is_meant && regex) code = influxql_regex_match(regex, all->items[i].name, &is_meant, err);
+      if (!code && is_meant) add_group(expanded, all->items[i].name);
+    }
+    if (code) return code;
+  }
+  qsort(expanded->groups, expanded->group_count, sizeof *expanded->groups, order_names);
+  return ERR_OK;
+}
+
+int influxql__named_groups(struct lowering *lowering, struct err *err) {
+  const struct influxql_statement *statement = lowering->statement;
+  const struct lowering *outer = lowering->outer;
+  if (statement->dimension_count > LIMIT_SELECT_ITEMS)
+    return err_set(err, ERR_LIMIT_EXCEEDED, "more than %d dimensions in GROUP BY",
+                   LIMIT_SELECT_ITEMS);
+  size_t most = statement->dimension_count + (outer ? outer->named_group_count : 0);
+  lowering->named_groups = ARENA_ARRAY(lowering->context->arena, struct str, most + 1);
+  if (!lowering->named_groups) return mem_refused(lowering->context->account, most, err);
+  for (uint32_t i = 0; outer && i < outer->named_group_count; i++)
+    lowering->named_groups[lowering->named_group_count++] = outer->named_groups[i];
+  for (uint32_t d = 0; d < statement->dimension_count; d++) {
+    const struct influxql_expr *dimension = influxql__unwrap(statement->dimensions[d]);
     switch (dimension->kind) {
-    case INFLUXQL_CALL:
-      break; /* time(…), checked by its reader */
+    case INFLUXQL_CALL: /* time(…), checked by its reader */
+    case INFLUXQL_REGEX:
+    case INFLUXQL_WILDCARD:
+      break;
     case INFLUXQL_REFERENCE:
       if (influxql__is_time(dimension))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "time() is a function and expects at least one argument");
-      add_group(expanded, dimension->text);
-      break;
-    case INFLUXQL_REGEX:
-      if ((code = influxql_regex_compile(context, dimension->text, &regex, err))) return code;
-      /* fall through */
-    case INFLUXQL_WILDCARD:
-      for (uint32_t i = 0; i < all->count; i++) {
-        bool is_meant = all->items[i].kind == COLUMN_TAG;
-        if (is_meant && regex)
-          code = influxql_regex_match(regex, all->items[i].name, &is_meant, err);
-        if (code) return code;
-        if (is_meant) add_group(expanded, all->items[i].name);
-      }
+      lowering->named_groups[lowering->named_group_count++] = dimension->text;
       break;
     default:
       return err_set(err, ERR_INVALID_ARGUMENT, "only time and tag dimensions allowed");
     }
   }
-  qsort(expanded->groups, expanded->group_count, sizeof *expanded->groups, order_names);
   return ERR_OK;
 }
 
@@ -224,13 +252,15 @@ static int check_field(const struct influxql_expr *expr, struct err *err) {
   return ERR_OK;
 }
 
-int influxql__expand(struct influxql_context *context, const struct influxql_statement *statement,
-                     struct catalog_table *const *tables, uint32_t table_count,
-                     struct expanded *expanded, struct err *err) {
+int influxql__expand(struct lowering *lowering, const struct relation *relations, uint32_t count,
+                     struct err *err) {
+  struct influxql_context *context = lowering->context;
+  const struct influxql_statement *statement = lowering->statement;
+  struct expanded *expanded = &lowering->expanded;
   *expanded = (struct expanded){.time_name = STR("time")};
   struct candidates all = {0};
-  int code = gather(context, tables, table_count, &all, err);
-  if (!code) code = expand_groups(context, statement, &all, expanded, err);
+  int code = gather(context, relations, count, &all, err);
+  if (!code) code = expand_groups(lowering, &all, err);
   uint32_t capacity = 0;
   for (uint32_t i = 0; !code && i < statement->field_count; i++) {
     struct influxql_field field = statement->fields[i];

@@ -16,8 +16,8 @@ struct implied {
 
 struct splitter {
   struct influxql_context *context;
-  const struct catalog_table *table; /* NULL: every name is a tag of which nothing is known */
-  bool tags_only;                    /* fields are an error */
+  const struct relation *relation; /* NULL: every name is a tag of which nothing is known */
+  bool tags_only;                  /* fields are an error */
 };
 
 static const struct series_filter *new_filter(struct splitter *splitter,
@@ -102,7 +102,7 @@ static int imply_comparison(struct splitter *splitter, const struct influxql_exp
   struct plan_scan_column columns[2] = {{0}, {0}};
   for (int i = 0; i < 2; i++) {
     if (sides[i]->kind != INFLUXQL_REFERENCE) continue;
-    columns[i] = influxql__resolve(splitter->table, sides[i]);
+    columns[i] = influxql__resolve(splitter->relation, sides[i]);
     is_tag[i] = columns[i].is_tag;
     if (!is_tag[i] && splitter->tags_only) return refuse_field(sides[i], err);
   }
@@ -171,7 +171,7 @@ int influxql__row_leaf(void *user, const struct influxql_expr *leaf, const struc
     return ERR_INVALID_ARGUMENT;
   }
   uint32_t index;
-  struct plan_scan_column column = influxql__resolve(rows->binding->table, leaf);
+  struct plan_scan_column column = influxql__resolve(rows->binding->relation, leaf);
   if (!column.column_id && rows->unknown_is_null) {
     struct plan_value null = {.type = TYPE_FLOAT64, .null = true};
     *out = expr_literal(context->arena, &null);
@@ -183,6 +183,24 @@ int influxql__row_leaf(void *user, const struct influxql_expr *leaf, const struc
   if (!*out) return mem_refused(context->account, sizeof **out, err);
   return leaf->cast >= INFLUXQL_CAST_FLOAT ? influxql__cast_value(context, leaf->cast, out, err)
                                            : ERR_OK;
+}
+
+/* A condition as a boolean of the rows, joined to what is there. */
+static int lower_whole(struct splitter *splitter, struct row_scope *rows,
+                       const struct influxql_expr *expr, const struct expr **residual,
+                       struct err *err) {
+  struct scope scope = {splitter->context, influxql__row_leaf, rows};
+  const struct expr *lowered;
+  int code = influxql__lower_value(&scope, expr, &lowered, err);
+  if (code) return code;
+  if (lowered->type.physical != PHYSICAL_BOOL) {
+    err_set(err, ERR_INVALID_ARGUMENT, "invalid condition: it is no comparison");
+    err_position(err, 0, 0, expr->offset);
+    return ERR_INVALID_ARGUMENT;
+  }
+  if (*residual) return influxql__and(splitter->context, *residual, lowered, residual, err);
+  *residual = lowered;
+  return ERR_OK;
 }
 
 /* The parts that tags do not decide. */
@@ -199,18 +217,7 @@ static int lower_rest(struct splitter *splitter, struct row_scope *rows,
       code = lower_rest(splitter, rows, expr->children[i], residual, err);
     return code;
   }
-  struct scope scope = {splitter->context, influxql__row_leaf, rows};
-  const struct expr *lowered;
-  code = influxql__lower_value(&scope, expr, &lowered, err);
-  if (code) return code;
-  if (lowered->type.physical != PHYSICAL_BOOL) {
-    err_set(err, ERR_INVALID_ARGUMENT, "invalid condition: it is no comparison");
-    err_position(err, 0, 0, expr->offset);
-    return ERR_INVALID_ARGUMENT;
-  }
-  if (*residual) return influxql__and(splitter->context, *residual, lowered, residual, err);
-  *residual = lowered;
-  return ERR_OK;
+  return lower_whole(splitter, rows, expr, residual, err);
 }
 
 int influxql__lower_condition(struct binding *binding, const struct influxql_expr *condition,
@@ -219,8 +226,9 @@ int influxql__lower_condition(struct binding *binding, const struct influxql_exp
   *filter = NULL;
   *residual = NULL;
   if (!condition) return ERR_OK;
-  struct splitter splitter = {binding->context, binding->table, false};
+  struct splitter splitter = {binding->context, binding->relation, false};
   struct row_scope rows = {binding, first, false};
+  if (!binding->relation->table) return lower_whole(&splitter, &rows, condition, residual, err);
   struct implied implied;
   int code = imply_any(&splitter, condition, &implied, err);
   if (code) return code;
@@ -233,7 +241,8 @@ int influxql_lower_tags(struct influxql_context *context, const struct influxql_
                         struct err *err) {
   *filter = NULL;
   if (!condition) return ERR_OK;
-  struct splitter splitter = {context, table, true};
+  struct relation relation = {.table = (struct catalog_table *)(uintptr_t)table};
+  struct splitter splitter = {context, table ? &relation : NULL, true};
   struct implied implied;
   int code = imply_any(&splitter, condition, &implied, err);
   if (code) return code;

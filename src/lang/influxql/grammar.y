@@ -1,7 +1,7 @@
 /* The grammar of InfluxQL. lemon turns this file into C.
  *
- * There are no subqueries yet, so one statement is being parsed at a time: clauses write into
- * parser->statement and its lists, and the rules of statements finish it. Words that only some
+ * Clauses write into the statement at hand, parser->now.statement and its lists, and the rules of
+ * statements finish it. A subquery sets the outer one aside until its parenthesis closes. Words that only some
  * statements know are identifiers everywhere else (%fallback), so a field may be called "name" or
  * "duration" without quotes. */
 %name influxql__parser
@@ -16,7 +16,7 @@
 }
 %syntax_error { parser->syntax_error = true; (void)yymajor; (void)TOKEN; }
 %stack_overflow {
-  influxql__fail(parser, ERR_LIMIT_EXCEEDED, parser->statement_begin, "statement is nested too deeply");
+  influxql__fail(parser, ERR_LIMIT_EXCEEDED, parser->now.begin, "statement is nested too deeply");
 }
 
 %left OR.
@@ -27,7 +27,7 @@
 %right UMINUS.
 
 %fallback IDENT
-  ALL CARDINALITY CODEC CONTINUOUS DATABASE DATABASES DECIMALS DEFAULT DIAGNOSTICS DURATION ERROR EXACT FIELD
+  ALL ANALYZE CARDINALITY CODEC CONTINUOUS DATABASE DATABASES DECIMALS DEFAULT DIAGNOSTICS DURATION ERROR EXACT FIELD
   FILL GRANTS INF KEY KEYS MEASUREMENT MEASUREMENTS NAME POLICIES POLICY PRECISION QUERIES QUERY RELATIVE
   REPLICATION RETENTION SERIES SETTINGS SHARD SHARDS STATS SUBSCRIPTION SUBSCRIPTIONS TAG TZ USER USERS VALUES.
 
@@ -45,22 +45,39 @@ statements ::= statements SEMICOLON statement.
 statements ::= statements SEMICOLON.
 
 /* ---- SELECT ---- */
-statement ::= select fields from where group order limits tz. {
-  influxql__finish(parser, INFLUXQL_SELECT);
-}
-statement ::= select fields into.
+statement ::= select body. { influxql__finish(parser, INFLUXQL_SELECT); }
+statement ::= explain SELECT body. { influxql__finish(parser, INFLUXQL_SELECT); }
 select ::= SELECT(T). { influxql__begin(parser, &T); }
-into ::= INTO(T). { influxql__unsupported(parser, &T, "SELECT … INTO"); }
+explain ::= EXPLAIN(T). {
+  influxql__begin(parser, &T);
+  parser->now.statement.explain = INFLUXQL_EXPLAIN_PLAN;
+}
+explain ::= EXPLAIN(T) ANALYZE. {
+  influxql__begin(parser, &T);
+  parser->now.statement.explain = INFLUXQL_EXPLAIN_ANALYZE;
+}
+body ::= fields into from where group order limits tz.
+
+into ::= .
+into ::= INTO target.
+target ::= IDENT(N). { influxql__target(parser, NULL, NULL, &N); }
+target ::= IDENT(S) DOT IDENT(N). { influxql__target(parser, NULL, &S, &N); }
+target ::= IDENT(D) DOT IDENT(S) DOT IDENT(N). { influxql__target(parser, &D, &S, &N); }
+target ::= IDENT(D) DOT DOT IDENT(N). { influxql__target(parser, &D, NULL, &N); }
+target ::= BACKREFERENCE. { influxql__target(parser, NULL, NULL, NULL); }
+target ::= IDENT(S) DOT BACKREFERENCE. { influxql__target(parser, NULL, &S, NULL); }
+target ::= IDENT(D) DOT IDENT(S) DOT BACKREFERENCE. { influxql__target(parser, &D, &S, NULL); }
+target ::= IDENT(D) DOT DOT BACKREFERENCE. { influxql__target(parser, &D, NULL, NULL); }
 
 fields ::= field.
 fields ::= fields COMMA field.
 field ::= expr(E). {
   struct influxql_field field = {.expr = E};
-  influxql__push(parser, &parser->fields, &field, sizeof field);
+  influxql__push(parser, &parser->now.fields, &field, sizeof field);
 }
 field ::= expr(E) AS string_or_ident(N). {
   struct influxql_field field = {.expr = E, .alias = influxql__text(parser, &N)};
-  influxql__push(parser, &parser->fields, &field, sizeof field);
+  influxql__push(parser, &parser->now.fields, &field, sizeof field);
 }
 string_or_ident(A) ::= IDENT(T). { A = T; }
 string_or_ident(A) ::= STRING(T). { A = T; }
@@ -79,17 +96,18 @@ source ::= REGEX(N). { influxql__source(parser, NULL, NULL, &N, true); }
 source ::= IDENT(S) DOT REGEX(N). { influxql__source(parser, NULL, &S, &N, true); }
 source ::= IDENT(D) DOT IDENT(S) DOT REGEX(N). { influxql__source(parser, &D, &S, &N, true); }
 source ::= IDENT(D) DOT DOT REGEX(N). { influxql__source(parser, &D, NULL, &N, true); }
-source ::= LPAREN(T). { influxql__unsupported(parser, &T, "a subquery in FROM"); }
+source ::= LPAREN nested body RPAREN. { influxql__end_nested(parser); }
+nested ::= SELECT(T). { influxql__begin_nested(parser, &T); }
 
 /* ---- WHERE, GROUP BY, fill(), ORDER BY, limits ---- */
 where ::= .
-where ::= WHERE expr(E). { parser->statement.condition = E; }
+where ::= WHERE expr(E). { parser->now.statement.condition = E; }
 
 group ::= .
 group ::= GROUP BY dimensions fill.
 dimensions ::= dimension.
 dimensions ::= dimensions COMMA dimension.
-dimension ::= expr(E). { influxql__push(parser, &parser->dimensions, &E, sizeof E); }
+dimension ::= expr(E). { influxql__push(parser, &parser->now.dimensions, &E, sizeof E); }
 
 fill ::= .
 fill ::= FILL LPAREN fill_value RPAREN.
@@ -105,13 +123,13 @@ order ::= ORDER BY IDENT(T) ASC. { influxql__order(parser, &T, false); }
 order ::= ORDER BY IDENT(T) DESC. { influxql__order(parser, &T, true); }
 
 limits ::= .
-limits ::= limits LIMIT INTEGER(N). { parser->statement.limit = influxql__count(parser, &N); }
-limits ::= limits OFFSET INTEGER(N). { parser->statement.offset_rows = influxql__count(parser, &N); }
-limits ::= limits SLIMIT INTEGER(N). { parser->statement.series_limit = influxql__count(parser, &N); }
-limits ::= limits SOFFSET INTEGER(N). { parser->statement.series_offset = influxql__count(parser, &N); }
+limits ::= limits LIMIT INTEGER(N). { parser->now.statement.limit = influxql__count(parser, &N); }
+limits ::= limits OFFSET INTEGER(N). { parser->now.statement.offset_rows = influxql__count(parser, &N); }
+limits ::= limits SLIMIT INTEGER(N). { parser->now.statement.series_limit = influxql__count(parser, &N); }
+limits ::= limits SOFFSET INTEGER(N). { parser->now.statement.series_offset = influxql__count(parser, &N); }
 
 tz ::= .
-tz ::= TZ LPAREN STRING(T) RPAREN. { parser->statement.zone = influxql__text(parser, &T); }
+tz ::= TZ LPAREN STRING(T) RPAREN. { parser->now.statement.zone = influxql__text(parser, &T); }
 
 /* ---- expressions ---- */
 expr(A) ::= expr(L) OR expr(R). { A = influxql__binary(parser, INFLUXQL_OR, L, R); }
@@ -186,7 +204,7 @@ list(A) ::= list(L) COMMA expr(E). {
 /* ---- SHOW ---- */
 show ::= SHOW(T). { influxql__begin(parser, &T); }
 on ::= .
-on ::= ON IDENT(N). { parser->statement.database = influxql__text(parser, &N); }
+on ::= ON IDENT(N). { parser->now.statement.database = influxql__text(parser, &N); }
 
 statement ::= show DATABASES. { influxql__finish(parser, INFLUXQL_SHOW_DATABASES); }
 statement ::= show MEASUREMENTS on with_measurement where order limits. {
@@ -217,32 +235,32 @@ statement ::= show MEASUREMENT SETTINGS on from_option limits. {
   influxql__finish(parser, INFLUXQL_SHOW_MEASUREMENT_SETTINGS);
 }
 exact ::= .
-exact ::= EXACT. { parser->statement.exact = true; }
+exact ::= EXACT. { parser->now.statement.exact = true; }
 
 with_measurement ::= .
 with_measurement ::= WITH MEASUREMENT EQ name. {
-  parser->statement.has_with = true;
-  parser->statement.with_op = INFLUXQL_EQUAL;
+  parser->now.statement.has_with = true;
+  parser->now.statement.with_op = INFLUXQL_EQUAL;
 }
 with_measurement ::= WITH MEASUREMENT EQREGEX pattern. {
-  parser->statement.has_with = true;
-  parser->statement.with_op = INFLUXQL_MATCH;
+  parser->now.statement.has_with = true;
+  parser->now.statement.with_op = INFLUXQL_MATCH;
 }
-with_key ::= WITH KEY with_key_names. { parser->statement.has_with = true; }
-with_key_names ::= EQ name. { parser->statement.with_op = INFLUXQL_EQUAL; }
-with_key_names ::= NEQ name. { parser->statement.with_op = INFLUXQL_NOT_EQUAL; }
-with_key_names ::= EQREGEX pattern. { parser->statement.with_op = INFLUXQL_MATCH; }
-with_key_names ::= NEQREGEX pattern. { parser->statement.with_op = INFLUXQL_NOT_MATCH; }
-with_key_names ::= IN LPAREN names RPAREN. { parser->statement.with_op = INFLUXQL_EQUAL; }
+with_key ::= WITH KEY with_key_names. { parser->now.statement.has_with = true; }
+with_key_names ::= EQ name. { parser->now.statement.with_op = INFLUXQL_EQUAL; }
+with_key_names ::= NEQ name. { parser->now.statement.with_op = INFLUXQL_NOT_EQUAL; }
+with_key_names ::= EQREGEX pattern. { parser->now.statement.with_op = INFLUXQL_MATCH; }
+with_key_names ::= NEQREGEX pattern. { parser->now.statement.with_op = INFLUXQL_NOT_MATCH; }
+with_key_names ::= IN LPAREN names RPAREN. { parser->now.statement.with_op = INFLUXQL_EQUAL; }
 names ::= name.
 names ::= names COMMA name.
 name ::= IDENT(T). {
   struct str text = influxql__text(parser, &T);
-  influxql__push(parser, &parser->names, &text, sizeof text);
+  influxql__push(parser, &parser->now.names, &text, sizeof text);
 }
 pattern ::= REGEX(T). {
   struct str text = influxql__text(parser, &T);
-  influxql__push(parser, &parser->names, &text, sizeof text);
+  influxql__push(parser, &parser->now.names, &text, sizeof text);
 }
 
 /* ---- CREATE, DROP, DELETE ---- */
@@ -251,7 +269,7 @@ drop ::= DROP(T). { influxql__begin(parser, &T); }
 delete ::= DELETE(T). { influxql__begin(parser, &T); }
 
 statement ::= create DATABASE IDENT(N) with. {
-  parser->statement.database = influxql__text(parser, &N);
+  parser->now.statement.database = influxql__text(parser, &N);
   influxql__finish(parser, INFLUXQL_CREATE_DATABASE);
 }
 with ::= .
@@ -259,31 +277,31 @@ with ::= WITH options.
 options ::= option.
 options ::= options option.
 option ::= PRECISION string_or_ident(T). { influxql__precision(parser, &T); }
-option ::= NAME IDENT(T). { parser->statement.policy = influxql__text(parser, &T); }
+option ::= NAME IDENT(T). { parser->now.statement.policy = influxql__text(parser, &T); }
 option ::= kept.
 kept ::= DURATION DURATION_VALUE(T). {
-  parser->statement.duration_ns = influxql__duration(parser, &T);
-  parser->statement.has_duration = true;
+  parser->now.statement.duration_ns = influxql__duration(parser, &T);
+  parser->now.statement.has_duration = true;
 }
 kept ::= DURATION INF. {
-  parser->statement.duration_ns = 0;
-  parser->statement.has_duration = true;
+  parser->now.statement.duration_ns = 0;
+  parser->now.statement.has_duration = true;
 }
-kept ::= REPLICATION INTEGER(T). { parser->statement.replication = influxql__count(parser, &T); }
+kept ::= REPLICATION INTEGER(T). { parser->now.statement.replication = influxql__count(parser, &T); }
 kept ::= SHARD DURATION DURATION_VALUE(T). {
-  parser->statement.shard_ns = influxql__duration(parser, &T);
-  parser->statement.has_shard = true;
+  parser->now.statement.shard_ns = influxql__duration(parser, &T);
+  parser->now.statement.has_shard = true;
 }
 
 alter ::= ALTER(T). { influxql__begin(parser, &T); }
 statement ::= alter RETENTION POLICY IDENT(N) ON IDENT(D) policy. {
-  parser->statement.policy = influxql__text(parser, &N);
-  parser->statement.database = influxql__text(parser, &D);
+  parser->now.statement.policy = influxql__text(parser, &N);
+  parser->now.statement.database = influxql__text(parser, &D);
   influxql__finish(parser, INFLUXQL_ALTER_POLICY);
 }
 statement ::= create RETENTION POLICY IDENT(N) ON IDENT(D) policy. {
-  parser->statement.policy = influxql__text(parser, &N);
-  parser->statement.database = influxql__text(parser, &D);
+  parser->now.statement.policy = influxql__text(parser, &N);
+  parser->now.statement.database = influxql__text(parser, &D);
   influxql__finish(parser, INFLUXQL_CREATE_POLICY);
 }
 policy ::= kept_or_default.
@@ -321,7 +339,7 @@ bound_value(A) ::= INTEGER(T). { A = T; }
 bound_value(A) ::= NUMBER(T). { A = T; }
 
 statement ::= drop DATABASE IDENT(N). {
-  parser->statement.database = influxql__text(parser, &N);
+  parser->now.statement.database = influxql__text(parser, &N);
   influxql__finish(parser, INFLUXQL_DROP_DATABASE);
 }
 statement ::= drop MEASUREMENT IDENT(N). {
@@ -330,18 +348,17 @@ statement ::= drop MEASUREMENT IDENT(N). {
 }
 statement ::= drop SERIES from where. { influxql__finish(parser, INFLUXQL_DROP_SERIES); }
 statement ::= drop SERIES WHERE expr(E). {
-  parser->statement.condition = E;
+  parser->now.statement.condition = E;
   influxql__finish(parser, INFLUXQL_DROP_SERIES);
 }
 statement ::= delete from where. { influxql__finish(parser, INFLUXQL_DELETE); }
 statement ::= delete WHERE expr(E). {
-  parser->statement.condition = E;
+  parser->now.statement.condition = E;
   influxql__finish(parser, INFLUXQL_DELETE);
 }
 
 /* ---- what InfluxDB has and Nilo does not yet: named, instead of a syntax error ---- */
 statement ::= later.
-later ::= EXPLAIN(T). { influxql__unsupported(parser, &T, "EXPLAIN"); }
 later ::= GRANT(T). { influxql__unsupported(parser, &T, "GRANT"); }
 later ::= REVOKE(T). { influxql__unsupported(parser, &T, "REVOKE"); }
 later ::= KILL(T). { influxql__unsupported(parser, &T, "KILL QUERY"); }

@@ -93,11 +93,13 @@ struct influxql_field {
   struct influxql_expr *expr;
   struct str alias; /* data NULL: none */
 };
-/* "database"."policy"."name" or /regex/. Parts that are not given are empty. */
+/* "database"."policy"."name", /regex/ or a subquery. Parts that are not given are empty. */
+struct influxql_statement;
 struct influxql_source {
   struct str database, schema, name;
   bool is_regex; /* name is the pattern */
   uint32_t offset;
+  const struct influxql_statement *select; /* NULL: no subquery */
 };
 /* GROUP BY: a tag, a regex, * or time(…). */
 enum influxql_fill {
@@ -107,6 +109,8 @@ enum influxql_fill {
   INFLUXQL_FILL_LINEAR,
   INFLUXQL_FILL_NUMBER,
 };
+
+enum influxql_explain { INFLUXQL_EXPLAIN_NONE, INFLUXQL_EXPLAIN_PLAN, INFLUXQL_EXPLAIN_ANALYZE };
 
 enum influxql_statement_kind {
   INFLUXQL_SELECT,
@@ -137,6 +141,9 @@ struct influxql_statement {
   uint32_t offset; /* of its first byte in the text */
   struct influxql_field *fields;
   uint32_t field_count;
+  enum influxql_explain explain; /* of a SELECT: its plan instead of its rows */
+  struct influxql_source *into;  /* where a SELECT writes its rows; NULL: it answers. An empty name:
+                                    the measurement that a row came from */
   struct influxql_source *sources;
   uint32_t source_count;
   struct influxql_expr *condition; /* NULL: none */
@@ -145,7 +152,7 @@ struct influxql_statement {
   enum influxql_fill fill;
   bool has_fill;
   double fill_number;
-  bool descending;
+  bool descending, has_order;
   uint64_t limit, offset_rows, series_limit, series_offset; /* 0: not given */
   struct str zone;                                          /* tz('…'); empty: UTC */
   struct str database; /* ON …; the name of CREATE and DROP DATABASE, DROP MEASUREMENT */
@@ -195,6 +202,11 @@ struct influxql_context {
   struct arena *arena;
   struct mem_account *account;
   int64_t now_ns;
+  /* The measurements that the FROM of a SELECT names itself, subqueries left out, ascending by
+   * name, each once; they are retained while plans live. */
+  int (*find_tables)(void *user, const struct influxql_statement *select,
+                     struct catalog_table *const **tables, uint32_t *count, struct err *err);
+  void *user;
   struct os_zones *zones;         /* where tz() finds zones; NULL: there are none */
   const struct time_zone *zone;   /* of the statement at hand, of which times are; NULL: UTC */
   struct influxql_regex *regexes; /* compiled ones, newest first */
@@ -237,9 +249,10 @@ int influxql_lower_tags(struct influxql_context *context, const struct influxql_
 
 /* The plan of one measurement. */
 struct influxql_plan {
-  struct catalog_table *table;  /* borrowed */
-  const struct plan_node *plan; /* as built: plan_optimize is the caller's */
-  const bool *is_tag;           /* per value column: a tag, whose "" is shown as null */
+  struct str name;                   /* of the measurement that its rows are told under */
+  const struct catalog_table *table; /* one that it reads; borrowed */
+  const struct plan_node *plan;      /* as built: plan_optimize is the caller's */
+  const bool *is_tag;                /* per value column: a tag, whose "" is shown as null */
 };
 struct influxql_selection {
   const struct time_zone *zone; /* that times are shown in; NULL: UTC */
@@ -252,12 +265,11 @@ struct influxql_selection {
   struct influxql_plan *plans;
   uint32_t plan_count;
 };
-/* Lowers a SELECT over the measurements that its FROM names (retained by the caller while plans
- * live), in the order the answer shows them. Measurements that can't give a row get no plan. Errors
- * of meaning: ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED with InfluxDB's text. */
+/* Lowers a SELECT over the measurements and subqueries of its FROM, in the order the answer shows
+ * them. Measurements that can't give a row get no plan. Errors of meaning: ERR_INVALID_ARGUMENT,
+ * ERR_UNSUPPORTED with InfluxDB's text; and those of context->find_tables. */
 int influxql_lower_select(struct influxql_context *context,
                           const struct influxql_statement *statement,
-                          struct catalog_table *const *tables, uint32_t table_count,
                           struct influxql_selection *selection, struct err *err);
 
 #endif

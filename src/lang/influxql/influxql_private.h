@@ -26,16 +26,21 @@ struct list {
   void *items;
   uint32_t count, capacity;
 };
+/* The statement at hand: what clauses write into. */
+struct parsing {
+  const struct parsing *outer; /* of which it is a subquery */
+  struct influxql_statement statement;
+  const char *begin;
+  struct list fields, sources, dimensions, names, changes;
+};
 struct parser {
   struct arena *arena;
   struct str text;
   struct err *err;
-  int code;                            /* the first failure */
-  bool syntax_error;                   /* the grammar refused the token at hand */
-  struct influxql_statement statement; /* being parsed */
-  const char *statement_begin;
+  int code;          /* the first failure */
+  bool syntax_error; /* the grammar refused the token at hand */
+  struct parsing now;
   struct list statements;
-  struct list fields, sources, dimensions, names, changes;
   struct str field; /* that the change at hand is about; empty: * */
 };
 struct yyParser;
@@ -94,7 +99,14 @@ int64_t influxql__duration(struct parser *parser, const struct token *token);
 void influxql__codec(struct parser *parser, const struct token *name);
 void influxql__bound(struct parser *parser, int kind, const struct token *value);
 void influxql__unbound(struct parser *parser);
+/* The measurement that a SELECT writes to; name NULL: the one that a row came from. */
+void influxql__target(struct parser *parser, const struct token *database,
+                      const struct token *schema, const struct token *name);
 void influxql__begin(struct parser *parser, const struct token *first);
+/* Sets the statement at hand aside for a subquery of it; takes it up again, with the subquery as
+ * its next source. */
+void influxql__begin_nested(struct parser *parser, const struct token *first);
+void influxql__end_nested(struct parser *parser);
 /* The statement at hand is whole. */
 void influxql__finish(struct parser *parser, enum influxql_statement_kind kind);
 
@@ -135,16 +147,45 @@ void *influxql__regex_code(const struct influxql_regex *regex);
 int influxql__eval_time(const struct influxql_context *context, const struct influxql_expr *expr,
                         __int128 *ns, struct err *err);
 
-/* ---- bind.c: names of one table ---- */
+/* ---- relation.c: what a SELECT reads, and names in it ---- */
+
+/* A column of the answers of subqueries. Those that were tags are "" where they are absent. */
+struct relation_column {
+  struct str name;
+  bool is_tag, was_tag;
+  struct type type;
+};
+/* One plan of a subquery. */
+struct relation_branch {
+  const struct influxql_selection *selection;
+  const struct influxql_plan *plan;
+};
+struct relation {
+  struct str name;
+  enum time_unit unit;
+  struct catalog_table *table;       /* a measurement; NULL: the answers of subqueries */
+  const struct catalog_table *reads; /* a measurement below */
+  const struct relation_branch *branches;
+  uint32_t branch_count;
+  const struct relation_column *columns; /* of all branches; a column's id is its index + 1 */
+  uint32_t column_count;
+};
+/* Fills the columns of a relation of subqueries. */
+int influxql__gather_columns(struct influxql_context *context, struct relation *relation,
+                             struct err *err);
+
+/* The columns that are read of one relation. */
 struct binding {
   struct influxql_context *context;
-  const struct catalog_table *table;
+  const struct relation *relation;
   struct plan_scan_column *columns; /* the scan's values */
   uint32_t column_count, column_capacity;
 };
 /* What a reference means here: a field, a tag, or nothing (id 0). */
-struct plan_scan_column influxql__resolve(const struct catalog_table *table,
+struct plan_scan_column influxql__resolve(const struct relation *relation,
                                           const struct influxql_expr *reference);
+/* True for a tag, and for a column that was one: its "" is null in an answer. */
+bool influxql__was_tag(const struct relation *relation, struct plan_scan_column column);
 /* Index of the column among the scan's values, added when new. -1 and err when memory is refused.
  */
 int influxql__bind_column(struct binding *binding, struct plan_scan_column column, uint32_t *index,
@@ -190,9 +231,12 @@ struct expanded {
   struct str *groups; /* names of tags, ascending */
   uint32_t group_count;
 };
-int influxql__expand(struct influxql_context *context, const struct influxql_statement *statement,
-                     struct catalog_table *const *tables, uint32_t table_count,
-                     struct expanded *expanded, struct err *err);
+struct lowering;
+/* The tags that GROUP BY names, and those that the outer statement does: lowering->named_groups. */
+int influxql__named_groups(struct lowering *lowering, struct err *err);
+/* Groups and columns over these relations: lowering->expanded. */
+int influxql__expand(struct lowering *lowering, const struct relation *relations, uint32_t count,
+                     struct err *err);
 int influxql__column_names(struct influxql_context *context, const struct expanded *expanded,
                            struct str *names, struct err *err);
 
@@ -212,7 +256,12 @@ enum select_kind { SELECT_ROWS, SELECT_AGGREGATES, SELECT_WINDOWS, SELECT_DISTIN
 struct lowering {
   struct influxql_context *context;
   const struct influxql_statement *statement;
+  const struct lowering *outer; /* of which this is a subquery; NULL: none */
   enum select_kind kind;
+  bool descending;
+  enum influxql_fill fill;
+  struct str *named_groups;
+  uint32_t named_group_count;
   struct expanded expanded;
   struct influxql_range range;
   const struct influxql_expr *condition; /* without times */
@@ -223,15 +272,19 @@ struct lowering {
   bool windows_over_aggregates;
   bool has_carried; /* references beside the one selector */
 };
+/* What the statement says of itself and what it takes over from the outer one: range of time,
+ * order, buckets, zone. */
+int influxql__outline(struct lowering *lowering, struct err *err);
+/* The calls, once the list has no wildcards any more. */
 int influxql__analyze(struct lowering *lowering, struct err *err);
 
 /* ---- nodes.c ---- */
 
-/* Lowering into one table. */
+/* Lowering over one relation. */
 struct table_lowering {
   const struct lowering *all;
   struct influxql_context *context;
-  struct catalog_table *table;
+  const struct relation *relation;
   struct binding binding;
   const struct series_filter *filter;
   const struct expr *residual;
@@ -245,7 +298,8 @@ struct table_lowering {
  * caller's to name. Becomes the top. NULL and err when memory is refused. */
 struct plan_node *influxql__node(struct table_lowering *lowering, enum plan_kind kind,
                                  uint32_t values, struct plan_column **columns, struct err *err);
-int influxql__scan_node(struct table_lowering *lowering, struct err *err);
+/* The rows of the relation: groups, time, bound columns. `ordered`: by time within a group. */
+int influxql__source_node(struct table_lowering *lowering, bool ordered, struct err *err);
 int influxql__filter_node(struct table_lowering *lowering, const struct expr *condition,
                           struct err *err);
 /* True where any of the value columns listed (of the top's schema) is present. */

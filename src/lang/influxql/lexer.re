@@ -59,6 +59,7 @@ again:
 
   'all'          { kind = INFLUXQL_TOKEN_ALL; goto done; }
   'alter'        { kind = INFLUXQL_TOKEN_ALTER; goto done; }
+  'analyze'      { kind = INFLUXQL_TOKEN_ANALYZE; goto done; }
   'and'          { kind = INFLUXQL_TOKEN_AND; goto done; }
   'as'           { kind = INFLUXQL_TOKEN_AS; goto done; }
   'asc'          { kind = INFLUXQL_TOKEN_ASC; goto done; }
@@ -98,6 +99,7 @@ again:
   'measurements' { kind = INFLUXQL_TOKEN_MEASUREMENTS; goto done; }
   'name'         { kind = INFLUXQL_TOKEN_NAME; goto done; }
   'offset'       { kind = INFLUXQL_TOKEN_OFFSET; goto done; }
+  ':measurement' { kind = INFLUXQL_TOKEN_BACKREFERENCE; goto done; }
   'on'           { kind = INFLUXQL_TOKEN_ON; goto done; }
   'or'           { kind = INFLUXQL_TOKEN_OR; goto done; }
   'order'        { kind = INFLUXQL_TOKEN_ORDER; goto done; }

@@ -13,7 +13,7 @@ static int refused(struct table_lowering *lowering, struct err *err) {
 /* The slot's field; a tag or an unknown name is a field that is never there. */
 static struct plan_scan_column slot_column(const struct table_lowering *lowering,
                                            const struct slot *slot) {
-  struct plan_scan_column column = influxql__resolve(lowering->table, slot->reference);
+  struct plan_scan_column column = influxql__resolve(lowering->relation, slot->reference);
   if (column.is_tag) column = (struct plan_scan_column){0, false, TYPE_FLOAT64};
   return column;
 }
@@ -37,7 +37,7 @@ static int bind_carried(struct table_lowering *lowering, const struct influxql_e
                         uint32_t *carried, uint32_t *count, struct err *err) {
   if (expr->kind == INFLUXQL_CALL) return ERR_OK;
   if (expr->kind == INFLUXQL_REFERENCE) {
-    struct plan_scan_column column = influxql__resolve(lowering->table, expr);
+    struct plan_scan_column column = influxql__resolve(lowering->relation, expr);
     uint32_t index;
     if (!column.column_id) return ERR_OK; /* null, without a column */
     int code = influxql__bind_column(&lowering->binding, column, &index, err);
@@ -95,7 +95,7 @@ static int call_leaf(void *user, const struct influxql_expr *leaf, const struct 
     for (uint32_t i = 0; i < all->slot_count; i++)
       if (all->slots[i].call == leaf) value = i;
   } else {
-    struct plan_scan_column column = influxql__resolve(lowering->table, leaf);
+    struct plan_scan_column column = influxql__resolve(lowering->relation, leaf);
     for (uint32_t i = 0; column.column_id && i < calls->carried_count; i++) {
       const struct plan_scan_column *known =
           &lowering->binding.columns[calls->carried[i] - lowering->first];
@@ -185,19 +185,18 @@ static int aggregate_node(struct table_lowering *lowering, const uint32_t *index
       .time = lowering->time_min == INT64_MIN ? 0 : lowering->time_min,
       .carried = carried,
       .carried_count = carried_count,
-      .descending = all->statement->descending,
+      .descending = all->descending,
   };
   return ERR_OK;
 }
 
 static int fill_node(struct table_lowering *lowering, struct err *err) {
   const struct lowering *all = lowering->all;
-  const struct influxql_statement *statement = all->statement;
   static const enum plan_fill_mode modes[] = {[INFLUXQL_FILL_NULL] = FILL_NULL,
                                               [INFLUXQL_FILL_PREVIOUS] = FILL_PREVIOUS,
                                               [INFLUXQL_FILL_LINEAR] = FILL_LINEAR,
                                               [INFLUXQL_FILL_NUMBER] = FILL_VALUE};
-  if (!all->has_bucket || statement->fill == INFLUXQL_FILL_NONE) return ERR_OK;
+  if (!all->has_bucket || all->fill == INFLUXQL_FILL_NONE) return ERR_OK;
   const struct plan_node *input = lowering->plan;
   uint32_t values = input->schema.count - lowering->first;
   bool *zero = ARENA_ARRAY(lowering->context->arena, bool, values);
@@ -206,17 +205,17 @@ static int fill_node(struct table_lowering *lowering, struct err *err) {
   if (!node) return refused(lowering, err);
   memcpy(columns, input->schema.columns + lowering->first, values * sizeof *columns);
   for (uint32_t i = 0; i < all->slot_count; i++)
-    zero[i] = statement->fill == INFLUXQL_FILL_NULL &&
+    zero[i] = all->fill == INFLUXQL_FILL_NULL &&
               all->slots[i].aggregate->class == CLASS_AGGREGATE &&
               all->slots[i].aggregate->aggregate == AGGREGATE_COUNT;
   node->fill = (struct plan_fill){
-      .mode = modes[statement->fill],
-      .value = {.type = TYPE_FLOAT64, .f64 = statement->fill_number},
+      .mode = modes[all->fill],
+      .value = {.type = TYPE_FLOAT64, .f64 = all->statement->fill_number},
       .bucket = lowering->bucket,
       .time_min = lowering->time_min,
       .time_max = lowering->time_max,
       .zero_count = zero,
-      .descending = statement->descending,
+      .descending = all->descending,
   };
   return ERR_OK;
 }
@@ -262,7 +261,7 @@ static int window_node(struct table_lowering *lowering, const uint32_t *indexes,
                                       calls[i].type};
   }
   node->window =
-      (struct plan_windowing){calls, all->slot_count, time_unit_ns(lowering->table->unit)};
+      (struct plan_windowing){calls, all->slot_count, time_unit_ns(lowering->relation->unit)};
   return ERR_OK;
 }
 
@@ -295,7 +294,7 @@ static void look_back(struct table_lowering *lowering) {
   const struct plan_bucket *bucket = &lowering->bucket;
   int64_t back = buckets_back(all), *bound = &lowering->time_min, moved;
   if (back == 0) return;
-  if (all->statement->descending) {
+  if (all->descending) {
     bound = &lowering->time_max;
     if (*bound == INT64_MAX) return;
     *bound =
@@ -316,9 +315,9 @@ static int asked_for(struct table_lowering *lowering, const struct expr **out, s
   *out = NULL;
   if (lowering->time_min == lowering->answer_min && lowering->time_max == lowering->answer_max)
     return ERR_OK;
-  bool descending = lowering->all->statement->descending;
+  bool descending = lowering->all->descending;
   struct arena *arena = lowering->context->arena;
-  struct type type = TYPE_TIMESTAMP(lowering->table->unit);
+  struct type type = TYPE_TIMESTAMP(lowering->relation->unit);
   struct plan_value bound = {.type = type,
                              .i64 = bucket_start(&lowering->bucket, descending
                                                                         ? lowering->answer_max
@@ -342,11 +341,11 @@ static int window_over_aggregates(struct table_lowering *lowering, struct err *e
 
 /* ---- the three kinds ---- */
 
-static int scan_and_filter(struct table_lowering *lowering, struct err *err) {
+static int source_and_filter(struct table_lowering *lowering, bool ordered, struct err *err) {
   int code =
       influxql__lower_condition(&lowering->binding, lowering->all->condition, lowering->first,
                                 &lowering->filter, &lowering->residual, err);
-  if (!code) code = influxql__scan_node(lowering, err);
+  if (!code) code = influxql__source_node(lowering, ordered, err);
   return code ? code : influxql__filter_node(lowering, lowering->residual, err);
 }
 
@@ -362,10 +361,11 @@ int influxql__lower_aggregates(struct table_lowering *lowering, const struct str
   uint32_t called = lowering->binding.column_count;
   code = gather_carried(lowering, &carried, &carried_count, err);
   look_back(lowering);
-  if (!code) code = scan_and_filter(lowering, err);
+  if (!code) code = source_and_filter(lowering, false, err);
   if (!code) code = aggregate_node(lowering, indexes, carried, carried_count, err);
-  /* a row of other columns only is no row of the calls */
-  if (!code && lowering->binding.column_count > called) code = filter_present(lowering, NULL, err);
+  /* a row of other columns only, or a subquery's without any, is no row of the calls */
+  bool maybe_empty = lowering->binding.column_count > called || !lowering->relation->table;
+  if (!code && maybe_empty) code = filter_present(lowering, NULL, err);
   if (!code) code = fill_node(lowering, err);
   if (!code) code = window_over_aggregates(lowering, err);
   return code ? code : project_calls(lowering, carried, carried_count, names, err);
@@ -378,7 +378,7 @@ int influxql__lower_windows(struct table_lowering *lowering, const struct str *n
   if (!indexes) return refused(lowering, err);
   int code = bind_slots(lowering, indexes, &any, err);
   if (code || !any) return code;
-  code = scan_and_filter(lowering, err);
+  code = source_and_filter(lowering, true, err);
   if (!code) code = window_node(lowering, indexes, err);
   if (!code) code = filter_present(lowering, NULL, err);
   return code ? code : project_calls(lowering, NULL, 0, names, err);
@@ -390,7 +390,7 @@ int influxql__lower_distinct(struct table_lowering *lowering, const struct str *
   bool any;
   int code = bind_slots(lowering, &index, &any, err);
   if (code || !any) return code;
-  code = scan_and_filter(lowering, err);
+  code = source_and_filter(lowering, true, err);
   if (code) return code;
   struct arena *arena = lowering->context->arena;
   const struct expr **field = ARENA_ARRAY(arena, const struct expr *, 1);

@@ -56,6 +56,8 @@ static const char *spelling(int kind) {
     return "duration";
   case INFLUXQL_TOKEN_REGEX:
     return "regex";
+  case INFLUXQL_TOKEN_BACKREFERENCE:
+    return ":MEASUREMENT";
   case INFLUXQL_TOKEN_LPAREN:
     return "(";
   case INFLUXQL_TOKEN_RPAREN:
@@ -87,10 +89,11 @@ static const char *spelling(int kind) {
   case INFLUXQL_TOKEN_LTE:
   case INFLUXQL_TOKEN_GT:
   case INFLUXQL_TOKEN_GTE:
-  /* parsed only to say that they are not supported */
+  /* rare */
   case INFLUXQL_TOKEN_INTO:
   case INFLUXQL_TOKEN_TZ:
   case INFLUXQL_TOKEN_EXPLAIN:
+  /* parsed only to say that they are not supported */
   case INFLUXQL_TOKEN_GRANT:
   case INFLUXQL_TOKEN_REVOKE:
   case INFLUXQL_TOKEN_KILL:
@@ -233,7 +236,7 @@ int influxql_parse(struct str text, struct arena *arena, struct influxql_query *
   if (text.size) memcpy(copy, text.data, text.size);
   copy[text.size] = 0;
   parser.text = str_of(copy, text.size);
-  parser.statement_begin = copy;
+  parser.now.begin = copy;
   influxql__parserInit(machine);
   run(&parser, machine);
   influxql__parserFinalize(machine);

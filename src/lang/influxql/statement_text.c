@@ -13,20 +13,36 @@ static void print_pattern(struct str pattern, struct buffer *out) {
   influxql_print_expr(&regex, out);
 }
 
+/* database.policy.name; without a name, that of what is written. */
+static void print_source(const struct influxql_source *source, struct buffer *out) {
+  if (source->database.size) {
+    print_name(source->database, out);
+    buffer_append_byte(out, '.');
+  }
+  if (source->schema.size) print_name(source->schema, out);
+  if (source->schema.size || source->database.size) buffer_append_byte(out, '.');
+  if (source->is_regex)
+    print_pattern(source->name, out);
+  else if (source->name.data)
+    print_name(source->name, out);
+  else
+    buffer_append_text(out, ":MEASUREMENT");
+}
+
 static void print_sources(const struct influxql_statement *s, struct buffer *out) {
+  if (s->into) {
+    buffer_append_text(out, " INTO ");
+    print_source(s->into, out);
+  }
   for (uint32_t i = 0; i < s->source_count; i++) {
-    const struct influxql_source *source = &s->sources[i];
     buffer_append_text(out, i ? ", " : " FROM ");
-    if (source->database.size) {
-      print_name(source->database, out);
-      buffer_append_byte(out, '.');
+    if (!s->sources[i].select) {
+      print_source(&s->sources[i], out);
+      continue;
     }
-    if (source->schema.size) print_name(source->schema, out);
-    if (source->schema.size || source->database.size) buffer_append_byte(out, '.');
-    if (source->is_regex)
-      print_pattern(source->name, out);
-    else
-      print_name(source->name, out);
+    buffer_append_byte(out, '(');
+    influxql_print(s->sources[i].select, out);
+    buffer_append_byte(out, ')');
   }
 }
 
@@ -180,6 +196,8 @@ void influxql_print(const struct influxql_statement *s, struct buffer *out) {
       [INFLUXQL_DROP_SERIES] = "DROP SERIES",
       [INFLUXQL_DELETE] = "DELETE",
   };
+  if (s->explain)
+    buffer_append_text(out, s->explain == INFLUXQL_EXPLAIN_PLAN ? "EXPLAIN " : "EXPLAIN ANALYZE ");
   buffer_append_text(out, heads[s->kind]);
   switch (s->kind) {
   case INFLUXQL_CREATE_DATABASE:

@@ -29,6 +29,18 @@ static void add(struct setup *setup, enum column_kind kind, const char *name, st
                    ERR_OK);
 }
 
+/* Every name is the one table. */
+static int find_tables(void *user, const struct influxql_statement *select,
+                       struct catalog_table *const **tables, uint32_t *count, struct err *err) {
+  struct setup *setup = user;
+  (void)err;
+  *count = 0;
+  for (uint32_t i = 0; i < select->source_count; i++)
+    if (!select->sources[i].select) *count = 1;
+  *tables = &setup->table;
+  return ERR_OK;
+}
+
 static void begin(struct setup *setup, enum time_unit unit) {
   *setup = (struct setup){0};
   struct os_sim_options sim = {.seed = 1};
@@ -45,8 +57,11 @@ static void begin(struct setup *setup, enum time_unit unit) {
   add(setup, COLUMN_FIELD, "usage", TYPE_FLOAT64);
   add(setup, COLUMN_FIELD, "n", TYPE_INT64);
   add(setup, COLUMN_FIELD, "s", TYPE_STRING);
-  setup->context = (struct influxql_context){
-      .arena = &setup->arena, .account = &setup->account, .now_ns = INT64_C(1000000000000)};
+  setup->context = (struct influxql_context){.arena = &setup->arena,
+                                             .account = &setup->account,
+                                             .now_ns = INT64_C(1000000000000),
+                                             .find_tables = find_tables,
+                                             .user = setup};
 }
 
 static void end(struct setup *setup) {
@@ -71,7 +86,7 @@ static const struct plan_node *lower(struct setup *setup, const char *text,
                                      struct influxql_selection *selection) {
   struct err err;
   err_reset(&err);
-  if (influxql_lower_select(&setup->context, parse(setup, text), &setup->table, 1, selection, &err))
+  if (influxql_lower_select(&setup->context, parse(setup, text), selection, &err))
     fail_msg("%s: %s", text, err.message);
   return selection->plan_count ? selection->plans[0].plan : NULL;
 }
