@@ -3,11 +3,13 @@
 
 #include "base/err.h"
 #include "exec/spill_private.h"
+#include "os/pool.h"
 #include "table/read.h"
 
 enum { WAVE_ROWS = 1 << 18, MORSEL_ROWS = 1 << 15, ARENA_STEP = 16384 };
 
 int exec__check(const struct exec *exec, struct err *err) {
+  if (exec->options.pool) os_pool_yield(exec->options.pool);
   if (exec->options.cancelled &&
       atomic_load_explicit(exec->options.cancelled, memory_order_relaxed))
     return err_set(err, ERR_CANCELLED, "the query was cancelled");
@@ -88,8 +90,15 @@ static int open_op(struct exec *exec, const struct plan_node *node, struct exec_
   if (node->input && !reads_store(kind)) code = open_op(exec, node->input, &op->input, err);
   if (!code && node->right) code = open_op(exec, node->right, &op->right, err);
   if (code) return code;
+  if (exec->analyze) {
+    op->figures.worker_ns = ARENA_ARRAY(&exec->memory, int64_t, exec->workers + 1);
+    if (!op->figures.worker_ns) return exec__refused(exec, (exec->workers + 1) * 8, err);
+  }
   op->opened = true;
-  return kind->open(op, err);
+  struct exec_op *before = exec__at(exec, op);
+  code = kind->open(op, err);
+  exec__at(exec, before);
+  return code;
 }
 
 static void close_op(struct exec_op *op) {
@@ -112,6 +121,8 @@ int exec_open(const struct plan_node *plan, const struct exec_options *options, 
     table_snapshot_retain(options->snapshot);
     exec->os = table_engine_os(table_snapshot_engine(options->snapshot));
   }
+  exec->analyze = options->analyze && exec->os;
+  if (options->pool) exec->workers = os_pool_threads(options->pool) + POOL_SPARES_MAX;
   int code = spill__file_create(exec, &exec->spill, err);
   if (!code) code = exec__check(exec, err);
   if (!code) code = open_op(exec, plan, &exec->root, err);
@@ -144,4 +155,7 @@ void exec_close(struct exec *exec) {
 
 void exec_figures(const struct exec *exec, struct exec_figures *figures) {
   *figures = exec->figures;
+  figures->memory_most =
+      (uint64_t)atomic_load_explicit(&exec->options.account->peak, memory_order_relaxed);
+  if (exec->spill) spill__file_figures(exec->spill, figures);
 }

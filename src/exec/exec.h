@@ -10,6 +10,7 @@
 
 #include "plan/plan.h"
 
+struct buffer;
 struct exec;
 struct os;
 struct os_pool;
@@ -28,6 +29,7 @@ struct exec_options {
   /* About how many rows a scan holds at once, and a morsel has; 0: the defaults, 262,144 and
    * 32,768. */
   uint32_t wave_rows, morsel_rows;
+  bool analyze; /* measure each operator's time, for exec_explain; takes a clock and an `os` */
 };
 
 /* Consecutive rows of one group in a batch. */
@@ -58,10 +60,17 @@ struct exec_figures {
   /* What answers came from, a value being a column of a row: statistics of blocks, kernels on
    * encoded data, decoded columns. */
   uint64_t values_by_statistics, values_encoded, values_decoded;
+  uint64_t bytes_spilled, bytes_spill_read, streams_spilled;
+  uint64_t memory_most; /* bytes that the account held at once, by now */
   uint64_t
       parts_damaged; /* left out of the answer, which lacks their rows; counted once at least */
 };
 /* What the statement has cost so far. */
 void exec_figures(const struct exec *exec, struct exec_figures *figures);
+/* Appends the plan as plan_print shows it, with rows, batches and what each operator read, skipped
+ * and spilled, and, with options.analyze, its time: on the clock, of the calling thread's
+ * processor, and of each worker's that ran morsels of it. Then a line of totals. Most useful at the
+ * end. */
+void exec_explain(const struct exec *exec, struct buffer *out);
 
 #endif

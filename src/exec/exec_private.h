@@ -21,12 +21,21 @@ struct exec_op_kind {
   /* May be NULL; is called once, also after a failed open. */
   void (*close)(struct exec_op *op);
 };
+/* What an operator has done so far. Added to by the calling thread, outside of exec__parallel. */
+struct exec_op_figures {
+  uint64_t rows, batches;  /* given */
+  int64_t wall_ns, cpu_ns; /* of the calling thread, without the inputs'; when analyzing */
+  int64_t *worker_ns;      /* processor time of morsels, per worker; the last: of other threads */
+  struct exec_figures work;
+  _Atomic uint64_t bytes_spilled, bytes_spill_read, streams_spilled; /* by any thread */
+};
 struct exec_op {
   const struct exec_op_kind *kind;
   const struct plan_node *node;
   struct exec *exec;
   struct exec_op *input, *right; /* of the node's inputs; NULL: none */
   bool opened;                   /* its open was called, so its close must be */
+  struct exec_op_figures figures;
 };
 extern const struct exec_op_kind exec__scan, exec__filter, exec__project, exec__aggregate,
     exec__aggregate_scan, exec__fill, exec__window, exec__distinct, exec__limit, exec__reverse,
@@ -39,14 +48,31 @@ struct exec {
   struct exec_op *root;
   struct spill_file *spill;    /* NULL: nothing can be spilled */
   struct exec_figures figures; /* added to by the calling thread only */
+  struct exec_op *at;          /* the operator at work; NULL: none */
+  int64_t mark_wall_ns, mark_cpu_ns;
+  unsigned workers; /* that the pool can have */
+  bool analyze;
   bool ended;
 };
 
-/* Deadline and cancelling; from any thread. ERR_DEADLINE, ERR_CANCELLED. */
+/* Deadline and cancelling; gives way to other work that waits for a core (os_pool_yield), so it is
+ * not called with a lock held. From any thread. ERR_DEADLINE, ERR_CANCELLED. */
 int exec__check(const struct exec *exec, struct err *err);
 int exec__refused(const struct exec *exec, size_t size, struct err *err);
+/* From here on `op` is at work; gives back who was. explain.c. */
+struct exec_op *exec__at(struct exec *exec, struct exec_op *op);
+/* Adds to the figures of the execution and of the operator at work; on the calling thread. */
+void exec__add_figures(struct exec *exec, const struct exec_figures *figures);
+/* The next batch of an input. */
 static inline int exec__pull(struct exec_op *op, struct exec_batch *batch, struct err *err) {
-  return op->kind->next(op, batch, err);
+  struct exec_op *before = exec__at(op->exec, op);
+  int code = op->kind->next(op, batch, err);
+  if (!code) {
+    op->figures.rows += (uint64_t)batch->batch.length;
+    op->figures.batches += batch->batch.length > 0;
+  }
+  exec__at(op->exec, before);
+  return code;
 }
 
 /* Runs count calls on the pool, or here when there is none or only one; each gets an err of its

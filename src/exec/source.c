@@ -8,8 +8,6 @@
 #include "base/err.h"
 #include "catalog/catalog.h"
 #include "kernel/sort.h"
-#include "os/os.h"
-#include "os/pool.h"
 
 /* ---- sorting series by codes ---- */
 
@@ -272,8 +270,9 @@ int exec__source_open(struct source *source, struct exec *exec, const struct pla
   if (!code) code = find_store_columns(source, err);
   if (!code && source->filter) code = exec__encoded_filter_compile(source, &source->encoded, err);
   if (!code) estimate(source);
-  exec->figures.series += source->series.count;
-  if (source->series.unknown && !exec->figures.parts_damaged) exec->figures.parts_damaged = 1;
+  struct exec_figures found = {.series = source->series.count,
+                               .parts_damaged = source->series.unknown ? 1 : 0};
+  exec__add_figures(exec, &found);
   return code;
 }
 
@@ -329,67 +328,4 @@ int exec__source_cut(const struct source *source, int64_t key_min, int64_t key_m
   }
   *out = morsels;
   return ERR_OK;
-}
-
-/* ---- threads ---- */
-
-struct parallel {
-  struct exec *exec;
-  int (*run)(void *context, size_t i, struct exec_figures *figures, struct err *err);
-  void *context;
-  struct parallel_result {
-    int code;
-    struct err err;
-    struct exec_figures figures;
-  } * results;
-  _Atomic bool failed;
-};
-
-static void run_one(void *context, size_t i) {
-  struct parallel *parallel = context;
-  struct parallel_result *result = &parallel->results[i];
-  err_reset(&result->err);
-  if (atomic_load_explicit(&parallel->failed, memory_order_relaxed)) return;
-  result->code = parallel->run(parallel->context, i, &result->figures, &result->err);
-  if (result->code) atomic_store_explicit(&parallel->failed, true, memory_order_relaxed);
-}
-
-static void add_figures(struct exec_figures *into, const struct exec_figures *from) {
-  into->rows_scanned += from->rows_scanned;
-  into->blocks_read += from->blocks_read;
-  into->blocks_skipped += from->blocks_skipped;
-  into->blocks_by_statistics += from->blocks_by_statistics;
-  into->bytes_read += from->bytes_read;
-  into->values_by_statistics += from->values_by_statistics;
-  into->values_encoded += from->values_encoded;
-  into->values_decoded += from->values_decoded;
-  if (into->parts_damaged < from->parts_damaged) into->parts_damaged = from->parts_damaged;
-}
-
-int exec__parallel(struct exec *exec, size_t count,
-                   int (*run)(void *context, size_t i, struct exec_figures *figures,
-                              struct err *err),
-                   void *context, struct err *err) {
-  struct os_pool *pool = exec->options.pool;
-  if (!pool || count <= 1) {
-    for (size_t i = 0; i < count; i++) {
-      int code = run(context, i, &exec->figures, err);
-      if (code) return code;
-    }
-    return ERR_OK;
-  }
-  struct parallel parallel = {.exec = exec, .run = run, .context = context};
-  size_t size = count * sizeof *parallel.results;
-  parallel.results = mem_alloc_zero(exec->options.account, size);
-  if (!parallel.results) return exec__refused(exec, size, err);
-  os_pool_for_each(pool, count, run_one, &parallel);
-  int code = ERR_OK;
-  for (size_t i = 0; i < count; i++) {
-    add_figures(&exec->figures, &parallel.results[i].figures);
-    if (!parallel.results[i].code || code) continue;
-    code = parallel.results[i].code;
-    if (err) *err = parallel.results[i].err;
-  }
-  mem_free(exec->options.account, parallel.results, size);
-  return code;
 }

@@ -39,6 +39,7 @@ _Static_assert(sizeof(struct spill_header) == 32, "images stand at multiples of 
 struct spill_stream {
   struct exec *exec;
   struct spill_file *file;
+  struct exec_op *op; /* that made it; NULL: none */
   uint64_t number;
   uint32_t column_count;
   struct type *types;       /* as given */
@@ -111,9 +112,10 @@ int exec__spill_create(struct exec *exec, const struct type *types, uint32_t col
     stream->types[i] = types[i];
     builder_init(&stream->builders[i], stored_type(types[i]), space_account(stream));
   }
-  os_mutex_lock(&file->lock);
-  stream->number = ++file->streams;
-  os_mutex_unlock(&file->lock);
+  stream->number = 1 + atomic_fetch_add_explicit(&file->streams, 1, memory_order_relaxed);
+  stream->op = exec->at;
+  if (stream->op)
+    atomic_fetch_add_explicit(&stream->op->figures.streams_spilled, 1, memory_order_relaxed);
   *out = stream;
   return ERR_OK;
 }
@@ -195,8 +197,10 @@ static int put_piece(struct spill_stream *stream, const struct buffer *bytes, st
     return code;
   }
   atomic_fetch_add_explicit(&file->written, bytes->size, memory_order_relaxed);
-  atomic_fetch_add_explicit(&file->pieces, 1, memory_order_relaxed);
   atomic_fetch_add_explicit(&file->space->written, bytes->size, memory_order_relaxed);
+  if (stream->op)
+    atomic_fetch_add_explicit(&stream->op->figures.bytes_spilled, bytes->size,
+                              memory_order_relaxed);
   return ERR_OK;
 }
 
@@ -376,6 +380,9 @@ static int load(struct spill_reader *reader, const struct spill_piece *piece, st
     return corrupt(reader, piece, "it is another piece", err);
   atomic_fetch_add_explicit(&stream->file->read, piece->size, memory_order_relaxed);
   atomic_fetch_add_explicit(&stream->file->space->read, piece->size, memory_order_relaxed);
+  if (stream->op)
+    atomic_fetch_add_explicit(&stream->op->figures.bytes_spill_read, piece->size,
+                              memory_order_relaxed);
   return ERR_OK;
 }
 

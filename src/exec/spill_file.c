@@ -42,6 +42,12 @@ void spill__file_destroy(struct spill_file *file) {
   mem_free(account, file, sizeof *file);
 }
 
+void spill__file_figures(const struct spill_file *file, struct exec_figures *figures) {
+  figures->bytes_spilled = atomic_load_explicit(&file->written, memory_order_relaxed);
+  figures->bytes_spill_read = atomic_load_explicit(&file->read, memory_order_relaxed);
+  figures->streams_spilled = atomic_load_explicit(&file->streams, memory_order_relaxed);
+}
+
 /* ---- taking ---- */
 
 static int refuse(struct spill_file *file, struct err *err, const char *which, const char *setting,

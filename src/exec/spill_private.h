@@ -38,9 +38,9 @@ struct spill_file {
   uint64_t disk_looked_at;   /* up to this end the disk was seen to have room */
   struct spill_extent *free; /* ascending, never neighbours */
   uint32_t free_count, free_capacity;
-  struct buffer spare; /* for the next piece to be encoded */
-  uint64_t streams;    /* made so far: their numbers */
-  _Atomic uint64_t written, read, pieces;
+  struct buffer spare;      /* for the next piece to be encoded */
+  _Atomic uint64_t streams; /* made so far: their numbers */
+  _Atomic uint64_t written, read;
 };
 /* NULL `*file` when the options name no space. */
 int spill__file_create(struct exec *exec, struct spill_file **file, struct err *err);
@@ -48,6 +48,8 @@ void spill__file_destroy(struct spill_file *file);
 /* Bytes that nobody else has until they are given back. ERR_DISK_FULL, and what making the file
  * returns. */
 int spill__file_take(struct spill_file *file, uint64_t size, uint64_t *offset, struct err *err);
+/* Adds what was spilled so far. */
+void spill__file_figures(const struct spill_file *file, struct exec_figures *figures);
 /* Gives extents back and shortens the file where they stand at its end. */
 void spill__file_give(struct spill_file *file, const struct spill_extent *extents, size_t count);
 

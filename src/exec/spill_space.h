@@ -39,6 +39,7 @@ struct spill_space_figures {
   uint64_t bytes_written, bytes_read; /* ever */
   uint64_t refused;                   /* times that a limit, or a full disk, ended a query */
 };
+/* What all queries keep and kept there. */
 void spill_space_figures(const struct spill_space *space, struct spill_space_figures *figures);
 
 #endif

@@ -150,13 +150,15 @@ static void charge(struct os_pool *pool, struct job *job, int64_t ns) {
   pool->clock_ns += ns / (int64_t)pool->job_count;
 }
 
-/* What has its turn; KINDS: nothing waits. */
-static enum kind choose(const struct os_pool *pool) {
+/* What has its turn, and which job if it is one; KINDS: nothing waits. Who works on a job claims
+ * indices without the lock: a job that has some now may have none a moment later. */
+static enum kind choose(const struct os_pool *pool, struct job **job) {
   for (int i = 1; i <= KINDS; i++) {
     enum kind kind = (enum kind)((pool->last_kind + i) % KINDS);
+    if (kind == KIND_JOB) *job = next_job(pool);
     if (kind == KIND_READY  ? pool->ready_first != NULL
         : kind == KIND_TASK ? pool->first != NULL
-                            : next_job(pool) != NULL)
+                            : *job != NULL)
       return kind;
   }
   return KINDS;
@@ -175,7 +177,8 @@ static void grant(struct os_pool *pool) {
 
 /* Makes a place free for what has its turn. */
 static void release_place(struct os_pool *pool) {
-  enum kind kind = choose(pool);
+  struct job *job;
+  enum kind kind = choose(pool, &job);
   if (kind == KIND_READY) {
     pool->last_kind = kind;
     grant(pool);
@@ -246,7 +249,8 @@ static void help(struct os_pool *pool, struct job *job, struct worker *self) {
 /* With a place, until there is nothing to do with it. */
 static void run_turns(struct os_pool *pool, struct worker *self) {
   for (;;) {
-    enum kind kind = choose(pool);
+    struct job *job;
+    enum kind kind = choose(pool, &job);
     if (kind == KINDS) {
       pool->places++;
       return;
@@ -257,7 +261,7 @@ static void run_turns(struct os_pool *pool, struct worker *self) {
       return;
     }
     if (kind == KIND_JOB) {
-      help(pool, next_job(pool), self);
+      help(pool, job, self);
       continue;
     }
     struct os_task *task = take_task(pool);
@@ -271,10 +275,11 @@ static void run_turns(struct os_pool *pool, struct worker *self) {
 static void worker(void *context) {
   struct worker *self = context;
   struct os_pool *pool = self->pool;
+  struct job *job;
   atomic_store_explicit(&self->id, os_thread_id(pool->os), memory_order_relaxed);
   os_mutex_lock(&pool->lock);
   for (;;) {
-    if (pool->places > 0 && choose(pool) != KINDS) {
+    if (pool->places > 0 && choose(pool, &job) != KINDS) {
       pool->places--;
       pool->idle--;
       run_turns(pool, self);
@@ -363,6 +368,9 @@ void os_pool_submit(struct os_pool *pool, struct os_task *task) {
 }
 
 unsigned os_pool_threads(const struct os_pool *pool) { return pool->count; }
+struct os *os_pool_os(const struct os_pool *pool) {
+  return pool->os;
+}
 
 size_t os_pool_queued(struct os_pool *pool) {
   return atomic_load_explicit(&pool->queued, memory_order_relaxed);

@@ -40,8 +40,9 @@ int os_pool_create(struct os *os, unsigned threads, struct os_pool **pool, struc
 /* Runs what is queued, then ends the threads. */
 void os_pool_destroy(struct os_pool *pool);
 void os_pool_submit(struct os_pool *pool, struct os_task *task);
-/* How many run at a time. */
+/* How many threads run at a time; whose they are. */
 unsigned os_pool_threads(const struct os_pool *pool);
+struct os *os_pool_os(const struct os_pool *pool);
 /* Tasks queued and not yet begun. */
 size_t os_pool_queued(struct os_pool *pool);
 
@@ -61,6 +62,7 @@ void os_pool_yield(struct os_pool *pool);
  * UINT_MAX on any other thread. */
 unsigned os_pool_worker(const struct os_pool *pool);
 
+/* The pool at this moment. */
 struct os_pool_figures {
   unsigned threads, spares; /* that run at a time; made beyond them */
   unsigned running;         /* at work now */
@@ -68,6 +70,7 @@ struct os_pool_figures {
   uint64_t jobs;            /* running for_each calls */
   uint64_t stood_back;      /* times that a thread did, ever */
 };
+/* Takes the pool's lock. */
 void os_pool_figures(struct os_pool *pool, struct os_pool_figures *figures);
 
 #endif

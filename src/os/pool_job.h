@@ -33,6 +33,7 @@ struct job {
   struct job *before, *behind;
 };
 
+/* A job that nobody knows yet, with all indices in the first slot. */
 void job__init(struct job *job, size_t count, void (*run)(void *context, size_t i), void *context);
 /* The next index for who works at `slot`: of its own range, else of half of the longest other one,
  * which becomes its own. False: nothing is left to claim, or it is on its way to another slot. */
