@@ -49,6 +49,12 @@ int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t 
 int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t count,
                        struct str text, struct arena *arena, uint64_t *selected, struct err *err);
 
+/* Where ascending values pass bounds: rows[i] becomes the first of rows [from, to) (at least one)
+ * with a value above bounds[i], or `to`. The values of these rows must ascend, and so must the
+ * bounds; else rows are anything inside. *done false: not with this codec or type, decode. */
+int codec_search(const struct codec_image *image, uint32_t from, uint32_t to, const int64_t *bounds,
+                 uint32_t count, uint32_t *rows, bool *done, struct err *err);
+
 /* Which of rows [from, from + count), which must be some of the image's, are present: bit i is row
  * from + i; whole words are written. */
 void codec_validity(const struct codec_image *image, uint32_t from, uint32_t count,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "codec/codec_kernels.h"
 #include "exec/aggregate_emit.h"
 #include "exec/aggregate_encoded.h"
 #include "exec/source.h"
@@ -195,10 +196,69 @@ static bool one_bucket(const struct scan_work *work, int64_t *index) {
   return work->reader.chunk.key_max <= plan_bucket_last(bucket, *index);
 }
 
+/* Rows [row, row + rows) of a run that lie in one image of the keys: bounds between buckets are
+ * searched in it. *done false: too many of them, or not in this image. */
+static int cut_encoded(struct scan_work *work, const struct store_image *keys, uint32_t position,
+                       uint32_t row, uint32_t rows, bool *done, struct err *err) {
+  enum { BOUNDS_MAX = 256, ROWS_MIN = 16 };
+  const struct plan_bucket *bucket = &work->self->aggregator.plan->bucket;
+  int64_t bounds[BOUNDS_MAX];
+  uint32_t starts[BOUNDS_MAX], count = 0, absent, from = row - keys->row + keys->from;
+  uint32_t ends[2] = {from, from + rows - 1};
+  uint64_t values[2];
+  *done = false;
+  int code = codec_pick(&keys->image, ends, rows > 1 ? 2 : 1, values, NULL, &absent, err);
+  if (code) return code;
+  int64_t last = (int64_t)values[rows > 1];
+  int64_t index = plan_bucket_index(bucket, (int64_t)values[0]);
+  for (int64_t bound; (bound = plan_bucket_last(bucket, index + count)) < last; count++) {
+    if (count == BOUNDS_MAX || count * ROWS_MIN > rows) return ERR_OK;
+    bounds[count] = bound;
+  }
+  code = codec_search(&keys->image, from, from + rows, bounds, count, starts, done, err);
+  for (uint32_t i = 0; i <= count && !code && *done; i++) {
+    uint32_t to = i < count ? starts[i] - keys->from + keys->row : row + rows;
+    uint32_t start = i ? starts[i - 1] - keys->from + keys->row : row;
+    if (start < to) code = add_slice(work, position, index + i, start, to - start, err);
+  }
+  return code;
+}
+
+/* Slices without decoded keys. *done false: not of this chunk. */
+static int make_encoded(struct scan_work *work, bool *done, struct err *err) {
+  const struct store_chunk *chunk = &work->reader.chunk;
+  const struct store_image *keys;
+  uint32_t count, run = 0;
+  *done = false;
+  if (work->self->aggregator.any_places || chunk->keys || chunk->run_count * 256 > chunk->rows)
+    return ERR_OK;
+  int code = store_scan_images(work->reader.scan, &work->reader.chunk, STORE_IMAGE_KEYS, &keys,
+                               &count, err);
+  *done = count > 0;
+  for (uint32_t i = 0; i < count && !code && *done; i++) {
+    uint32_t end = keys[i].row + keys[i].rows;
+    for (; run < chunk->run_count && !code && *done; run++) {
+      const struct store_run *of = &chunk->runs[run];
+      uint32_t from = of->row > keys[i].row ? of->row : keys[i].row;
+      uint32_t to = of->row + of->rows < end ? of->row + of->rows : end;
+      uint32_t position = work->reader.run_positions[run];
+      if (from < to && position != POSITION_NONE)
+        code = cut_encoded(work, &keys[i], position, from, to - from, done, err);
+      if (of->row + of->rows > end) break;
+    }
+  }
+  if (code != ERR_CORRUPTION) return code;
+  *done = false;
+  return ERR_OK;
+}
+
 static int make_slices(struct scan_work *work, struct err *err) {
   int64_t index;
-  bool whole = one_bucket(work, &index);
+  bool whole = one_bucket(work, &index), done = false;
   int code = ERR_OK;
+  work->slice_count = 0;
+  if (!whole) code = make_encoded(work, &done, err);
+  if (code || done) return code;
   work->slice_count = 0;
   if (!whole || work->self->aggregator.any_places) code = exec__reader_keys(&work->reader, err);
   for (uint32_t i = 0; i < work->reader.chunk.run_count && !code; i++) {

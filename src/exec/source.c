@@ -278,7 +278,7 @@ int exec__source_open(struct source *source, struct exec *exec, const struct pla
 
 /* ---- morsels ---- */
 
-enum { MORSELS_MAX = 1024 };
+enum { MORSELS_MAX = 1024, MORSELS_PLENTY = 64, MORSEL_GROWTH = 8 };
 
 /* What is cut: a range of keys, and the part of it where parts have rows (low above high: none). */
 struct cut {
@@ -295,8 +295,11 @@ static void cut_keys(const struct cut *cut, uint32_t i, uint32_t count, struct m
   if (i + 1 < count) morsel->key_max = (int64_t)(cut->low + span * (i + 1) / count) - 1;
 }
 
+/* Where there are many, morsels are larger: what each costs by itself is paid for more rows. */
 static uint64_t pieces_of(const struct source *source, const struct cut *cut, uint64_t rows) {
   if (cut->low > cut->high) return 1;
+  uint64_t larger = source->rows_estimate / MORSELS_PLENTY;
+  if (larger > rows) rows = larger < rows * MORSEL_GROWTH ? larger : rows * MORSEL_GROWTH;
   double share = ((double)cut->high - (double)cut->low + 1) /
                  ((double)source->key_max - (double)source->key_min + 1);
   uint64_t pieces = (uint64_t)((double)source->rows_estimate * share) / rows + 1;

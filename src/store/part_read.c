@@ -316,6 +316,27 @@ static int decode_u64(const struct store_part *part, const uint8_t *bytes, size_
   return ERR_OK;
 }
 
+int part_read_keys_image(struct store_part *part, uint32_t block, struct arena *arena,
+                         struct codec_image *image, uint64_t *bytes_read, struct err *err) {
+  int code = part_load_blocks(part, err);
+  if (code) return code;
+  assert(block < part->meta.blocks);
+  const struct part_loaded_blocks *loaded = atomic_load(&part->blocks);
+  const struct part_block_place *place = &loaded->places[block];
+  uint64_t offset = place->place + place->runs_size;
+  const uint8_t *bytes;
+  code = read_unit(part, block, 0, offset, place->keys_size, place->keys_checksum, arena, &bytes,
+                   bytes_read, err);
+  if (code) return code;
+  code = codec_open(bytes, place->keys_size, TYPE_INT64, loaded->blocks[block].rows, image, err);
+  if (!code && image->has_nulls)
+    return part__damaged(part, PART_BLOCKS, 0, offset, "a key is missing", err);
+  if (code != ERR_CORRUPTION) return code;
+  struct err cause;
+  if (err) cause = *err;
+  return part__damaged(part, PART_BLOCKS, 0, offset, err ? cause.message : "", err);
+}
+
 int part_read_keys_rows(struct store_part *part, uint32_t block, uint32_t from, uint32_t count,
                         struct arena *arena, const int64_t **keys, uint64_t *bytes_read,
                         struct err *err) {

@@ -13,24 +13,59 @@ struct scan_slot_image {
   struct column_statistics statistics;
 };
 
+/* A column's images mostly share a code, whose table is then made once. */
+static int find_tables(struct store_scan *scan, uint32_t i, struct codec_tables **tables,
+                       struct err *err) {
+  size_t size = scan->column_total * sizeof *scan->tables;
+  if (!scan->tables) scan->tables = arena_alloc_zero(&scan->memory, size);
+  if (!scan->tables) return scan__refused(&scan->memory, size, err);
+  if (!scan->tables[i]) {
+    scan->tables[i] = arena_alloc(&scan->memory, sizeof **scan->tables);
+    if (!scan->tables[i]) return scan__refused(&scan->memory, sizeof **scan->tables, err);
+    scan->tables[i]->size = 0;
+  }
+  *tables = scan->tables[i];
+  return ERR_OK;
+}
+
+/* Per column, the keys behind them. */
+static int slot_images(struct store_scan *scan, struct scan_slot *slot, struct err *err) {
+  size_t size = (scan->column_total + 1) * sizeof *slot->images;
+  if (!slot->images) slot->images = arena_alloc_zero(&slot->arena, size);
+  return slot->images ? ERR_OK : scan__refused(&slot->arena, size, err);
+}
+
+int scan__slot_key_image(struct store_scan *scan, struct scan_slot *slot,
+                         const struct codec_image **image, struct err *err) {
+  int code = slot_images(scan, slot, err);
+  if (code) return code;
+  struct scan_slot_image *of = &slot->images[scan->column_total];
+  *image = &of->image;
+  if (of->read) return ERR_OK;
+  slot->decoded = true;
+  code = part_read_keys_image(slot->source->part, slot->block, &slot->arena, &of->image,
+                              &scan->figures.bytes_read, err);
+  of->read = code == ERR_OK;
+  return code;
+}
+
 static int slot_image(struct store_scan *scan, struct scan_slot *slot, uint32_t i,
                       const struct scan_slot_image **out, struct err *err) {
   const struct scan_source *source = slot->source;
-  if (!slot->images) {
-    size_t size = scan->column_total * sizeof *slot->images;
-    slot->images = arena_alloc_zero(&slot->arena, size);
-    if (!slot->images) return scan__refused(&slot->arena, size, err);
-  }
-  struct scan_slot_image *of = &slot->images[i];
+  const struct codec_image *keys;
+  int code = slot_images(scan, slot, err);
+  if (code) return code;
+  struct scan_slot_image *of = &slot->images[i == STORE_IMAGE_KEYS ? scan->column_total : i];
   *out = of;
+  if (i == STORE_IMAGE_KEYS) return scan__slot_key_image(scan, slot, &keys, err);
   if (of->read) return ERR_OK;
   of->absent = !source->has[i];
-  int code = ERR_OK;
   if (!of->absent) {
     slot->decoded = true;
     code = part_read_image(source->part, slot->block, scan->column_ids[i], &slot->arena, &of->image,
                            &of->statistics, &scan->figures.bytes_read, err);
     of->absent = of->image.rows == 0;
+    if (!code && !of->absent) code = find_tables(scan, i, &of->image.tables, err);
   }
   of->read = code == ERR_OK;
   return code;
@@ -39,7 +74,7 @@ static int slot_image(struct store_scan *scan, struct scan_slot *slot, uint32_t 
 /* Whether all of the chunk's rows lie in slices of blocks of parts. */
 static bool has_images(const struct store_scan *scan, uint32_t i) {
   const struct scan_plan *plan = &scan->plan;
-  if (scan->column_ids[i] >= STORE_COLUMN_RESERVED) return false;
+  if (i != STORE_IMAGE_KEYS && scan->column_ids[i] >= STORE_COLUMN_RESERVED) return false;
   for (uint32_t p = 0; p < plan->piece_count; p++)
     if (!plan->pieces[p].slot || !plan->pieces[p].slot->source->part) return false;
   return true;

@@ -16,6 +16,8 @@ struct store_image {
   struct column_statistics statistics; /* likewise */
 };
 
+/* As column STORE_IMAGE_KEYS the keys are meant: of them there are no statistics. */
+#define STORE_IMAGE_KEYS UINT32_MAX
 /* The images of wanted column i of the chunk, in order of its rows; *count 0: it has none, load it.
  * Borrowed as the chunk is. The bytes' checksum holds; should a kernel find them damaged
  * nevertheless, load the column: that reports the part. Errors as store_scan_load. */

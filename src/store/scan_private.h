@@ -212,7 +212,8 @@ struct store_scan {
   struct scan_candidate *candidates; /* NULL until head or tail asks */
   struct scan_plan plan;
   struct scan_window window;
-  struct scan_skip *skip; /* what filters rule out; NULL: nothing (scan_skip.c) */
+  struct codec_tables **tables; /* per column: of its codes, from block to block; NULL until used */
+  struct scan_skip *skip;       /* what filters rule out; NULL: nothing (scan_skip.c) */
   struct twins twins;
   void *nothing; /* zeros: values, bits and offsets of a column that a block lacks */
   /* While a column is put together, per slot ordinal; and the pick of each row. */
@@ -354,6 +355,9 @@ int scan__chunk_load(struct store_scan *scan, struct store_chunk *chunk, bool wi
 /* As store_scan_images, of a scan that minds no damage. */
 int scan__chunk_images(struct store_scan *scan, uint32_t i, const struct store_image **images,
                        uint32_t *count, struct err *err);
+/* The keys of a slot's block, which is one of a part. */
+int scan__slot_key_image(struct store_scan *scan, struct scan_slot *slot,
+                         const struct codec_image **image, struct err *err);
 
 /* The error of an arena that gave nothing: it asks its account for a chunk, not for the block. */
 static inline int scan__refused(const struct arena *arena, size_t size, struct err *err) {

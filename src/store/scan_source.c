@@ -8,6 +8,7 @@
 #include "store/scan_private.h"
 
 #include "base/err.h"
+#include "codec/codec_kernels.h"
 
 enum { SLOT_BYTES_MAX = 1 << 20 /* of an arena's chunk */ };
 
@@ -504,6 +505,31 @@ static int find_keys(struct store_scan *scan, struct scan_source *source, int64_
   return scan__slot_keys(scan, slot, source->from, source->stop, err);
 }
 
+/* The same without the keys: [from, stop) of the run becomes what lies in the range, and lo and hi
+ * are found. *done false: the keys must be read. */
+static int search_keys(struct store_scan *scan, struct scan_source *source, int64_t key_min,
+                       int64_t key_max, bool *done, struct err *err) {
+  const struct codec_image *image;
+  int64_t bounds[2] = {key_min - (key_min != INT64_MIN), key_max};
+  uint32_t rows[2], absent;
+  *done = false;
+  if (!source->part || source->slot->keys_read.to || key_min == INT64_MIN || key_min > key_max)
+    return ERR_OK;
+  int code = scan__slot_key_image(scan, source->slot, &image, err);
+  if (!code) code = codec_search(image, source->from, source->stop, bounds, 2, rows, done, err);
+  if (code || !*done) return code == ERR_CORRUPTION ? ERR_OK : code;
+  source->from = rows[0];
+  source->to = source->stop = rows[1];
+  if (rows[0] >= rows[1]) return ERR_OK;
+  uint32_t ends[2] = {rows[0], rows[1] - 1};
+  uint64_t keys[2];
+  bool one = ends[0] == ends[1];
+  code = codec_pick(image, ends, one ? 1 : 2, keys, NULL, &absent, err);
+  source->lo = (int64_t)keys[0];
+  source->hi = (int64_t)keys[one ? 0 : 1];
+  return code;
+}
+
 int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready, struct err *err) {
   int64_t key_min = scan__key_min(scan, scan->current),
           key_max = scan__key_max(scan, scan->current);
@@ -528,6 +554,17 @@ int scan__clip(struct store_scan *scan, struct scan_source *source, bool *ready,
   }
   code = scan__slot(scan, source, ready, err);
   if (code || !*ready) return code;
+  bool found = false;
+  if (!touched) code = search_keys(scan, source, key_min, key_max, &found, err);
+  if (code) return code;
+  if (found && source->from < source->stop) {
+    source->clipped = true;
+    return ERR_OK;
+  }
+  if (found) {
+    scan__advance(scan, source);
+    return ERR_OK;
+  }
   code = touched ? scan__slot_keys(scan, source->slot, source->from, source->stop, err)
                  : find_keys(scan, source, key_min, key_max, err);
   if (code) return code;

@@ -398,6 +398,49 @@ static void test_equal_strings(void **state) {
   }
 }
 
+/* Ascending keys, regular, jittered, with gaps, several runs of them, against a plain search. */
+static void test_search(void **state) {
+  (void)state;
+  unsigned searched = 0;
+  for (int round = 0; round < 400; round++) {
+    uint32_t rows = 1 + (uint32_t)random_below(round % 3 ? 3000 : CODEC_ROWS_MAX), found[64];
+    uint32_t run = random_below(2) ? rows : 1 + (uint32_t)random_below(rows);
+    int64_t step = 1 + (int64_t)random_below(100000), key = 0, bounds[64];
+    for (uint32_t i = 0; i < rows; i++) {
+      if (i % run == 0) key = INT64_C(1451606400000000000) + (int64_t)random_below(1000) * step;
+      values[i] = (uint64_t)key + (round % 4 == 1 ? random_below((uint64_t)step) : 0);
+      key += round % 4 == 2 && random_below(100) == 0 ? step * 7 : round % 4 == 3 ? 0 : step;
+      if (round % 4 == 3) key += (int64_t)random_below(3) * step;
+    }
+    struct column column = {.type = TYPE_INT64, .length = rows, .u64 = values};
+    struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    for (int n = 0; n < 5; n++) {
+      uint32_t first = (uint32_t)random_below((rows + run - 1) / run) * run;
+      uint32_t from = first + (uint32_t)random_below((rows - first < run ? rows - first : run));
+      uint32_t end = first + run < rows ? first + run : rows, at = from;
+      uint32_t to = from + 1 + (uint32_t)random_below(end - from);
+      uint32_t count = 1 + (uint32_t)random_below(64);
+      int64_t bound = (int64_t)values[from] - (int64_t)random_below(3) * step;
+      for (uint32_t i = 0; i < count; i++) {
+        bounds[i] = bound;
+        bound += (int64_t)random_below(4) * step * (int64_t)(run / count + 1) / 2 +
+                 (int64_t)random_below(2);
+      }
+      bool done;
+      assert_int_equal(codec_search(&image, from, to, bounds, count, found, &done, NULL), ERR_OK);
+      searched += done;
+      for (uint32_t i = 0; i < count && done; i++) {
+        while (at < to && (int64_t)values[at] <= bounds[i])
+          at++;
+        if (found[i] != at)
+          fail_msg("%s: bound %u at row %u, not %u, of %u to %u", codec_name(image.codec), i,
+                   found[i], at, from, to);
+      }
+    }
+  }
+  assert_true(searched > 500);
+}
+
 /* Rows outside, and types that a kernel is not for. */
 static void test_refusals(void **state) {
   (void)state;
@@ -478,6 +521,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_ranges, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_booleans, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_equal_strings, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_search, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
   };
