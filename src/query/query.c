@@ -123,9 +123,12 @@ static int open_statement(struct query *query, struct err *err) {
   const struct influxql_statement *syntax = query->statement.syntax;
   int code = query__check(query, err);
   if (code) return code;
-  if (syntax->kind == INFLUXQL_SELECT) return query__select_open(query, err);
-  if (!influxql_changes(syntax)) return query__show_open(query, err);
-  return query->read_only ? refuse_change(err) : query__change(query, err);
+  if (influxql_changes(syntax) && query->read_only) return refuse_change(err);
+  if (syntax->kind == INFLUXQL_SELECT)
+    return syntax->explain ? query__explain(query, err)
+           : syntax->into  ? query__into(query, err)
+                           : query__select_open(query, err);
+  return influxql_changes(syntax) ? query__change(query, err) : query__show_open(query, err);
 }
 
 /* ---- answers that lack rows ---- */
@@ -162,7 +165,7 @@ static int run_statement(struct query *query, struct query_event *event, bool *d
                          struct err *err) {
   struct statement *s = &query->statement;
   int code;
-  if (s->syntax->kind == INFLUXQL_SELECT) {
+  if (s->syntax->kind == INFLUXQL_SELECT && !s->syntax->into && !s->syntax->explain) {
     arena_reset(&s->rows);
     code = query__select_next(query, event, done, err);
   } else {

@@ -95,6 +95,17 @@ int query__select_open(struct query *query, struct err *err);
 /* *done: no event is left. */
 int query__select_next(struct query *query, struct query_event *event, bool *done, struct err *err);
 
+/* Opens s->plan; `analyze`: its operators' times are measured. */
+int query__open_plan(struct query *query, bool analyze, struct err *err);
+
+/* ---- query_explain.c ---- */
+/* Gathers the plans of a SELECT as text; its answer is told as a SHOW's. */
+int query__explain(struct query *query, struct err *err);
+
+/* ---- query_into.c ---- */
+/* Runs a SELECT … INTO to its end; its answer is told as a SHOW's. */
+int query__into(struct query *query, struct err *err);
+
 /* ---- query_show.c: results are gathered whole, then told ---- */
 /* Gathers the result series of a SHOW; gives its next event. */
 int query__show_open(struct query *query, struct err *err);

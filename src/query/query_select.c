@@ -6,9 +6,6 @@
 
 int query__select_open(struct query *query, struct err *err) {
   struct statement *s = &query->statement;
-  if (s->syntax->into || s->syntax->explain)
-    return err_set(err, ERR_UNSUPPORTED, "%s is not supported yet",
-                   s->syntax->into ? "SELECT … INTO" : "EXPLAIN");
   int code = influxql_lower_select(&s->context, s->syntax, &s->selection, err);
   /* the snapshot after the tables: what it does not hold of them was not there yet */
   if (!code) code = query__snapshot(query, err);
@@ -21,7 +18,7 @@ int query__select_open(struct query *query, struct err *err) {
   return ERR_OK;
 }
 
-static int open_plan(struct query *query, struct err *err) {
+int query__open_plan(struct query *query, bool analyze, struct err *err) {
   struct statement *s = &query->statement;
   const struct plan_node *plan = plan_optimize(&s->arena, s->selection.plans[s->plan].plan, err);
   if (!plan) return err->code ? err->code : ERR_NO_MEMORY;
@@ -33,6 +30,7 @@ static int open_plan(struct query *query, struct err *err) {
       .account = &query->account,
       .deadline_ns = query->deadline_ns,
       .cancelled = &query->cancelled,
+      .analyze = analyze,
   };
   s->batch = (struct exec_batch){0};
   s->group = 0;
@@ -118,7 +116,7 @@ int query__select_next(struct query *query, struct query_event *event, bool *don
         *done = true;
         return ERR_OK;
       }
-      int code = open_plan(query, err);
+      int code = query__open_plan(query, false, err);
       if (code) return code;
     }
     int code = exec_next(s->exec, &s->batch, err);

@@ -243,6 +243,8 @@ int query__show_open(struct query *query, struct err *err) {
 static int64_t rows_shown(const struct influxql_statement *syntax, const struct show_series *series,
                           int64_t *from) {
   int64_t length = series->columns[0].length;
+  *from = 0;
+  if (syntax->kind == INFLUXQL_SELECT) return length; /* of INTO, EXPLAIN: limits are the plan's */
   *from = syntax->offset_rows > (uint64_t)length ? length : (int64_t)syntax->offset_rows;
   int64_t count = length - *from;
   return syntax->limit && (uint64_t)count > syntax->limit ? (int64_t)syntax->limit : count;

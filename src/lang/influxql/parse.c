@@ -248,6 +248,8 @@ int influxql_parse(struct str text, struct arena *arena, struct influxql_query *
 
 bool influxql_changes(const struct influxql_statement *statement) {
   switch (statement->kind) {
+  case INFLUXQL_SELECT:
+    return statement->into && !statement->explain;
   case INFLUXQL_CREATE_DATABASE:
   case INFLUXQL_CREATE_POLICY:
   case INFLUXQL_ALTER_POLICY:
