@@ -324,8 +324,9 @@ static int input_column(struct scan_work *work, uint32_t column, struct err *err
   work->ready[column] = true;
   int code = ERR_OK;
   if (self->programs && self->programs[column])
-    code = exec__program_run(work->programs[column], work->reader.columns, work->reader.chunk.rows,
-                             &work->columns[column], err);
+    code = exec__program_run_list(work->programs[column], work->reader.columns,
+                                  work->reader.chunk.rows, work->reader.selection,
+                                  &work->columns[column], err);
   else
     work->columns[column] = work->reader.columns[column];
   if (code) return code;

@@ -1,62 +1,79 @@
-/* Private to program*.c: programs, steps and registers. */
+/* Private to program*.c: programs, steps, registers and guards. */
 #ifndef NILO_EXEC_PROGRAM_PRIVATE_H
 #define NILO_EXEC_PROGRAM_PRIVATE_H
 
+#include "base/buffer.h"
 #include "exec/program.h"
-#include "kernel/loops.h"
+#include "plan/vector.h"
 
-enum { VECTOR_WORDS = PROGRAM_VECTOR / 64 };
+_Static_assert((int)PROGRAM_VECTOR == (int)VECTOR_ROWS, "programs run on the plan's vectors");
 
-/* The place of one value: what an instruction reads or writes. */
+#define GUARD_NONE UINT32_MAX
+
+/* The place of one value: what a step reads or writes. */
 struct register_plan {
   struct type type;
   enum expr_kind kind;
   uint32_t column;                  /* EXPR_COLUMN */
   const struct plan_value *literal; /* EXPR_LITERAL */
 };
+/* The rows that are left to a branch: those of its parent (GUARD_NONE: the selection) in which
+ * the condition is true, is not true, is not false, is null. */
+enum guard_kind { GUARD_TRUE, GUARD_NOT_TRUE, GUARD_NOT_FALSE, GUARD_NULL };
+struct guard_plan {
+  enum guard_kind kind;
+  uint32_t parent, condition;
+};
+/* A call, or the making of a guard (expr NULL), in the order in which they run. */
 struct step {
-  enum plan_function function;
-  uint32_t a, b, result; /* registers; b = a for calls of one argument */
   const struct expr *expr;
+  const uint32_t *arguments; /* registers */
+  uint32_t result;           /* a register, or a guard */
+  uint32_t guard;            /* of a call */
 };
 struct program {
   const struct register_plan *registers;
+  const struct guard_plan *guards;
   const struct step *steps;
-  uint32_t register_count, step_count;
-  uint32_t result;
+  const uint32_t *results; /* registers */
+  uint32_t register_count, guard_count, step_count, result_count, argument_max;
 };
 
-/* A vector: a window into a column, or the state's own memory. */
-struct vector {
-  struct type type;
-  const void *values;       /* numbers; bits; offsets; codes of a dictionary */
-  const uint64_t *validity; /* NULL: all */
-  const char *data;
-  const struct column *dictionary;
-  const struct plan_value *literal; /* not NULL: every row is this */
-  void *own_values;                 /* PROGRAM_VECTOR values */
-  uint64_t *own_validity;
+/* A call of one dictionary column, computed once per entry (and for null, behind the last). */
+struct mapping {
+  const struct column *dictionary; /* whose entries these are */
+  int64_t length;                  /* of it */
+  size_t capacity;                 /* entries there is room for */
+  void *values;                    /* 64-bit words, or a byte each for booleans */
+  uint64_t *validity;              /* of the entries */
+  struct column *texts;            /* the dictionary of the result */
+  struct builder *builder;         /* whose memory that is */
 };
-/* Of a step over dictionary codes and a literal or pattern: the answer per code. */
-struct code_answers {
-  const struct column *dictionary;
-  uint8_t *answers;
-  size_t capacity;
+/* Where one of the results is gathered. */
+struct program_result {
+  uint64_t *values, *validity;
+  struct buffer bytes;          /* of texts */
+  const struct column *literal; /* the dictionary of a literal text */
 };
 struct program_state {
   const struct program *program;
   struct arena *arena;
-  const struct kernel_loops *loops;
+  struct arena scratch; /* texts of the current vector */
   struct vector *vectors;
-  struct code_answers *answers;     /* per step */
-  void *match_data, *match_context; /* pcre2's, made on first use */
-  uint64_t *result_values, *result_validity;
-  const struct column *literal; /* the dictionary of a result that is a literal string */
+  uint64_t *guards; /* VECTOR_WORDS each */
+  const uint64_t *selected;
+  const struct vector **arguments; /* of the current step */
+  void **memory;                   /* per step */
+  struct mapping *mappings;        /* per step */
+  struct program_result *results;
+  uint64_t rows; /* seen so far */
 };
 
 /* Runs one step over `count` rows. */
 int exec__step_run(struct program_state *state, uint32_t step, uint32_t count, struct err *err);
-/* Strings: comparisons and patterns. */
-int exec__step_text(struct program_state *state, uint32_t step, uint32_t count, struct err *err);
+/* Computes a call by its dictionary where that pays. *done false: it does not. */
+int exec__step_map(struct program_state *state, uint32_t step, uint32_t count, bool *done,
+                   struct err *err);
+void exec__mapping_release(struct mapping *mapping);
 
 #endif

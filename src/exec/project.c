@@ -9,7 +9,7 @@
 
 struct project {
   struct exec_op op;
-  struct program_state **states; /* per value column */
+  struct program_state *state;
   struct column *columns;
   struct exec_group group; /* of a flat stream */
   bool begun;
@@ -19,18 +19,12 @@ static int project_open(struct exec_op *op, struct err *err) {
   struct project *self = (struct project *)op;
   struct arena *arena = &op->exec->memory;
   const struct plan_schema *schema = &op->node->schema;
-  uint32_t values = schema->count - plan_schema_values(schema);
-  self->states = ARENA_ARRAY(arena, struct program_state *, values + 1);
+  const struct program *program;
   self->columns = ARENA_ARRAY(arena, struct column, schema->count + 1);
-  if (!self->states || !self->columns)
-    return exec__refused(op->exec, schema->count * sizeof *self->columns, err);
-  for (uint32_t i = 0; i < values; i++) {
-    const struct program *program;
-    int code = exec__program_compile(arena, op->node->projection[i], &program, err);
-    if (!code) code = exec__program_state(arena, program, &self->states[i], err);
-    if (code) return code;
-  }
-  return ERR_OK;
+  if (!self->columns) return exec__refused(op->exec, schema->count * sizeof *self->columns, err);
+  int code = exec__program_compile_list(arena, op->node->projection,
+                                        schema->count - plan_schema_values(schema), &program, err);
+  return code ? code : exec__program_state(arena, program, &self->state, err);
 }
 
 static int project_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
@@ -43,13 +37,10 @@ static int project_next(struct exec_op *op, struct exec_batch *batch, struct err
     return code;
   }
   uint32_t first = plan_schema_values(schema);
-  for (uint32_t i = 0; i < schema->count && !code; i++) {
-    if (i < first)
-      self->columns[i] = input.batch.columns[i];
-    else
-      code = exec__program_run(self->states[i - first], input.batch.columns, input.batch.length,
-                               &self->columns[i], err);
-  }
+  for (uint32_t i = 0; i < first; i++)
+    self->columns[i] = input.batch.columns[i];
+  code = exec__program_run_list(self->state, input.batch.columns, input.batch.length, NULL,
+                                self->columns + first, err);
   *batch = input;
   batch->batch.column_count = schema->count;
   batch->batch.columns = self->columns;
@@ -63,10 +54,7 @@ static int project_next(struct exec_op *op, struct exec_batch *batch, struct err
 }
 
 static void project_close(struct exec_op *op) {
-  struct project *self = (struct project *)op;
-  const struct plan_schema *schema = &op->node->schema;
-  for (uint32_t i = 0; self->states && i < schema->count - plan_schema_values(schema); i++)
-    exec__program_release(self->states[i]);
+  exec__program_release(((struct project *)op)->state);
 }
 
 const struct exec_op_kind exec__project = {sizeof(struct project), project_open, project_next,

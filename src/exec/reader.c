@@ -222,7 +222,9 @@ static int run_condition(struct reader *reader, struct program_state *program, c
                          bool among, struct err *err) {
   struct column passed;
   int code = exec__reader_load(reader, columns, err);
-  if (!code) code = exec__program_run(program, reader->columns, reader->chunk.rows, &passed, err);
+  if (!code)
+    code = exec__program_run_list(program, reader->columns, reader->chunk.rows,
+                                  among ? reader->selection_bits : NULL, &passed, err);
   if (code) return code;
   size_t words = bit_words(reader->chunk.rows);
   for (size_t w = 0; w < words; w++) {

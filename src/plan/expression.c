@@ -63,27 +63,21 @@ static struct expr *new_call(struct arena *arena, enum plan_function function,
   return expr;
 }
 
-/* The folded literal, or NULL when the arguments are not all literals. */
-static const struct expr *fold_call(struct arena *arena, enum plan_function function,
-                                    const struct expr *const *arguments, uint32_t count,
-                                    struct type type, struct err *err) {
-  struct plan_value values[2], result = {.type = type};
-  for (uint32_t i = 0; i < count; i++) {
-    if (arguments[i]->kind != EXPR_LITERAL) return NULL;
-    values[i] = arguments[i]->literal;
-  }
-  if (!plan__fold(function, values, count, type, &result)) return NULL;
-  return literal(arena, &result, err);
+static const struct expr *finish(struct arena *arena, const struct expr *call, struct err *err) {
+  return call ? plan__fold(arena, call) : refused(arena, err);
 }
 
 static bool literal_is(const struct expr *expr, bool value) {
   return expr->kind == EXPR_LITERAL && !expr->literal.null && expr->literal.boolean == value;
 }
 
+static bool literal_is_null(const struct expr *expr) {
+  return expr->kind == EXPR_LITERAL && expr->literal.null;
+}
+
 /* AND and OR with a literal on one side: what remains, or NULL. */
-static const struct expr *simplify(enum plan_function function,
-                                   const struct expr *const *arguments) {
-  if (function != FUNCTION_AND && function != FUNCTION_OR) return NULL;
+static const struct expr *simplify_logic(enum plan_function function,
+                                         const struct expr *const *arguments) {
   bool decides = function == FUNCTION_OR;
   for (int i = 0; i < 2; i++) {
     if (literal_is(arguments[i], decides)) return arguments[i];
@@ -92,60 +86,183 @@ static const struct expr *simplify(enum plan_function function,
   return NULL;
 }
 
-const struct expr *expr_cast(struct arena *arena, const struct expr *argument, struct type type,
-                             struct err *err) {
-  unsigned from = plan__class(argument->type), to = plan__class(type);
-  unsigned numbers = CLASS_INT | CLASS_UINT | CLASS_FLOAT;
+/* Branches that are never taken go, the first one that always is ends the call. Changes the list.
+ */
+static void simplify_case(const struct expr **arguments, uint32_t *count) {
+  uint32_t kept = 0, at = 0;
+  for (; at + 1 < *count; at += 2) {
+    if (literal_is(arguments[at], false) || literal_is_null(arguments[at])) continue;
+    if (literal_is(arguments[at], true)) {
+      arguments[kept++] = arguments[at + 1];
+      *count = kept;
+      return;
+    }
+    arguments[kept++] = arguments[at];
+    arguments[kept++] = arguments[at + 1];
+  }
+  if (at < *count) arguments[kept++] = arguments[at];
+  *count = kept;
+}
+
+static void simplify_coalesce(const struct expr **arguments, uint32_t *count) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < *count; i++) {
+    if (literal_is_null(arguments[i])) continue;
+    arguments[kept++] = arguments[i];
+    if (arguments[i]->kind == EXPR_LITERAL) break;
+  }
+  *count = kept;
+}
+
+/* What takes the place of a call, or NULL; may shorten the list. */
+static const struct expr *simplify(struct arena *arena, enum plan_function function,
+                                   const struct expr **arguments, uint32_t *count,
+                                   struct type type) {
+  struct plan_value null = {.type = type, .null = true};
+  if (function == FUNCTION_AND || function == FUNCTION_OR)
+    return simplify_logic(function, arguments);
+  if (function == FUNCTION_CASE)
+    simplify_case(arguments, count);
+  else if (function == FUNCTION_COALESCE)
+    simplify_coalesce(arguments, count);
+  else
+    return NULL;
+  if (*count == 0) return expr_literal(arena, &null);
+  return *count == 1 ? arguments[0] : NULL;
+}
+
+/* ---- casts ---- */
+
+enum { NUMBERS = CLASS_INT | CLASS_UINT | CLASS_FLOAT };
+
+static const struct expr *cast(struct arena *arena, enum plan_function function,
+                               const struct expr *argument, struct type type, bool allowed,
+                               struct err *err) {
   if (type_equal(argument->type, type)) return argument;
-  bool is_null = argument->kind == EXPR_LITERAL && argument->literal.null;
-  bool allowed = is_null || (from == to && from != CLASS_TIME) ||
-                 ((from & (numbers | CLASS_BOOL)) && (to & numbers)) ||
-                 ((from | to) == (CLASS_INT | CLASS_TIME));
+  if (literal_is_null(argument)) {
+    struct plan_value null = {.type = type, .null = true};
+    return literal(arena, &null, err);
+  }
   if (!allowed) {
     err_set(err, ERR_UNSUPPORTED, "%s can't be cast to %s", type_name(argument->type),
             type_name(type));
     return NULL;
   }
-  const struct expr *folded = fold_call(arena, FUNCTION_CAST, &argument, 1, type, err);
-  if (folded || argument->kind == EXPR_LITERAL) return folded;
-  const struct expr *call = new_call(arena, FUNCTION_CAST, &argument, 1, type);
-  return call ? call : refused(arena, err);
+  return finish(arena, new_call(arena, function, &argument, 1, type), err);
 }
 
-const struct expr *expr_match(struct arena *arena, const struct expr *argument, void *compiled,
-                              struct err *err) {
+const struct expr *expr_cast(struct arena *arena, const struct expr *argument, struct type type,
+                             struct err *err) {
+  unsigned from = plan__class(argument->type), to = plan__class(type);
+  bool allowed = (from == to && from != CLASS_TIME) ||
+                 ((from & (NUMBERS | CLASS_BOOL)) && (to & NUMBERS)) ||
+                 ((from | to) == (CLASS_INT | CLASS_TIME));
+  return cast(arena, FUNCTION_CAST, argument, type, allowed, err);
+}
+
+const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argument, struct type type,
+                                 struct err *err) {
+  unsigned from = plan__class(argument->type), to = plan__class(type);
+  bool certain = (from == CLASS_BOOL && (to & NUMBERS)) ||
+                 ((from & NUMBERS) && to == CLASS_FLOAT) || (from == to && from == CLASS_STRING) ||
+                 (from | to) == (CLASS_INT | CLASS_TIME);
+  bool times = from == CLASS_TIME && to == CLASS_TIME;
+  bool allowed = certain || ((from & NUMBERS) && (to & (NUMBERS | CLASS_BOOL))) ||
+                 (times && argument->type.logical == type.logical) ||
+                 (from == CLASS_STRING && to) || (from && to == CLASS_STRING);
+  return cast(arena, certain ? FUNCTION_CAST : FUNCTION_CAST_SQL, argument, type, allowed, err);
+}
+
+/* ---- calls ---- */
+
+const struct expr *expr_match(struct arena *arena, const struct expr *argument,
+                              const void *compiled, struct err *err) {
   struct type wanted, result;
-  if (plan__function_types(FUNCTION_MATCH, &argument, 1, &wanted, &result, err)) return NULL;
+  bool sql;
+  if (plan__function_types(FUNCTION_MATCH, &argument, 1, &wanted, &result, &sql, err)) return NULL;
   struct expr *call = new_call(arena, FUNCTION_MATCH, &argument, 1, TYPE_BOOL);
-  if (!call) return refused(arena, err);
-  call->compiled = compiled;
-  return call;
+  if (call) call->compiled = compiled;
+  return finish(arena, call, err);
+}
+
+const struct expr *expr_bucket(struct arena *arena, const struct expr *argument,
+                               const struct plan_bucket *bucket, struct err *err) {
+  if (!(plan__class(argument->type) & (CLASS_TIME | CLASS_INT))) {
+    err_set(err, ERR_UNSUPPORTED, "function \"bucket\" does not take %s",
+            type_name(argument->type));
+    return NULL;
+  }
+  struct expr *call = new_call(arena, FUNCTION_BUCKET, &argument, 1, argument->type);
+  struct plan_bucket *copy = ARENA_NEW(arena, struct plan_bucket);
+  if (!call || !copy) return refused(arena, err);
+  *copy = *bucket;
+  call->compiled = copy;
+  return plan__fold(arena, call);
+}
+
+const struct expr *expr_between(struct arena *arena, const struct expr *argument,
+                                const struct expr *low, const struct expr *high, struct err *err) {
+  const struct expr *lower[] = {argument, low}, *upper[] = {argument, high};
+  const struct expr *both[] = {
+      expr_call(arena, FUNCTION_GREATER_EQUAL_SQL, lower, 2, err),
+      NULL,
+  };
+  if (both[0]) both[1] = expr_call(arena, FUNCTION_LESS_EQUAL_SQL, upper, 2, err);
+  return both[1] ? expr_call(arena, FUNCTION_AND, both, 2, err) : NULL;
+}
+
+/* SQL's comparisons are the plain ones for all but floats, whose NaN they order. */
+static enum plan_function canonical(enum plan_function function, const struct expr *const *list) {
+  enum compare_op op;
+  bool floats = list[0]->type.physical == PHYSICAL_FLOAT64;
+  if (!floats && function >= FUNCTION_EQUAL_SQL && plan__is_comparison(function, &op))
+    return (enum plan_function)(FUNCTION_EQUAL + (int)op);
+  return function;
+}
+
+/* Brings the arguments to the types that the function computes in. */
+static bool cast_arguments(struct arena *arena, const struct expr **list, uint32_t count,
+                           const struct type *wanted, bool sql, struct err *err) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (!wanted[i].physical) continue;
+    list[i] = sql ? expr_cast_sql(arena, list[i], wanted[i], err)
+                  : expr_cast(arena, list[i], wanted[i], err);
+    if (!list[i]) return false;
+  }
+  return true;
 }
 
 const struct expr *expr_call(struct arena *arena, enum plan_function function,
                              const struct expr *const *arguments, uint32_t count, struct err *err) {
-  struct type wanted, result;
-  if (function == FUNCTION_CAST) {
-    err_set(err, ERR_INVALID_ARGUMENT, "a cast needs a type");
+  if (function == FUNCTION_CAST || function == FUNCTION_CAST_SQL || function == FUNCTION_BUCKET) {
+    err_set(err, ERR_INVALID_ARGUMENT, "a cast needs a type, a bucket its width");
     return NULL;
   }
-  if (plan__function_types(function, arguments, count, &wanted, &result, err)) return NULL;
-  const struct expr *cast[2];
-  for (uint32_t i = 0; i < count; i++) {
-    cast[i] = arguments[i];
-    if (wanted.physical && !(cast[i] = expr_cast(arena, arguments[i], wanted, err))) return NULL;
-  }
-  const struct expr *simple = simplify(function, cast);
+  struct type result, *wanted = ARENA_ARRAY(arena, struct type, count + 1);
+  const struct expr **list = ARENA_ARRAY(arena, const struct expr *, count + 1);
+  bool sql;
+  if (!wanted || !list) return refused(arena, err);
+  if (plan__function_types(function, arguments, count, wanted, &result, &sql, err)) return NULL;
+  for (uint32_t i = 0; i < count; i++)
+    list[i] = arguments[i];
+  if (!cast_arguments(arena, list, count, wanted, sql, err)) return NULL;
+  const struct expr *simple = simplify(arena, function, list, &count, result);
   if (simple) return simple;
-  simple = fold_call(arena, function, cast, count, result, err);
-  if (simple) return simple;
-  struct expr *call = new_call(arena, function, cast, count, result);
-  return call ? call : refused(arena, err);
+  return finish(arena, new_call(arena, canonical(function, list), list, count, result), err);
 }
 
 const struct expr *plan__expr_rebuild(struct arena *arena, const struct expr *expr,
                                       const struct expr *const *arguments, struct err *err) {
-  if (expr->function == FUNCTION_CAST) return expr_cast(arena, arguments[0], expr->type, err);
-  if (expr->function == FUNCTION_MATCH) return expr_match(arena, arguments[0], expr->compiled, err);
-  return expr_call(arena, expr->function, arguments, expr->argument_count, err);
+  switch (expr->function) {
+  case FUNCTION_CAST:
+    return expr_cast(arena, arguments[0], expr->type, err);
+  case FUNCTION_CAST_SQL:
+    return expr_cast_sql(arena, arguments[0], expr->type, err);
+  case FUNCTION_MATCH:
+    return expr_match(arena, arguments[0], expr->compiled, err);
+  case FUNCTION_BUCKET:
+    return expr_bucket(arena, arguments[0], expr->compiled, err);
+  default:
+    return expr_call(arena, expr->function, arguments, expr->argument_count, err);
+  }
 }

@@ -35,7 +35,7 @@ struct plan_value {
 };
 
 enum plan_function {
-#define FUNCTION(name, symbol, minimum, maximum) FUNCTION_##name,
+#define FUNCTION(name, ...) FUNCTION_##name,
 #include "plan/functions.def"
 #undef FUNCTION
   FUNCTION_COUNT
@@ -55,7 +55,9 @@ struct expr {
   enum plan_function function;
   uint32_t argument_count;
   const struct expr *const *arguments;
-  void *compiled; /* FUNCTION_MATCH: the compiled pattern (pcre2_code), owned by the statement */
+  /* FUNCTION_MATCH: the compiled pattern (pcre2_code), owned by the statement. FUNCTION_BUCKET: a
+   * struct plan_bucket. */
+  const void *compiled;
 };
 
 /* Builders: check types by the function table, fold constants; NULL + err on failure. */
@@ -69,9 +71,27 @@ const struct expr *expr_call(struct arena *arena, enum plan_function function,
  * times and back; the argument itself when it has the type already. */
 const struct expr *expr_cast(struct arena *arena, const struct expr *argument, struct type type,
                              struct err *err);
+/* SQL's casts: floats are rounded (halves to even), what does not fit is an error; numbers,
+ * booleans, times and durations to text and back; times and durations from unit to unit (to a
+ * coarser one: rounded down). A FUNCTION_CAST where nothing can go wrong, else a FUNCTION_CAST_SQL.
+ */
+const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argument, struct type type,
+                                 struct err *err);
 /* FUNCTION_MATCH with the compiled pattern (pcre2_code), which must outlive the plan. */
-const struct expr *expr_match(struct arena *arena, const struct expr *argument, void *compiled,
-                              struct err *err);
+const struct expr *expr_match(struct arena *arena, const struct expr *argument,
+                              const void *compiled, struct err *err);
+/* FUNCTION_BUCKET: the start of the bucket that a time (or duration, or integer) is in; the
+ * bucket's width and unit are the argument's. */
+const struct expr *expr_bucket(struct arena *arena, const struct expr *argument,
+                               const struct plan_bucket *bucket, struct err *err);
+/* date_trunc: the bucket of a word ("microseconds" to "decade"), by the clock of a zone (NULL:
+ * UTC). ERR_INVALID_ARGUMENT for another word. */
+const struct expr *expr_date_trunc(struct arena *arena, struct str word,
+                                   const struct expr *argument, const struct time_zone *zone,
+                                   struct err *err);
+/* SQL's BETWEEN: (argument >= low) and (argument <= high). */
+const struct expr *expr_between(struct arena *arena, const struct expr *argument,
+                                const struct expr *low, const struct expr *high, struct err *err);
 
 /* ---- schema ---- */
 struct plan_column {

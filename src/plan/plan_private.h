@@ -2,6 +2,7 @@
 #ifndef NILO_PLAN_PLAN_PRIVATE_H
 #define NILO_PLAN_PLAN_PRIVATE_H
 
+#include "kernel/loops.h"
 #include "plan/plan.h"
 
 /* Classes of types, as bits. */
@@ -14,16 +15,24 @@ enum plan_class {
   CLASS_TIME = 32, /* timestamps and durations */
 };
 unsigned plan__class(struct type type);
+/* What functions.def says of a function. */
 const char *plan__function_name(enum plan_function function);
+bool plan__function_is_named(enum plan_function function);
+bool plan__function_takes(enum plan_function function, uint32_t count);
+uint32_t plan__function_minimum(enum plan_function function);
+/* Null where an argument is null. */
+bool plan__function_is_strict(enum plan_function function);
 
-/* The type that arguments are brought to (physical 0: they stay as they are) and the result's. */
+/* The types that arguments are brought to (physical 0: it stays as it is) and the result's. `sql`:
+ * by expr_cast_sql. */
 int plan__function_types(enum plan_function function, const struct expr *const *arguments,
-                         uint32_t count, struct type *argument_type, struct type *result,
+                         uint32_t count, struct type *wanted, struct type *result, bool *sql,
                          struct err *err);
+/* EQUAL … GREATER_EQUAL and their SQL forms: the operator. */
+bool plan__is_comparison(enum plan_function function, enum compare_op *op);
 
-/* The value of a call of literals. False when it can't be told now (MATCH). */
-bool plan__fold(enum plan_function function, const struct plan_value *arguments, uint32_t count,
-                struct type result_type, struct plan_value *result);
+/* The value of a call of literals as a literal, or the call itself. */
+const struct expr *plan__fold(struct arena *arena, const struct expr *call);
 
 /* ---- walking (walk.c) ---- */
 
@@ -51,8 +60,6 @@ const struct expr *plan__expr_substitute(struct arena *arena, const struct expr 
                                          const struct expr *const *values, struct err *err);
 /* Sets used[i] for every column i that is read. */
 void plan__expr_mark(const struct expr *expr, bool *used);
-/* The same value in every row. */
-bool plan__expr_equal(const struct expr *a, const struct expr *b);
 /* True when `is` holds for the expression or a part of it. */
 bool plan__expr_any(const struct expr *expr,
                     bool (*is)(const void *context, const struct expr *expr), const void *context);
@@ -70,6 +77,7 @@ struct plan_names {
 void plan__print_column(struct plan_names names, uint32_t column, struct buffer *out);
 void plan__print_value(const struct plan_value *value, struct buffer *out);
 void plan__print_expr(const struct expr *expr, struct plan_names names, struct buffer *out);
+void plan__print_bucket(const struct plan_bucket *bucket, struct buffer *out);
 /* The rest of the line of a node of relational.h, its name included. */
 void plan__print_relational(const struct plan_node *node, struct buffer *out);
 

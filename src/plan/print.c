@@ -32,7 +32,7 @@ static struct plan_names names_of(const struct plan_schema *schema) {
   return (struct plan_names){schema, NULL};
 }
 
-static void print_bucket(const struct plan_bucket *bucket, struct buffer *out) {
+void plan__print_bucket(const struct plan_bucket *bucket, struct buffer *out) {
   if (bucket->width) buffer_printf(out, " every %" PRId64, bucket->width);
   if (bucket->months) buffer_printf(out, " every %" PRIu32 " months", bucket->months);
   if (!plan_bucket_is_all(bucket) && bucket->offset)
@@ -80,7 +80,7 @@ static void print_aggregate(const struct plan_node *node, struct buffer *out) {
     buffer_append_text(out, i ? ", " : " carrying ");
     plan__print_column(names_of(&node->input->schema), aggregate->carried[i], out);
   }
-  print_bucket(&aggregate->bucket, out);
+  plan__print_bucket(&aggregate->bucket, out);
   if (aggregate->selected_time) buffer_append_text(out, " selected time");
   if (aggregate->descending) buffer_append_text(out, " descending");
   if (aggregate->limit) buffer_printf(out, " limit %" PRIu64, aggregate->limit);
@@ -113,7 +113,7 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
     break;
   case PLAN_FILL:
     buffer_printf(out, " %s", fills[node->fill.mode]);
-    print_bucket(&node->fill.bucket, out);
+    plan__print_bucket(&node->fill.bucket, out);
     print_range(node->fill.time_min, node->fill.time_max, out);
     if (node->fill.descending) buffer_append_text(out, " descending");
     if (node->fill.limit) buffer_printf(out, " limit %" PRIu64, node->fill.limit);
@@ -126,7 +126,7 @@ static void print_details(const struct plan_node *node, struct buffer *out) {
     }
     break;
   case PLAN_DISTINCT:
-    print_bucket(&node->distinct, out);
+    plan__print_bucket(&node->distinct, out);
     break;
   case PLAN_LIMIT:
     print_limit(&node->limit, out);

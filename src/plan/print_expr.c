@@ -1,5 +1,6 @@
 /* Expressions as text. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/buffer.h"
 #include "plan/plan_private.h"
@@ -40,19 +41,49 @@ static void print_arguments(const struct expr *expr, const char *separator, stru
   }
 }
 
+/* case(a, x, b, y, z) as SQL writes it. */
+static void print_case(const struct expr *expr, struct plan_names names, struct buffer *out) {
+  buffer_append_text(out, "case");
+  for (uint32_t i = 0; i < expr->argument_count; i++) {
+    bool otherwise = i % 2 == 0 && i + 1 == expr->argument_count;
+    buffer_append_text(out, otherwise ? " else " : i % 2 ? " then " : " when ");
+    plan__print_expr(expr->arguments[i], names, out);
+  }
+  buffer_append_text(out, " end");
+}
+
+static void print_bucket(const struct expr *expr, struct plan_names names, struct buffer *out) {
+  const struct plan_bucket *bucket = expr->compiled;
+  buffer_append_text(out, "bucket(");
+  plan__print_expr(expr->arguments[0], names, out);
+  plan__print_bucket(bucket, out);
+  buffer_append_text(out, ")");
+}
+
 static void print_call(const struct expr *expr, struct plan_names names, struct buffer *out) {
   const char *symbol = plan__function_name(expr->function);
-  if (expr->function == FUNCTION_CAST) {
+  if (expr->function == FUNCTION_CASE) {
+    print_case(expr, names, out);
+    return;
+  }
+  if (expr->function == FUNCTION_BUCKET) {
+    print_bucket(expr, names, out);
+    return;
+  }
+  if (expr->function == FUNCTION_CAST || expr->function == FUNCTION_CAST_SQL) {
     buffer_printf(out, "%s(", type_name(expr->type));
+    print_arguments(expr, ", ", names, out);
+  } else if (plan__function_is_named(expr->function)) {
+    buffer_printf(out, "%s(", symbol);
     print_arguments(expr, ", ", names, out);
   } else if (expr->argument_count == 1) {
     buffer_printf(out, "(%s ", symbol);
     plan__print_expr(expr->arguments[0], names, out);
   } else {
+    char separator[32];
+    snprintf(separator, sizeof separator, " %s ", symbol);
     buffer_append_text(out, "(");
-    plan__print_expr(expr->arguments[0], names, out);
-    buffer_printf(out, " %s ", symbol);
-    plan__print_expr(expr->arguments[1], names, out);
+    print_arguments(expr, separator, names, out);
   }
   buffer_append_text(out, ")");
 }

@@ -37,6 +37,10 @@ const struct plan_node *plan_bind(struct arena *arena, const struct plan_node *p
 bool plan_has_parameters(const struct plan_node *plan, uint32_t first, uint32_t count);
 bool expr_has_parameters(const struct expr *expr, uint32_t first, uint32_t count);
 
+/* The same value in every row, seen from the text; and a hash that is equal then. */
+bool expr_equal(const struct expr *a, const struct expr *b);
+uint64_t expr_hash(const struct expr *expr);
+
 /* Checks that a tree is what plan.h and relational.h say: columns exist, types agree, schemas fit
  * their inputs. ERR_INTERNAL names the node and what is wrong with it. For tests and debug builds:
  * rules and lowering are right only if it never fails. */

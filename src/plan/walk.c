@@ -73,7 +73,7 @@ void plan__expr_mark(const struct expr *expr, bool *used) {
     plan__expr_mark(expr->arguments[i], used);
 }
 
-bool plan__expr_equal(const struct expr *a, const struct expr *b) {
+bool expr_equal(const struct expr *a, const struct expr *b) {
   if (a == b) return true;
   if (a->kind != b->kind || !type_equal(a->type, b->type)) return false;
   switch (a->kind) {
@@ -90,9 +90,28 @@ bool plan__expr_equal(const struct expr *a, const struct expr *b) {
         a->compiled != b->compiled)
       return false;
     for (uint32_t i = 0; i < a->argument_count; i++)
-      if (!plan__expr_equal(a->arguments[i], b->arguments[i])) return false;
+      if (!expr_equal(a->arguments[i], b->arguments[i])) return false;
     return true;
   }
+}
+
+uint64_t expr_hash(const struct expr *expr) {
+  uint64_t hash = (uint64_t)expr->kind * 31 + expr->type.physical;
+  if (expr->kind == EXPR_CALL) {
+    hash = hash * 31 + (uint64_t)expr->function;
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+      hash = (hash ^ expr_hash(expr->arguments[i])) * UINT64_C(0x9e3779b97f4a7c15);
+  } else if (expr->kind != EXPR_LITERAL) {
+    hash = hash * 31 + expr->column;
+  } else if (!expr->literal.null) {
+    uint64_t bits = expr->type.physical == PHYSICAL_BOOL ? expr->literal.boolean
+                    : type_is_string(expr->type)         ? expr->literal.text.size
+                                                         : expr->literal.u64;
+    hash = (hash ^ bits) * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t i = 0; type_is_string(expr->type) && i < expr->literal.text.size; i++)
+      hash = (hash ^ (uint8_t)expr->literal.text.data[i]) * UINT64_C(0x100000001b3);
+  }
+  return hash ^ hash >> 29;
 }
 
 /* ---- expressions of nodes ---- */

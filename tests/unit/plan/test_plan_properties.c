@@ -2,7 +2,7 @@
 #include "plan_nodes.h"
 
 static void append_note(void *context, const struct plan_node *node, struct buffer *out) {
-  buffer_printf(out, " [%d of %s]", (int)node->kind, (const char *)context);
+  buffer_printf(out, " [%s of %s]", node->input ? "node" : "leaf", (const char *)context);
 }
 
 static void test_print(void **state) {
@@ -51,7 +51,8 @@ static void test_print(void **state) {
   struct buffer out;
   buffer_init(&out, &account);
   plan_print_notes(filter_of(left, bool_of(true)), append_note, (char[]){"x"}, &out);
-  assert_true(str_equal(buffer_str(&out), STR("filter true [1 of x]\n  values 0 rows [9 of x]\n")));
+  assert_true(
+      str_equal(buffer_str(&out), STR("filter true [node of x]\n  values 0 rows [leaf of x]\n")));
   buffer_deinit(&out);
 }
 
