@@ -5,11 +5,13 @@
  * last one is answered. Prints one line of JSON.
  *
  * Data sets (deterministic):
- *   cpu     TSBS cpu-only: 10 tags, 10 fields, a random walk with steps N(0,1) in 0..100, every 10
+ *   cpu      TSBS cpu-only: 10 tags, 10 fields, a random walk with steps N(0,1) in 0..100, every 10
  * s, all hosts of one time in turn; integers or two decimals; --late=P gives P percent of the rows
- * an older time, out of order mixed   30 measurements of 200 agents each, ten fields of like
- * digits, mixed in every body tables  --hosts measurements of one row per body, ten fields series
- * --hosts x --metrics tag sets of two tags and one float field, --steps points each
+ * an older time, out of order iot      TSBS iot: readings and diagnostics of --hosts trucks, every
+ * 10 s; trucks drive, rest and break down, and now and then one sends nothing mixed    30
+ * measurements of 200 agents each, ten fields of like digits, mixed in every body tables   --hosts
+ * measurements of one row per body, ten fields series   --hosts x --metrics tag sets of two tags
+ * and one float field, --steps points each
  */
 #include <arpa/inet.h>
 #include <math.h>
@@ -194,6 +196,95 @@ static void make_series(struct bodies *bodies, const struct options *options) {
       }
 }
 
+/* ---- trucks ---- */
+
+struct truck {
+  double latitude, longitude, elevation, velocity, heading, grade, fuel_consumption;
+  double fuel_state, load;
+  int status, model, fleet, driver, version;
+  int rest; /* steps until it drives on, or, negative, until it rests */
+};
+static const struct {
+  const char *name;
+  double load_capacity, fuel_capacity, nominal_fuel;
+} models[] = {{"F-150", 2000, 200, 15}, {"G-2000", 5000, 300, 19}, {"H-2", 1500, 150, 12}};
+
+static double within(double value, double least, double most) {
+  return value < least ? least : value > most ? most : value;
+}
+
+/* Ten seconds of a truck's life: hours of driving, half hours of rest. */
+static void drive(struct truck *truck) {
+  if (truck->rest == 0)
+    truck->rest = truck->velocity > 0 ? 60 + (int)(next_random() % 240)
+                                      : -(360 + (int)(next_random() % 1800));
+  bool moves = truck->rest < 0;
+  truck->rest += moves ? 1 : -1;
+  truck->velocity = moves ? within(truck->velocity + 5 * normal(), 1, 100) : 0;
+  truck->heading = within(truck->heading + normal(), 0, 359);
+  truck->latitude = within(truck->latitude + truck->velocity * 1e-5 * normal(), -90, 90);
+  truck->longitude = within(truck->longitude + truck->velocity * 1e-5 * normal(), -180, 180);
+  truck->elevation = within(truck->elevation + normal(), 0, 5000);
+  truck->grade = within(truck->grade + normal(), 0, 100);
+  truck->fuel_consumption =
+      moves ? within(truck->fuel_consumption + normal(), 0, 50) : within(normal(), 0, 1);
+  truck->fuel_state -= moves ? 0.0002 : 0;
+  if (truck->fuel_state < 0.02) truck->fuel_state = 1;
+  if (truck->rest == 0) truck->load = uniform() * models[truck->model].load_capacity;
+  if (next_random() % 2000 == 0) truck->status = (int)(next_random() % 2);
+}
+
+static void put_truck(struct bodies *bodies, const struct options *options, const char *name,
+                      int number, const struct truck *truck, int64_t time) {
+  static const char *const fleets[] = {"East", "West", "North", "South"};
+  static const char *const drivers[] = {"Derek", "Rodney", "Albert", "Andy", "Seth", "Trish"};
+  static const char *const versions[] = {"v1.0", "v1.5", "v2.0", "v2.3"};
+  put(bodies, "%s,name=truck_%d,fleet=%s,driver=%s,model=%s,device_version=%s ", name, number,
+      fleets[truck->fleet], drivers[truck->driver], models[truck->model].name,
+      versions[truck->version]);
+  if (name[0] == 'r')
+    put(bodies,
+        "latitude=%.5f,longitude=%.5f,elevation=%.0f,velocity=%.0f,heading=%.0f,grade=%.0f,"
+        "fuel_consumption=%.1f",
+        truck->latitude, truck->longitude, truck->elevation, truck->velocity, truck->heading,
+        truck->grade, truck->fuel_consumption);
+  else
+    put(bodies, "fuel_state=%.1f,current_load=%.0f,status=%di", truck->fuel_state, truck->load,
+        truck->status);
+  put(bodies, ",load_capacity=%.0f,fuel_capacity=%.0f,nominal_fuel_consumption=%.0f",
+      models[truck->model].load_capacity, models[truck->model].fuel_capacity,
+      models[truck->model].nominal_fuel);
+  end_row(bodies, options, time);
+}
+
+static void make_iot(struct bodies *bodies, const struct options *options) {
+  struct truck *trucks = check(calloc((size_t)options->hosts, sizeof *trucks));
+  for (int i = 0; i < options->hosts; i++) {
+    trucks[i] = (struct truck){.latitude = 180 * uniform() - 90,
+                               .longitude = 360 * uniform() - 180,
+                               .elevation = 5000 * uniform(),
+                               .heading = 360 * uniform(),
+                               .grade = 100 * uniform(),
+                               .fuel_consumption = 20,
+                               .fuel_state = uniform(),
+                               .model = (int)(next_random() % 3),
+                               .fleet = (int)(next_random() % 4),
+                               .driver = (int)(next_random() % 6),
+                               .version = (int)(next_random() % 4),
+                               .rest = -(int)(next_random() % 1800)};
+    trucks[i].load = uniform() * models[trucks[i].model].load_capacity;
+  }
+  for (int step = 0; step < options->steps; step++)
+    for (int i = 0; i < options->hosts; i++) {
+      int64_t time = (START_S + 10 * (int64_t)step) * 1000000000;
+      drive(&trucks[i]);
+      if (next_random() % 100 == 0) continue; /* nothing sent */
+      put_truck(bodies, options, "readings", i, &trucks[i], time);
+      put_truck(bodies, options, "diagnostics", i, &trucks[i], time);
+    }
+  free(trucks);
+}
+
 /* ---- sending ---- */
 
 struct run {
@@ -376,6 +467,8 @@ int main(int argc, char **argv) {
   struct bodies bodies = {0};
   if (!strcmp(options.set, "cpu"))
     make_cpu(&bodies, &options);
+  else if (!strcmp(options.set, "iot"))
+    make_iot(&bodies, &options);
   else if (!strcmp(options.set, "mixed"))
     make_mixed(&bodies, &options);
   else if (!strcmp(options.set, "tables"))
