@@ -65,6 +65,12 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__values;
   case PLAN_SORT:
     return &exec__sort;
+  case PLAN_UNIQUE:
+    return &exec__unique;
+  case PLAN_SET:
+    return &exec__set;
+  case PLAN_UNNEST:
+    return &exec__unnest;
   case PLAN_JOIN:
     return join_kind_of(&node->join);
   default:

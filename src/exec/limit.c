@@ -22,8 +22,16 @@ static bool group_wanted(const struct limit *self) {
   return limit->group_limit == 0 || self->group - limit->group_offset <= limit->group_limit;
 }
 
+/* The row of a group behind the last wanted one. */
+static uint64_t rows_end(const struct plan_limit *limit) {
+  bool all = limit->limit == 0 || limit->limit > UINT64_MAX - limit->offset;
+  return all ? UINT64_MAX : limit->offset + limit->limit;
+}
+
 static bool all_done(const struct limit *self) {
   const struct plan_limit *limit = &self->op.node->limit;
+  bool one_group = self->op.node->schema.group_count == 0;
+  if (one_group && self->seen >= rows_end(limit)) return true;
   if (limit->group_limit == 0 || self->group < limit->group_offset) return false;
   uint64_t number = self->group - limit->group_offset;
   return number > limit->group_limit;
@@ -37,11 +45,8 @@ static void take_piece(struct limit *self, const struct exec_group *piece) {
   }
   uint64_t skip = limit->offset > self->seen ? limit->offset - self->seen : 0;
   uint64_t end = piece->rows;
-  if (limit->limit) {
-    uint64_t last = limit->offset + limit->limit;
-    uint64_t left = last > self->seen ? last - self->seen : 0;
-    if (end > left) end = left;
-  }
+  uint64_t last = rows_end(limit), left = last > self->seen ? last - self->seen : 0;
+  if (end > left) end = left;
   bool begun = self->seen > limit->offset;
   self->seen += piece->rows;
   if (!group_wanted(self) || skip >= end) return;
