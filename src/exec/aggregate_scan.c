@@ -33,6 +33,7 @@ struct scan_aggregate {
   struct aggregate_emit emit;
   const struct plan_schema *input; /* the aggregate's input */
   const struct program **programs; /* per column of it; NULL: none is projected */
+  bool *computed;                  /* per column of it: a call, no column as it is */
   bool **needs;                    /* per column of the input: columns of the scan */
   struct scan_round {
     struct morsel *morsels;
@@ -58,6 +59,7 @@ struct scan_work {
   const uint64_t **validity;
   uint64_t **masks; /* memory for validity and selection together */
   struct program_state **programs;
+  struct builder *texts; /* per column: computed texts */
   struct aggregate_slice *slices;
   uint32_t slice_count, slice_capacity;
   struct encoded_found found;
@@ -70,12 +72,15 @@ static int compile_projection(struct scan_aggregate *self, const struct plan_nod
   struct arena *arena = &self->op.exec->memory;
   uint32_t first = plan_schema_values(&project->schema);
   self->programs = ARENA_ARRAY(arena, const struct program *, project->schema.count + 1);
-  if (!self->programs) return exec__refused(self->op.exec, sizeof *self->programs, err);
+  self->computed = ARENA_ARRAY(arena, bool, project->schema.count + 1);
+  if (!self->programs || !self->computed)
+    return exec__refused(self->op.exec, sizeof *self->programs, err);
   for (uint32_t i = first; i < project->schema.count; i++) {
     const struct expr *expr = project->projection[i - first];
     int code = exec__program_compile(arena, expr, &self->programs[i], err);
     if (code) return code;
     exec__expr_columns(expr, self->needs[i]);
+    self->computed[i] = expr->kind != EXPR_COLUMN;
   }
   return ERR_OK;
 }
@@ -318,6 +323,24 @@ static int use_statistics(struct scan_work *work, bool *all, struct err *err) {
 
 /* ---- chunks ---- */
 
+/* Computed texts may come as codes of a dictionary that is this thread's: states keep them as what
+ * they are. */
+static int spell_out(struct scan_work *work, uint32_t column, struct err *err) {
+  struct column *made = &work->columns[column];
+  struct builder *texts = &work->texts[column];
+  if (!made->dictionary) return ERR_OK;
+  if (!texts->account) builder_init(texts, TYPE_STRING, work->self->op.exec->options.account);
+  builder_reset(texts);
+  for (int64_t row = 0; row < made->length; row++) {
+    if (column_is_valid(made, row))
+      builder_append_str(texts, column_str(made->dictionary, made->i32[row]));
+    else
+      builder_append_null(texts);
+  }
+  *made = builder_view(texts);
+  return builder_check(texts, err);
+}
+
 static int input_column(struct scan_work *work, uint32_t column, struct err *err) {
   struct scan_aggregate *self = work->self;
   if (work->ready[column]) return ERR_OK;
@@ -329,6 +352,7 @@ static int input_column(struct scan_work *work, uint32_t column, struct err *err
                                   &work->columns[column], err);
   else
     work->columns[column] = work->reader.columns[column];
+  if (!code && self->programs && self->computed[column]) code = spell_out(work, column, err);
   if (code) return code;
   const struct column *made = &work->columns[column];
   const uint64_t *selection = work->reader.selection;
@@ -467,8 +491,9 @@ static int work_init(struct scan_work *work, struct err *err) {
   work->validity = ARENA_ARRAY(arena, const uint64_t *, columns);
   work->masks = ARENA_ARRAY(arena, uint64_t *, columns);
   work->programs = ARENA_ARRAY(arena, struct program_state *, columns);
+  work->texts = ARENA_ARRAY(arena, struct builder, columns);
   if (!work->wanted || !work->pending || !work->columns || !work->ready || !work->validity ||
-      !work->masks || !work->programs)
+      !work->masks || !work->programs || !work->texts)
     return exec__refused(self->op.exec, columns * sizeof *work->columns, err);
   for (uint32_t i = 0; self->programs && i < self->input->count; i++) {
     if (!self->programs[i]) continue;
@@ -487,6 +512,8 @@ static int try_morsel(struct scan_aggregate *self, size_t i, struct exec_figures
   if (!code) code = run_chunks(&work, err);
   for (uint32_t c = 0; work.programs && c < self->input->count; c++)
     exec__program_release(work.programs[c]);
+  for (uint32_t c = 0; work.texts && c < self->input->count; c++)
+    if (work.texts[c].account) builder_deinit(&work.texts[c]);
   mem_free(self->op.exec->options.account, work.slices, work.slice_capacity * sizeof *work.slices);
   exec__encoded_deinit(&work.found, self->op.exec->options.account);
   exec__reader_close(&work.reader, figures);

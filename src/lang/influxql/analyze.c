@@ -59,6 +59,11 @@ static int check_count(const struct influxql_expr *call, const struct function *
 static int find_function(const struct influxql_expr *call, const struct function **function,
                          struct err *err) {
   *function = influxql__function(call->text);
+  if (influxql__math(call)) {
+    err_set(err, ERR_INVALID_ARGUMENT, "unsupported call: %.*s", STR_ARG(call->text));
+    err_hint(err, "functions of values stand around transformations, not inside them");
+    return refuse(call, err);
+  }
   if (!*function) {
     err_set(err, ERR_INVALID_ARGUMENT, "undefined function %.*s()",
             STR_ARG(text_cut(call->text, 60)));
@@ -195,7 +200,7 @@ struct counts {
 };
 
 static void count_leaves(const struct influxql_expr *expr, struct counts *counts) {
-  if (expr->kind == INFLUXQL_CALL) {
+  if (expr->kind == INFLUXQL_CALL && !influxql__math(expr)) {
     counts->calls++;
   } else if (expr->kind == INFLUXQL_REFERENCE) {
     counts->references++;
@@ -207,7 +212,7 @@ static void count_leaves(const struct influxql_expr *expr, struct counts *counts
 
 static int read_calls(struct lowering *lowering, const struct influxql_expr *expr,
                       struct err *err) {
-  if (expr->kind == INFLUXQL_CALL) return read_call(lowering, expr, err);
+  if (expr->kind == INFLUXQL_CALL && !influxql__math(expr)) return read_call(lowering, expr, err);
   for (uint32_t i = 0; i < expr->count; i++) {
     int code = read_calls(lowering, expr->children[i], err);
     if (code) return code;
@@ -260,7 +265,7 @@ static int check_list(struct lowering *lowering, struct counts *total, struct er
 
 /* True where a call needs buckets: an aggregate, or a transformation of one. */
 static bool has_aggregate(const struct influxql_expr *expr) {
-  if (expr->kind == INFLUXQL_CALL) {
+  if (expr->kind == INFLUXQL_CALL && !influxql__math(expr)) {
     const struct function *function = influxql__function(expr->text);
     if (function && function->class != CLASS_WINDOW) return true;
     return expr->count && influxql__unwrap(expr->children[0])->kind == INFLUXQL_CALL;

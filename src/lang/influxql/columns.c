@@ -200,8 +200,11 @@ static bool fits(const struct expanded *expanded, const struct influxql_expr *wi
   if (wildcard->cast == INFLUXQL_CAST_FIELD && is_tag) return false;
   if (wildcard->cast == INFLUXQL_CAST_TAG && !is_tag) return false;
   if (!innermost) return !is_tag || !is_grouped(expanded, candidate->name);
+  if (is_tag) return false;
+  if (influxql__math(innermost))
+    return !type_is_string(candidate->type) && candidate->type.physical != PHYSICAL_BOOL;
   const struct function *function = influxql__function(innermost->text);
-  return !is_tag && function && influxql__function_takes(function, candidate->type);
+  return function && influxql__function_takes(function, candidate->type);
 }
 
 static int expand_field(struct influxql_context *context, const struct candidates *all,

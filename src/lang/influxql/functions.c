@@ -36,6 +36,25 @@ static const struct function functions[] = {
     {"holt_winters_with_fit", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
 };
 
+static const struct math_function math_functions[] = {
+    {"abs", FUNCTION_ABS, 1, false, false},     {"acos", FUNCTION_ACOS, 1, false, false},
+    {"asin", FUNCTION_ASIN, 1, false, false},   {"atan", FUNCTION_ATAN, 1, false, false},
+    {"atan2", FUNCTION_ATAN2, 2, false, false}, {"ceil", FUNCTION_CEIL, 1, true, false},
+    {"cos", FUNCTION_COS, 1, false, false},     {"exp", FUNCTION_EXP, 1, false, false},
+    {"floor", FUNCTION_FLOOR, 1, true, false},  {"ln", FUNCTION_LN, 1, false, false},
+    {"log", FUNCTION_LOG, 2, false, true},      {"log2", FUNCTION_LOG2, 1, false, false},
+    {"log10", FUNCTION_LOG10, 1, false, false}, {"pow", FUNCTION_POWER, 2, false, false},
+    {"round", FUNCTION_ROUND, 1, true, false},  {"sin", FUNCTION_SIN, 1, false, false},
+    {"sqrt", FUNCTION_SQRT, 1, false, false},   {"tan", FUNCTION_TAN, 1, false, false},
+};
+
+const struct math_function *influxql__math(const struct influxql_expr *expr) {
+  if (expr->kind != INFLUXQL_CALL) return NULL;
+  for (size_t i = 0; i < sizeof math_functions / sizeof *math_functions; i++)
+    if (str_equal(expr->text, str_from(math_functions[i].name))) return &math_functions[i];
+  return NULL;
+}
+
 const struct function *influxql__function(struct str name) {
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     if (str_equal(name, str_from(functions[i].name))) return &functions[i];

@@ -124,6 +124,16 @@ enum { TAKES_NUMBERS = 1, TAKES_BOOLEANS = 2, TAKES_STRINGS = 4 };
 /* NULL when there is none. */
 const struct function *influxql__function(struct str name);
 bool influxql__function_takes(const struct function *function, struct type type);
+/* Functions of values, which are no more than operators with a name: floor(x), pow(x, y) … */
+struct math_function {
+  const char *name;
+  enum plan_function function;
+  uint32_t arguments;
+  bool whole;    /* integers are given back as they are */
+  bool mirrored; /* the plan's takes its arguments the other way round */
+};
+/* NULL when the expression is no call of one. */
+const struct math_function *influxql__math(const struct influxql_expr *expr);
 
 /* ---- expressions.c ---- */
 /* As it is written. */

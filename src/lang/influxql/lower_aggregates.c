@@ -35,7 +35,7 @@ static int bind_slots(struct table_lowering *lowering, uint32_t *indexes, bool *
 
 static int bind_carried(struct table_lowering *lowering, const struct influxql_expr *expr,
                         uint32_t *carried, uint32_t *count, struct err *err) {
-  if (expr->kind == INFLUXQL_CALL) return ERR_OK;
+  if (expr->kind == INFLUXQL_CALL && !influxql__math(expr)) return ERR_OK;
   if (expr->kind == INFLUXQL_REFERENCE) {
     struct plan_scan_column column = influxql__resolve(lowering->relation, expr);
     uint32_t index;

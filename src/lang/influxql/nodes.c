@@ -80,6 +80,17 @@ static const struct expr *null_of(struct arena *arena, struct type type) {
   return expr_literal(arena, &null);
 }
 
+/* A tag that became a column: absent ones are "" below and null here. */
+static const struct expr *null_if_empty(struct arena *arena, const struct expr *value,
+                                        struct err *err) {
+  struct plan_value empty = {.type = TYPE_STRING, .text = STR("")};
+  const struct expr **pair = ARENA_ARRAY(arena, const struct expr *, 2);
+  if (!pair) return NULL;
+  pair[0] = value;
+  pair[1] = expr_literal(arena, &empty);
+  return pair[1] ? expr_call(arena, FUNCTION_NULLIF, pair, 2, err) : NULL;
+}
+
 /* What a branch has under a name; a null of the type where it has nothing. */
 static const struct expr *branch_column(struct table_lowering *lowering,
                                         const struct relation_branch *branch,
@@ -96,6 +107,9 @@ static const struct expr *branch_column(struct table_lowering *lowering,
     if (str_equal(selection->column_names[c], column->name)) index = selection->group_count + c;
   if (index == UINT32_MAX) return null_of(arena, wanted->type);
   const struct expr *value = expr_column(arena, index, schema->columns[index].type);
+  if (value && index >= selection->group_count &&
+      branch->plan->is_tag[index - selection->group_count - 1])
+    value = null_if_empty(arena, value, err);
   if (!value || type_equal(value->type, wanted->type)) return value;
   bool number = !type_is_string(value->type) && value->type.physical != PHYSICAL_BOOL;
   return number && wanted->type.physical == PHYSICAL_FLOAT64

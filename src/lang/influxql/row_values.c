@@ -97,12 +97,44 @@ static int lower_binary(struct scope *scope, const struct influxql_expr *expr,
   return call(scope, function_of(expr->op), pair, 2, out, err);
 }
 
+static bool is_whole(struct type type) {
+  return type.physical == PHYSICAL_INT64 || type.physical == PHYSICAL_UINT64;
+}
+
+static int lower_math(struct scope *scope, const struct influxql_expr *expr,
+                      const struct expr **out, struct err *err) {
+  const struct math_function *math = influxql__math(expr);
+  const struct expr *arguments[2];
+  if (expr->count != math->arguments) {
+    err_set(err, ERR_INVALID_ARGUMENT, "invalid number of arguments for %s, expected %u, got %u",
+            math->name, math->arguments, expr->count);
+    err_position(err, 0, 0, expr->offset);
+    return ERR_INVALID_ARGUMENT;
+  }
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < expr->count && !code; i++) {
+    uint32_t at = math->mirrored ? expr->count - 1 - i : i;
+    code = influxql__lower_value(scope, expr->children[i], &arguments[at], err);
+  }
+  if (code) return code;
+  if (math->whole && is_whole(arguments[0]->type)) {
+    *out = arguments[0];
+    return ERR_OK;
+  }
+  code = call(scope, math->function, arguments, math->arguments, out, err);
+  if (code == ERR_INVALID_ARGUMENT || code == ERR_UNSUPPORTED)
+    err_position(err, 0, 0, expr->offset);
+  return code;
+}
+
 int influxql__lower_value(struct scope *scope, const struct influxql_expr *expr,
                           const struct expr **out, struct err *err) {
   struct plan_value value = {0};
   switch (expr->kind) {
-  case INFLUXQL_REFERENCE:
   case INFLUXQL_CALL:
+    if (influxql__math(expr)) return lower_math(scope, expr, out, err);
+    /* fall through */
+  case INFLUXQL_REFERENCE:
     return scope->at(scope->user, expr, out, err);
   case INFLUXQL_BINARY:
     return lower_binary(scope, expr, out, err);
