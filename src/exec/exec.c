@@ -63,6 +63,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__regroup;
   case PLAN_VALUES:
     return &exec__values;
+  case PLAN_GROUP:
+    return &exec__group;
   case PLAN_SORT:
     return &exec__sort;
   case PLAN_UNIQUE:

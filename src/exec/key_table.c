@@ -307,14 +307,17 @@ static int turn(struct key_table *table, const struct column *const *columns, st
   key__shape(table);
   size_t row_size = (size_t)old.row_capacity * table->stride;
   table->rows = old.row_capacity ? mem_alloc_zero(table->account, row_size) : NULL;
-  if (old.row_capacity && !table->rows) {
+  bool turned = !old.row_capacity || table->rows;
+  for (uint32_t id = 0; turned && id < table->count; id++)
+    turned = key__repack(&old, old.rows + (size_t)id * old.stride, table,
+                         table->rows + (size_t)id * table->stride);
+  if (!turned) {
+    mem_free(table->account, table->rows, row_size);
+    old.texts = table->texts; /* keeps what was copied until the table goes */
     *table = old;
     mem_free(table->account, fields, size);
     return mem_refused(table->account, row_size, err);
   }
-  for (uint32_t id = 0; id < table->count; id++)
-    key__repack(&old, old.rows + (size_t)id * old.stride, table,
-                table->rows + (size_t)id * table->stride);
   for (uint32_t i = 0; i < table->field_count; i++)
     if (!fields[i].code_hashes)
       mem_free(table->account, old.fields[i].code_hashes,

@@ -60,9 +60,10 @@ static void text_words(const struct key_field *field, const struct column *colum
     if (!column_is_valid(column, from + i)) continue;
     int32_t code = column->i32[from + i];
     if (code != last_code) {
-      last = known ? known[code] : 0;
+      bool cached = known && code < field->code_hash_count; /* dictionaries may grow */
+      last = cached ? known[code] : 0;
       if (!last) last = text_hash(column_str(column->dictionary, code));
-      if (known) known[code] = last;
+      if (cached) known[code] = last;
       last_code = code;
     }
     words[i] = last;
@@ -175,7 +176,7 @@ void key__pack(const struct key_table *table, const struct column *const *column
     pack_field(table, &table->fields[i], columns[i], from, count, rows);
 }
 
-void key__repack(const struct key_table *from, const uint8_t *row, const struct key_table *to,
+bool key__repack(const struct key_table *from, const uint8_t *row, struct key_table *to,
                  uint8_t *packed) {
   for (uint32_t i = 0; i < from->field_count; i++) {
     const struct key_field *old = &from->fields[i], *field = &to->fields[i];
@@ -184,7 +185,9 @@ void key__repack(const struct key_table *from, const uint8_t *row, const struct 
     } else if (old->form == KEY_CODE && field->form == KEY_TEXT) {
       int32_t code;
       memcpy(&code, row + old->offset, 4);
-      struct str text = column_str(old->dictionary, code); /* the dictionary outlives the table */
+      struct str text = arena_copy(&to->texts, column_str(old->dictionary, code));
+      if (!text.data && column_str(old->dictionary, code).size) return false;
+      to->text_bytes += text.size;
       uint64_t word = key__text_word(text);
       memcpy(packed + field->offset, &word, 8);
       memcpy(packed + field->address, &text.data, sizeof text.data);
@@ -193,6 +196,7 @@ void key__repack(const struct key_table *from, const uint8_t *row, const struct 
       if (field->form == KEY_TEXT) memcpy(packed + field->address, row + old->address, 8);
     }
   }
+  return true;
 }
 
 /* ---- comparing one by one ---- */

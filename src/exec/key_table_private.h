@@ -70,8 +70,8 @@ void key__pack(const struct key_table *table, const struct column *const *column
 uint32_t key__search(const struct key_table *table, const struct column *const *columns,
                      int64_t row, uint64_t hash);
 /* A row of `from` in the layout of `to`, in which codes may have become strings; `packed` is
- * zeroed. */
-void key__repack(const struct key_table *from, const uint8_t *row, const struct key_table *to,
+ * zeroed. False when memory is refused. */
+bool key__repack(const struct key_table *from, const uint8_t *row, struct key_table *to,
                  uint8_t *packed);
 /* A string's word in the compared part. */
 static inline uint64_t key__text_word(struct str text) {
