@@ -3,36 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api_alone.h"
-#include "api/api_private.h"
-#include "api/api_tools.h"
-#include "api/sheet.h"
+#include "api/viewing.h"
 #include "base/err.h"
 #include "codec/codec.h"
 #include "series/series.h"
 #include "store/tools.h"
 #include "table/read.h"
-
-/* A look at the parts of the tables that are wanted, into one or two sheets. */
-struct viewing {
-  struct api *api; /* NULL: a store opened alone */
-  const struct api_alone *alone;
-  struct os *os;
-  struct mem_account *account;
-  const char *path;
-  const struct api_inspect *what;
-  struct table_snapshot *snapshot;
-  struct store_snapshot *stores; /* in it */
-  struct store_part *at;         /* the part at hand */
-  struct sheet sheet, second;
-  struct str database, table; /* of the part at hand */
-  enum time_unit unit;
-  struct catalog_table *catalog_table; /* NULL: the catalog's own store */
-  char part[32];
-  int (*visit)(struct viewing *viewing, struct store_part *part);
-  void (*store)(struct viewing *viewing, uint64_t store);
-  struct err *err;
-};
 
 static void add_time(struct viewing *viewing, struct sheet *sheet, int64_t key) {
   char text[TIME_TEXT_MAX];
@@ -55,8 +31,7 @@ static void add_hex(struct sheet *sheet, uint64_t value) {
   sheet_text(sheet, str_from(text));
 }
 
-/* In tables one cell, in JSON two. */
-static void add_table(struct viewing *viewing, struct sheet *sheet) {
+void api__view_table(struct viewing *viewing, struct sheet *sheet) {
   char both[512];
   snprintf(both, sizeof both, "%.*s%s%.*s",
            viewing->database.size < 200 ? (int)viewing->database.size : 200, viewing->database.data,
@@ -67,8 +42,8 @@ static void add_table(struct viewing *viewing, struct sheet *sheet) {
   sheet_text(sheet, str_from(both));
 }
 
-static void add_place(struct viewing *viewing, struct sheet *sheet) {
-  add_table(viewing, sheet);
+void api__view_place(struct viewing *viewing, struct sheet *sheet) {
+  api__view_table(viewing, sheet);
   sheet_text(sheet, str_from(viewing->part));
 }
 
@@ -91,6 +66,7 @@ static int visit_store(struct viewing *viewing, uint64_t store) {
     viewing->at = parts[i];
     code = viewing->visit(viewing, parts[i]);
   }
+  if (viewing->end && !code) viewing->end(viewing);
   return code;
 }
 
@@ -173,7 +149,7 @@ static void add_store(struct viewing *viewing, uint64_t store) {
     bytes += facts.bytes;
     memory += facts.in_memory;
   }
-  add_table(viewing, sheet);
+  api__view_table(viewing, sheet);
   sheet_number(sheet, store);
   sheet_text(sheet, viewing->catalog_table ? str_from(time_unit_name(viewing->unit)) : STR("-"));
   sheet_number(sheet, count_columns(viewing, store));
@@ -198,7 +174,7 @@ static int add_part(struct viewing *viewing, struct store_part *part) {
   uint64_t width;
   store_part_facts(part, &facts);
   store_part_locate(part, &location);
-  add_place(viewing, sheet);
+  api__view_place(viewing, sheet);
   sheet_number(sheet, facts.rows);
   sheet_number(sheet, facts.series_count);
   sheet_number(sheet, facts.blocks);
@@ -230,7 +206,7 @@ static const char *const column_columns[] = {
 static int add_block(void *context, const struct store_block_look *look) {
   struct viewing *viewing = context;
   struct sheet *sheet = &viewing->sheet;
-  add_place(viewing, sheet);
+  api__view_place(viewing, sheet);
   sheet_number(sheet, look->block);
   sheet_number(sheet, look->rows);
   sheet_number(sheet, look->runs);
@@ -243,8 +219,11 @@ static int add_block(void *context, const struct store_block_look *look) {
   return ERR_OK;
 }
 
-/* A name that the part itself says, or the store's own columns. */
-static struct str column_text(const struct viewing *viewing, uint32_t id, char *out, size_t size) {
+struct str api__view_column(const struct viewing *viewing, uint32_t id, char *out, size_t size) {
+  const struct catalog_column *column =
+      viewing->catalog_table ? catalog_column_by_id(viewing->catalog_table, id) : NULL;
+  if (column) return column->name;
+  if (!viewing->at) return STR("?");
   const uint32_t *ids;
   const struct type *types;
   uint32_t count = store_part_columns(viewing->at, &ids, &types);
@@ -262,12 +241,10 @@ static struct str column_text(const struct viewing *viewing, uint32_t id, char *
 static int add_column(void *context, const struct store_column_look *look) {
   struct viewing *viewing = context;
   struct sheet *sheet = &viewing->second;
-  const struct catalog_column *column =
-      viewing->catalog_table ? catalog_column_by_id(viewing->catalog_table, look->id) : NULL;
   char text[256] = "";
   size_t size = 0;
-  add_place(viewing, sheet);
-  sheet_text(sheet, column ? column->name : column_text(viewing, look->id, text, sizeof text));
+  api__view_place(viewing, sheet);
+  sheet_text(sheet, api__view_column(viewing, look->id, text, sizeof text));
   sheet_text(sheet, str_from(type_name(look->type)));
   sheet_number(sheet, look->blocks);
   sheet_number(sheet, look->values);
@@ -314,7 +291,7 @@ static int add_series(struct viewing *viewing, struct store_part *part) {
                             : series_section_figures(table_engine_series(viewing->api->engine),
                                                      part, &figures, viewing->err);
   if (code || (!viewing->catalog_table && !viewing->alone)) return code;
-  add_place(viewing, sheet);
+  api__view_place(viewing, sheet);
   sheet_number(sheet, figures.series);
   sheet_number(sheet, figures.columns);
   sheet_number(sheet, figures.values);
@@ -375,19 +352,22 @@ static void add_publication(void *context, const struct store_publication_look *
 
 struct view {
   const char *name;
-  const char *const *columns;
-  const char *second; /* the title of a second sheet, or NULL */
+  const char *const *columns; /* NULL: they follow from how it is told */
+  const char *second;         /* the title of a second sheet, or NULL */
   const char *const *second_columns;
   int (*visit)(struct viewing *viewing, struct store_part *part);
   void (*store)(struct viewing *viewing, uint64_t store);
+  void (*end)(struct viewing *viewing);
 };
 static const struct view views[] = {
-    {"stores", store_columns, NULL, NULL, NULL, add_store},
-    {"parts", part_columns, NULL, NULL, add_part, NULL},
-    {"blocks", block_columns, "columns", column_columns, look_into, NULL},
-    {"series", series_columns, NULL, NULL, add_series, NULL},
-    {"log", segment_columns, "records", record_columns, NULL, NULL},
-    {"snapshots", publication_columns, NULL, NULL, NULL, NULL},
+    {"stores", store_columns, NULL, NULL, NULL, add_store, NULL},
+    {"parts", part_columns, NULL, NULL, add_part, NULL, NULL},
+    {"blocks", block_columns, "columns", column_columns, look_into, NULL, NULL},
+    {"codecs", NULL, NULL, NULL, api__view_codecs, NULL, api__view_codecs_end},
+    {"compression", api__compression_columns, NULL, NULL, NULL, api__view_compression, NULL},
+    {"series", series_columns, NULL, NULL, add_series, NULL, NULL},
+    {"log", segment_columns, "records", record_columns, NULL, NULL, NULL},
+    {"snapshots", publication_columns, NULL, NULL, NULL, NULL, NULL},
 };
 
 bool api_inspect_view(struct str name) {
@@ -424,6 +404,14 @@ static void write_view(const struct viewing *viewing, const struct view *view, s
   buffer_append_byte(out, '\n');
 }
 
+static int check_by(struct str by, struct err *err) {
+  if (!by.size || str_equal(by, STR("table")) || str_equal(by, STR("part")) ||
+      str_equal(by, STR("block")))
+    return ERR_OK;
+  return err_set(err, ERR_INVALID_ARGUMENT, "codecs are told by table, part or block, not by %.*s",
+                 by.size < 40 ? (int)by.size : 40, by.data);
+}
+
 static int find_view(struct str name, const struct view **view, struct err *err) {
   for (size_t i = 0; i < sizeof views / sizeof *views; i++)
     if (str_equal(name, str_from(views[i].name))) {
@@ -440,15 +428,18 @@ static bool is_overview(struct str name) { return !name.size || str_equal(name, 
 static int show(struct viewing *viewing, const struct view *view, struct buffer *out) {
   viewing->visit = view->visit;
   viewing->store = view->store;
-  sheet_init(&viewing->sheet, view->columns, viewing->account);
-  sheet_init(&viewing->second, view->second ? view->second_columns : view->columns,
-             viewing->account);
+  viewing->end = view->end;
+  buffer_init(&viewing->sums, viewing->account);
+  const char *const *columns = view->columns ? view->columns : api__codec_columns(viewing);
+  sheet_init(&viewing->sheet, columns, viewing->account);
+  sheet_init(&viewing->second, view->second ? view->second_columns : columns, viewing->account);
   int code = look(viewing, view);
   if (!code) code = buffer_check(&viewing->sheet.cells, viewing->err);
   if (!code) code = buffer_check(&viewing->second.cells, viewing->err);
   if (!code) write_view(viewing, view, out);
   sheet_deinit(&viewing->sheet);
   sheet_deinit(&viewing->second);
+  buffer_deinit(&viewing->sums);
   return code ? code : buffer_check(out, viewing->err);
 }
 
@@ -458,6 +449,7 @@ int api_inspect_as(struct api *api, const struct api_inspect *what, struct buffe
   const struct view *view;
   if (is_overview(what->view)) return api_inspect(api, what->json, false, out, err);
   int code = find_view(what->view, &view, err);
+  if (!code) code = check_by(what->by, err);
   if (!code && what->database.size)
     code = catalog_database_find(table_engine_catalog(api->engine), what->database, NULL, err);
   if (code) return code;
@@ -480,6 +472,7 @@ int api_alone_inspect(const struct api_options *options, const struct api_inspec
     return err_set(err, ERR_UNSUPPORTED, "%s is one store by itself, without databases",
                    options->path);
   int code = is_overview(what->view) ? ERR_OK : find_view(what->view, &view, err);
+  if (!code) code = check_by(what->by, err);
   if (!code) code = api__alone_open(options, true, &alone, err);
   if (code) return code;
   struct viewing viewing = {.alone = &alone,

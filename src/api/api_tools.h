@@ -20,11 +20,11 @@ struct api_sink {
 };
 
 /* What an engine's directory holds, as a view: "overview" (the default), "stores", "parts",
- * "blocks", "log", "series" or "snapshots"; of one database, table or part (its id as parts show
- * it) where that is given. Text for people, or JSON. ERR_INVALID_ARGUMENT (no such view),
- * ERR_UNKNOWN_DATABASE. */
+ * "blocks", "codecs" (by "table", the default, "part" or "block"), "compression", "log", "series"
+ * or "snapshots"; of one database, table or part (its id as parts show it) where that is given.
+ * Text for people, or JSON. ERR_INVALID_ARGUMENT (no such view), ERR_UNKNOWN_DATABASE. */
 struct api_inspect {
-  struct str view, database, table, part; /* may be empty */
+  struct str view, database, table, part, by; /* may be empty */
   bool json;
 };
 int api_inspect_as(struct api *api, const struct api_inspect *what, struct buffer *out,

@@ -12,8 +12,9 @@
 #include "server/server.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_serve, &cli_query,   &cli_write,  &cli_import, &cli_inspect, &cli_check,  &cli_repair,
-    &cli_index, &cli_compact, &cli_delete, &cli_backup, &cli_restore, &cli_config, &cli_version};
+    &cli_serve, &cli_query,  &cli_write,   &cli_import,  &cli_inspect,
+    &cli_check, &cli_repair, &cli_index,   &cli_compact, &cli_delete,
+    &cli_table, &cli_backup, &cli_restore, &cli_config,  &cli_version};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 size_t cli_escape(struct str text, char *out) {

@@ -59,7 +59,7 @@ struct cli_command {
 };
 extern const struct cli_command cli_serve, cli_query, cli_write, cli_import, cli_inspect,
     cli_config, cli_version, cli_check, cli_compact, cli_delete, cli_backup, cli_restore,
-    cli_repair, cli_index;
+    cli_repair, cli_index, cli_table;
 
 /* Writes text with its control characters as \n, \t, \r or \x1b, since they would break a table or
  * command the terminal. `out` has room for four times the size; returns how much was used. */

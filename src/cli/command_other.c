@@ -21,6 +21,7 @@ static const struct cli_option inspect_options[] = {
     {"database", "NAME", "only this database"},
     {"table", "NAME", "only this table"},
     {"part", "ID", "only this part, as `parts` shows it"},
+    {"by", "UNIT", "codecs of each `table` (the default), `part` or `block`"},
     {"json", NULL, "as JSON"},
     {"parts", NULL, "the overview with every part of every table"},
     {NULL, NULL, NULL},
@@ -35,7 +36,7 @@ struct inspection {
 static int take_inspection(struct cli *cli, struct inspection *inspection) {
   struct cli_arguments *arguments = &cli->arguments;
   const char *database = cli_value(arguments, "database"), *table = cli_value(arguments, "table"),
-             *part = cli_value(arguments, "part");
+             *part = cli_value(arguments, "part"), *by = cli_value(arguments, "by");
   int count = arguments->operand_count, status;
   const char *last = count ? arguments->operands[count - 1] : "";
   bool is_view = api_inspect_view(str_from(last)) && (count > 1 || !os_path_exists(cli->os, last));
@@ -43,11 +44,12 @@ static int take_inspection(struct cli *cli, struct inspection *inspection) {
                                           .database = str_from(database ? database : ""),
                                           .table = str_from(table ? table : ""),
                                           .part = str_from(part ? part : ""),
+                                          .by = str_from(by ? by : ""),
                                           .json = cli_value(arguments, "json") != NULL};
   arguments->operand_count -= is_view;
   if (arguments->operand_count > 1)
     return cli_usage("inspect takes one directory and one view (overview, stores, parts, blocks, "
-                     "log, series, snapshots), not %s",
+                     "codecs, compression, log, series, snapshots), not %s",
                      last);
   inspection->directory = cli_tool_directory(cli, &status);
   return status;
@@ -63,6 +65,7 @@ static int inspect_server(struct cli *cli, const struct api_inspect *what, struc
   cli_append_param(&target, "db", cli_value(&cli->arguments, "database"));
   cli_append_param(&target, "table", cli_value(&cli->arguments, "table"));
   cli_append_param(&target, "part", cli_value(&cli->arguments, "part"));
+  cli_append_param(&target, "by", cli_value(&cli->arguments, "by"));
   cli_append_param(&target, "format", what->json ? "json" : "text");
   int code = buffer_check(&target, err);
   if (!code) code = cli_door_open(cli, &door, true, err);
@@ -114,7 +117,9 @@ const struct cli_command cli_inspect = {
     "Shows what a directory holds: tables, parts, log.",
     "Of a server, or of a program's store (nilo/store.h). Views: overview (the default), stores, "
     "parts, blocks (with columns and their\n"
-    "encodings), log, series, snapshots. Reads only. Exit status: 0 done, 1 failed,\n"
+    "encodings), codecs (what each column is encoded as, in bits a value, and what it would\n"
+    "take otherwise: everything is encoded again in every way), compression (what that\n"
+    "saves and costs), log, series, snapshots. Reads only. Exit status: 0 done, 1 failed,\n"
     "2 used wrongly.",
     inspect_options,
     true,

@@ -106,6 +106,7 @@ static void run_inspect(struct request *request) {
                              .database = request_param(request, "db"),
                              .table = request_param(request, "table"),
                              .part = request_param(request, "part"),
+                             .by = request_param(request, "by"),
                              .json = !str_equal(request_param(request, "format"), STR("text"))};
   if (api_inspect_as(request_api(request), &what, &request->out, &err)) {
     reply_error(request, &err);

@@ -38,6 +38,17 @@ uint32_t shard__depth(const struct store_version *version, struct mem_account *a
   return most;
 }
 
+const char *store_encoding_name(unsigned encoding) {
+  static const char *const names[STORE_ENCODINGS] = {"hot", "entropy", "zstd"};
+  return encoding < STORE_ENCODINGS ? names[encoding] : "log";
+}
+
+void shard__encodings(const struct encoded *from, struct store_encoding *to) {
+  for (unsigned i = 0; i < STORE_ENCODINGS; i++)
+    to[i] = (struct store_encoding){atomic_load(&from[i].bytes_in), atomic_load(&from[i].bytes_out),
+                                    atomic_load(&from[i].cpu_ns)};
+}
+
 bool store_amplification(struct store_shard *shard, uint64_t store,
                          struct store_amplification *amplification) {
   struct store_snapshot *root = shard__pin(shard);
@@ -54,6 +65,7 @@ bool store_amplification(struct store_shard *shard, uint64_t store,
     amplification->bytes_ingested = atomic_load(&version->live->bytes_ingested);
     amplification->bytes_flushed = atomic_load(&version->live->bytes_flushed);
     amplification->bytes_merged = atomic_load(&version->live->bytes_merged);
+    shard__encodings(version->live->encodings, amplification->encodings);
     amplification->depth = shard__depth(version, &shard->account);
   }
   store_snapshot_release(root);

@@ -106,6 +106,7 @@ static int write_parts(struct flush *flush, struct flush_item *item, uint32_t fi
       .horizon = version->trim,
       .in_memory = true,
       .level = CODEC_HOT,
+      .live = version->live,
   };
   struct key_range keys = {INT64_MAX, INT64_MIN};
   for (uint32_t i = 0; i < source.part_count; i++) {

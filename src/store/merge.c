@@ -238,6 +238,7 @@ static int write_item(struct merge *merge, struct merge_item *item, struct err *
       .horizon = version->trim,
       .oldest = item->choice.oldest,
       .level = level_of(item),
+      .live = version->live,
       .cancelled = &merge->shard->cancelled,
   };
   source.parts = parts_of(item, &source.part_count);

@@ -394,6 +394,21 @@ static int write_union(struct store_shard *shard, const struct output_source *so
   return code;
 }
 
+static void add_encoding(struct encoded *to, const struct store_encoding *encoding) {
+  atomic_fetch_add(&to->bytes_in, encoding->bytes_in);
+  atomic_fetch_add(&to->bytes_out, encoding->bytes_out);
+  atomic_fetch_add(&to->cpu_ns, encoding->cpu_ns);
+}
+
+static void count_encoding(struct store_shard *shard, const struct output_source *source,
+                           const struct part_writer *writer) {
+  unsigned which = (unsigned)source->level - CODEC_HOT;
+  struct store_encoding encoding = part_writer_encoding(writer);
+  if (which >= STORE_ENCODINGS) return;
+  add_encoding(&shard->counters.encodings[which], &encoding);
+  if (source->live) add_encoding(&source->live->encodings[which], &encoding);
+}
+
 int output_write(struct output *output, const struct output_source *source,
                  struct output_part *part, struct err *err) {
   struct store_shard *shard = output->shard;
@@ -413,6 +428,7 @@ int output_write(struct output *output, const struct output_source *source,
       .directory = output->form->directories ? &directory : NULL,
       .partition_width = source->partition_width,
       .partition_start = source->partition_start,
+      .os = shard->os,
   };
   assert(!output->form->directories || !output->ordinals);
   memcpy(options.shard, shard->id, sizeof options.shard);
@@ -436,6 +452,7 @@ int output_write(struct output *output, const struct output_source *source,
     if (part->size) output->ordinals++;
     output->size += (part->size + 7) & ~UINT64_C(7);
   }
+  if (writer) count_encoding(shard, source, writer);
   part_writer_destroy(writer);
   part_filters_deinit(&filters);
   arena_deinit(&facts.arena);

@@ -42,6 +42,7 @@ struct output_source {
   bool has_history;         /* parts say so themselves: what is left is written even if empty */
   bool in_memory;           /* flush: no sources are named, describe gets none */
   int level;
+  struct store_live *live;       /* what encoding takes is counted there; NULL: only in the shard */
   const _Atomic bool *cancelled; /* NULL: never */
 };
 struct output_part {

@@ -60,6 +60,7 @@ struct part_writer_options {
   int64_t partition_start;
   const struct part_directory *directory; /* not NULL: the target; the writer then has no file */
   const struct part_observer *observer;   /* may be NULL; as long as the writer lives */
+  struct os *os;                          /* NULL: what encoding costs is not measured */
 };
 /* Where the bytes go: memory, or a file from an offset on (8-byte aligned). */
 int part_writer_create(const struct part_writer_options *options, struct mem_account *account,
@@ -93,6 +94,8 @@ struct part_ending {
  * enum part_section_kind that is made for it. */
 int part_writer_section(struct part_writer *writer, unsigned kind, unsigned form, uint32_t column,
                         struct buffer *bytes, struct err *err);
+/* What the blocks took so far. */
+struct store_encoding part_writer_encoding(const struct part_writer *writer);
 /* Files of the directory that was written, manifest.json among them. */
 uint32_t part_writer_files(const struct part_writer *writer);
 /* Writes the rest. *size: bytes of the whole image; for a directory, of all its files. For a memory

@@ -80,6 +80,10 @@ void part_writer_destroy(struct part_writer *writer) {
   mem_free(writer->account, writer, sizeof *writer);
 }
 
+struct store_encoding part_writer_encoding(const struct part_writer *writer) {
+  return (struct store_encoding){writer->bytes_plain, writer->bytes_encoded, writer->cpu_ns};
+}
+
 size_t part_writer_series(const struct part_writer *writer, const uint64_t **series) {
   *series = (const uint64_t *)(const void *)writer->series_ids.data;
   return writer->series_ids.size / 8;

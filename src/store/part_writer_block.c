@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 #include "base/err.h"
 #include "base/memory.h"
+#include "os/os.h"
 
 /* ---- metadata sections ---- */
 
@@ -131,6 +132,7 @@ static int append_column(struct part_writer *writer, struct writer_column *colum
           writer->options.directory ? column->values.written + out->size : out->size - block_start;
       if ((code = append_values(writer, column, &slice, out, &record, err))) return code;
       column_statistics_compute(&slice, writer->keys + from, &record.statistics);
+      writer->bytes_encoded += record.size;
       if (writer->options.directory) writer->gathered += record.size;
       const struct part_observer *observer = writer->options.observer;
       if (observer && observer->values &&
@@ -165,8 +167,8 @@ static void add_block(struct part_writer *writer, const struct part_primary *pri
   writer->blocks++;
 }
 
-int writer__block(struct part_writer *writer, uint32_t from, uint32_t rows,
-                  const uint32_t *run_starts, uint32_t run_count, struct err *err) {
+static int write_block(struct part_writer *writer, uint32_t from, uint32_t rows,
+                       const uint32_t *run_starts, uint32_t run_count, struct err *err) {
   arena_reset(&writer->arena);
   struct buffer *out = writer_target(writer, &writer->keys_stream);
   uint64_t place =
@@ -189,6 +191,7 @@ int writer__block(struct part_writer *writer, uint32_t from, uint32_t rows,
                            err)))
     return code;
   primary.keys_checksum = checksum64(out->data + keys_start, primary.keys_size);
+  writer->bytes_encoded += primary.runs_size + primary.keys_size;
 
   struct part_record_block block = {rows, primary.key_min, primary.key_max};
   for (uint32_t i = 0; i < writer->column_count; i++)
@@ -197,6 +200,16 @@ int writer__block(struct part_writer *writer, uint32_t from, uint32_t rows,
   if (writer->options.directory) writer->gathered += primary.size;
   if ((code = append_primary(writer, &primary, place, err))) return code;
   add_block(writer, &primary, from);
+  return ERR_OK;
+}
+
+int writer__block(struct part_writer *writer, uint32_t from, uint32_t rows,
+                  const uint32_t *run_starts, uint32_t run_count, struct err *err) {
+  struct os *os = writer->options.os;
+  int64_t begin = os ? os_thread_cpu_ns(os) : 0;
+  int code = write_block(writer, from, rows, run_starts, run_count, err);
+  if (os) writer->cpu_ns += (uint64_t)(os_thread_cpu_ns(os) - begin);
+  if (code) return code;
   if (writer->options.directory) return writer__spill(writer, err);
   if (writer->file && writer->out.size >= PART_PIECE_BYTES) return writer__flush(writer, err);
   return ERR_OK;

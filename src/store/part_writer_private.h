@@ -91,6 +91,7 @@ struct part_writer {
   uint64_t series_last;     /* of all rows appended so far */
   int64_t key_last;
   uint64_t rows, blocks, bytes_plain;
+  uint64_t bytes_encoded, cpu_ns; /* of keys and columns */
   int64_t key_min, key_max;
   /* The complete runs of the block in the making: where each begins, and where the last ends. Not
    * initialized. */

@@ -16,6 +16,11 @@
 
 /* What changes about a store without a new version; the shard's publish lock guards it, but for
  * series_high. Shared by all versions of the store. */
+/* struct store_encoding, as it grows. */
+struct encoded {
+  _Atomic uint64_t bytes_in, bytes_out, cpu_ns;
+};
+
 struct store_live {
   _Atomic uint32_t references;
   struct mem_account *account;
@@ -31,6 +36,7 @@ struct store_live {
   bool attention;           /* queued for a merge of memory parts */
   _Atomic bool no_history;  /* its settings were asked last when they said that none is kept */
   _Atomic uint64_t bytes_ingested, bytes_flushed, bytes_merged; /* written for it; since opening */
+  struct encoded encodings[STORE_ENCODINGS];
   int64_t merge_not_before; /* monotonic ns; after a failed merge */
   /* Of who holds the shard's merge lock: what merges looked at before, and with which partitions.
    */

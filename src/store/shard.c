@@ -360,6 +360,7 @@ void store_shard_figures(struct store_shard *shard, struct store_figures *figure
       .parts_expired = atomic_load(&counters->parts_expired),
       .rows_expired = atomic_load(&counters->rows_expired),
   };
+  shard__encodings(counters->encodings, figures->encodings);
   pressure_figures(shard, figures);
   wal_sizes(&shard->wal, &needed, &figures->log_bytes, &figures->log_segments);
   struct store_snapshot *root = shard__pin(shard);

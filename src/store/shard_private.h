@@ -55,15 +55,17 @@ struct shard_counters {
   _Atomic uint64_t bytes_ingested, bytes_flushed, bytes_merged_in, bytes_merged_out;
   _Atomic uint64_t damaged_records, tail_bytes_cut, parts_quarantined;
   _Atomic uint64_t parts_expired, rows_expired;
+  struct encoded encodings[STORE_ENCODINGS];
 };
 
 /* What was told to the registry of metrics. */
-enum { SHARD_COUNTERS_MAX = 32, SHARD_GAUGES_MAX = 32 };
+enum { SHARD_COUNTERS_MAX = 32, SHARD_GAUGES_MAX = 32, SHARD_ENCODING_COUNTERS = 3 };
 struct metric_counter;
 struct metric_gauge;
 struct shard_report {
   struct metric_counter *counters[SHARD_COUNTERS_MAX];
   struct metric_gauge *gauges[SHARD_GAUGES_MAX];
+  struct metric_counter *encodings[STORE_ENCODINGS][SHARD_ENCODING_COUNTERS];
   struct store_figures last;
 };
 
@@ -327,6 +329,8 @@ int shard__manifest_append(struct store_shard *shard, const struct manifest_fact
 int shard__merge_due(struct store_shard *shard, bool *did, struct err *err);
 
 /* ---- amplification.c ---- */
+/* What encoding took, by level, as it stands. */
+void shard__encodings(const struct encoded *from, struct store_encoding *to);
 /* The most parts on disk of a version that lie over one key. */
 uint32_t shard__depth(const struct store_version *version, struct mem_account *account);
 

@@ -81,12 +81,43 @@ static const struct counter_row gauges[] = {
     {"nilo_store_scans_open", "Scans that are open.", FIGURE(scans_open)},
     {"nilo_store_parts_damaged", "Damaged parts that answers lack.", FIGURE(parts_damaged)},
 };
+/* One per way of encoding; offsets in struct store_encoding. */
+static const struct counter_row encoded[SHARD_ENCODING_COUNTERS] = {
+    {"nilo_store_encoded_in_bytes_total", "Bytes of rows before they were encoded into parts.",
+     offsetof(struct store_encoding, bytes_in)},
+    {"nilo_store_encoded_out_bytes_total", "The same encoded, without metadata.",
+     offsetof(struct store_encoding, bytes_out)},
+    {"nilo_store_encode_cpu_seconds_total", "CPU time of encoding them.",
+     offsetof(struct store_encoding, cpu_ns)},
+};
 #define COUNTERS (sizeof counters / sizeof *counters)
 #define GAUGES   (sizeof gauges / sizeof *gauges)
 _Static_assert(COUNTERS <= SHARD_COUNTERS_MAX && GAUGES <= SHARD_GAUGES_MAX, "room for all");
 
-static uint64_t value_of(const struct store_figures *figures, const struct counter_row *row) {
-  return *(const uint64_t *)((const char *)figures + row->offset);
+static uint64_t value_of(const void *figures, const struct counter_row *row) {
+  return *(const uint64_t *)(const void *)((const char *)figures + row->offset);
+}
+
+static int register_encodings(struct store_shard *shard, struct err *err) {
+  int code = ERR_OK;
+  for (unsigned e = 0; e < STORE_ENCODINGS; e++) {
+    struct metric_label label = {"codec", store_encoding_name(e)};
+    for (size_t i = 0; i < SHARD_ENCODING_COUNTERS && code == ERR_OK; i++) {
+      struct metric_spec spec = {
+          .name = encoded[i].name, .help = encoded[i].help, .labels = &label, .label_count = 1};
+      if (strstr(spec.name, "_seconds_")) spec.scale = 1e-9;
+      code = metrics_counter(shard->options.metrics, &spec, &shard->report.encodings[e][i], err);
+    }
+  }
+  return code;
+}
+
+static void report_encodings(struct store_shard *shard, const struct store_figures *now) {
+  const struct store_figures *last = &shard->report.last;
+  for (unsigned e = 0; e < STORE_ENCODINGS; e++)
+    for (size_t i = 0; i < SHARD_ENCODING_COUNTERS; i++)
+      metric_add(shard->report.encodings[e][i], value_of(&now->encodings[e], &encoded[i]) -
+                                                    value_of(&last->encodings[e], &encoded[i]));
 }
 
 int shard__register(struct store_shard *shard, struct err *err) {
@@ -102,7 +133,7 @@ int shard__register(struct store_shard *shard, struct err *err) {
     struct metric_spec spec = {.name = gauges[i].name, .help = gauges[i].help};
     code = metrics_gauge(metrics, &spec, &shard->report.gauges[i], err);
   }
-  return code;
+  return metrics && code == ERR_OK ? register_encodings(shard, err) : code;
 }
 
 void shard__report(struct store_shard *shard) {
@@ -114,5 +145,6 @@ void shard__report(struct store_shard *shard) {
                value_of(&figures, &counters[i]) - value_of(&shard->report.last, &counters[i]));
   for (size_t i = 0; i < GAUGES; i++)
     metric_set(shard->report.gauges[i], (int64_t)value_of(&figures, &gauges[i]));
+  report_encodings(shard, &figures);
   shard->report.last = figures;
 }

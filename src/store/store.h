@@ -274,6 +274,17 @@ int store_expire(struct store_shard *shard, uint64_t store, struct err *err);
 /* Runs due background work once (for background = false); *did says whether there was any. */
 int store_work(struct store_shard *shard, bool *did, struct err *err);
 
+/* What writing parts took since opening, by how they are encoded (codec/codec.h, from CODEC_HOT
+ * on). Failed flushes and merges count. */
+enum { STORE_ENCODINGS = 3 };
+struct store_encoding {
+  uint64_t bytes_in;  /* before, as struct store_part_facts.bytes_plain has them */
+  uint64_t bytes_out; /* after: keys and columns, without metadata */
+  uint64_t cpu_ns;    /* of threads, while they encoded */
+};
+/* "hot", "entropy", "zstd". */
+const char *store_encoding_name(unsigned encoding);
+
 struct store_figures {
   uint64_t commits, rows, bytes_logged, syncs, groups;
   uint64_t flushes, merges, bytes_flushed, bytes_merged_in, bytes_merged_out;
@@ -293,12 +304,14 @@ struct store_figures {
   uint64_t scans_open, scans_refused;
   uint64_t parts_damaged; /* that are left out of answers now */
   uint64_t damaged_reads; /* scans that met a damaged part or left one out */
+  struct store_encoding encodings[STORE_ENCODINGS];
 };
 /* The same of one store: what was written for it since opening, and its parts now. */
 struct store_amplification {
   uint64_t bytes_ingested, bytes_flushed, bytes_merged;
   uint64_t parts, part_bytes;
   uint32_t depth; /* the most parts over one key */
+  struct store_encoding encodings[STORE_ENCODINGS];
 };
 /* False: there is no such store. */
 bool store_amplification(struct store_shard *shard, uint64_t store,

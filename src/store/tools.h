@@ -122,6 +122,24 @@ int store_part_look(struct store_part *part,
                     int (*block)(void *context, const struct store_block_look *look),
                     int (*column)(void *context, const struct store_column_look *look),
                     void *context, struct err *err);
+/* What a column of a block is encoded as, and what it would take in every way, at the level of its
+ * part (codec/compare.h). */
+enum { STORE_LOOK_KEYS = 0 }; /* the keys, in place of a column's id */
+struct codec_trial;
+struct store_codec_look {
+  uint32_t block, column;
+  struct type type;
+  uint32_t values;                  /* present ones */
+  uint8_t codec;                    /* enum codec_id */
+  uint32_t bytes;                   /* its unit */
+  const struct codec_trial *trials; /* smallest first; borrowed for the call */
+  size_t trial_count;
+};
+/* Decodes the part and encodes it again in every way; payloads are left out. `visit` is called
+ * block by block, keys first; a non-zero result of its ends it and is returned. */
+int store_part_compare(struct store_part *part, struct mem_account *account,
+                       int (*visit)(void *context, const struct store_codec_look *look),
+                       void *context, struct err *err);
 /* Which partition a part belongs to, in keys; false: all keys. */
 bool store_part_partition(const struct store_part *part, int64_t *start, uint64_t *width);
 

@@ -27,18 +27,20 @@ import nilo_server  # noqa: E402
 NILE = str(TOP / "samples" / "nile.csv")
 READINGS, MAXIMA = 1118, 1110  # rows of it that have a value at all, and those with a max_level
 COMMANDS = ("serve", "query", "write", "import", "inspect", "check",
-            "repair", "index", "compact", "delete", "backup", "restore", "config", "version")
+            "repair", "index", "compact", "delete", "table", "backup", "restore", "config", "version")
 OPTIONS = {
     "serve": ("data", "http", "config", "no-collector", "log-level"),
     "query": ("server", "data", "db", "format"),
     "write": ("server", "data", "db", "precision"),
     "import": ("server", "data", "db", "unit", "precision", "format", "measurement", "time", "tag",
                "field", "delimiter"),
-    "inspect": ("data", "server", "database", "table", "part", "json", "parts"),
+    "inspect": ("data", "server", "database", "table", "part", "by", "json", "parts"),
     "check": ("data", "server", "json"),
     "compact": ("data", "server", "database", "table", "json"),
     "delete": ("data", "server", "database", "table", "series", "from", "to", "partition", "where", "all",
                "dry-run", "yes"),
+    "table": ("data", "server", "database", "table", "field", "decimals", "error", "relative-error",
+              "exact", "codec", "create", "json"),
     "repair": ("data", "dry-run", "json"),
     "index": ("data", "all", "dry-run", "json"),
     "backup": ("to", "data", "server", "database", "from", "before", "partition",

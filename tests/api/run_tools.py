@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -82,7 +83,8 @@ class Case(unittest.TestCase):
 
 class Inspect(Case):
     VIEWS = {"stores": ("stores",), "parts": ("parts",), "blocks": ("blocks", "columns"),
-             "log": ("segments", "records"), "series": ("series",), "snapshots": ("snapshots",)}
+             "log": ("segments", "records"), "series": ("series",), "snapshots": ("snapshots",),
+             "codecs": ("codecs",), "compression": ("compression",)}
 
     def test_views(self):
         self.load()
@@ -109,6 +111,67 @@ class Inspect(Case):
         one = json.loads(self.nilo("inspect", self.data, "parts", "--part", part, "--json")[0])
         self.assertEqual([row["part"] for row in one["parts"]], [part])
 
+    def codecs(self, *arguments):
+        rows = json.loads(self.nilo("inspect", self.data, "codecs", "--database", "d", *arguments, "--json")[0])
+        return rows["codecs"]
+
+    def test_what_codecs_beat(self):
+        lines = [f'm,host=h{i % 2} walk={(i * i % 7919) // 40}i,price={i * 37 % 1000 / 100},same=1.5,'
+                 f'on={"true" if i % 900 < 450 else "false"},text="of {i % 5}" {i}' for i in range(4000)]
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        self.write("d", lines)
+        self.nilo("compact", self.data)
+        columns = {row["column"]: row for row in self.codecs("--table", "m")}
+        self.assertEqual(set(columns), {"(time)", "walk", "price", "same", "on", "text"})
+        self.assertEqual(columns["same"]["codec"], "constant")
+        self.assertIn(columns["text"]["codec"], ("dictionary", "words"))
+        self.assertEqual({row["values"] for row in columns.values()}, {4000})
+        for name, row in columns.items():
+            beaten = dict(pair.split() for pair in row["instead"].split(", "))
+            self.assertNotIn(row["codec"], beaten)
+            if name != "on":
+                self.assertIn("raw", beaten)
+                self.assertGreater(int(beaten["raw"]), row["bytes"])
+            sizes = [int(size) for size in beaten.values()]
+            self.assertEqual(sizes, sorted(sizes))
+        text = self.nilo("inspect", self.data, "codecs", "--table", "m")[0]
+        bits = f"{columns['price']['bytes'] * 8 / 4000:.2f}"
+        self.assertRegex(text, rf"d\.m +price +4000 +{bits} +{columns['price']['codec']} +[a-z_0-9]+ [0-9.]+, ")
+        # Told by block the same in pieces.
+        blocks = [row for row in self.codecs("--by", "block") if row["column"] == "walk"]
+        self.assertEqual([row["block"] for row in blocks], [str(i) for i in range(len(blocks))])
+        self.assertEqual(sum(row["bytes"] for row in blocks), columns["walk"]["bytes"])
+        parts = [row for row in self.codecs("--by", "part") if row["column"] == "walk"]
+        self.assertEqual([row["bytes"] for row in parts], [columns["walk"]["bytes"]])
+        self.assertIn("by table, part or block",
+                      self.nilo("inspect", self.data, "codecs", "--by", "column", status=1)[1])
+
+    def test_compression_is_counted(self):
+        self.load(rows=2000)
+        stored, = [row for row in json.loads(self.nilo("inspect", self.data, "compression", "--table", "cpu",
+                                                       "--json")[0])["compression"]]
+        self.assertEqual((stored["setting"], stored["level"], stored["rows"]), ("entropy", "entropy", 2000))
+        self.assertGreater(stored["plain"], stored["bytes"])
+        self.assertEqual((stored["encoded_in"], stored["cpu_ns"]), (0, 0))
+        with nilo_server.Server(["--no-collector"], folder=str(self.folder)) as server:
+            self.nilo("table", "set", "--server", server.url, "--database", "d", "--table", "cpu", "--codec", "hot")
+            self.nilo("compact", "--server", server.url)
+            row, = json.loads(self.nilo("inspect", "--server", server.url, "compression", "--table", "cpu",
+                                        "--json")[0])["compression"]
+            self.assertEqual((row["setting"], row["level"]), ("hot", "hot"))
+            self.assertEqual(row["encoded_in"], row["plain"])
+            self.assertGreater(row["encoded_out"], 0)
+            self.assertGreater(row["cpu_ns"], 0)
+            for _ in range(100):
+                with urllib.request.urlopen(server.url + "/metrics") as answer:
+                    metrics = answer.read().decode()
+                counted = [line for line in metrics.splitlines()
+                           if line.startswith('nilo_store_encoded_in_bytes_total{codec="hot"}')]
+                if float(counted[0].split()[1]) >= row["encoded_in"]:
+                    break
+                time.sleep(0.1)
+            self.assertGreaterEqual(float(counted[0].split()[1]), row["encoded_in"])
+
     def test_through_a_server(self):
         self.load(rows=30)
         offline = json.loads(self.nilo("inspect", self.data, "parts", "--json")[0])
@@ -131,6 +194,57 @@ class Inspect(Case):
 
     def test_used_wrongly(self):
         self.assertIn("one view", self.nilo("inspect", "a", "b", status=2)[1])
+
+
+class Table(Case):
+    def show(self, *where):
+        answer = json.loads(self.nilo("table", "show", *where, "--database", "d", "--json")[0])
+        return {series["name"]: series["values"] for series in answer["results"][0]["series"]}
+
+    def test_rules_and_codecs(self):
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        rule = ("--database", "d", "--table", "m")
+        out, _ = self.nilo("table", "set", self.data, *rule, "--field", "*", "--decimals", "1", "--create")
+        self.assertEqual(out, "set, from the next write and the next merge on\n")
+        self.nilo("table", "set", self.data, *rule, "--field", "f", "--relative-error", "1e-3", "--codec", "zstd")
+        self.nilo("table", "set", self.data, *rule, "--field", "my field", "--exact")
+        self.assertEqual(self.show(self.data), {"m": [
+            ["codec", "", "zstd"], ["precision", "*", "decimals 1"],
+            ["precision", "f", "relative error 0.001"], ["precision", "my field", "exact"]]})
+        self.write("d", ["m f=1234.5678,g=0.26,my\\ field=0.26 1"])
+        self.assertIn("1970-01-01T00:00:01Z,1235,0.3,0.26", self.query("SELECT f, g, \"my field\" FROM m"))
+        with nilo_server.Server(["--no-collector"], folder=str(self.folder)) as server:
+            where = ("--server", server.url)
+            self.nilo("table", "unset", *where, *rule, "--field", "f")
+            self.nilo("table", "unset", *where, *rule, "--codec", "default")
+            self.nilo("table", "set", *where, *rule, "--field", "my field", "--error", "0.5")
+            self.assertEqual(self.show(*where), {"m": [
+                ["codec", "", "entropy"], ["precision", "*", "decimals 1"], ["precision", "my field", "error 0.5"]]})
+        out, _ = self.nilo("table", "show", self.data, *rule)
+        self.assertIn("precision  my field  error 0.5", out)
+
+    def test_refused(self):
+        self.load(rows=3)
+        rule = ("--database", "d", "--table", "cpu")
+        for arguments, text in (
+                ((), "show, set or unset"),
+                (("alter",), "show, set or unset"),
+                (("set", self.data, "--database", "d"), "--table"),
+                (("set", self.data, *rule), "nothing is to be set"),
+                (("set", self.data, *rule, "--decimals", "1"), "--field"),
+                (("set", self.data, *rule, "--field", "idle"), "--field"),
+                (("set", self.data, *rule, "--field", "idle", "--exact", "--error", "1"), "one rule"),
+                (("set", self.data, *rule, "--field", "idle", "--error", "1; DROP"), "no number"),
+                (("unset", self.data, *rule), "unset takes"),
+                (("show", self.data, *rule, "--codec", "hot"), "show takes")):
+            self.assertIn(text, self.nilo("table", *arguments, status=2)[1])
+        for arguments, text in ((("--codec", "lz4"), "entropy, zstd, hot"),
+                                (("--field", "idle", "--decimals", "99"), "at most 15"),
+                                (("--field", "usage", "--decimals", "1"), "only floats are rounded")):
+            self.assertIn(text, self.nilo("table", "set", self.data, *rule, *arguments, status=1)[1])
+        err = self.nilo("table", "set", self.data, "--database", "d", "--table", "nosuch", "--codec", "hot", status=1)[1]
+        self.assertIn("measurement not found", err)
+        self.assertIn("no directory", self.nilo("table", "show", "missing", "--database", "d", status=1)[1])
 
 
 class Check(Case):
