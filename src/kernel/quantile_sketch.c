@@ -58,7 +58,7 @@ static uint64_t *bin_at(const struct quantile_sketch *sketch, struct arena *aren
   int64_t most = bins_max(sketch);
   int64_t first = bins->size ? bins->first : index, last = first + bins->size - 1;
   if (bins->size == 0 || index > last) last = index;
-  if (index < first) first = index - bins->size; /* room for more that way */
+  if (index < first) first = (int64_t)index - bins->size; /* room for more that way */
   if (last - first >= most) first = last - most + 1;
   if (first != bins->first || last - first + 1 != bins->size)
     if (!reshape(arena, bins, (int32_t)first, (uint32_t)(last - first + 1))) return NULL;
