@@ -25,6 +25,11 @@ struct job {
   struct type type;
   bool integers; /* totals are of integers, also those of decimals */
   uint64_t flip; /* their order: FLIP_SIGNED or FLIP_UNSIGNED */
+  enum codec_wanted wanted;
+  /* Of the vector of steps that is being summed: those before step_at (by index in the vector) add
+   * up to step_sum. */
+  uint32_t step_origin, step_at;
+  int64_t step_sum;
   struct column_statistics *records;
   uint32_t count, at;       /* of ranges; those before `at` are done */
   uint32_t from, to;        /* values of all ranges */
@@ -143,6 +148,34 @@ static void add_fields(const struct job *job, struct column_statistics *record,
   add_total(job, record, of.count, sum, min, max);
 }
 
+/* Sums of differences: value i of a vector is base + scale * the sum of steps up to it, so that
+ * `count` values behind P come to count * P and each step as often as it is in one of them. */
+static void add_steps(struct job *job, struct column_statistics *record,
+                      const struct vector_part *part, uint32_t from, uint32_t count) {
+  uint32_t origin = part->from - part->from % CODEC_VECTOR, at = from - origin;
+  int64_t sum, weighted;
+  if (origin != job->step_origin) {
+    job->step_origin = origin;
+    job->step_at = 0;
+    job->step_sum = 0;
+  }
+  if (at > job->step_at) {
+    job->loops->weigh(part->steps + job->step_at, at - job->step_at, &sum, &weighted);
+    job->step_sum += sum;
+  }
+  job->loops->weigh(part->steps + at, count, &sum, &weighted);
+  __int128 n = count, before = (__int128)job->step_sum + (__int128)part->add * at;
+  __int128 all = n * before + weighted + (__int128)part->add * (n * (n + 1) / 2);
+  job->step_sum += sum;
+  job->step_at = at + count;
+  __int128 total = widened(part->base, job->flip) * n + (__int128)part->scale * all;
+  unsigned __int128 old = (unsigned __int128)record->sum_high << 64 | record->sum_low;
+  old += (unsigned __int128)total;
+  record->sum_low = (uint64_t)old;
+  record->sum_high = (uint64_t)(old >> 64);
+  record->count += count;
+}
+
 static int add_part(void *context, const struct vector_part *part, struct err *err) {
   struct job *job = context;
   uint32_t end = part->from + part->count;
@@ -151,7 +184,9 @@ static int add_part(void *context, const struct vector_part *part, struct err *e
     struct column_statistics *record = &job->records[job->at];
     uint32_t from = range_from(record) > part->from ? range_from(record) : part->from;
     uint32_t to = range_to(record) < end ? range_to(record) : end;
-    if (from < to && part->fields)
+    if (from < to && part->steps)
+      add_steps(job, record, part, from, to - from);
+    else if (from < to && part->fields)
       add_fields(job, record, part, from, to - from);
     else if (from < to)
       add_values(job, record, from, part->values + (from - part->from), to - from);
@@ -192,7 +227,7 @@ static uint32_t vectors_of(const struct job *job) {
 }
 
 static int add_numbers(struct job *job, const struct codec_image *image, struct err *err) {
-  uint64_t value;
+  uint64_t value, vectors;
   switch (image->codec) {
   case CODEC_CONSTANT:
     memcpy(&value, image->payload, 8);
@@ -200,7 +235,9 @@ static int add_numbers(struct job *job, const struct codec_image *image, struct 
   case CODEC_REPEATS:
     return codec__each_run(image, job->from, job->to, add_run, job, err);
   default:
-    return codec__each_part(image, job->from, job->to, vectors_of(job), add_part, job, err);
+    vectors = vectors_of(job);
+    if (job->wanted == CODEC_SUMS && !job->selected && job->integers) vectors |= CODEC_AS_STEPS;
+    return codec__each_part(image, job->from, job->to, vectors, add_part, job, err);
   }
 }
 
@@ -303,9 +340,8 @@ static int add_booleans(struct job *job, const struct codec_image *image, struct
   return code;
 }
 
-static int add_all(struct job *job, const struct codec_image *image, bool counts, struct err *err) {
-  bool text = type_is_string(image->type);
-  if (counts || text) {
+static int add_all(struct job *job, const struct codec_image *image, struct err *err) {
+  if (job->wanted == CODEC_COUNTS || type_is_string(image->type)) {
     for (uint32_t i = 0; i < job->count; i++)
       job->records[i].count =
           count_selected(job, range_from(&job->records[i]), range_to(&job->records[i]));
@@ -359,7 +395,7 @@ static int begin(struct job *job, const struct codec_image *image, const struct 
 }
 
 int codec_aggregate(const struct codec_image *image, const struct codec_range *ranges,
-                    uint32_t range_count, const uint64_t *selected, bool counts,
+                    uint32_t range_count, const uint64_t *selected, enum codec_wanted wanted,
                     struct column_statistics *out, struct err *err) {
   struct job job;
   if (range_count == 0) return ERR_OK;
@@ -371,15 +407,21 @@ int codec_aggregate(const struct codec_image *image, const struct codec_range *r
   job.integers = false;
   job.flip = FLIP_UNSIGNED;
   job.selected = NULL;
+  job.wanted = wanted;
+  job.step_origin = UINT32_MAX;
   int code = begin(&job, image, ranges, selected, err);
-  if (!code) code = add_all(&job, image, counts, err);
-  for (uint32_t i = 0; i < range_count && !code; i++)
+  if (!code) code = add_all(&job, image, err);
+  for (uint32_t i = 0; i < range_count && !code; i++) {
     out[i].first_key = out[i].last_key = 0;
+    if (wanted == CODEC_TOTALS) continue;
+    out[i].flags &= ~(uint32_t)STATISTICS_RANGE;
+    out[i].min.u64 = out[i].max.u64 = 0;
+  }
   return code;
 }
 
 int codec_statistics(const struct codec_image *image, uint32_t from, uint32_t count,
                      struct column_statistics *out, struct err *err) {
   struct codec_range range = {from, count};
-  return codec_aggregate(image, &range, 1, NULL, false, out, err);
+  return codec_aggregate(image, &range, 1, NULL, CODEC_TOTALS, out, err);
 }

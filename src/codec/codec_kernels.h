@@ -18,6 +18,12 @@ struct codec_range {
   uint32_t from, count;
 };
 
+/* How much is wanted. */
+enum codec_wanted {
+  CODEC_COUNTS, /* only how many values there are: none is read */
+  CODEC_SUMS,   /* no extremes: STATISTICS_RANGE is not set */
+  CODEC_TOTALS,
+};
 /* What is put together of the rows of each range: count, NaN count, sum, least and greatest as
  * column_statistics_compute gives them for the decoded rows, without ends (STATISTICS_ENDS is not
  * set). Ranges ascend and do not overlap; a vector is decoded once, however many ranges lie in it.
@@ -26,12 +32,11 @@ struct codec_range {
  *
  * Sums of integers and booleans are exact. A sum of decimals is that of their integers, exact too,
  * divided once; what is kept apart from a column of decimals is added to it. Other sums of floats
- * are compensated. Of strings only the count is set; with `counts` only that is set of any type,
- * and no value is read. */
+ * are compensated. Of strings only the count is set. */
 int codec_aggregate(const struct codec_image *image, const struct codec_range *ranges,
-                    uint32_t range_count, const uint64_t *selected, bool counts,
+                    uint32_t range_count, const uint64_t *selected, enum codec_wanted wanted,
                     struct column_statistics *out, struct err *err);
-/* The same of all rows [from, from + count). */
+/* The totals of all rows [from, from + count). */
 int codec_statistics(const struct codec_image *image, uint32_t from, uint32_t count,
                      struct column_statistics *out, struct err *err);
 

@@ -141,6 +141,9 @@ struct codec_loops {
   /* The same of those whose bit is set; bit `at` of `bits` is that of the first field. */
   void (*summarize_selected)(const uint32_t *fields, size_t count, const uint64_t *bits, size_t at,
                              struct codec_fields *out);
+  /* Sum of steps, and of each times the number of steps from it to the last: what their running sums
+   * add up to. Signed, below 2^21 in magnitude. */
+  void (*weigh)(const uint32_t *steps, size_t count, int64_t *sum, int64_t *weighted);
   /* Sums of the low and of the high 32 bits of values ^ flip: their sum in 128 bits. */
   void (*halves)(const uint64_t *values, size_t count, uint64_t flip, uint64_t *low,
                  uint64_t *high);

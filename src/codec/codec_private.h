@@ -278,11 +278,14 @@ int codec__value_range(const struct codec_image *image, uint32_t from, uint32_t 
 void codec__validity_of(const struct codec_image *image, uint32_t from, uint32_t count,
                         uint64_t *validity);
 
-/* Part of a vector on its way to a kernel: fields x with value base + scale * x, or values. */
+/* Part of a vector on its way to a kernel: fields x with value base + scale * x, or values, or steps
+ * of the whole vector: its value i is base + scale * the sum of steps[j] + add for j up to i. */
 struct vector_part {
   uint32_t from, count;   /* by index in the column */
   const uint32_t *fields; /* NULL: `values` instead */
   const uint64_t *values;
+  const uint32_t *steps; /* signed; not NULL only if asked for, and then there is nothing else */
+  int32_t add;
   uint64_t base, scale;
 };
 typedef int codec_visit_vector(void *context, const struct vector_part *part, struct err *err);
@@ -291,8 +294,10 @@ typedef int codec_visit_vector(void *context, const struct vector_part *part, st
  * decimals the integers, without the column's exceptions. Vectors whose bit in `vectors` is not set
  * are passed over. */
 #define CODEC_ALL_VECTORS UINT32_MAX
+/* Or-ed to them: differences may come as steps, if no value that these lead to wraps around. */
+#define CODEC_AS_STEPS    (UINT64_C(1) << 32)
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
-                       uint32_t vectors, codec_visit_vector *visit, void *context, struct err *err);
+                       uint64_t vectors, codec_visit_vector *visit, void *context, struct err *err);
 
 /* Writes the payload of a column's present values by its type, padding included, and returns the
  * codec. `scratch`: codec__float_scratch for floats. */

@@ -450,7 +450,7 @@ struct errand {
   uint64_t *values;
   codec_visit_vector *visit; /* NULL: `values` are filled */
   void *context;
-  uint32_t vectors; /* bit v: vector v is visited */
+  uint64_t vectors; /* bit v: vector v is visited; CODEC_AS_STEPS */
 };
 
 static bool is_wanted(const struct errand *errand, size_t v) { return errand->vectors >> v & 1; }
@@ -474,6 +474,32 @@ static int narrow_fields(const struct vector *vector, unsigned codec, uint32_t *
   return narrow_sums(vector, vector->center, UINT32_C(1) << 30, fields, err);
 }
 
+/* Whether all values stay within the type's range, however the differences add up. */
+static bool stays_inside(const struct vector *vector) {
+  bool is_unsigned = vector->image->type.physical == PHYSICAL_UINT64;
+  __int128 least = is_unsigned ? 0 : INT64_MIN, most = is_unsigned ? UINT64_MAX : INT64_MAX;
+  __int128 base = is_unsigned ? (__int128)vector->entry.base : (int64_t)vector->entry.base;
+  __int128 center = (int64_t)vector->center;
+  __int128 step = ((__int128)2 << patched_width(vector)) + (center < 0 ? -center : center);
+  if (vector->scale > UINT32_MAX) return false;
+  __int128 reach = step * CODEC_VECTOR * (__int128)vector->scale;
+  return base - reach >= least && base + reach <= most;
+}
+
+/* The differences themselves, where they are signed numbers of less than 2^21. */
+static int take_steps(const struct vector *vector, unsigned codec, uint32_t *steps,
+                      struct vector_part *part, struct err *err) {
+  bool sums = codec == CODEC_DELTA || codec == CODEC_DECIMAL_DELTA;
+  if (!sums || vector->form != DIFFERENCE_BIASED || !is_narrow(vector, vector->center) ||
+      !stays_inside(vector))
+    return ERR_OK;
+  unpack(vector, steps);
+  part->add = (int32_t)(vector->center - bias_of(vector));
+  part->base = vector->entry.base - vector->scale * vector->center;
+  part->steps = steps;
+  return vector->entry.exceptions ? patch_narrow(vector, steps, err) : ERR_OK;
+}
+
 /* The part of vector v that lies in the errand's range, as fields where they are enough. */
 static int visit_part(const struct vector *vector, size_t v, const struct errand *errand,
                       struct err *err) {
@@ -484,7 +510,12 @@ static int visit_part(const struct vector *vector, size_t v, const struct errand
            last = end < errand->to ? end : errand->to;
   struct vector_part part = {.from = first, .count = last - first, .scale = vector->scale};
   bool narrow;
-  int code = narrow_fields(vector, vector->image->codec, fields, &part.base, &narrow, err);
+  int code = ERR_OK;
+  if (errand->vectors & CODEC_AS_STEPS)
+    code = take_steps(vector, vector->image->codec, fields, &part, err);
+  if (code) return code;
+  if (part.steps) return errand->visit(errand->context, &part, err);
+  code = narrow_fields(vector, vector->image->codec, fields, &part.base, &narrow, err);
   if (!code && !narrow) code = decode_vector(vector, vector->image->codec, values, err);
   if (code) return code;
   part.fields = narrow ? fields + (first - at) : NULL;
@@ -592,7 +623,7 @@ int codec__decode_decimals(const struct codec_image *image, uint32_t from, uint3
 }
 
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
-                       uint32_t vectors, codec_visit_vector *visit, void *context,
+                       uint64_t vectors, codec_visit_vector *visit, void *context,
                        struct err *err) {
   struct errand errand = {
       .from = from, .to = to, .visit = visit, .context = context, .vectors = vectors};

@@ -146,13 +146,14 @@ int codec__each_place(const struct codec_image *places, uint32_t from, uint32_t 
   }
 }
 
-int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to, uint32_t vectors,
+int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to, uint64_t vectors,
                      codec_visit_vector *visit, void *context, struct err *err) {
+  uint32_t wanted = (uint32_t)vectors;
   switch (image->codec) {
   case CODEC_PLANES:
-    return each_at_once(image, from, to, vectors, visit, context, err);
+    return each_at_once(image, from, to, wanted, visit, context, err);
   case CODEC_NUMBERS:
-    return each_number(image, from, to, vectors, visit, context, err);
+    return each_number(image, from, to, wanted, visit, context, err);
   case CODEC_DECIMAL_FOR:
   case CODEC_DECIMAL_DELTA:
     return codec__each_vector(image, from, to, vectors, visit, context, err);
@@ -161,9 +162,9 @@ int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to
   case CODEC_DELTA2:
   case CODEC_LINE:
     if (image->type.physical == PHYSICAL_FLOAT64)
-      return each_ordered(image, from, to, vectors, visit, context, err);
+      return each_ordered(image, from, to, wanted, visit, context, err);
     return codec__each_vector(image, from, to, vectors, visit, context, err);
   default:
-    return each_raw(image, from, to, vectors, visit, context, err);
+    return each_raw(image, from, to, wanted, visit, context, err);
   }
 }

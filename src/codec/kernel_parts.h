@@ -32,7 +32,7 @@ uint32_t codec__vectors_of(const uint64_t *bits, uint32_t origin, uint32_t from,
 /* As codec__each_vector over any codec of 64-bit values but constants and runs: dictionaries by
  * their distinct values, others decoded a vector at a time. Of decimals the integers; of all other
  * floats their bits, as `values`. */
-int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to, uint32_t vectors,
+int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to, uint64_t vectors,
                      codec_visit_vector *visit, void *context, struct err *err);
 /* The same for the places of a dictionary of numbers (codec__open_places), as they are. */
 int codec__each_place(const struct codec_image *places, uint32_t from, uint32_t to,

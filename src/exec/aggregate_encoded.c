@@ -18,6 +18,7 @@ enum encoded_want exec__encoded_want(const struct aggregate_call *call) {
     return ENCODED_COUNTS;
   case AGGREGATE_SUM:
   case AGGREGATE_MEAN:
+    return text ? ENCODED_NOTHING : ENCODED_SUMS;
   case AGGREGATE_MIN:
   case AGGREGATE_MAX:
   case AGGREGATE_SPREAD:
@@ -91,7 +92,10 @@ static uint32_t cut(const struct encoded_chunk *chunk, const struct store_image 
 }
 
 static int find_totals(struct reader *reader, const struct store_image *image, uint32_t count,
-                       bool counts, struct encoded_found *found, struct err *err) {
+                       enum encoded_want want, struct encoded_found *found, struct err *err) {
+  enum codec_wanted wanted = want == ENCODED_COUNTS ? CODEC_COUNTS
+                             : want == ENCODED_SUMS ? CODEC_SUMS
+                                                    : CODEC_TOTALS;
   struct column_statistics *records = found->records + found->count;
   uint64_t moved[LIMIT_BLOCK_ROWS / 64];
   const uint64_t *selected = reader->selection;
@@ -105,7 +109,7 @@ static int find_totals(struct reader *reader, const struct store_image *image, u
     selected = moved;
   }
   reader->values_encoded += image->rows;
-  return codec_aggregate(&image->image, found->ranges, count, selected, counts, records, err);
+  return codec_aggregate(&image->image, found->ranges, count, selected, wanted, records, err);
 }
 
 /* The first (last) selected rows of ranges: one value each is decoded. */
@@ -157,7 +161,7 @@ int exec__encoded_find(const struct encoded_chunk *chunk, uint32_t column, enum 
     if (want == ENCODED_FIRST || want == ENCODED_LAST)
       code = find_ends(reader, &images[i], parts, want == ENCODED_LAST, found, err);
     else
-      code = find_totals(reader, &images[i], parts, want == ENCODED_COUNTS, found, err);
+      code = find_totals(reader, &images[i], parts, want, found, err);
     found->count += parts;
   }
   if (code == ERR_CORRUPTION) return ERR_OK; /* decoding will say what it is */

@@ -10,7 +10,8 @@
 enum encoded_want {
   ENCODED_NOTHING, /* the call needs values */
   ENCODED_COUNTS,
-  ENCODED_TOTALS, /* counts, sums, extremes */
+  ENCODED_SUMS,   /* and counts */
+  ENCODED_TOTALS, /* and extremes */
   ENCODED_FIRST,  /* the first value and its key */
   ENCODED_LAST,
 };

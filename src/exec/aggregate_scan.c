@@ -410,7 +410,8 @@ static int apply_found(struct scan_work *work, uint32_t column, enum encoded_wan
   for (uint32_t i = 0; done && i < self->aggregator.call_count && !code; i++) {
     const struct aggregate_call *call = &self->aggregator.calls[i];
     enum encoded_want of = exec__encoded_want(call);
-    bool takes = of == wanted || (of == ENCODED_COUNTS && wanted == ENCODED_TOTALS);
+    bool totals = wanted <= ENCODED_TOTALS && of != ENCODED_NOTHING;
+    bool takes = of == wanted || (totals && of < wanted); /* a total has counts and sums, too */
     if (!work->pending[i] || !takes || scan_column(self, call->column) != column) continue;
     exec__encoded_take(&chunk, call, &work->found);
     work->pending[i] = false;
@@ -421,8 +422,8 @@ static int apply_found(struct scan_work *work, uint32_t column, enum encoded_wan
 
 /* Calls that need no values are answered from images where the chunk has some. */
 static int apply_encoded(struct scan_work *work, struct err *err) {
-  static const enum encoded_want wants[] = {ENCODED_TOTALS, ENCODED_COUNTS, ENCODED_FIRST,
-                                            ENCODED_LAST};
+  static const enum encoded_want wants[] = {ENCODED_TOTALS, ENCODED_SUMS, ENCODED_COUNTS,
+                                            ENCODED_FIRST, ENCODED_LAST};
   struct scan_aggregate *self = work->self;
   int code = ERR_OK;
   for (size_t w = 0; w < sizeof wants / sizeof *wants; w++) {

@@ -23,7 +23,8 @@ static int run_kernels(const struct codec_image *image, uint32_t from, uint32_t 
   struct column_statistics records[2];
   uint64_t among[CODEC_ROWS_MAX / 64];
   memset(among, 0x71, sizeof among);
-  if (!code) code = codec_aggregate(image, ranges, 2, among, false, records, err);
+  if (!code) code = codec_aggregate(image, ranges, 2, among, CODEC_TOTALS, records, err);
+  if (!code) code = codec_aggregate(image, ranges, 2, NULL, CODEC_SUMS, records, err);
   if (!code) code = codec_select_range(image, from, count, low, high, among, selected, err);
   uint64_t values[2], valid[1];
   uint32_t rows[2] = {from, image->rows - 1}, absent, two = rows[0] < rows[1];

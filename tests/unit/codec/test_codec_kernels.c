@@ -161,7 +161,7 @@ static void check_statistics(const struct codec_image *image, uint32_t from, uin
 /* Ranges of random lengths with gaps, all rows or some of them. */
 static void check_aggregate(const struct codec_image *image, const struct column *all) {
   struct codec_range ranges[200];
-  struct column_statistics got[200], counts[200];
+  struct column_statistics got[200], counts[200], sums[200];
   uint64_t selected[CODEC_ROWS_MAX / 64], valid[CODEC_ROWS_MAX / 64];
   uint32_t count = 0, at = 0, mean = 1 + (uint32_t)random_below(700), sparse = random_below(3) == 0;
   bool some = random_below(3) > 0;
@@ -177,8 +177,10 @@ static void check_aggregate(const struct codec_image *image, const struct column
     selected[i] =
         sparse ? (random_below(9) ? 0 : random_u64() & random_u64() & random_u64()) : random_u64();
   const uint64_t *among = some ? selected : NULL;
-  assert_int_equal(codec_aggregate(image, ranges, count, among, false, got, NULL), ERR_OK);
-  assert_int_equal(codec_aggregate(image, ranges, count, among, true, counts, NULL), ERR_OK);
+  assert_int_equal(codec_aggregate(image, ranges, count, among, CODEC_TOTALS, got, NULL), ERR_OK);
+  assert_int_equal(codec_aggregate(image, ranges, count, among, CODEC_COUNTS, counts, NULL),
+                   ERR_OK);
+  assert_int_equal(codec_aggregate(image, ranges, count, among, CODEC_SUMS, sums, NULL), ERR_OK);
   for (uint32_t i = 0; i < count; i++) {
     struct column column = *all;
     column.length = ranges[i].count;
@@ -204,6 +206,12 @@ static void check_aggregate(const struct codec_image *image, const struct column
     check_record(image, &column, &got[i]);
     assert_int_equal(counts[i].count, column.length - column.null_count);
     assert_int_equal(counts[i].flags, 0);
+    assert_int_equal(sums[i].flags, got[i].flags & ~(uint32_t)STATISTICS_RANGE);
+    assert_int_equal(sums[i].min.u64 | sums[i].max.u64, 0);
+    sums[i].flags = got[i].flags;
+    sums[i].min = got[i].min;
+    sums[i].max = got[i].max;
+    check_record(image, &column, &sums[i]);
   }
 }
 
@@ -461,10 +469,10 @@ static void test_refusals(void **state) {
   assert_int_equal(codec_pick(&image, rows, 2, out, NULL, &absent, NULL), ERR_INVALID_ARGUMENT);
   struct codec_range ranges[2] = {{10, 5}, {14, 2}};
   struct column_statistics records[2];
-  assert_int_equal(codec_aggregate(&image, ranges, 2, NULL, false, records, NULL),
+  assert_int_equal(codec_aggregate(&image, ranges, 2, NULL, CODEC_TOTALS, records, NULL),
                    ERR_INVALID_ARGUMENT);
   ranges[1].from = 99;
-  assert_int_equal(codec_aggregate(&image, ranges, 2, NULL, false, records, NULL),
+  assert_int_equal(codec_aggregate(&image, ranges, 2, NULL, CODEC_TOTALS, records, NULL),
                    ERR_INVALID_ARGUMENT);
   static const int32_t offsets[65];
   image =
@@ -501,7 +509,8 @@ static void test_damage(void **state) {
       struct column_statistics records[2];
       for (uint32_t i = 0; i < CODEC_ROWS_MAX / 64; i++)
         selected[i] = random_u64();
-      code = codec_aggregate(&image, ranges, 2, round % 3 ? selected : NULL, false, records, &err);
+      code = codec_aggregate(&image, ranges, 2, round % 3 ? selected : NULL,
+                             round % 2 ? CODEC_SUMS : CODEC_TOTALS, records, &err);
       assert_true(code == ERR_OK || code == ERR_CORRUPTION);
       uint32_t picked[] = {rows / 3, rows - 1}, absent;
       uint64_t out[2], valid[1];
