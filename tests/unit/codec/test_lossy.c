@@ -59,7 +59,8 @@ static void test_bound_holds_for_every_value(void **state) {
       {LOSSY_ABSOLUTE, 0, 0.5}, {LOSSY_ABSOLUTE, 0, 0.013}, {LOSSY_ABSOLUTE, 0, 1e-7},
       {LOSSY_ABSOLUTE, 0, 0},   {LOSSY_RELATIVE, 0, 0.01},  {LOSSY_RELATIVE, 0, 1e-6},
       {LOSSY_RELATIVE, 0, 0},   {LOSSY_DECIMALS, 0, 0},     {LOSSY_DECIMALS, 2, 0},
-      {LOSSY_DECIMALS, 15, 0},
+      {LOSSY_DECIMALS, 15, 0},  {LOSSY_ABSOLUTE, 0, 5000},  {LOSSY_ABSOLUTE, 0, 1e300},
+      {LOSSY_RELATIVE, 0, 0.5}, {LOSSY_RELATIVE, 0, 1e200},
   };
   for (size_t b = 0; b < sizeof bounds / sizeof bounds[0]; b++) {
     for (int shape = 0; shape < 5; shape++) {
@@ -73,6 +74,12 @@ static void test_bound_holds_for_every_value(void **state) {
         if (!isfinite(values[i])) assert_true(is_same(values[i], rounded[i]));
       }
       assert_in_range(changed, 0, COUNT - kept);
+      for (int i = 0; i < 50; i++) { /* alone it becomes the same */
+        size_t at = random_u64() % COUNT;
+        double alone;
+        codec_round(&bounds[b], &values[at], 1, &alone);
+        assert_true(is_same(alone, rounded[at]));
+      }
     }
   }
 }

@@ -229,6 +229,44 @@ static void test_what_is_refused_changes_nothing(void **state) {
   fixture_end(&fixture);
 }
 
+/* Memory is refused at each place once: the settings are the old ones or the new ones, after a
+ * restart too, and nothing is held. */
+static void test_every_allocation_fails_once(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  static char text[400];
+  int refused = 0;
+  begin(&fixture);
+  fixture_write(&fixture, "d", "m f=1.5 1\n");
+  for (int64_t n = 1; n < 40; n++) {
+    struct table_change changes[2] = {
+        {.kind = TABLE_SET_BOUND, .field = STR("f"), .bound = {LOSSY_DECIMALS, (unsigned)n % 9, 0}},
+        {.kind = TABLE_SET_CODEC, .codec = (enum catalog_codec)(n % 3)}};
+    struct table_setting setting = {
+        .database = STR("d"), .name = STR("m"), .changes = changes, .change_count = 2};
+    struct catalog_table *table = find(&fixture, "m");
+    uint64_t number = catalog_table_settings(table)->number;
+    err_reset(&err);
+    atomic_store(&fixture.account.fail_countdown, n);
+    int code = table_change_settings(fixture.engine, &setting, &err);
+    atomic_store(&fixture.account.fail_countdown, 0);
+    if (code) assert_int_equal(err_info(code)->class, ERR_CLASS_RESOURCE);
+    refused += code != ERR_OK;
+    const struct catalog_settings *settings = catalog_table_settings(table);
+    assert_int_equal(settings->number, number + (code == ERR_OK));
+    if (!code) assert_int_equal(catalog_settings_bound(settings, STR("f"))->decimals, n % 9);
+    catalog_table_release(table);
+  }
+  assert_in_range(refused, 3, 38);
+  static char before[400];
+  assert_int_equal(run(&fixture, "SHOW MEASUREMENT SETTINGS", before, sizeof before, &err), ERR_OK);
+  fixture_reopen(&fixture);
+  assert_int_equal(run(&fixture, "SHOW MEASUREMENT SETTINGS", text, sizeof text, &err), ERR_OK);
+  assert_string_equal(text, before);
+  fixture_end(&fixture);
+}
+
 /* ---- merges ---- */
 
 /* The level of the only part of m that is on disk. */
@@ -288,6 +326,7 @@ int main(void) {
       cmocka_unit_test(test_which_fields_are_rounded),
       cmocka_unit_test(test_settings_are_durable_and_shown),
       cmocka_unit_test(test_what_is_refused_changes_nothing),
+      cmocka_unit_test(test_every_allocation_fails_once),
       cmocka_unit_test(test_merges_follow_the_policy),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
