@@ -34,8 +34,9 @@ static bool aggregates_scan(const struct plan_node *node) {
 }
 
 static const struct exec_op_kind *join_kind_of(const struct plan_joining *join) {
-  bool hash = join->method == JOIN_BY_HASH || join->method == JOIN_BY_ANY;
-  return join->key_count && hash ? &exec__join_hash : &exec__join_loop;
+  if (!join->key_count || join->method == JOIN_BY_LOOP) return &exec__join_loop;
+  /* A null may meet every key: that is no order to merge by. */
+  return join->method == JOIN_BY_MERGE && !join->null_aware ? &exec__join_merge : &exec__join_hash;
 }
 
 static const struct exec_op_kind *kind_of(const struct plan_node *node) {

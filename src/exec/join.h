@@ -150,6 +150,7 @@ struct join_core {
   struct join_shape shape;
   bool compare_keys; /* runs do not promise equal keys */
   bool last_pass;    /* no further build rows come for these probe rows */
+  bool plain_build;  /* build columns are never given as codes */
   /* build side */
   const struct row_buffer *build;
   struct batch *chunks;
@@ -164,6 +165,7 @@ struct join_core {
   uint64_t probe_rows; /* added so far; the method sets it back at the start of a pass */
   /* pieces */
   uint32_t piece_rows;
+  size_t work_size; /* bytes that builders of all lanes and probe batches will take, about */
   uint32_t at_batch, at_row, at_part;
   uint64_t rest_at, rest_end; /* build rows */
   struct join_lane *lanes;
@@ -180,6 +182,9 @@ struct join_core {
 };
 int join__core_init(struct join_core *core, struct exec_op *op, bool choose, struct err *err);
 void join__core_deinit(struct join_core *core);
+/* True when an operator that holds rows should spill them: as exec__memory_tight, with what the
+ * core will still ask for. */
+bool join__core_tight(const struct join_core *core);
 /* Build rows for the probes to come: views of the chunks, marks (none set). */
 int join__core_build(struct join_core *core, const struct row_buffer *build, struct err *err);
 /* Forgets the probe batches; there is room for core->probe_capacity of them. */
@@ -188,8 +193,11 @@ void join__core_clear(struct join_core *core);
  * come; no row has a partner yet. *room: another one fits. Runs are the caller's to find before the
  * next join__core_next. */
 int join__core_add(struct join_core *core, const struct batch *batch, bool *room, struct err *err);
-/* Lets the build rows with, or without, a partner follow, where they are asked for at all. */
-void join__core_rest(struct join_core *core);
+/* Only rows [from, to) of the one probe batch are to be worked on. */
+void join__core_range(struct join_core *core, uint32_t from, uint32_t to);
+/* Lets those of the first `rows` build rows follow that have, or lack, a partner, where they are
+ * asked for at all. */
+void join__core_rest(struct join_core *core, uint64_t rows);
 /* The next output; length 0 when all pieces are through. */
 int join__core_next(struct join_core *core, struct exec_batch *batch, struct err *err);
 /* Runs the piece of a lane: join_piece.c. */
@@ -214,10 +222,10 @@ struct join_task {
   bool whole; /* splitting its parent brought next to nothing */
 };
 /* Distributes the rows of a side over JOIN_FANOUT new streams, which are finished: of the buffer,
- * which is emptied, of a batch, and of the source (each may be NULL). Rows whose keys have a null
- * are left out when they can't come out at all. On failure no stream is left. */
+ * which is emptied, of a batch from a row on, and of the source (each may be NULL). Rows whose keys
+ * have a null are left out when they can't come out at all. On failure no stream is left. */
 int join__partition(struct exec *exec, const struct join_shape *shape, bool build, unsigned level,
-                    struct row_buffer *buffer, const struct batch *pending,
+                    struct row_buffer *buffer, const struct batch *pending, int64_t pending_at,
                     struct join_source *source, struct spill_stream **streams, struct err *err);
 void join__destroy_streams(struct spill_stream **streams);
 

@@ -12,6 +12,7 @@ enum {
   LANES_PER_THREAD = 4, /* so that uneven pieces even out */
   PIECE_ROWS_MIN = 1024,
   BUDGET_SHARE = 8, /* work space takes at most this part of the budget */
+  VALUE_SIZE = 12,  /* bytes of a value, its validity and growth included */
 };
 
 /* ---- sizes ---- */
@@ -24,13 +25,21 @@ static int64_t budget_of(const struct exec *exec) {
   return least;
 }
 
-/* Bytes of one lane and one probe batch, about. */
-static int64_t lane_size(const struct join_core *core, uint32_t piece_rows) {
-  uint32_t columns = core->shape.schema->count + core->shape.probe_schema->count;
-  int64_t size = (int64_t)piece_rows * (24 + 12 * (int64_t)core->shape.schema->count);
-  size += (int64_t)LIMIT_BLOCK_ROWS * (9 + 10 * (int64_t)core->shape.probe_schema->count);
-  if (core->shape.join->condition) size += LIMIT_BLOCK_ROWS * 16 + (int64_t)piece_rows * columns;
-  return size;
+/* Bytes of one lane's and one probe batch's builders, about. */
+static int64_t builders_size(const struct join_core *core, uint32_t lanes, uint32_t piece_rows) {
+  int64_t columns = core->shape.schema->count;
+  if (core->shape.join->condition)
+    columns += core->shape.probe_schema->count + core->shape.build_schema->count;
+  int64_t size = piece_rows * columns * VALUE_SIZE;
+  if (lanes > 1) size += LIMIT_BLOCK_ROWS * (int64_t)core->shape.probe_schema->count * VALUE_SIZE;
+  return lanes * size;
+}
+
+/* The same with everything else that a lane has. */
+static int64_t lanes_size(const struct join_core *core, uint32_t lanes, uint32_t piece_rows) {
+  int64_t size = (int64_t)piece_rows * 24 + (int64_t)LIMIT_BLOCK_ROWS * 9;
+  if (core->shape.join->condition) size += LIMIT_BLOCK_ROWS * 16;
+  return builders_size(core, lanes, piece_rows) + lanes * size;
 }
 
 static void choose_sizes(struct join_core *core) {
@@ -41,12 +50,13 @@ static void choose_sizes(struct join_core *core) {
   uint32_t rows = LIMIT_BLOCK_ROWS;
   if (exec->options.morsel_rows < rows) rows = exec->options.morsel_rows;
   int64_t budget = budget_of(exec) / BUDGET_SHARE;
-  while (budget && lanes > 1 && lanes * lane_size(core, rows) > budget)
+  while (budget && lanes > 1 && lanes_size(core, lanes, rows) > budget)
     lanes /= 2;
-  while (budget && rows > PIECE_ROWS_MIN && lane_size(core, rows) > budget)
+  while (budget && rows > PIECE_ROWS_MIN && lanes_size(core, lanes, rows) > budget)
     rows /= 2;
   core->lane_count = core->probe_capacity = lanes;
   core->piece_rows = rows;
+  core->work_size = (size_t)builders_size(core, lanes, rows);
 }
 
 /* ---- making ---- */
@@ -172,6 +182,15 @@ void join__core_deinit(struct join_core *core) {
   *core = (struct join_core){0};
 }
 
+bool join__core_tight(const struct join_core *core) {
+  size_t more = core->begun ? 0 : core->work_size;
+  if (!exec__can_spill(core->exec)) return false;
+  if (more && mem_charge(core->exec->options.account, more)) return true;
+  bool tight = exec__memory_tight(core->exec);
+  mem_discharge(core->exec->options.account, more);
+  return tight;
+}
+
 /* ---- build side ---- */
 
 /* An output column comes as codes of this dictionary, or plain. */
@@ -200,7 +219,7 @@ int join__core_build(struct join_core *core, const struct row_buffer *build, str
   }
   for (uint32_t i = 0; i < chunks; i++)
     core->chunks[i] = exec__row_buffer_chunk(build, i);
-  for (uint32_t i = 0; chunks && i < core->build_column_count; i++)
+  for (uint32_t i = 0; chunks && i < core->build_column_count && !core->plain_build; i++)
     adopt(core, core->build_outputs[i], core->chunks[0].columns[core->build_columns[i]].dictionary);
   if (!core->shape.marks_build || !build->rows) return ERR_OK;
   if (build->rows > core->mark_capacity) {
@@ -274,9 +293,15 @@ int join__core_add(struct join_core *core, const struct batch *batch, bool *room
   return ERR_OK;
 }
 
-void join__core_rest(struct join_core *core) {
+void join__core_range(struct join_core *core, uint32_t from, uint32_t to) {
+  core->at_batch = core->at_part = 0;
+  core->at_row = from;
+  core->probes[0].length = to;
+}
+
+void join__core_rest(struct join_core *core, uint64_t rows) {
   core->rest_at = 0;
-  core->rest_end = core->shape.marks_build && core->build ? core->build->rows : 0;
+  core->rest_end = core->shape.marks_build ? rows : 0;
 }
 
 /* ---- pieces ---- */

@@ -38,9 +38,10 @@ struct join_hash {
   enum phase phase;
   struct join_task *tasks, *task; /* waiting; at work */
   struct join_source build, probe;
-  struct batch pending; /* build rows that the buffer refused, until the next of the source */
-  size_t reserved;      /* bytes charged for the table to come */
-  bool blocks;          /* several passes over the probe rows, which are in task->probe */
+  struct batch pending; /* build rows of which those from pending_at on are to be taken */
+  int64_t pending_at;
+  size_t reserved; /* bytes charged for the table to come */
+  bool blocks;     /* several passes over the probe rows, which are in task->probe */
   bool pass_open;
   uint64_t *matched; /* blocks: a bit per probe row */
   size_t matched_size;
@@ -77,6 +78,7 @@ static void end_task(struct join_hash *self) {
   self->task = NULL;
   self->blocks = false;
   self->pending = (struct batch){0};
+  self->pending_at = 0;
   exec__row_buffer_reset(&self->buffer);
   join__table_deinit(&self->table);
   mem_free(self->op.exec->options.account, self->matched, self->matched_size);
@@ -114,9 +116,18 @@ static int reserve(struct join_hash *self, struct err *err) {
 static bool is_refusal(int code) { return code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY; }
 
 static bool is_full(const struct join_hash *self) {
-  const struct exec *exec = self->op.exec;
   if (self->buffer.rows >= JOIN_TABLE_ROWS_MAX - LIMIT_BLOCK_ROWS) return true;
-  return self->buffer.bytes + self->reserved >= SPILL_BYTES_MIN && exec__memory_tight(exec);
+  return self->buffer.bytes >= SPILL_BYTES_MIN && join__core_tight(&self->core);
+}
+
+/* Takes some of the pending rows into the buffer: few at a time, so that "tight" is heard early. */
+static int take_pending(struct join_hash *self, struct err *err) {
+  int64_t count = self->pending.length - self->pending_at;
+  if (count > JOIN_VECTOR && exec__can_spill(self->op.exec)) count = JOIN_VECTOR;
+  int code =
+      exec__row_buffer_append(&self->buffer, self->pending.columns, self->pending_at, count, err);
+  if (!code) self->pending_at += count;
+  return code ? code : reserve(self, err);
 }
 
 /* Reads build rows into the buffer until the source ends (*complete) or no more should be held. */
@@ -124,20 +135,13 @@ static int read_build(struct join_hash *self, bool *complete, struct err *err) {
   struct exec *exec = self->op.exec;
   *complete = false;
   for (;;) {
-    int code = ERR_OK;
-    if (!self->pending.length) code = join__source_next(&self->build, &self->pending, err);
-    if (code) return code;
-    if (!self->pending.length) {
-      *complete = true;
-      return ERR_OK;
+    if (self->pending_at == self->pending.length) {
+      self->pending_at = 0;
+      int code = join__source_next(&self->build, &self->pending, err);
+      *complete = !code && !self->pending.length;
+      if (code || *complete) return code;
     }
-    code =
-        exec__row_buffer_append(&self->buffer, self->pending.columns, 0, self->pending.length, err);
-    bool appended = !code;
-    if (appended) {
-      self->pending = (struct batch){0};
-      code = reserve(self, err);
-    }
+    int code = take_pending(self, err);
     if (is_refusal(code) && exec__can_spill(exec) && self->buffer.rows) {
       if (err) err_reset(err);
       return ERR_OK;
@@ -187,14 +191,14 @@ static int split(struct join_hash *self, struct err *err) {
   struct exec *exec = self->op.exec;
   release_reserved(self);
   int code = join__partition(exec, shape, true, self->task->level, &self->buffer, &self->pending,
-                             &self->build, build, err);
+                             self->pending_at, &self->build, build, err);
   close_source(&self->build);
   exec__spill_destroy(self->task->build);
   self->task->build = NULL;
   if (!code) code = open_source(self, self->task->probe, false, &self->probe, err);
   if (!code)
-    code = join__partition(exec, shape, false, self->task->level, NULL, NULL, &self->probe, probe,
-                           err);
+    code = join__partition(exec, shape, false, self->task->level, NULL, NULL, 0, &self->probe,
+                           probe, err);
   if (!code) code = push_tasks(self, build, probe, err);
   join__destroy_streams(build);
   join__destroy_streams(probe);
@@ -333,7 +337,7 @@ static int probe_more(struct join_hash *self, struct err *err) {
   }
   if (core->probe_count)
     return exec__parallel(self->op.exec, core->probe_count, find_runs, self, err);
-  join__core_rest(core);
+  join__core_rest(core, self->buffer.rows);
   self->phase = PHASE_REST;
   return ERR_OK;
 }

@@ -47,11 +47,12 @@ static int append_picked(struct partitioner *self, struct spill_stream *stream,
   return exec__spill_append(stream, self->views, 0, count, err);
 }
 
-static int distribute(struct partitioner *self, const struct batch *batch, struct err *err) {
+static int distribute(struct partitioner *self, const struct batch *batch, int64_t from,
+                      struct err *err) {
   uint64_t hashes[JOIN_VECTOR];
   uint8_t absent[JOIN_VECTOR], part[JOIN_VECTOR];
   uint32_t rows[JOIN_VECTOR];
-  for (int64_t at = 0; at < batch->length; at += JOIN_VECTOR) {
+  for (int64_t at = from; at < batch->length; at += JOIN_VECTOR) {
     int64_t count = batch->length - at < JOIN_VECTOR ? batch->length - at : JOIN_VECTOR;
     bool any;
     join__hash(self->keys, self->key_count, batch->columns, at, count, hashes, absent, &any);
@@ -80,20 +81,20 @@ static int distribute(struct partitioner *self, const struct batch *batch, struc
 }
 
 static int distribute_all(struct partitioner *self, struct row_buffer *buffer,
-                          const struct batch *pending, struct join_source *source,
-                          struct err *err) {
+                          const struct batch *pending, int64_t pending_at,
+                          struct join_source *source, struct err *err) {
   int code = ERR_OK;
   for (uint32_t i = 0; buffer && i < exec__row_buffer_chunks(buffer) && !code; i++) {
     struct batch chunk = exec__row_buffer_chunk(buffer, i);
-    code = distribute(self, &chunk, err);
+    code = distribute(self, &chunk, 0, err);
   }
   if (buffer) exec__row_buffer_reset(buffer);
-  if (!code && pending && pending->length) code = distribute(self, pending, err);
+  if (!code && pending) code = distribute(self, pending, pending_at, err);
   while (!code && source) {
     struct batch batch;
     code = join__source_next(source, &batch, err);
     if (code || !batch.length) break;
-    code = distribute(self, &batch, err);
+    code = distribute(self, &batch, 0, err);
   }
   for (int p = 0; p < JOIN_FANOUT && !code; p++)
     code = exec__spill_finish(self->streams[p], err);
@@ -101,7 +102,7 @@ static int distribute_all(struct partitioner *self, struct row_buffer *buffer,
 }
 
 int join__partition(struct exec *exec, const struct join_shape *shape, bool build, unsigned level,
-                    struct row_buffer *buffer, const struct batch *pending,
+                    struct row_buffer *buffer, const struct batch *pending, int64_t pending_at,
                     struct join_source *source, struct spill_stream **streams, struct err *err) {
   const struct plan_schema *schema = build ? shape->build_schema : shape->probe_schema;
   struct mem_account *account = exec->options.account;
@@ -125,7 +126,7 @@ int join__partition(struct exec *exec, const struct join_shape *shape, bool buil
     builder_init(&self.builders[c], schema->columns[c].type, account);
   for (int p = 0; p < JOIN_FANOUT && !code; p++)
     code = join__stream(exec, schema, &streams[p], err);
-  if (!code) code = distribute_all(&self, buffer, pending, source, err);
+  if (!code) code = distribute_all(&self, buffer, pending, pending_at, source, err);
   for (uint32_t c = 0; c < schema->count && self.builders && self.builders[c].account; c++)
     builder_deinit(&self.builders[c]);
   mem_free(account, self.builders, self.builders ? builders : 0);

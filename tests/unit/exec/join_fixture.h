@@ -5,6 +5,7 @@
 
 #include "flat_fixture.h"
 
+#include "base/checksum.h"
 #include "exec/spill_space.h"
 
 /* Columns of either side: two keys, a number and a text for conditions, a time, the row's own
@@ -76,6 +77,45 @@ static inline struct plan_node *side_rows(struct join_bench *bench,
       [SIDE_ID] = {TYPE_INT64, 0, 1, false, true},
   };
   return flat_values(&bench->flat, columns, SIDE_COLUMNS, rows);
+}
+
+/* The same rows in the order of some columns, ascending, nulls last. */
+static inline const struct plan_node *side_ordered(struct join_bench *bench,
+                                                   const struct plan_node *rows,
+                                                   const struct plan_sort_key *keys,
+                                                   uint32_t key_count) {
+  struct plan_node *node = same_node(&bench->flat.arena, PLAN_VALUES, rows);
+  const struct batch *from = &rows->values;
+  struct column *columns = ARENA_ARRAY(&bench->flat.arena, struct column, SIDE_COLUMNS);
+  uint32_t *order = malloc(((size_t)from->length + 1) * 2 * sizeof *order);
+  uint32_t *spare = order + from->length;
+  for (int64_t i = 0; i < from->length; i++)
+    order[i] = (uint32_t)i;
+  for (int64_t width = 1; width < from->length; width *= 2) { /* merge sort: it is stable */
+    for (int64_t low = 0; low < from->length; low += 2 * width) {
+      int64_t middle = low + width < from->length ? low + width : from->length;
+      int64_t high = middle + width < from->length ? middle + width : from->length;
+      int64_t a = low, b = middle, at = low;
+      while (a < middle || b < high) {
+        bool left =
+            b == high || (a < middle && flat_compare_rows(keys, key_count, from->columns, order[a],
+                                                          from->columns, order[b]) <= 0);
+        spare[at++] = left ? order[a++] : order[b++];
+      }
+      memcpy(order + low, spare + low, (size_t)(high - low) * sizeof *order);
+    }
+  }
+  for (uint32_t c = 0; c < SIDE_COLUMNS; c++) {
+    struct err err;
+    expect_ok(
+        column_take(&from->columns[c], order, from->length, &bench->flat.arena, &columns[c], &err),
+        &err);
+  }
+  free(order);
+  node->input = NULL;
+  node->values =
+      (struct batch){.length = from->length, .column_count = SIDE_COLUMNS, .columns = columns};
+  return node;
 }
 
 struct join_case {
@@ -194,6 +234,53 @@ static inline int run_join(struct join_bench *bench, const struct plan_node *pla
   bench->flat.running.limit = how->budget;
   int code = flat_run(&bench->flat, plan, &options, rows, err);
   bench->flat.running.limit = 0;
+  assert_int_equal(mem_account_used(&bench->space_account), bench->space_used);
+  return code;
+}
+
+/* Rows of an answer as three numbers: how many, which, and in which order. */
+struct digest {
+  uint64_t rows, which, order;
+};
+static inline uint64_t digest_cell(const struct column *column, int64_t row) {
+  if (!column_is_valid(column, row)) return 1;
+  if (column->dictionary || type_is_string(column->type)) {
+    struct str text = flat_str(column, row);
+    return hash64(text.data, text.size);
+  }
+  if (column->type.physical == PHYSICAL_BOOL) return 2 + bit_get(column->bits, row);
+  if (column->type.physical == PHYSICAL_FLOAT64 && isnan(column->f64[row])) return 5;
+  return hash64(&column->u64[row], 8);
+}
+static inline int run_digest(struct join_bench *bench, const struct plan_node *plan,
+                             const struct run_options *how, struct digest *digest,
+                             struct err *err) {
+  struct exec_options options = {.pool = how->threads ? bench->pool : NULL,
+                                 .account = &bench->flat.running,
+                                 .os = bench->os,
+                                 .space = how->budget ? bench->space : NULL,
+                                 .morsel_rows = how->morsel_rows};
+  struct exec *exec = NULL;
+  struct exec_batch batch = {0};
+  *digest = (struct digest){0};
+  bench->flat.running.limit = how->budget;
+  err_reset(err);
+  int code = exec_open(plan, &options, &exec, err);
+  for (bool more = !code; more;) {
+    code = exec_next(exec, &batch, err);
+    more = !code && batch.batch.length;
+    for (int64_t r = 0; more && r < batch.batch.length; r++) {
+      uint64_t row = 0;
+      for (uint32_t c = 0; c < batch.batch.column_count; c++)
+        row = hash_mix(row * 31 + digest_cell(&batch.batch.columns[c], r));
+      digest->rows++;
+      digest->which += row;
+      digest->order = hash_mix(digest->order + row);
+    }
+  }
+  exec_close(exec);
+  bench->flat.running.limit = 0;
+  assert_int_equal(mem_account_used(&bench->flat.running), 0);
   assert_int_equal(mem_account_used(&bench->space_account), bench->space_used);
   return code;
 }
