@@ -94,6 +94,46 @@ static const struct plan_node *top_100000(void) {
   return sort_by(COLUMN_K, PLAN_NO_COLUMN, 100000);
 }
 
+/* ---- groups: a key of so many values, and a float ---- */
+
+static const struct plan_node *group_by(uint64_t groups) {
+  static const char *const names[] = {"key", "count", "sum", "max"};
+  static const uint32_t key[] = {0}, value[] = {1};
+  static const struct plan_group_call calls[] = {
+      {.function = AGGREGATE_COUNT, .filter = PLAN_NO_COLUMN, .type = {PHYSICAL_INT64, 0, 0}},
+      {.function = AGGREGATE_SUM,
+       .arguments = value,
+       .argument_count = 1,
+       .filter = PLAN_NO_COLUMN,
+       .type = {PHYSICAL_FLOAT64, 0, 0}},
+      {.function = AGGREGATE_MAX,
+       .arguments = value,
+       .argument_count = 1,
+       .filter = PLAN_NO_COLUMN,
+       .type = {PHYSICAL_FLOAT64, 0, 0}}};
+  const struct plan_node *all = all_rows();
+  struct plan_node *rows = new_node(PLAN_VALUES, NULL), *node = new_node(PLAN_GROUP, rows);
+  struct column *columns = ARENA_ARRAY(&arena, struct column, 2);
+  struct plan_column *schema = ARENA_ARRAY(&arena, struct plan_column, 4);
+  uint64_t *keys = arena_alloc(&arena, (size_t)row_count * 8);
+  if (!keys) abort();
+  for (int64_t r = 0; r < row_count; r++)
+    keys[r] = all->values.columns[COLUMN_K].u64[r] % groups;
+  columns[0] = (struct column){.type = TYPE_INT64, .length = row_count, .u64 = keys};
+  columns[1] = all->values.columns[COLUMN_V];
+  for (uint32_t c = 0; c < 4; c++)
+    schema[c] = (struct plan_column){str_from(names[c]), c < 2 ? TYPE_INT64 : TYPE_FLOAT64};
+  node->schema = (struct plan_schema){.columns = schema, .count = 4};
+  rows->schema = (struct plan_schema){.columns = schema + 1, .count = 2}; /* integer, float */
+  rows->values = (struct batch){.length = row_count, .column_count = 2, .columns = columns};
+  node->group =
+      (struct plan_grouping){.keys = key, .key_count = 1, .calls = calls, .call_count = 3};
+  return node;
+}
+static const struct plan_node *groups_10(void) { return group_by(10); }
+static const struct plan_node *groups_100000(void) { return group_by(100000); }
+static const struct plan_node *groups_all(void) { return group_by(UINT64_MAX); }
+
 static const struct benchmark {
   const char *name;
   const struct plan_node *(*plan)(void);
@@ -103,6 +143,9 @@ static const struct benchmark {
     {"sort of sorted rows", sort_sorted},
     {"top 10", top_10},
     {"top 100,000", top_100000},
+    {"10 groups", groups_10},
+    {"100,000 groups", groups_100000},
+    {"as many groups as rows", groups_all},
 };
 
 /* ---- measuring ---- */

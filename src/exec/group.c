@@ -72,6 +72,7 @@ struct group {
   struct group_slot slots[SLOTS];
   uint32_t slot_count, slot_at, slots_made;
   uint32_t cursors[GROUP_FAN], ends[GROUP_FAN];
+  uint64_t heads[GROUP_FAN]; /* the first rows' numbers of the next groups; UINT64_MAX: none */
   bool ended, emitting, begun;
   struct exec_group out;
 };
@@ -533,12 +534,19 @@ static int finish_streams(struct group *self, struct err *err) {
   return code;
 }
 
+static void load_head(struct group *self, uint32_t p) {
+  self->heads[p] = UINT64_MAX;
+  if (self->cursors[p] < self->ends[p])
+    memcpy(&self->heads[p], group_table_record(&self->partitions[p], self->cursors[p]), 8);
+}
+
 static void begin_emission(struct group *self) {
   bool open = self->partition_count == 1 && !self->ended;
   for (uint32_t p = 0; p < self->partition_count; p++) {
     self->cursors[p] = 0;
     self->ends[p] = group_table_count(&self->partitions[p]);
     if (open && self->ends[p]) self->ends[p]--; /* the last group may get more rows */
+    load_head(self, p);
   }
   self->emitting = true;
 }
@@ -635,27 +643,24 @@ static int next_stream(struct group *self, bool *more, struct err *err) {
 
 /* The partition whose next group came first; GROUP_FAN: none has any. */
 static uint32_t earliest(const struct group *self) {
-  uint64_t least = UINT64_MAX;
-  uint32_t chosen = GROUP_FAN;
-  for (uint32_t p = 0; p < self->partition_count; p++) {
-    if (self->cursors[p] == self->ends[p]) continue;
-    uint64_t first;
-    memcpy(&first, group_table_record(&self->partitions[p], self->cursors[p]), sizeof first);
-    if (first >= least && chosen != GROUP_FAN) continue;
-    least = first;
-    chosen = p;
+  uint64_t least = self->heads[0];
+  uint32_t chosen = 0;
+  for (uint32_t p = 1; p < self->partition_count; p++) {
+    bool earlier = self->heads[p] < least;
+    least = earlier ? self->heads[p] : least;
+    chosen = earlier ? p : chosen;
   }
-  return chosen;
+  return least == UINT64_MAX ? GROUP_FAN : chosen;
 }
 
 static void fill_slot(struct group *self, struct group_slot *slot) {
   slot->count = 0;
   while (slot->count < LIMIT_BLOCK_ROWS) {
-    uint32_t p =
-        self->partition_count == 1 && self->cursors[0] < self->ends[0] ? 0 : earliest(self);
+    uint32_t p = earliest(self);
     if (p == GROUP_FAN) return;
     slot->partitions[slot->count] = p;
     slot->ids[slot->count++] = self->cursors[p]++;
+    load_head(self, p);
   }
 }
 
