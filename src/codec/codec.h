@@ -61,10 +61,13 @@ enum codec_id {
  */
 struct codec_hint {
   uint8_t codec, exponent, shift, age;
-  uint8_t coded; /* not 0: at CODEC_COLD the last image of integers took codes */
-  uint8_t numbers_failures, numbers_skip; /* CODEC_NUMBERS: in vain, and not tried for so long */
-  float excess;           /* bits that `huffman` took where it was made, over the entropy */
-  struct huffman huffman; /* CODEC_COLD: of the last image that had one */
+  uint8_t coded;      /* not 0: at CODEC_COLD the last image of integers took codes */
+  float entry_bits;   /* CODEC_NUMBERS: what a distinct value took, beside packed places; or more */
+  uint8_t way, again; /* CODEC_COLD: codec of the integers that had codes; images since then */
+  float bits;         /* a value of that image */
+  uint64_t center;    /* its usual difference */
+  float excess;       /* bits that `huffman` took where it was made, over the entropy */
+  struct huffman huffman; /* of that image */
 };
 
 /* Appends the image of all rows of `column` (1 to CODEC_ROWS_MAX). `hint` may be NULL. */

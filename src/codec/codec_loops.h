@@ -59,6 +59,8 @@ struct codec_loops {
   void (*subtract)(const uint64_t *x, size_t count, uint64_t base, uint64_t *out);
   /* out[0] = 0, out[i] = zigzag(x[i] - x[i - 1] - center); returns all of them or-ed. */
   uint64_t (*zigzag)(const uint64_t *x, size_t count, uint64_t center, uint64_t *out);
+  /* The sum of values[i] - origin, taken as signed, each shifted right. */
+  uint64_t (*sum_from)(const uint64_t *values, size_t count, uint64_t origin, unsigned shift);
   /* out[0] = first, out[i] = x[i] - x[i - 1]. */
   void (*differences)(const uint64_t *x, size_t count, uint64_t first, uint64_t *out);
   /* out[i] = x[i] - the line at i. */
@@ -127,10 +129,10 @@ struct codec_loops {
   /* Decodes all the streams (1 to HUFFMAN_STREAMS). */
   void (*decode_streams)(const struct huffman_decoder *decoder,
                          const struct huffman_stream *streams, unsigned count);
-  /* Writes the codes of `count` symbols, all of which have one; returns the bytes. May write up to
-   * 8 bytes more. */
+  /* Writes the codes of `count` symbols; returns the bytes, at most two a symbol. May write up to 8
+   * bytes more. *covered is false, and what was written worthless, if one of them has no code. */
   size_t (*encode_stream)(const struct huffman_encoder *encoder, const uint8_t *symbols,
-                          size_t count, uint8_t *stream);
+                          size_t count, uint8_t *stream, bool *covered);
 
   /* codes[i] = index in dictionary of high[i], or `size` if it is not there. */
   void (*lookup)(const uint16_t *high, size_t count, const uint16_t *dictionary, unsigned size,
@@ -141,8 +143,8 @@ struct codec_loops {
   /* The same of those whose bit is set; bit `at` of `bits` is that of the first field. */
   void (*summarize_selected)(const uint32_t *fields, size_t count, const uint64_t *bits, size_t at,
                              struct codec_fields *out);
-  /* Sum of steps, and of each times the number of steps from it to the last: what their running sums
-   * add up to. Signed, below 2^21 in magnitude. */
+  /* Sum of steps, and of each times the number of steps from it to the last: what their running
+   * sums add up to. Signed, below 2^21 in magnitude. */
   void (*weigh)(const uint32_t *steps, size_t count, int64_t *sum, int64_t *weighted);
   /* Sums of the low and of the high 32 bits of values ^ flip: their sum in 128 bits. */
   void (*halves)(const uint64_t *values, size_t count, uint64_t flip, uint64_t *low,

@@ -185,6 +185,7 @@ struct integer_plan {
   struct codec_line line;
   size_t size;     /* frame, table and payload; if compact: not less than those */
   bool is_compact; /* written by codec__put_compact */
+  bool is_again;   /* as the image before: `size` is a guess, and writing may fail */
   struct compact_plan compact;
   struct vector_plan vectors[VECTORS_MAX];
   uint32_t widths[65]; /* how many fields have so many bits; not told apart below 2 */
@@ -199,6 +200,7 @@ enum plan_effort {
   PLAN_LINE = 4,    /* or-ed to those: CODEC_LINE, too */
   PLAN_COLD = 8,    /* likewise: Huffman codes, too */
   PLAN_ONLY = 16,   /* likewise: under one codec, whose number stands above PLAN_CODEC_SHIFT */
+  PLAN_ANEW = 32,   /* likewise: not as the image before */
   PLAN_CODEC_SHIFT = 8,
 };
 /* All equal; true for none. */
@@ -210,8 +212,8 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
                           uint64_t flip, unsigned effort, const struct codec_hint *hint,
                           struct integer_plan *plan);
 /* Writes frame, table and payload: plan->size bytes, a multiple of 8; with codes at most so many.
- */
-void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+ * False, and nothing written: the plan was a guess that is wrong, and needs PLAN_ANEW. */
+bool codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
                          struct codec_hint *hint, struct codec_writer *writer);
 size_t codec__vector_count(const struct integer_plan *plan);
 /* Values of vector v: 1,024, or fewer in the last. */
@@ -230,13 +232,19 @@ static inline unsigned codec__high_bytes(unsigned bits) {
 
 /* Makes the plan one with Huffman codes if that is smaller (entropy_plan.c). */
 void codec__plan_entropy(struct integer_plan *plan, const struct codec_hint *hint);
+/* The line that the first `count` values are around. */
+struct codec_line codec__line_of(const struct integer_plan *plan, size_t count);
 /* Makes the plan one of CODEC_LINE if that is smaller (line_plan.c). */
 void codec__plan_line(struct integer_plan *plan);
 /* Bytes that hold how far each vector's base is from where the first one and the line would have
  * it. */
 uint8_t codec__base_bytes(const struct integer_plan *plan);
-/* Frame, numbers, code, table and payload of such plans (compact_put.c). */
-void codec__put_compact(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+/* Makes the plan one with the code of the image before, if a sample of the vectors says that this
+ * does (entropy_plan.c). The scale is known. */
+bool codec__plan_again(struct integer_plan *plan, const struct codec_hint *hint);
+/* Frame, numbers, code, table and payload of such plans; false as codec__put_integers
+ * (compact_put.c). */
+bool codec__put_compact(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
                         struct codec_hint *hint, struct codec_writer *writer);
 
 /* Where a vector of integers is, and how it is stored. */
@@ -278,8 +286,9 @@ int codec__value_range(const struct codec_image *image, uint32_t from, uint32_t 
 void codec__validity_of(const struct codec_image *image, uint32_t from, uint32_t count,
                         uint64_t *validity);
 
-/* Part of a vector on its way to a kernel: fields x with value base + scale * x, or values, or steps
- * of the whole vector: its value i is base + scale * the sum of steps[j] + add for j up to i. */
+/* Part of a vector on its way to a kernel: fields x with value base + scale * x, or values, or
+ * steps of the whole vector: its value i is base + scale * the sum of steps[j] + add for j up to i.
+ */
 struct vector_part {
   uint32_t from, count;   /* by index in the column */
   const uint32_t *fields; /* NULL: `values` instead */
@@ -295,7 +304,7 @@ typedef int codec_visit_vector(void *context, const struct vector_part *part, st
  * are passed over. */
 #define CODEC_ALL_VECTORS UINT32_MAX
 /* Or-ed to them: differences may come as steps, if no value that these lead to wraps around. */
-#define CODEC_AS_STEPS    (UINT64_C(1) << 32)
+#define CODEC_AS_STEPS (UINT64_C(1) << 32)
 int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t to,
                        uint64_t vectors, codec_visit_vector *visit, void *context, struct err *err);
 
@@ -304,31 +313,6 @@ int codec__each_vector(const struct codec_image *image, uint32_t from, uint32_t 
 uint8_t codec__put_values(const struct codec_loops *loops, struct type type, const uint64_t *values,
                           size_t count, enum codec_level level, struct codec_hint *hint,
                           void *scratch, struct codec_writer *writer);
-
-/* ---- dictionaries of numbers (number_dictionary.c) ---- */
-
-enum {
-  NUMBERS_DISTINCT_MAX = 4096,
-  NUMBERS_ROWS_MIN = 1024,
-};
-/* What others need fewer bytes a value for is not tried. */
-#define NUMBERS_BYTES_MIN 1.5
-
-/* Bytes of memory that codec__put_numbers needs beside the image. */
-size_t codec__numbers_scratch(void);
-/* Whether a sample (of at least NUMBERS_ROWS_MIN values) has enough that are equal. */
-bool codec__few_distinct(const uint64_t *values, size_t count);
-/* Writes the payload if it takes less than `limit` bytes; else false, and what `writer` has room
- * for is anything. */
-bool codec__put_numbers(const struct codec_loops *loops, struct type type, const uint64_t *values,
-                        size_t count, enum codec_level level, size_t limit, void *scratch,
-                        struct codec_writer *writer);
-int codec__open_numbers(const struct codec_image *image, struct err *err);
-/* The images of the distinct values and of the places among them. */
-int codec__open_places(const struct codec_image *image, struct codec_image *distinct,
-                       struct codec_image *places, struct err *err);
-int codec__decode_numbers(const struct codec_image *image, uint32_t from, uint32_t to,
-                          uint64_t *values, struct err *err);
 
 /* ---- floats ---- */
 

@@ -21,19 +21,31 @@ uint8_t codec__base_bytes(const struct integer_plan *plan) {
   return differ ? (uint8_t)codec__high_bytes(codec__width(all) + 1) : 0;
 }
 
+static bool lacks_code(const struct huffman *huffman, unsigned symbol) {
+  return symbol >= huffman->count || !huffman->lengths[symbol];
+}
+
 /* Lists the positions of fields that are more than packed bits and a coded symbol; their symbol
  * becomes 0. */
-static size_t take_exceptions(const struct compact_plan *compact, const uint64_t *fields,
-                              size_t count, uint8_t *symbols, uint16_t *positions) {
+static size_t take_exceptions(const struct integer_plan *plan, const uint64_t *fields, size_t count,
+                              uint8_t *symbols, uint16_t *positions) {
+  const struct compact_plan *compact = &plan->compact;
+  unsigned width = compact->width + (compact->has_codes ? 8 : 0);
+  bool missing[256] = {false}, any = false;
   size_t found = 0;
+  for (unsigned i = 0; compact->has_codes && i < 256; i++)
+    any |= missing[i] = lacks_code(&compact->huffman, i);
+  if (!any) {
+    found = width < 64 ? plan->loops->outliers(fields, count, width, positions) : 0;
+    for (size_t i = 0; compact->has_codes && i < found; i++)
+      symbols[positions[i]] = 0;
+    return found;
+  }
   for (size_t i = 0; i < count; i++) {
-    uint64_t high = compact->width < 64 ? fields[i] >> compact->width : 0;
     positions[found] = (uint16_t)i;
-    bool covered = compact->has_codes
-                       ? high < compact->huffman.count && compact->huffman.lengths[high]
-                       : high == 0;
-    found += !covered;
-    if (!covered) symbols[i] = 0;
+    bool out = missing[symbols[i]] || (width < 64 && fields[i] >> width);
+    found += out;
+    symbols[i] = out ? 0 : symbols[i];
   }
   return found;
 }
@@ -53,26 +65,42 @@ static void put_exceptions(const struct compact_plan *compact, const uint64_t *f
   codec__put(writer, positions, count * sizeof *positions);
 }
 
-static void put_vector(const struct integer_plan *plan, const struct huffman_encoder *encoder,
+/* Bytes that a vector takes at most. */
+static size_t vector_limit(const struct compact_plan *compact, size_t count) {
+  size_t codes = compact->has_codes ? count * 2 + 8 : 0;
+  size_t exceptions = compact->has_exceptions ? count * (8 + 2) : 0;
+  return codec__vector_size(count, compact->width) + 8 + codes + exceptions;
+}
+
+/* False: there is an exception, and room for none in the table. */
+static bool put_vector(const struct integer_plan *plan, const struct huffman_encoder *encoder,
                        size_t v, struct compact_entry *entry, struct codec_writer *writer) {
   const struct compact_plan *compact = &plan->compact;
   VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
-  uint64_t base, bits;
   VECTOR_ALIGNED uint8_t symbols[CODEC_VECTOR];
-  VECTOR_ALIGNED uint16_t positions[CODEC_VECTOR + 1];
+  uint16_t positions[CODEC_VECTOR + 1];
+  uint64_t base, bits;
   size_t count = codec__vector_values(plan, v);
   const uint8_t *start = writer->at;
+  unsigned covered_width = compact->width + (compact->has_codes ? 8 : 0);
   codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
   *entry = (struct compact_entry){0};
+  bool covered = covered_width >= 64 || !(bits >> covered_width);
   writer->at += codec__pack_vector_wide(plan->loops, fields, count, compact->width, writer->at);
   if (compact->has_codes) plan->loops->symbols(fields, count, compact->width, symbols);
-  if (compact->has_exceptions) {
-    size_t found = take_exceptions(compact, fields, count, symbols, positions);
+  size_t size = 0;
+  if (covered && compact->has_codes)
+    size = plan->loops->encode_stream(encoder, symbols, count, writer->at, &covered);
+  if (!covered) {
+    if (!compact->has_exceptions) return false;
+    size_t found = take_exceptions(plan, fields, count, symbols, positions);
     put_exceptions(compact, fields, positions, found, entry, writer);
+    if (compact->has_codes)
+      size = plan->loops->encode_stream(encoder, symbols, count, writer->at, &covered);
   }
-  if (compact->has_codes)
-    writer->at += plan->loops->encode_stream(encoder, symbols, count, writer->at);
+  writer->at += size;
   entry->size = (uint16_t)(writer->at - start);
+  return true;
 }
 
 /* The frame and what stands between it and the table. */
@@ -106,29 +134,58 @@ static struct integer_frame put_head(const struct integer_plan *plan, uint8_t ex
   return frame;
 }
 
-void codec__put_compact(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
-                        struct codec_hint *hint, struct codec_writer *writer) {
+/* What the next image of the column may do likewise. */
+static void note(const struct integer_plan *plan, size_t size, struct codec_hint *hint) {
+  const struct compact_plan *compact = &plan->compact;
+  hint->coded = compact->has_codes;
+  if (!compact->has_codes) return;
+  hint->again = plan->is_again ? (uint8_t)(hint->again + 1) : 0;
+  if (plan->is_again) return;
+  hint->way = plan->codec;
+  hint->center = plan->center;
+  hint->shift = (uint8_t)compact->width;
+  hint->excess = compact->excess;
+  hint->bits = (float)size * 8 / (float)plan->count;
+  hint->huffman = compact->huffman;
+}
+
+static bool put_all(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+                    struct codec_hint *hint, struct codec_writer *writer) {
   const struct compact_plan *compact = &plan->compact;
   struct huffman_encoder encoder;
+  struct codec_writer start = *writer;
   if (compact->has_codes) huffman_encoder_init(&encoder, &compact->huffman);
   struct integer_frame frame = put_head(plan, exponent, exceptions, writer);
-  size_t vectors = codec__vector_count(plan);
+  size_t vectors = codec__vector_count(plan), room = plan->count * 8 - exceptions * 10u;
   struct codec_writer table = *writer;
   writer->at += vectors * codec__compact_entry_size(&frame);
   for (size_t v = 0; v < vectors; v++) {
     struct compact_entry entry;
     uint64_t difference = base_difference(plan, v);
-    put_vector(plan, &encoder, v, &entry, writer);
+    size_t used = (size_t)(writer->at - start.at);
+    /* A guess may be wrong, and the room is that of the plain values. */
+    bool fits =
+        !plan->is_again || used + vector_limit(compact, codec__vector_values(plan, v)) < room;
+    if (!fits || !put_vector(plan, &encoder, v, &entry, writer)) {
+      *writer = start;
+      return false;
+    }
     codec__put(&table, &difference, frame.base_bytes);
     codec__put(&table, &entry.size, sizeof entry.size);
     if (!compact->has_exceptions) continue;
     codec__put(&table, &entry.exceptions, sizeof entry.exceptions);
     codec__put(&table, &entry.high, sizeof entry.high);
   }
+  if (hint) note(plan, (size_t)(writer->at - start.at), hint);
   codec__put_padding(writer);
-  if (hint) hint->coded = compact->has_codes;
-  if (!hint || !compact->has_codes) return;
-  hint->shift = frame.width;
-  hint->excess = compact->excess;
-  hint->huffman = compact->huffman;
+  return true;
+}
+
+bool codec__put_compact(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+                        struct codec_hint *hint, struct codec_writer *writer) {
+  if (put_all(plan, exponent, exceptions, hint, writer)) return true;
+  if (!plan->is_again || plan->compact.has_exceptions) return false;
+  struct integer_plan more = *plan;
+  more.compact.has_exceptions = true;
+  return put_all(&more, exponent, exceptions, hint, writer);
 }

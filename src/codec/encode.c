@@ -14,11 +14,15 @@
 #include "columnar/bits.h"
 
 enum {
-  NUMBERS_FAILURES_MAX = 5, /* so many in a row, and 31 blocks are not tried */
-  PAYLOAD_EXTRA = 512,      /* frame, table, padding and overrun beyond 8 bytes a value */
-  PLANES_BYTES_MIN = 256,   /* the same of zstd */
-  REPEATS_BYTES_MIN = 64,   /* what takes no more is not tried as runs */
+  PAYLOAD_EXTRA = 512,    /* frame, table, padding and overrun beyond 8 bytes a value */
+  PLANES_BYTES_MIN = 256, /* the same of zstd */
+  REPEATS_BYTES_MIN = 64, /* what takes no more is not tried as runs */
 };
+
+/* Distinct values in ascending order take so many bits each, or save as many where the places take
+ * fewer than packed ones; and by how much a block's figure is believed less in the next. */
+#define ENTRY_BITS_MIN  2.0
+#define ENTRY_BITS_LESS 0.5
 
 static enum validity_kind choose_validity(const struct column *column) {
   if (!column->validity || column->null_count == 0) return VALIDITY_NONE;
@@ -71,13 +75,14 @@ static uint8_t put_integers(const struct codec_loops *loops, struct type type,
   unsigned effort = level == CODEC_FAST && !key ? PLAN_QUICK : PLAN_FULL;
   if (level != CODEC_FAST) effort |= PLAN_LINE;
   if (level >= CODEC_COLD) effort |= PLAN_COLD;
-  codec__plan_integers(loops, values, count, flip, effort, hint, &plan);
-  if (plan.size >= count * 8) {
-    codec__put(writer, values, count * 8);
-    return CODEC_RAW;
+  for (;; effort |= PLAN_ANEW) {
+    codec__plan_integers(loops, values, count, flip, effort, hint, &plan);
+    if (plan.size >= count * 8) {
+      codec__put(writer, values, count * 8);
+      return CODEC_RAW;
+    }
+    if (codec__put_integers(&plan, 0, 0, hint, writer)) return plan.codec;
   }
-  codec__put_integers(&plan, 0, 0, hint, writer);
-  return plan.codec;
 }
 
 uint8_t codec__put_values(const struct codec_loops *loops, struct type type, const uint64_t *values,
@@ -103,28 +108,28 @@ static void replace(struct codec_writer *writer, size_t from, const struct codec
   writer->at = writer->start + from + size;
 }
 
-/* Replaces the values just put, from `from` on, by a dictionary where that is smaller. Where it was
- * not, the next blocks are not tried. */
+/* Replaces the values just put, from `from` on, by a dictionary where that is smaller. What a
+ * distinct value took in the block before, or would have had to take less than, tells whether to
+ * try; from block to block that is believed a little less. */
 static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
                            const uint64_t *values, size_t count, enum codec_level level,
                            struct codec_hint *hint, uint8_t codec, size_t from, void *scratch,
                            struct codec_writer *writer) {
   size_t size = (size_t)(writer->at - writer->start) - from;
-  if (size < count * NUMBERS_BYTES_MIN || !codec__few_distinct(values, count)) return codec;
+  double distinct, least = level == CODEC_HOT ? ENTRY_BITS_MIN : -ENTRY_BITS_MIN;
+  double entry_bits = hint && hint->entry_bits > least && hint->entry_bits < 64
+                          ? (double)hint->entry_bits - ENTRY_BITS_LESS
+                          : least;
+  if (size < count * NUMBERS_BYTES_MIN) return codec;
+  if (hint) hint->entry_bits = (float)entry_bits;
+  if (!codec__may_be_numbers(values, count, size, entry_bits, scratch, &distinct)) return codec;
   struct codec_writer other = *writer;
-  if (hint && hint->numbers_skip) {
-    hint->numbers_skip--;
-    return codec;
-  }
-  bool smaller_now = codec__put_numbers(loops, type, values, count, level, size, scratch, &other);
-  if (hint) {
-    if (smaller_now)
-      hint->numbers_failures = 0;
-    else if (hint->numbers_failures++ >= NUMBERS_FAILURES_MAX)
-      hint->numbers_failures = NUMBERS_FAILURES_MAX;
-    hint->numbers_skip = (uint8_t)((1u << hint->numbers_failures) - 1);
-  }
-  if (!smaller_now) return codec;
+  bool smaller = codec__put_numbers(loops, type, values, count, level, size, scratch, &other);
+  size_t taken = smaller ? (size_t)(other.at - writer->at) : size;
+  if (hint)
+    hint->entry_bits =
+        (float)(((double)taken - codec__places_size(distinct, count)) * 8 / distinct);
+  if (!smaller) return codec;
   replace(writer, from, &other);
   return CODEC_NUMBERS;
 }

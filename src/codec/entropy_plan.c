@@ -7,16 +7,23 @@
  *
  * Codes take three times as long to decode as packed bits, so they have to save something; where
  * the last image did without, a sample of the vectors says whether they might. */
+#include <math.h>
+
 #include "codec/codec_private.h"
 
 enum {
   SYMBOL_BITS = 8,
   TABLE_BITS_AHEAD = 64, /* a table is kept while a new one would not gain so much */
   SAVING_MIN = 64,       /* a 64th of the bytes */
+  AGAIN_MAX = 15,        /* images as the one before, and then one is planned anew */
+  AGAIN_VECTORS_MIN = 4,
 };
 /* What may be lost by packing one bit more, and by keeping the table of the block before. */
 #define SHIFT_LOSS 0.006
 #define TABLE_LOSS 0.004
+/* What an image written as the one before may lose by its code, and be larger or smaller. */
+#define AGAIN_LOSS  0.005
+#define AGAIN_DRIFT 0.1
 
 /* Fields of a column under one codec, their highest bits counted. */
 struct field_counts {
@@ -44,30 +51,36 @@ static void count_symbols(const uint8_t *symbols, size_t count, uint32_t tables[
     tables[0][symbols[i]]++;
 }
 
-/* Of every `step`th vector. */
-static void count_fields(const struct integer_plan *plan, size_t step, struct field_counts *found) {
+/* Adds those of vector v above `found->shift` bits; `all`: the bits of its fields or-ed. */
+static void count_vector(const struct integer_plan *plan, size_t v, struct field_counts *found,
+                         uint32_t tables[4][256], uint64_t *all) {
   VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
-  uint64_t base, bits;
   VECTOR_ALIGNED uint8_t symbols[CODEC_VECTOR];
-  VECTOR_ALIGNED uint16_t positions[CODEC_VECTOR + 1];
+  uint16_t positions[CODEC_VECTOR + 1];
+  uint64_t base, bits;
+  unsigned width = found->shift + SYMBOL_BITS;
+  size_t count = codec__vector_values(plan, v);
+  codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
+  found->total += count;
+  *all |= bits;
+  if (width < 64 && bits >> width) {
+    size_t outside = plan->loops->outliers(fields, count, width, positions);
+    for (size_t i = 0; i < outside; i++)
+      fields[positions[i]] = 0;
+    found->exceptions += outside;
+  }
+  plan->loops->symbols(fields, count, found->shift, symbols);
+  count_symbols(symbols, count, tables);
+}
+
+/* Of every `step`th vector from one on. */
+static void count_fields(const struct integer_plan *plan, unsigned shift, size_t from, size_t step,
+                         struct field_counts *found) {
   uint32_t tables[4][256] = {{0}};
   uint64_t all = 0;
-  *found = (struct field_counts){.shift = smallest_shift(plan)};
-  unsigned width = found->shift + SYMBOL_BITS;
-  for (size_t v = 0; v < codec__vector_count(plan); v += step) {
-    size_t count = codec__vector_values(plan, v);
-    codec__fields_of(plan, plan->codec, v, fields, &base, &bits);
-    found->total += count;
-    all |= bits;
-    if (width < 64 && bits >> width) {
-      size_t outside = plan->loops->outliers(fields, count, width, positions);
-      for (size_t i = 0; i < outside; i++)
-        fields[positions[i]] = 0;
-      found->exceptions += outside;
-    }
-    plan->loops->symbols(fields, count, found->shift, symbols);
-    count_symbols(symbols, count, tables);
-  }
+  *found = (struct field_counts){.shift = shift};
+  for (size_t v = from; v < codec__vector_count(plan); v += step)
+    count_vector(plan, v, found, tables, &all);
   for (unsigned i = 0; i < 256; i++)
     found->counts[i] = tables[0][i] + tables[1][i] + tables[2][i] + tables[3][i];
   unsigned high = codec__width(all) > found->shift ? codec__width(all) - found->shift : 0;
@@ -180,7 +193,7 @@ static bool is_promising(const struct integer_plan *plan) {
   struct field_counts found;
   size_t vectors = codec__vector_count(plan);
   if (vectors < 4) return true;
-  count_fields(plan, vectors / 2, &found);
+  count_fields(plan, smallest_shift(plan), 0, vectors / 2, &found);
   double bits = choose_shift(plan->loops, found.total, &found.shift, found.counts) +
                 (double)found.exceptions * found.exception_bits;
   double planned = (double)plan->size * 8 * (double)found.total / (double)plan->count;
@@ -192,7 +205,7 @@ void codec__plan_entropy(struct integer_plan *plan, const struct codec_hint *hin
   struct compact_plan compact;
   if (smallest_shift(plan) > CODES_WIDTH_MAX) return;
   if (!(hint && hint->coded) && !is_promising(plan)) return;
-  count_fields(plan, 1, &found);
+  count_fields(plan, smallest_shift(plan), 0, 1, &found);
   double bits = choose_code(plan, &found, hint, &compact);
   /* Entries: 8 bytes of base at most, two of size, three of exceptions; a stream's last byte. */
   size_t size = (size_t)(bits / 8) + 64 + codec__vector_count(plan) * 6;
@@ -200,4 +213,57 @@ void codec__plan_entropy(struct integer_plan *plan, const struct codec_hint *hin
   plan->size = size;
   plan->is_compact = true;
   plan->compact = compact;
+}
+
+/* ---- as the image before ---- */
+
+/* Whether the hint's code does for a sample of the vectors: it loses hardly anything to one made
+ * for them, and they take about as many bits as those it was made for. */
+static bool is_alike(const struct integer_plan *plan, const struct codec_hint *hint,
+                     bool *has_exceptions) {
+  struct field_counts found;
+  size_t vectors = codec__vector_count(plan), step = vectors / 2;
+  count_fields(plan, hint->shift, (vectors + 3) / 4, step ? step : 1, &found);
+  double rest = (double)found.total * hint->shift + (double)found.exceptions * found.exception_bits;
+  double bits = coded_bits(found.counts, &hint->huffman, found.exception_bits) + rest;
+  unsigned used = used_of(found.counts);
+  /* Few values look less random than they are, by half a natural unit a symbol (Miller, 1955). */
+  double ideal = entropy_of(plan->loops, found.counts, used, found.total) + 0.72 * used + rest;
+  *has_exceptions = found.exceptions || lacks_codes(found.counts, &hint->huffman);
+  double before = (double)hint->bits * (double)found.total;
+  return bits <= ideal * (double)hint->excess * (1 + AGAIN_LOSS) + TABLE_BITS_AHEAD &&
+         fabs(bits - before) < before * AGAIN_DRIFT;
+}
+
+bool codec__plan_again(struct integer_plan *plan, const struct codec_hint *hint) {
+  size_t vectors = codec__vector_count(plan);
+  if (!hint->coded || hint->again >= AGAIN_MAX || vectors < AGAIN_VECTORS_MIN) return false;
+  if ((hint->way != CODEC_FOR && hint->way != CODEC_DELTA && hint->way != CODEC_LINE) ||
+      hint->shift > CODES_WIDTH_MAX || !huffman_is_complete(&hint->huffman))
+    return false;
+  bool has_exceptions;
+  plan->codec = hint->way;
+  plan->center = hint->center;
+  if (plan->codec == CODEC_LINE) plan->line = codec__line_of(plan, plan->count);
+  if (!is_alike(plan, hint, &has_exceptions)) {
+    plan->codec = CODEC_FOR;
+    plan->center = 0;
+    plan->line = (struct codec_line){0};
+    return false;
+  }
+  VECTOR_ALIGNED uint64_t fields[CODEC_VECTOR];
+  uint64_t bits;
+  for (size_t v = 0; v < vectors; v++) {
+    plan->vectors[v].base = plan->values[v * CODEC_VECTOR];
+    if (plan->codec != CODEC_DELTA)
+      codec__fields_of(plan, plan->codec, v, fields, &plan->vectors[v].base, &bits);
+  }
+  plan->is_compact = plan->is_again = true;
+  plan->size = (size_t)((double)hint->bits * (double)plan->count / 8);
+  plan->compact = (struct compact_plan){.width = hint->shift,
+                                        .has_codes = true,
+                                        .has_exceptions = has_exceptions,
+                                        .excess = hint->excess,
+                                        .huffman = hint->huffman};
+  return true;
 }

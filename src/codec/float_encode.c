@@ -73,23 +73,42 @@ struct decimals {
   uint64_t *m;         /* scratch: one per value */
   uint16_t *positions; /* scratch: the exceptions */
   size_t exceptions;
+  uint16_t missed[VECTORS_MAX]; /* those of each vector */
   unsigned exponent;
 };
 
-/* Lists the exceptions and puts the integer before each in its place, which costs least. */
+/* The integers, and how many values of each vector have none. */
+static void find_integers(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                          unsigned exponent, struct decimals *decimals) {
+  const double *values = (const double *)(const void *)bits;
+  double power = codec__power(exponent);
+  decimals->exponent = exponent;
+  decimals->exceptions = 0;
+  for (size_t at = 0; at < count; at += CODEC_VECTOR) {
+    size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
+    size_t missed = loops->decimal(values + at, size, power, decimals->m + at);
+    decimals->missed[at / CODEC_VECTOR] = (uint16_t)missed;
+    decimals->exceptions += missed;
+  }
+}
+
+/* Lists the exceptions and puts the integer before each in its place, which costs least; the first
+ * one in the place of those before it. */
 static void list_exceptions(const uint64_t *bits, size_t count, struct decimals *decimals) {
   double power = codec__power(decimals->exponent);
-  uint64_t previous = 0;
+  uint64_t previous = 0, *m = decimals->m;
   size_t found = 0;
   for (size_t i = 0; i < count; i++) {
-    if (is_quotient((int64_t)decimals->m[i], power, bits[i])) {
-      if (found == i)
-        for (size_t j = 0; j < i; j++) /* all so far were exceptions */
-          decimals->m[j] = decimals->m[i];
-      previous = decimals->m[i];
+    size_t left = CODEC_VECTOR - i % CODEC_VECTOR;
+    bool whole = left == CODEC_VECTOR && !decimals->missed[i / CODEC_VECTOR];
+    if (whole || is_quotient((int64_t)m[i], power, bits[i])) {
+      for (size_t j = 0; found == i && j < i; j++)
+        m[j] = m[i];
+      if (whole) i += (left < count - i ? left : count - i) - 1;
+      previous = m[i];
     } else {
       decimals->positions[found++] = (uint16_t)i;
-      decimals->m[i] = previous;
+      m[i] = previous;
     }
   }
   assert(found == decimals->exceptions);
@@ -98,20 +117,15 @@ static void list_exceptions(const uint64_t *bits, size_t count, struct decimals 
 /* Tries the hint's exponent, then a searched one; false when too few values are decimals. */
 static bool find_decimals(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                           struct codec_hint *hint, struct decimals *decimals) {
-  const double *values = (const double *)(const void *)bits;
   bool hinted = hint && (hint->codec == CODEC_DECIMAL_FOR || hint->codec == CODEC_DECIMAL_DELTA) &&
                 hint->exponent <= EXPONENT_MAX && hint->age++ < HINT_BLOCKS;
-  if (hinted) {
-    decimals->exponent = hint->exponent;
-    decimals->exceptions =
-        loops->decimal(values, count, codec__power(decimals->exponent), decimals->m);
-  }
+  if (hinted) find_integers(loops, bits, count, hint->exponent, decimals);
   if (!hinted || decimals->exceptions > count / 64) {
     if (hint) hint->age = 0;
-    decimals->exponent = find_exponent(bits, count);
-    if (decimals->exponent == EXPONENT_NONE) return false;
-    decimals->exceptions =
-        loops->decimal(values, count, codec__power(decimals->exponent), decimals->m);
+    unsigned exponent = find_exponent(bits, count);
+    if (exponent == EXPONENT_NONE) return false;
+    if (!hinted || exponent != decimals->exponent)
+      find_integers(loops, bits, count, exponent, decimals);
   }
   if (decimals->exceptions > count / 2) return false;
   if (decimals->exceptions) list_exceptions(bits, count, decimals);
@@ -128,14 +142,18 @@ bool codec__decimals_of(const struct codec_loops *loops, const uint64_t *bits, s
   return true;
 }
 
-static void put_decimals(const uint64_t *bits, const struct decimals *decimals,
+/* False: the plan was a guess that is wrong. */
+static bool put_decimals(const uint64_t *bits, const struct decimals *decimals,
                          const struct integer_plan *plan, struct codec_hint *hint,
                          struct codec_writer *writer) {
-  codec__put_integers(plan, (uint8_t)decimals->exponent, (uint16_t)decimals->exceptions, hint,
-                      writer);
+  if (!codec__put_integers(plan, (uint8_t)decimals->exponent, (uint16_t)decimals->exceptions, hint,
+                           writer))
+    return false;
   for (size_t i = 0; i < decimals->exceptions; i++)
     codec__put(writer, &bits[decimals->positions[i]], 8);
   codec__put(writer, decimals->positions, decimals->exceptions * sizeof *decimals->positions);
+  if (hint) hint->exponent = (uint8_t)decimals->exponent;
+  return true;
 }
 
 static unsigned effort_of(enum codec_level level, unsigned full) {
@@ -149,7 +167,8 @@ static bool put_binary(const struct codec_loops *loops, const uint64_t *bits, si
   struct integer_plan plan;
   struct split_plan split = {.size = SIZE_MAX};
   loops->order(bits, count, scratch);
-  codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED, effort_of(level, PLAN_FULL), hint,
+  codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED,
+                       effort_of(level, PLAN_FULL) | (level >= CODEC_COLD ? PLAN_ANEW : 0), hint,
                        &plan);
   if (level != CODEC_FAST) codec__plan_split(loops, bits, count, &split);
   size_t best = plan.size < split.size ? plan.size : split.size;
@@ -168,6 +187,10 @@ static bool put_binary(const struct codec_loops *loops, const uint64_t *bits, si
   return true;
 }
 
+static bool is_large(enum codec_level level, size_t size, size_t exceptions, size_t count) {
+  return size > count * 8 || exceptions > count / 32 || (level != CODEC_FAST && size > count * 5);
+}
+
 uint8_t codec__put_floats(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                           enum codec_level level, struct codec_hint *hint, void *scratch,
                           struct codec_writer *writer) {
@@ -178,16 +201,22 @@ uint8_t codec__put_floats(const struct codec_loops *loops, const uint64_t *bits,
   size_t size = SIZE_MAX;
   uint8_t codec = CODEC_RAW;
   if (find_decimals(loops, bits, count, hint, &decimals)) {
-    codec__plan_integers(loops, decimals.m, count, FLIP_SIGNED, effort_of(level, PLAN_DECIMAL),
-                         hint, &plan);
+    unsigned effort = effort_of(level, PLAN_DECIMAL);
+    codec__plan_integers(loops, decimals.m, count, FLIP_SIGNED, effort, hint, &plan);
     size = plan.size + decimals.exceptions * EXCEPTION_SIZE;
+    bool guess = plan.is_again;
+    if (guess && (is_large(level, size, decimals.exceptions, count) ||
+                  !put_decimals(bits, &decimals, &plan, hint, writer))) {
+      codec__plan_integers(loops, decimals.m, count, FLIP_SIGNED, effort | PLAN_ANEW, hint, &plan);
+      size = plan.size + decimals.exceptions * EXCEPTION_SIZE;
+      guess = false;
+    }
+    if (guess) return plan.codec == CODEC_FOR ? CODEC_DECIMAL_FOR : CODEC_DECIMAL_DELTA;
   }
-  bool large = size > count * 8 || decimals.exceptions > count / 32 ||
-               (level != CODEC_FAST && size > count * 5);
+  bool large = is_large(level, size, decimals.exceptions, count);
   if (!large || !put_binary(loops, bits, count, level, hint, size, other, writer, &codec)) {
-    put_decimals(bits, &decimals, &plan, hint, writer);
+    (void)put_decimals(bits, &decimals, &plan, hint, writer); /* no guess */
     codec = plan.codec == CODEC_FOR ? CODEC_DECIMAL_FOR : CODEC_DECIMAL_DELTA;
-    if (hint) hint->exponent = (uint8_t)decimals.exponent;
   }
   return codec;
 }

@@ -3,7 +3,6 @@
  * encoder and decoder. Encoding and decoding are loops (codec_streams.inc). */
 #include "codec/huffman.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- lengths ---- */
@@ -14,10 +13,25 @@ struct node {
   uint8_t symbol;
 };
 
-static int by_weight(const void *a, const void *b) {
-  const struct node *x = a, *y = b;
-  if (x->weight != y->weight) return x->weight < y->weight ? -1 : 1;
-  return (x->symbol > y->symbol) - (x->symbol < y->symbol);
+/* Sorts by weight, then by symbol: they come in the order of symbols, and counting keeps it. */
+static void sort_by_weight(struct node *nodes, int count) {
+  struct node other[256], *from = nodes, *to = other;
+  uint32_t all = 0;
+  for (int i = 0; i < count; i++)
+    all |= nodes[i].weight;
+  for (unsigned shift = 0; all >> shift && shift < 32; shift += 7) {
+    uint16_t starts[129] = {0};
+    for (int i = 0; i < count; i++)
+      starts[(from[i].weight >> shift & 127) + 1]++;
+    for (int i = 0; i < 128; i++)
+      starts[i + 1] = (uint16_t)(starts[i + 1] + starts[i]);
+    for (int i = 0; i < count; i++)
+      to[starts[from[i].weight >> shift & 127]++] = from[i];
+    struct node *swap = from;
+    from = to;
+    to = swap;
+  }
+  if (from != nodes) memcpy(nodes, from, (size_t)count * sizeof *nodes);
 }
 
 /* The lightest node that has no parent yet: leaves ascend, and so do the inner nodes behind them.
@@ -72,7 +86,7 @@ void huffman_build(const uint32_t counts[256], struct huffman *huffman) {
     nodes[leaves++] = (struct node){.weight = 1, .symbol = 1};
     huffman->count = 2;
   }
-  qsort(nodes, (size_t)leaves, sizeof nodes[0], by_weight);
+  sort_by_weight(nodes, leaves);
   int leaf = 0, inner = leaves, end = leaves;
   for (; end < 2 * leaves - 1; end++) {
     int a = take_lightest(nodes, leaves, &leaf, &inner, end);
@@ -148,7 +162,8 @@ static unsigned in_order(const struct huffman *huffman, uint8_t order[256]) {
 void huffman_encoder_init(struct huffman_encoder *encoder, const struct huffman *huffman) {
   uint8_t order[256];
   unsigned total = in_order(huffman, order), code = 0, previous = 0;
-  memset(encoder, 0, sizeof *encoder);
+  for (unsigned i = 0; i < 256; i++)
+    encoder->codes[i] = HUFFMAN_NO_CODE;
   for (unsigned i = 0; i < total; i++) {
     unsigned length = huffman->lengths[order[i]];
     code <<= length - previous;

@@ -40,7 +40,8 @@ void huffman_store(const struct huffman *huffman, uint8_t *stored);
 bool huffman_is_stored(const uint8_t *stored, unsigned count);
 bool huffman_load(const uint8_t *stored, unsigned count, struct huffman *huffman);
 
-/* Per symbol its code above bit 8, and the length below. */
+/* Per symbol its code above bit 8, and the length below; or HUFFMAN_NO_CODE. */
+#define HUFFMAN_NO_CODE (UINT32_C(1) << 31)
 struct huffman_encoder {
   uint32_t codes[256];
 };

@@ -10,6 +10,7 @@
 
 enum {
   SAMPLES = 32,
+  CENTER_SAMPLES = 64,
   DELTA2_WIDTH = 3, /* differences of at most so many bits are small enough */
 };
 
@@ -84,10 +85,11 @@ static uint64_t reduced(const struct integer_plan *plan, uint64_t value) {
   return x >> plan->scale.shift | x << ((64 - plan->scale.shift) & 63);
 }
 
-/* The median of sampled differences, or 0 where they scatter around 0. */
+/* The middle of sampled differences: the median where it is frequent, else the mean of the middle
+ * half, which scatters less; or 0 where they scatter around 0. */
 static void find_center(struct integer_plan *plan) {
-  int64_t sample[SAMPLES + 1];
-  size_t count = 0, samples = plan->count < 1024 ? SAMPLES / 2 : SAMPLES;
+  int64_t sample[CENTER_SAMPLES + 1];
+  size_t count = 0, samples = plan->count < 2048 ? CENTER_SAMPLES / 4 : CENTER_SAMPLES;
   size_t step = plan->count / samples + 1;
   plan->center = 0;
   for (size_t i = 1; i < plan->count; i += step) {
@@ -98,8 +100,15 @@ static void find_center(struct integer_plan *plan) {
       sample[at] = sample[at - 1];
     sample[at] = difference;
   }
-  if (count && !(sample[count / 4] <= 0 && sample[count - 1 - count / 4] >= 0))
-    plan->center = (uint64_t)sample[count / 2];
+  if (!count || (sample[count / 4] <= 0 && sample[count - 1 - count / 4] >= 0)) return;
+  int64_t median = sample[count / 2], sum = 0;
+  size_t equal = 0, from = count / 4, to = count - count / 4;
+  for (size_t i = 0; i < count; i++)
+    equal += sample[i] == median;
+  for (size_t i = from; i < to; i++) /* from the median on, or the sum might not have room */
+    sum = (int64_t)((uint64_t)sum + (uint64_t)sample[i] - (uint64_t)median);
+  bool frequent = equal * 4 > count || count < CENTER_SAMPLES / 2;
+  plan->center = (uint64_t)median + (frequent ? 0 : (uint64_t)(sum / (int64_t)(to - from)));
 }
 
 /* ---- one vector ---- */
@@ -285,7 +294,7 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
   plan->count = count;
   plan->center = 0;
   plan->codec = CODEC_FOR;
-  plan->is_compact = false;
+  plan->is_compact = plan->is_again = false;
   plan->line = (struct codec_line){0};
   plan->flip = flip;
   plan->scale = (struct codec_scale){.origin = flip, .scale = 1, .inverse = 1};
@@ -294,6 +303,7 @@ void codec__plan_integers(const struct codec_loops *loops, const uint64_t *value
     return;
   }
   find_scale(plan);
+  if (effort & PLAN_COLD && !(effort & PLAN_ANEW) && hint && codec__plan_again(plan, hint)) return;
   find_center(plan);
   if (effort & PLAN_ONLY) {
     plan_only(plan, (uint8_t)(effort >> PLAN_CODEC_SHIFT));
@@ -331,12 +341,9 @@ static void put_vector(const struct integer_plan *plan, size_t v, struct codec_w
   codec__put_padding(writer);
 }
 
-void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
+bool codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint16_t exceptions,
                          struct codec_hint *hint, struct codec_writer *writer) {
-  if (plan->is_compact) {
-    codec__put_compact(plan, exponent, exceptions, hint, writer);
-    return;
-  }
+  if (plan->is_compact) return codec__put_compact(plan, exponent, exceptions, hint, writer);
   if (hint) hint->coded = false;
   struct integer_frame frame = {.exponent = exponent, .exceptions = exceptions};
   bool scaled = plan->scale.scale != 1, centered = plan->codec != CODEC_FOR && plan->center != 0;
@@ -357,4 +364,5 @@ void codec__put_integers(const struct integer_plan *plan, uint8_t exponent, uint
   }
   for (size_t v = 0; v < vectors; v++)
     put_vector(plan, v, writer);
+  return true;
 }

@@ -3,29 +3,22 @@
  * Differences of neighbours would take each deviation twice; what is left above a line takes it
  * once. One slope serves the whole column, because it is known better the longer the column is;
  * every vector has its own height. */
+#include <math.h>
+
 #include "codec/codec_private.h"
 
 enum { ROWS_MIN = 32 };
+#define ROUNDING 3.5
 
 /* The slope, in 1 / 2^32: the mean of the second half minus that of the first, over half the
  * length. Sums that overflow give a slope that does not pay, nothing worse. */
-static struct codec_line line_of(const struct integer_plan *plan, size_t count) {
+struct codec_line codec__line_of(const struct integer_plan *plan, size_t count) {
   size_t half = count / 2, second = count - half;
-  uint64_t sum = 0, first = plan->values[0];
-  for (size_t from = 0; from < count; from += CODEC_VECTOR) {
-    VECTOR_ALIGNED uint64_t x[CODEC_VECTOR];
-    uint64_t low = 0, high = 0;
-    size_t size = count - from < CODEC_VECTOR ? count - from : CODEC_VECTOR;
-    size_t low_end = half > from ? (half - from < size ? half - from : size) : 0;
-    size_t high_begin = second > from ? (second - from < size ? second - from : size) : 0;
-    plan->loops->reduce(plan->values + from, size, &plan->scale, x);
-    if (from == 0) first = x[0];
-    for (size_t i = 0; i < low_end; i++)
-      low += x[i] - first;
-    for (size_t i = high_begin; i < size; i++)
-      high += x[i] - first;
-    sum += high - low;
-  }
+  const uint64_t *values = plan->values;
+  /* Of exact multiples x is the shifted difference times the inverse, and so is their sum. */
+  uint64_t low = plan->loops->sum_from(values, half, values[0], plan->scale.shift);
+  uint64_t high = plan->loops->sum_from(values + second, half, values[0], plan->scale.shift);
+  uint64_t sum = (high - low) * plan->scale.inverse;
   uint64_t divisor = (uint64_t)half * second;
   int64_t rise = (int64_t)sum;
   int64_t whole = rise / (int64_t)divisor, rest = rise % (int64_t)divisor;
@@ -35,6 +28,17 @@ static struct codec_line line_of(const struct integer_plan *plan, size_t count) 
   }
   return (struct codec_line){.whole = (uint64_t)whole,
                              .fraction = (uint32_t)(((uint64_t)rest << 32) / divisor)};
+}
+
+/* The line with a whole slope, if that is as likely as the one found: a regular grid has one, and
+ * what a slope that is slightly wrong adds to the range can take another bit. The slope of n values
+ * that scatter over `range` is known to about range / n^1.5. */
+static struct codec_line rounded(struct codec_line line, uint64_t range, size_t count) {
+  bool up = line.fraction >> 31;
+  double away = (double)(up ? (UINT64_C(1) << 32) - line.fraction : line.fraction) / 0x1p32;
+  double n = (double)count;
+  if (away * n * sqrt(n) > ROUNDING * (double)range) return line;
+  return (struct codec_line){.whole = line.whole + up};
 }
 
 /* The width with the smallest sum of packed bits and exceptions for `count` fields, for all vectors
@@ -74,12 +78,12 @@ void codec__plan_line(struct integer_plan *plan) {
   line.codec = CODEC_LINE;
   line.is_compact = true;
   /* A first vector that is behind tells enough. */
-  line.line = line_of(plan, codec__vector_values(plan, 0));
+  line.line = codec__line_of(plan, codec__vector_values(plan, 0));
   codec__fields_of(&line, CODEC_LINE, 0, fields, &line.vectors[0].base, &bits);
   plan->loops->histogram(fields, codec__vector_values(plan, 0), bits, counts);
   size_t size = choose_width(codec__vector_values(plan, 0), counts, &line.compact);
   if (size > plan->vectors[0].size + plan->vectors[0].size / 16 + 32) return;
-  line.line = line_of(plan, plan->count);
+  line.line = rounded(codec__line_of(plan, plan->count), bits, plan->count);
   for (size_t v = 0; v < codec__vector_count(plan); v++) {
     codec__fields_of(&line, CODEC_LINE, v, fields, &line.vectors[v].base, &bits);
     plan->loops->histogram(fields, codec__vector_values(plan, v), bits, counts);

@@ -33,6 +33,35 @@ int codec__open_nested(const struct codec_image *outer, struct codec_bytes bytes
 int codec__open_pair(const struct codec_image *image, uint32_t limit, struct codec_image *first,
                      struct codec_image *second, struct err *err);
 
+/* ---- dictionaries of numbers (number_dictionary.c) ---- */
+
+enum {
+  NUMBERS_DISTINCT_MAX = 4096,
+  NUMBERS_ROWS_MIN = 1024,
+};
+/* What others need fewer bytes a value for is not tried. */
+#define NUMBERS_BYTES_MIN 1.5
+
+/* Bytes of memory that codec__put_numbers needs beside the image. */
+size_t codec__numbers_scratch(void);
+/* Whether a dictionary of values (at least NUMBERS_ROWS_MIN) may take less than `size` bytes, if a
+ * distinct value takes `entry_bits`; *distinct is about how many there are. */
+bool codec__may_be_numbers(const uint64_t *values, size_t count, size_t size, double entry_bits,
+                           void *scratch, double *distinct);
+/* Bytes of packed places among so many. */
+double codec__places_size(double distinct, size_t count);
+/* Writes the payload if it takes less than `limit` bytes; else false, and what `writer` has room
+ * for is anything. */
+bool codec__put_numbers(const struct codec_loops *loops, struct type type, const uint64_t *values,
+                        size_t count, enum codec_level level, size_t limit, void *scratch,
+                        struct codec_writer *writer);
+int codec__open_numbers(const struct codec_image *image, struct err *err);
+/* The images of the distinct values and of the places among them. */
+int codec__open_places(const struct codec_image *image, struct codec_image *distinct,
+                       struct codec_image *places, struct err *err);
+int codec__decode_numbers(const struct codec_image *image, uint32_t from, uint32_t to,
+                          uint64_t *values, struct err *err);
+
 /* ---- numbers in runs (repeats.c) ---- */
 
 enum { REPEATS_MAX = 2048 };

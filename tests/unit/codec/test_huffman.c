@@ -119,13 +119,15 @@ static void test_round_trips(void **state) {
     huffman_encoder_init(&encoder, &huffman);
     unsigned streams = 1 + (unsigned)(random_u64() % HUFFMAN_STREAMS);
     size_t at = 0;
+    bool covered;
     for (unsigned i = 0; i < streams; i++) {
       struct huffman_stream *stream = &drawn.streams[i];
       stream->count = round % 2 ? COUNT : 1 + random_u64() % COUNT;
       draw(&huffman, counts, drawn.symbols[i], stream->count);
       stream->bytes = drawn.bytes + at;
       at += codec__loops()->encode_stream(&encoder, drawn.symbols[i], stream->count,
-                                          drawn.bytes + at);
+                                          drawn.bytes + at, &covered);
+      assert_true(covered);
       stream->symbols = drawn.decoded[i];
     }
     uint8_t *exact = malloc(at); /* so that a sanitizer sees a step outside */
