@@ -175,6 +175,7 @@ int api_query_open(struct api *api, const struct query_options *options, struct 
   struct query_options own = *options;
   own.queries = &api->queries_open;
   own.queries_max = api->queries_max;
+  own.totals = &api->query_totals;
   int code = query_open(api->engine, &own, query, err);
   if (code == ERR_BUSY) metric_add(api->queries_refused, 1);
   return code;

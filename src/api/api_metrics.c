@@ -12,6 +12,9 @@ enum figure {
   FIGURE_SERIES_CREATED,
   FIGURE_MEMORY,
   FIGURE_RESIDENT,
+  FIGURE_BY_STATISTICS,
+  FIGURE_ENCODED,
+  FIGURE_DECODED,
   FIGURE_COUNT,
 };
 
@@ -29,6 +32,13 @@ static const struct {
     [FIGURE_MEMORY] = {"nilo_memory_bytes", "Memory held by the engine's accounts.", METRIC_GAUGE},
     [FIGURE_RESIDENT] = {"process_resident_memory_bytes", "Resident memory size in bytes.",
                          METRIC_GAUGE},
+    [FIGURE_BY_STATISTICS] = {"nilo_query_values_by_statistics_total",
+                              "Values that statistics of blocks answered.", METRIC_COUNTER},
+    [FIGURE_ENCODED] = {"nilo_query_values_encoded_total",
+                        "Values that were filtered or aggregated as they are stored.",
+                        METRIC_COUNTER},
+    [FIGURE_DECODED] = {"nilo_query_values_decoded_total", "Values that queries decoded.",
+                        METRIC_COUNTER},
 };
 
 void api__figures_read(struct api *api) {
@@ -41,6 +51,9 @@ void api__figures_read(struct api *api) {
       [FIGURE_SERIES_CREATED] = series.created,
       [FIGURE_MEMORY] = (uint64_t)mem_account_used(&api->account),
       [FIGURE_RESIDENT] = os_process_resident(api->os),
+      [FIGURE_BY_STATISTICS] = atomic_load(&api->query_totals.values_by_statistics),
+      [FIGURE_ENCODED] = atomic_load(&api->query_totals.values_encoded),
+      [FIGURE_DECODED] = atomic_load(&api->query_totals.values_decoded),
   };
   for (int f = 0; f < FIGURE_COUNT; f++)
     atomic_store_explicit(&api->figures[f], values[f], memory_order_relaxed);

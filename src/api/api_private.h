@@ -38,7 +38,8 @@ struct api {
   struct metric_histogram *write_seconds;
   struct metric_counter *queries, *queries_refused;
   _Atomic uint32_t queries_open;
-  uint32_t queries_max;         /* 0: any */
+  uint32_t queries_max; /* 0: any */
+  struct query_totals query_totals;
   _Atomic uint64_t figures[32]; /* by enum figure of api_metrics.c */
 };
 

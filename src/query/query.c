@@ -60,6 +60,7 @@ int query_open(struct table_engine *engine, const struct query_options *options,
     return code;
   }
   query->queries = options->queries;
+  query->totals = options->totals;
   mem_account_init(&query->account, "query", parent,
                    options->memory_bytes_max ? options->memory_bytes_max : MEMORY_BYTES_DEFAULT);
   arena_init(&query->arena, &query->account, 4096);

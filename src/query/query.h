@@ -18,6 +18,12 @@ struct time_zone;
 
 enum query_language { QUERY_INFLUXQL = 1 };
 
+/* What answers came from: values (a column of a row) that were known from statistics of blocks,
+ * that kernels took from encoded data, and that were decoded. */
+struct query_totals {
+  _Atomic uint64_t values_by_statistics, values_encoded, values_decoded;
+};
+
 struct query_options {
   enum query_language language;
   struct str text;     /* copied */
@@ -31,6 +37,7 @@ struct query_options {
    * retry_ms. May be NULL; outlives the query. */
   _Atomic uint32_t *queries;
   uint32_t queries_max;
+  struct query_totals *totals; /* added to; may be NULL; outlives the query */
 };
 
 enum query_event_kind {

@@ -60,8 +60,9 @@ struct query {
   bool read_only;
   int64_t deadline_ns, now_ns;
   _Atomic bool cancelled;
-  _Atomic uint32_t *queries; /* NULL: not counted */
-  uint32_t next;             /* index of the statement that runs or comes */
+  _Atomic uint32_t *queries;   /* NULL: not counted */
+  struct query_totals *totals; /* likewise */
+  uint32_t next;               /* index of the statement that runs or comes */
   enum query_state state;
   bool failed; /* a statement has failed: the next ones are not executed */
   bool has_statement;

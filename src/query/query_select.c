@@ -95,6 +95,13 @@ static int give_rows(struct statement *s, const struct exec_group *group, struct
   return ERR_OK;
 }
 
+static void add_totals(struct query_totals *totals, const struct exec_figures *figures) {
+  if (!totals) return;
+  atomic_fetch_add(&totals->values_by_statistics, figures->values_by_statistics);
+  atomic_fetch_add(&totals->values_encoded, figures->values_encoded);
+  atomic_fetch_add(&totals->values_decoded, figures->values_decoded);
+}
+
 int query__select_next(struct query *query, struct query_event *event, bool *done,
                        struct err *err) {
   struct statement *s = &query->statement;
@@ -125,6 +132,7 @@ int query__select_next(struct query *query, struct query_event *event, bool *don
     if (s->batch.batch.length) continue;
     struct exec_figures figures;
     exec_figures(s->exec, &figures);
+    add_totals(query->totals, &figures);
     query__note_damage(s, s->selection.plans[s->plan].table->id, figures.parts_damaged);
     exec_close(s->exec);
     s->exec = NULL;
