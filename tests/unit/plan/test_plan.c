@@ -230,8 +230,12 @@ static struct plan_node *scan(void) {
   struct plan_node *node = ARENA_NEW(&arena, struct plan_node);
   node->kind = PLAN_SCAN;
   node->schema = (struct plan_schema){columns, 5, 1, true};
-  node->scan = (struct plan_scan){
-      .values = values, .value_count = 3, .time_min = INT64_MIN, .time_max = INT64_MAX};
+  static const uint32_t tags[] = {7};
+  node->scan = (struct plan_scan){.group_tags = tags,
+                                  .values = values,
+                                  .value_count = 3,
+                                  .time_min = INT64_MIN,
+                                  .time_max = INT64_MAX};
   return node;
 }
 
@@ -290,7 +294,7 @@ static void expect_plan(const struct plan_node *plan, const char *expected, int 
   struct err err;
   buffer_init(&out, &account);
   const struct plan_node *better = plan_optimize(&arena, plan, &err);
-  assert_non_null(better);
+  if (!better) fail_msg("line %d: %s", line, err.message);
   plan_print(better, &out);
   if (!str_equal(buffer_str(&out), str_from(expected)))
     fail_msg("line %d\nexpected\n%s\nactual\n%.*s", line, expected, STR_ARG(buffer_str(&out)));
