@@ -1,8 +1,9 @@
 """The TSBS devops queries in the SQL of peers that do not speak InfluxQL, and those peers.
 
 ClickHouse is Debian's server; DuckDB the Python package (NILO_BENCH_PYTHONPATH may name its folder), in the process of the
-benchmark, as a program that embeds it has it. Rows are ordered by host and time, as ClickHouse's TSBS adapter has them.
+benchmark, as a program that embeds it has it; PostgreSQL is Debian's, with indexes by host and time, asked through psycopg2. Rows are ordered by host and time, as ClickHouse's TSBS adapter has them.
 """
+import glob
 import importlib.util
 import os
 import random
@@ -69,6 +70,13 @@ class DuckDialect(Dialect):
     def last_rows(self):
         return ("SELECT cpu.* FROM cpu JOIN (SELECT hostname, max(time) AS time FROM cpu GROUP BY hostname) AS l USING "
                 "(hostname, time)")
+
+
+class PostgresDialect(DuckDialect):
+    def last_rows(self):
+        """An index probe for each host, as TimescaleDB's TSBS adapter asks."""
+        return ("SELECT l.* FROM hosts h, LATERAL (SELECT * FROM cpu c WHERE c.hostname = h.hostname ORDER BY time DESC LIMIT 1) l "
+                "ORDER BY h.hostname")
 
 
 def queries(dialect, rng, day_seconds):
@@ -219,7 +227,72 @@ class DuckDB:
             self.connection.close()
 
 
-PEERS = [ClickHouse, DuckDB]
+class PostgreSQL:
+    name = "postgresql"
+    dialect = PostgresDialect()
+    in_process = False
+
+    def __init__(self, folder, port):
+        self.folder, self.port, self.process, self.connection = folder, port, None, None
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+        self.programs = found[-1] if found else None
+
+    @staticmethod
+    def available():
+        return importlib.util.find_spec("psycopg2") is not None and glob.glob("/usr/lib/postgresql/*/bin/postgres")
+
+    def start(self):
+        """As the user postgres where we are root, whom the server refuses."""
+        import psycopg2
+        data = os.path.join(self.folder, "data")
+        before = []
+        if os.getuid() == 0:
+            shutil.chown(self.folder, "postgres")
+            os.chmod(os.path.dirname(self.folder), 0o755)
+            before = ["runuser", "-u", "postgres", "--"]
+        subprocess.run([*before, self.programs + "/initdb", "-D", data, "-U", "postgres", "-A", "trust"], check=True,
+                       stdout=subprocess.DEVNULL)
+        log = open(os.path.join(self.folder, "out"), "ab")
+        self.process = subprocess.Popen([*before, self.programs + "/postgres", "-D", data, "-p", str(self.port), "-c",
+                                         "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "timezone=UTC", "-c",
+                                         "shared_buffers=1GB"], stdout=log, stderr=log, cwd="/")
+        log.close()
+
+        def connect():
+            try:
+                self.connection = psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres")
+            except psycopg2.OperationalError as failure:
+                raise OSError from failure
+        wait_for(connect, self.process)
+        self.connection.autocommit = True
+
+    def ask(self, text):
+        with self.connection.cursor() as cursor:
+            cursor.execute(text)
+            return len(cursor.fetchall())
+
+    def load(self, dump, floats):
+        kind = "double precision" if floats else "bigint"
+        path = os.path.join(self.folder, "cpu.csv")
+        to_csv(dump, path, False)
+        with self.connection.cursor() as cursor, open(path) as file:
+            cursor.execute("CREATE TABLE cpu (time timestamp, " + ", ".join(f"{t} text" for t in TAGS) + ", "
+                           + ", ".join(f"{f} {kind}" for f in FIELDS) + ")")
+            cursor.copy_expert("COPY cpu FROM STDIN CSV", file)
+            cursor.execute("CREATE INDEX ON cpu (hostname, time DESC)")
+            cursor.execute("CREATE INDEX ON cpu (time DESC)")
+            cursor.execute("CREATE TABLE hosts AS SELECT DISTINCT hostname FROM cpu")
+            cursor.execute("VACUUM ANALYZE")
+
+    def stop(self):
+        if self.connection:
+            self.connection.close()
+        if self.process:
+            self.process.terminate()
+            self.process.wait(60)
+
+
+PEERS = [ClickHouse, DuckDB, PostgreSQL]
 
 
 def wait_for(probe, process):
