@@ -85,10 +85,10 @@ _Static_assert(sizeof(struct numbers_frame) == 8, "stored: 8 bytes");
 struct text_frame {
   uint32_t total;  /* bytes of all (raw, zstd) or all distinct values (dictionary) */
   uint32_t stored; /* bytes as stored */
-  uint8_t width;   /* of the lengths */
+  uint8_t width;   /* of the lengths, minus the least */
   uint8_t codes;   /* dictionary: bits of a code */
   uint16_t distinct;
-  uint32_t reserved;
+  uint32_t least; /* length */
 };
 _Static_assert(sizeof(struct text_frame) == 16, "stored: 16 bytes");
 

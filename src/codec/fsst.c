@@ -11,32 +11,31 @@
 
 enum {
   GENERATIONS = 5,
-  SAMPLE = 16384,
+  SAMPLE = 15872,
   CHUNK = 512,
   LONG_SLOTS = 2048,
   PAIR_SLOTS = 32768,
-  CANDIDATE_SLOTS = 16384,
+  CANDIDATE_SLOTS = 8192,
+  CANDIDATES_MAX = CANDIDATE_SLOTS * 3 / 4,
   CODES = 512,       /* 256 + a byte: that byte by an escape */
   SINGLE_WEIGHT = 8, /* symbols of a byte save escapes */
   COUNT_MIN = 3,
+  SIZE_SHIFT = 12,   /* of an entry: how many bytes it covers stand above, the code below */
+  ESCAPED = 1 << 11, /* an entry that is an escape */
+  NOTHING = 0xff | ESCAPED | 1 << SIZE_SHIFT,
 };
 
 struct long_symbol {
-  uint64_t bytes, mask;
-  uint16_t code;
-  uint16_t size; /* 0: a free slot */
+  uint64_t bytes, mask; /* a free slot: 1 and 0, which no word matches */
+  uint32_t entry;
 };
 struct candidate {
   uint64_t bytes;
   uint32_t size; /* 0: a free slot */
   uint32_t gain; /* bytes of the sample that it covers */
 };
-struct pair {
-  uint32_t key; /* 1 + the first code << 9 | the second; 0: a free slot */
-  uint32_t count;
-};
 
-/* What finds the longest symbol at a place: code | size << 12, size 0 for none. */
+/* What finds the longest symbol at a place: an entry is code | size << SIZE_SHIFT, or NOTHING. */
 struct matcher {
   struct long_symbol longs[LONG_SLOTS];
   uint16_t shorts[65536]; /* of the next two bytes */
@@ -46,11 +45,16 @@ struct scratch {
   struct matcher matcher;
   struct fsst_table table;
   uint32_t counts[CODES];
-  struct pair pairs[PAIR_SLOTS];
+  uint32_t pairs[PAIR_SLOTS];  /* first code, second code, count: 9, 9 and 14 bits; 0: free */
+  uint16_t used_pairs[SAMPLE]; /* the slots that are not free */
+  size_t pair_count;
   struct candidate candidates[CANDIDATE_SLOTS];
+  uint16_t used_candidates[CANDIDATES_MAX];
+  size_t candidate_count;
   struct candidate best[FSST_SYMBOLS_MAX]; /* a heap, the least gain first */
   uint8_t sample[SAMPLE + FSST_SYMBOL_SIZE];
 };
+_Static_assert(SAMPLE < 1 << 14, "a count of pairs has 14 bits");
 
 size_t fsst_scratch(void) { return sizeof(struct scratch); }
 
@@ -65,73 +69,96 @@ static uint64_t load(const uint8_t *at, size_t left) {
   return word;
 }
 static uint64_t mask_of(unsigned size) { return ~UINT64_C(0) >> (64 - 8 * size); }
-static size_t long_slot(uint64_t word) {
+static inline size_t long_slot(uint64_t word) {
   return (size_t)((word & 0xffffff) * UINT64_C(0x9e3779b97f4a7c15) >> 53);
 }
 _Static_assert(LONG_SLOTS == 1 << 11, "the bits that long_slot leaves");
 
 /* ---- matching ---- */
 
+static void matcher_clear(struct matcher *matcher) {
+  for (size_t i = 0; i < LONG_SLOTS; i++)
+    matcher->longs[i] = (struct long_symbol){.bytes = 1};
+  for (size_t i = 0; i < 65536; i++)
+    matcher->shorts[i] = NOTHING;
+  for (size_t i = 0; i < 256; i++)
+    matcher->singles[i] = NOTHING;
+}
+
 /* Makes the matcher know the table's symbols; one whose slot a better one has taken is left out, so
  * the table must be in descending order of gain. Returns how many symbols stay, and moves them
  * together. */
 static unsigned matcher_fill(struct matcher *matcher, struct fsst_table *table) {
   unsigned kept = 0;
-  memset(matcher, 0, sizeof *matcher);
+  matcher_clear(matcher);
   for (unsigned i = 0; i < table->count; i++) {
     uint64_t bytes = table->symbols[i];
-    unsigned size = table->sizes[i];
+    unsigned size = table->sizes[i], entry = kept | size << SIZE_SHIFT;
     if (size >= 3) {
       struct long_symbol *slot = &matcher->longs[long_slot(bytes)];
-      if (slot->size) continue;
-      *slot = (struct long_symbol){bytes, mask_of(size), (uint16_t)kept, (uint16_t)size};
-    } else if (size == 2) {
-      matcher->shorts[bytes] = (uint16_t)(kept | 2u << 12);
-    } else {
-      matcher->singles[bytes] = (uint16_t)(kept | 1u << 12);
+      if (slot->mask) continue;
+      *slot = (struct long_symbol){bytes, mask_of(size), entry};
+    } else if (size == 1) {
+      matcher->singles[bytes] = (uint16_t)entry;
     }
     table->symbols[kept] = bytes;
     table->sizes[kept++] = (uint8_t)size;
   }
-  for (size_t i = 0; i < 65536; i++)
-    if (!matcher->shorts[i]) matcher->shorts[i] = matcher->singles[i & 255];
+  for (size_t i = 0; i < 65536; i += 256)
+    memcpy(matcher->shorts + i, matcher->singles, sizeof matcher->singles);
+  for (unsigned i = 0; i < kept; i++)
+    if (table->sizes[i] == 2) matcher->shorts[table->symbols[i]] = (uint16_t)(i | 2u << SIZE_SHIFT);
   return kept;
 }
 
-/* Code and size at a place with `left` bytes, at least one. */
-static unsigned match(const struct matcher *matcher, uint64_t word, size_t left) {
+/* The entry at a place with eight bytes or more. */
+static inline uint32_t match(const struct matcher *matcher, uint64_t word) {
   const struct long_symbol *symbol = &matcher->longs[long_slot(word)];
-  if (symbol->size && symbol->size <= left && (word & symbol->mask) == symbol->bytes)
-    return symbol->code | (unsigned)symbol->size << 12;
-  return left >= 2 ? matcher->shorts[word & 0xffff] : matcher->singles[word & 255];
+  uint32_t entry = matcher->shorts[word & 0xffff];
+  return (word & symbol->mask) == symbol->bytes ? symbol->entry : entry;
+}
+
+/* The same where fewer are left, at least one. */
+static uint32_t match_end(const struct matcher *matcher, uint64_t word, size_t left) {
+  uint32_t entry = match(matcher, word);
+  if (entry >> SIZE_SHIFT <= left) return entry;
+  entry = matcher->shorts[word & 0xffff];
+  return entry >> SIZE_SHIFT <= left ? entry : matcher->singles[word & 255];
 }
 
 /* ---- one generation ---- */
 
 static void count_pair(struct scratch *scratch, unsigned first, unsigned second) {
-  uint32_t key = 1 + (first << 9 | second);
-  size_t slot = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (PAIR_SLOTS - 1);
-  while (scratch->pairs[slot].key && scratch->pairs[slot].key != key)
+  uint32_t key = (first << 9 | second) << 14;
+  size_t slot = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 44) & (PAIR_SLOTS - 1);
+  uint32_t *pairs = scratch->pairs;
+  while (pairs[slot] && (pairs[slot] ^ key) >> 14)
     slot = (slot + 1) & (PAIR_SLOTS - 1);
-  scratch->pairs[slot].key = key;
-  scratch->pairs[slot].count++;
+  if (!pairs[slot]) {
+    pairs[slot] = key;
+    scratch->used_pairs[scratch->pair_count++] = (uint16_t)slot;
+  }
+  pairs[slot]++;
 }
-_Static_assert(PAIR_SLOTS >= 4 * CHUNK && PAIR_SLOTS > SAMPLE, "a sample's pairs have room");
+_Static_assert(PAIR_SLOTS >= 2 * SAMPLE, "a sample's pairs have room");
 
 static void count_sample(struct scratch *scratch, size_t size) {
   memset(scratch->counts, 0, sizeof scratch->counts);
-  memset(scratch->pairs, 0, sizeof scratch->pairs);
   unsigned previous = CODES;
   for (size_t at = 0; at < size;) {
-    unsigned found = match(&scratch->matcher, load(scratch->sample + at, size - at), size - at);
-    unsigned length = found >> 12, code = length ? found & 0xfff : 256u + scratch->sample[at];
+    size_t left = size - at;
+    uint64_t word = load(scratch->sample + at, left);
+    uint32_t entry =
+        left >= 8 ? match(&scratch->matcher, word) : match_end(&scratch->matcher, word, left);
+    unsigned length = entry >> SIZE_SHIFT, byte = (unsigned)(word & 255);
+    unsigned code = entry & ESCAPED ? 256u + byte : entry & 0xff;
     scratch->counts[code]++;
     if (at % CHUNK == 0) previous = CODES; /* a new place of the column, nearly */
     if (previous < CODES) count_pair(scratch, previous, code);
     /* A first byte could do instead, and would then not be an escape. */
-    if (length > 1) scratch->counts[256 + scratch->sample[at]]++;
+    if (length > 1) scratch->counts[256 + byte]++;
     previous = code;
-    at += length ? length : 1;
+    at += length;
   }
 }
 
@@ -142,6 +169,10 @@ static void add_candidate(struct scratch *scratch, uint64_t bytes, unsigned size
   while (at->size && (at->size != size || at->bytes != bytes)) {
     slot = (slot + 1) & (CANDIDATE_SLOTS - 1);
     at = &scratch->candidates[slot];
+  }
+  if (!at->size) {
+    if (scratch->candidate_count == CANDIDATES_MAX) return;
+    scratch->used_candidates[scratch->candidate_count++] = (uint16_t)slot;
   }
   at->bytes = bytes;
   at->size = size;
@@ -154,8 +185,8 @@ static void symbol_of(const struct fsst_table *table, unsigned code, uint64_t *b
   *size = code < 256 ? table->sizes[code] : 1;
 }
 
+/* The symbols that occur, and with `joined` their frequent pairs; the pairs are forgotten. */
 static void find_candidates(struct scratch *scratch, bool joined) {
-  memset(scratch->candidates, 0, sizeof scratch->candidates);
   for (unsigned code = 0; code < CODES; code++) {
     uint64_t bytes;
     unsigned size;
@@ -164,18 +195,20 @@ static void find_candidates(struct scratch *scratch, bool joined) {
     add_candidate(scratch, bytes, size,
                   scratch->counts[code] * (size == 1 ? (uint32_t)SINGLE_WEIGHT : size));
   }
-  for (size_t i = 0; joined && i < PAIR_SLOTS; i++) {
-    const struct pair *pair = &scratch->pairs[i];
+  for (size_t i = 0; i < scratch->pair_count; i++) {
+    uint32_t pair = scratch->pairs[scratch->used_pairs[i]], count = pair & ((1 << 14) - 1);
     uint64_t first, second;
     unsigned size, more;
-    if (pair->count < COUNT_MIN) continue;
-    symbol_of(&scratch->table, (pair->key - 1) >> 9, &first, &size);
-    symbol_of(&scratch->table, (pair->key - 1) & 511, &second, &more);
+    scratch->pairs[scratch->used_pairs[i]] = 0;
+    if (!joined || count < COUNT_MIN) continue;
+    symbol_of(&scratch->table, pair >> 23, &first, &size);
+    symbol_of(&scratch->table, pair >> 14 & 511, &second, &more);
     if (size == FSST_SYMBOL_SIZE) continue;
     first |= second << (8 * size);
     size = size + more < FSST_SYMBOL_SIZE ? size + more : FSST_SYMBOL_SIZE;
-    add_candidate(scratch, first, size, pair->count * size);
+    add_candidate(scratch, first, size, count * size);
   }
+  scratch->pair_count = 0;
 }
 
 /* A total order, so that tables do not depend on the places of candidates. */
@@ -195,13 +228,13 @@ static void sink(struct candidate *heap, size_t count, size_t at) {
   heap[at] = moved;
 }
 
-/* The candidates with the greatest gain become the table, in descending order. */
+/* The candidates with the greatest gain become the table, in descending order; all are forgotten.
+ */
 static void choose(struct scratch *scratch) {
   struct candidate *heap = scratch->best;
   size_t count = 0;
-  for (size_t i = 0; i < CANDIDATE_SLOTS; i++) {
-    const struct candidate *candidate = &scratch->candidates[i];
-    if (!candidate->size) continue;
+  for (size_t i = 0; i < scratch->candidate_count; i++) {
+    struct candidate *candidate = &scratch->candidates[scratch->used_candidates[i]];
     if (count < FSST_SYMBOLS_MAX) {
       heap[count++] = *candidate;
       if (count == FSST_SYMBOLS_MAX)
@@ -211,7 +244,9 @@ static void choose(struct scratch *scratch) {
       heap[0] = *candidate;
       sink(heap, count, 0);
     }
+    *candidate = (struct candidate){0};
   }
+  scratch->candidate_count = 0;
   for (size_t at = count / 2; at-- > 0;)
     sink(heap, count, at);
   scratch->table.count = (unsigned)count;
@@ -234,14 +269,18 @@ static size_t take_sample(const uint8_t *bytes, size_t size, uint8_t *sample) {
   return SAMPLE;
 }
 
+/* Early generations have short symbols, which a part of the sample shows. */
 void fsst_build(const uint8_t *bytes, size_t size, void *memory, struct fsst_table *table) {
   struct scratch *scratch = memory;
   memset(&scratch->table, 0, sizeof scratch->table);
-  memset(&scratch->matcher, 0, sizeof scratch->matcher);
+  memset(scratch->pairs, 0, sizeof scratch->pairs);
+  memset(scratch->candidates, 0, sizeof scratch->candidates);
+  scratch->pair_count = scratch->candidate_count = 0;
+  matcher_clear(&scratch->matcher);
   size_t sampled = size ? take_sample(bytes, size, scratch->sample) : 0;
-  for (int i = 0; i < GENERATIONS && sampled; i++) {
-    count_sample(scratch, sampled);
-    find_candidates(scratch, i + 1 < GENERATIONS);
+  for (size_t i = 1; i <= GENERATIONS && sampled; i++) {
+    count_sample(scratch, (sampled * i + GENERATIONS - 1) / GENERATIONS);
+    find_candidates(scratch, i < GENERATIONS);
     choose(scratch);
     scratch->table.count = matcher_fill(&scratch->matcher, &scratch->table);
   }
@@ -253,21 +292,60 @@ void fsst_build(const uint8_t *bytes, size_t size, void *memory, struct fsst_tab
 
 /* ---- using a table ---- */
 
-size_t fsst_encode(const void *memory, const uint8_t *bytes, size_t size, uint8_t *codes) {
-  const struct matcher *matcher = &((const struct scratch *)memory)->matcher;
-  uint8_t *out = codes;
-  for (size_t at = 0; at < size;) {
-    unsigned found = match(matcher, load(bytes + at, size - at), size - at);
-    unsigned length = found >> 12;
-    if (!length) {
-      *out++ = FSST_ESCAPE;
-      *out++ = bytes[at++];
-    } else {
-      *out++ = (uint8_t)found;
-      at += length;
-    }
+/* A piece on its way. */
+struct encoding {
+  const uint8_t *at, *end;
+  uint8_t *out;
+};
+
+/* One code; at least eight bytes are left. */
+static inline void encode_one(const struct matcher *matcher, struct encoding *encoding) {
+  uint64_t word;
+  memcpy(&word, encoding->at, sizeof word);
+  uint32_t entry = match(matcher, word);
+  encoding->out[0] = (uint8_t)entry;
+  encoding->out[1] = (uint8_t)word;
+  encoding->out += 1 + (entry / ESCAPED & 1);
+  encoding->at += entry >> SIZE_SHIFT;
+}
+
+static void encode_rest(const struct matcher *matcher, struct encoding encoding,
+                        struct fsst_piece *piece) {
+  while (encoding.end - encoding.at >= 8)
+    encode_one(matcher, &encoding);
+  while (encoding.at < encoding.end) {
+    size_t left = (size_t)(encoding.end - encoding.at);
+    uint32_t entry = match_end(matcher, load(encoding.at, left), left);
+    *encoding.out++ = (uint8_t)entry;
+    if (entry & ESCAPED) *encoding.out++ = *encoding.at;
+    encoding.at += entry >> SIZE_SHIFT;
   }
-  return (size_t)(out - codes);
+  piece->stored = (size_t)(encoding.out - piece->codes);
+}
+
+static struct encoding encoding_of(const struct fsst_piece *piece) {
+  return (struct encoding){piece->bytes, piece->bytes + piece->size, piece->codes};
+}
+
+void fsst_encode(const void *memory, struct fsst_piece *pieces, size_t count) {
+  const struct matcher *matcher = &((const struct scratch *)memory)->matcher;
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    struct encoding a = encoding_of(&pieces[i]), b = encoding_of(&pieces[i + 1]);
+    struct encoding c = encoding_of(&pieces[i + 2]), d = encoding_of(&pieces[i + 3]);
+    while (a.end - a.at >= 8 && b.end - b.at >= 8 && c.end - c.at >= 8 && d.end - d.at >= 8) {
+      encode_one(matcher, &a);
+      encode_one(matcher, &b);
+      encode_one(matcher, &c);
+      encode_one(matcher, &d);
+    }
+    encode_rest(matcher, a, &pieces[i]);
+    encode_rest(matcher, b, &pieces[i + 1]);
+    encode_rest(matcher, c, &pieces[i + 2]);
+    encode_rest(matcher, d, &pieces[i + 3]);
+  }
+  for (; i < count; i++)
+    encode_rest(matcher, encoding_of(&pieces[i]), &pieces[i]);
 }
 
 /* Whether one of four codes is an escape. */

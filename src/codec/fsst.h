@@ -23,9 +23,17 @@ struct fsst_table {
 size_t fsst_scratch(void);
 /* Finds a good table for `bytes` from a sample of them. Equal bytes give equal tables. */
 void fsst_build(const uint8_t *bytes, size_t size, void *scratch, struct fsst_table *table);
-/* Writes the codes of `bytes`, at most 2 * size, and returns how many. `scratch`: as fsst_build for
- * this table left it. */
-size_t fsst_encode(const void *scratch, const uint8_t *bytes, size_t size, uint8_t *codes);
+/* Bytes that are encoded by themselves: `codes` has room for 2 * size + 1, of which `stored` are
+ * told. */
+struct fsst_piece {
+  const uint8_t *bytes;
+  size_t size;
+  uint8_t *codes;
+  size_t stored;
+};
+/* Encodes the pieces, four in turn, because a code waits for the length of the one before.
+ * `scratch`: as fsst_build for this table left it. */
+void fsst_encode(const void *scratch, struct fsst_piece *pieces, size_t count);
 /* Writes what the codes stand for; false unless that is exactly `total` bytes. `bytes` has room for
  * FSST_SLACK more, which are anything afterwards. Symbols from `count` on must be there (zeros). */
 bool fsst_decode(const struct fsst_table *table, const uint8_t *codes, size_t size, uint8_t *bytes,

@@ -103,7 +103,7 @@ static int find_places(const struct codec_image *image, const struct text_image 
     codec__unpack_fields(loops, texts->lengths, count, texts->frame.width, at, end, lengths);
     for (size_t i = at; i < end; i++) {
       if (i >= from) out[i - from] = (uint32_t)place;
-      place += lengths[i - at];
+      place += (uint64_t)texts->frame.least + lengths[i - at];
     }
     if (place > texts->frame.total) return codec__damaged(image, "lengths beyond the bytes", err);
   }

@@ -117,21 +117,25 @@ static bool distinct_find(struct distinct *distinct, const struct str *texts, si
   return true;
 }
 
-static unsigned lengths_width(const struct str *texts, size_t count) {
-  uint64_t all = 0;
-  for (size_t i = 0; i < count; i++)
-    all |= texts[i].size;
-  return codec__width(all);
+/* What is stored of the lengths: how far they are above the least. */
+static void measure_lengths(const struct str *texts, size_t count, struct text_frame *frame) {
+  size_t least = texts[0].size, most = 0;
+  for (size_t i = 0; i < count; i++) {
+    least = texts[i].size < least ? texts[i].size : least;
+    most = texts[i].size > most ? texts[i].size : most;
+  }
+  frame->least = (uint32_t)least;
+  frame->width = (uint8_t)codec__width(most - least);
 }
 
 static void put_lengths(const struct codec_loops *loops, const struct str *texts, size_t count,
-                        unsigned width, struct codec_writer *writer) {
+                        const struct text_frame *frame, struct codec_writer *writer) {
   VECTOR_ALIGNED uint32_t lengths[CODEC_VECTOR];
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
     size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
     for (size_t i = 0; i < size; i++)
-      lengths[i] = (uint32_t)texts[at + i].size;
-    writer->at += codec__pack_vector(loops, lengths, size, width, writer->at);
+      lengths[i] = (uint32_t)(texts[at + i].size - frame->least);
+    writer->at += codec__pack_vector(loops, lengths, size, frame->width, writer->at);
   }
   codec__put_padding(writer);
 }
@@ -184,9 +188,9 @@ static int put_dictionary(const struct codec_loops *loops, const struct distinct
                           size_t count, enum codec_level level, struct buffer *out, size_t position,
                           struct codec_writer *writer, struct err *err) {
   struct text_frame frame = {.total = (uint32_t)distinct->total,
-                             .width = (uint8_t)lengths_width(distinct->values, distinct->count),
                              .codes = (uint8_t)codec__width(distinct->count - 1),
                              .distinct = (uint16_t)distinct->count};
+  measure_lengths(distinct->values, distinct->count, &frame);
   size_t fields =
       codec__fields_size(distinct->count, frame.width) + codec__fields_size(count, frame.codes);
   int code =
@@ -195,7 +199,7 @@ static int put_dictionary(const struct codec_loops *loops, const struct distinct
   if (code) return code;
   size_t frame_at = (size_t)(writer->at - writer->start);
   writer->at += sizeof frame;
-  put_lengths(loops, distinct->values, distinct->count, frame.width, writer);
+  put_lengths(loops, distinct->values, distinct->count, &frame, writer);
   writer->at += codec__pack_fields(loops, distinct->codes, count, frame.codes, writer->at);
   codec__put_padding(writer);
   put_bytes(distinct->values, distinct->count, writer);
@@ -210,15 +214,14 @@ int codec__put_plain(const struct text_job *job, struct buffer *out, size_t posi
                      uint8_t *codec, size_t *size, struct err *err) {
   size_t total = job->total;
   struct codec_writer writer = {NULL, NULL};
-  struct text_frame frame = {.total = (uint32_t)total,
-                             .stored = (uint32_t)total,
-                             .width = (uint8_t)lengths_width(job->texts, job->count)};
+  struct text_frame frame = {.total = (uint32_t)total, .stored = (uint32_t)total};
+  measure_lengths(job->texts, job->count, &frame);
   size_t room = 64 + codec__fields_size(job->count, frame.width) + total;
   if (job->level != CODEC_FAST) room += ZSTD_compressBound(total);
   int code = reserve(out, position, room, &writer, err);
   if (code) return code;
   writer.at += sizeof frame;
-  put_lengths(job->loops, job->texts, job->count, frame.width, &writer);
+  put_lengths(job->loops, job->texts, job->count, &frame, &writer);
   put_bytes(job->texts, job->count, &writer);
   if (job->level != CODEC_FAST)
     frame.stored = (uint32_t)squeeze(

@@ -23,21 +23,28 @@ static void put_lengths(const struct text_job *job, uint64_t *lengths,
   codec__put_nested(job->loops, TYPE_UINT64, lengths, job->count, job->level, NULL, writer);
 }
 
-/* The codes of all vectors behind the ends of each, of which the last is the size. */
+/* The codes of all vectors behind the ends of each, of which the last is the size. Each vector is
+ * first given the most room that it can take. */
 static size_t put_codes(const struct text_job *job, const void *scratch, const uint8_t *bytes,
                         struct codec_writer *writer) {
+  struct fsst_piece pieces[VECTORS_MAX];
   size_t vectors = vector_count(job->count), done = 0;
   uint8_t *ends = writer->at;
   writer->at += vectors * 4;
-  const uint8_t *first = writer->at;
+  uint8_t *first = writer->at;
   for (size_t v = 0; v < vectors; v++) {
     size_t end = done, last = (v + 1) * CODEC_VECTOR;
     for (size_t i = v * CODEC_VECTOR; i < last && i < job->count; i++)
       end += job->texts[i].size;
-    writer->at += fsst_encode(scratch, bytes + done, end - done, writer->at);
+    pieces[v] = (struct fsst_piece){bytes + done, end - done, first + 2 * done + v, 0};
+    done = end;
+  }
+  fsst_encode(scratch, pieces, vectors);
+  for (size_t v = 0; v < vectors; v++) {
+    memmove(writer->at, pieces[v].codes, pieces[v].stored);
+    writer->at += pieces[v].stored;
     uint32_t place = (uint32_t)(writer->at - first);
     memcpy(ends + v * 4, &place, 4);
-    done = end;
   }
   return (size_t)(writer->at - first);
 }
