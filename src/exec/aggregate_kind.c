@@ -243,6 +243,10 @@ int exec__aggregate_compile(struct exec *exec, const struct plan_group_call *cal
   return ERR_OK;
 }
 
+bool exec__aggregate_is_plain(const struct aggregate_function *function) {
+  return !function->kind->save && function->kind->merge;
+}
+
 /* ---- vectors ---- */
 
 void exec__aggregate_vector(const struct aggregate_function *function, const struct column *columns,

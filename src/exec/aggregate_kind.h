@@ -54,6 +54,9 @@ int exec__aggregate_compile(struct exec *exec, const struct plan_group_call *cal
                             const struct plan_schema *input, struct aggregate_function *function,
                             struct err *err);
 
+/* True when a state is its bytes and nothing beyond: it may be copied, and outlives every arena. */
+bool exec__aggregate_is_plain(const struct aggregate_function *function);
+
 /* The columns of a call in one batch, and which rows count. */
 struct aggregate_vector {
   const struct column *columns[AGGREGATE_COLUMNS_MAX]; /* plain or codes */

@@ -74,6 +74,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__set;
   case PLAN_UNNEST:
     return &exec__unnest;
+  case PLAN_OVER:
+    return &exec__over;
   case PLAN_JOIN:
     return join_kind_of(&node->join);
   default:
