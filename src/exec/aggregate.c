@@ -57,7 +57,8 @@ static int take_piece(struct aggregate *self, struct err *err) {
   const struct exec_batch *input = &self->groups.batch;
   const struct plan_schema *schema = self->aggregator.input;
   const int64_t *keys = schema->has_time ? input->batch.columns[schema->group_count].i64 : NULL;
-  if (!keys && (self->aggregator.any_places || !plan_bucket_is_all(&self->aggregator.plan->bucket)))
+  if (!keys && (self->aggregator.any_places || self->aggregator.any_times ||
+                !plan_bucket_is_all(&self->aggregator.plan->bucket)))
     return err_set(err, ERR_INTERNAL, "an aggregate by time over rows without time");
   for (uint32_t i = 0; i < schema->count; i++)
     self->validity[i] =
@@ -99,7 +100,8 @@ static void begin_group(struct aggregate *self) {
     bool call = value < calls;
     uint32_t column =
         call ? self->aggregator.calls[value].column : self->aggregator.carried[value - calls];
-    if (!call || type_is_string(self->aggregator.calls[value].result))
+    if (!call || (type_is_string(self->aggregator.calls[value].result) &&
+                  !self->aggregator.calls[value].other))
       exec__rows_dictionary(&self->emit.rows, i, input->batch.columns[column].dictionary);
   }
 }
@@ -109,7 +111,7 @@ static int end_group(struct aggregate *self, struct err *err) {
   int code = ERR_OK;
   for (uint32_t i = 0; i < self->table.page_count && !code; i++)
     code = aggregate_emit_page(&self->emit, self->table.pages[i], err);
-  if (!code) aggregate_emit_finish(&self->emit);
+  if (!code) code = aggregate_emit_finish(&self->emit, err);
   self->open = false;
   self->emitting = true;
   return code;

@@ -8,6 +8,7 @@ int aggregate_emit_init(struct aggregate_emit *emit, const struct aggregator *ag
                         const struct plan_node *node, struct err *err) {
   struct exec *exec = aggregator->exec;
   *emit = (struct aggregate_emit){.aggregator = aggregator, .node = node};
+  arena_init(&emit->memory, exec->options.account, 4096);
   emit->codes = ARENA_ARRAY(&exec->memory, int32_t, node->schema.group_count + 1);
   if (!emit->codes) return exec__refused(exec, node->schema.group_count * 4, err);
   return exec__rows_init(&emit->rows, exec, &node->schema, err);
@@ -18,11 +19,13 @@ void aggregate_emit_deinit(struct aggregate_emit *emit) {
   mem_free(emit->aggregator->exec->options.account, emit->records,
            emit->capacity * 2 * sizeof *emit->records);
   exec__rows_deinit(&emit->rows);
+  arena_deinit(&emit->memory);
   emit->aggregator = NULL;
 }
 
 void aggregate_emit_begin(struct aggregate_emit *emit) {
   emit->count = emit->at = 0;
+  if (emit->memory.chunk) arena_reset(&emit->memory);
   emit->begun = false;
 }
 
@@ -65,18 +68,22 @@ size_t aggregate_emit_count(struct aggregate_emit *emit) {
   return distinct;
 }
 
-void aggregate_emit_finish(struct aggregate_emit *emit) {
-  if (emit->count == 0) return;
+int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err) {
+  if (emit->count == 0) return ERR_OK;
   sort_rows(emit->records, emit->records + emit->capacity, emit->count);
   size_t kept = 0;
   for (size_t i = 1; i < emit->count; i++) {
-    if (emit->records[i].key == emit->records[kept].key)
-      aggregate_merge(emit->aggregator, (void *)(uintptr_t)emit->records[kept].row,
-                      (void *)(uintptr_t)emit->records[i].row);
-    else
+    if (emit->records[i].key != emit->records[kept].key) {
       emit->records[++kept] = emit->records[i];
+      continue;
+    }
+    int code =
+        aggregate_merge(emit->aggregator, &emit->memory, (void *)(uintptr_t)emit->records[kept].row,
+                        (void *)(uintptr_t)emit->records[i].row, err);
+    if (code) return code;
   }
   emit->count = kept + 1;
+  return ERR_OK;
 }
 
 static void append_carried(struct aggregate_emit *emit, const uint64_t *carried, uint32_t column) {
@@ -89,6 +96,17 @@ static void append_carried(struct aggregate_emit *emit, const uint64_t *carried,
   }
 }
 
+/* As everywhere in buckets, a call without any value gives null. */
+static int append_other(struct aggregate_emit *emit, const struct aggregate_call *call,
+                        const struct sort_row *row, uint32_t column, struct err *err) {
+  struct builder *builder = &emit->rows.builders[column];
+  void *state = (uint8_t *)(uintptr_t)row->row + call->offset;
+  if (*(const uint64_t *)state)
+    return exec__aggregate_finish(call->other, &emit->memory, state, builder, err);
+  builder_append_null(builder);
+  return ERR_OK;
+}
+
 static int append_row(struct aggregate_emit *emit, const struct sort_row *row, struct err *err) {
   const struct aggregator *aggregator = emit->aggregator;
   const struct plan_aggregation *plan = aggregator->plan;
@@ -99,7 +117,13 @@ static int append_row(struct aggregate_emit *emit, const struct sort_row *row, s
                      : plan->time;
   const uint64_t *carried = NULL;
   for (uint32_t i = 0; i < aggregator->call_count; i++, column++) {
+    const struct aggregate_call *call = &aggregator->calls[i];
     struct aggregate_result result;
+    if (call->other) {
+      int code = append_other(emit, call, row, column, err);
+      if (code) return code;
+      continue;
+    }
     int code = aggregate_finish(aggregator, &aggregator->calls[i],
                                 (const void *)(uintptr_t)row->row, &result, err);
     if (code) return code;

@@ -306,11 +306,18 @@ const struct aggregate_kind aggregate__value_texts = {.state_size = sizeof(struc
 
 /* ---- values over time ---- */
 
+struct points {
+  uint64_t count; /* rows, those that are NaN too */
+  struct kept kept;
+};
+
 static int add_point(const struct aggregate_function *function, struct arena *arena, void *state,
                      const struct aggregate_vector *vector, int64_t row, struct err *err) {
+  struct points *points = state;
   double value = aggregate__number(vector->columns[0], row);
+  points->count++;
   if (isnan(value)) return ERR_OK;
-  uint64_t *entry = aggregate__keep_entry(arena, state, 2);
+  uint64_t *entry = aggregate__keep_entry(arena, &points->kept, 2);
   if (!entry) return aggregate__refused(function, 16, err);
   entry[0] = sort_key_i64(vector->columns[1]->i64[row]);
   entry[1] = aggregate__float_word(value);
@@ -319,7 +326,10 @@ static int add_point(const struct aggregate_function *function, struct arena *ar
 
 static int merge_points(const struct aggregate_function *function, struct arena *arena, void *state,
                         const void *other, struct err *err) {
-  if (aggregate__kept_merge(arena, state, other, 2, no_texts)) return ERR_OK;
+  struct points *points = state;
+  const struct points *more = other;
+  points->count += more->count;
+  if (aggregate__kept_merge(arena, &points->kept, &more->kept, 2, no_texts)) return ERR_OK;
   return aggregate__refused(function, 64, err);
 }
 
@@ -391,7 +401,7 @@ static double points_value(const struct aggregate_function *function, const stru
 static int finish_points(const struct aggregate_function *function, struct arena *arena,
                          void *state, struct builder *result, struct err *err) {
   (void)arena;
-  struct kept *kept = state;
+  const struct kept *kept = &((struct points *)state)->kept;
   size_t size = kept->count * 2 * sizeof(struct sort_row);
   if (kept->count == 0) {
     builder_append_null(result);
@@ -416,14 +426,20 @@ static int finish_points(const struct aggregate_function *function, struct arena
 static void save_points(const struct aggregate_function *function, const void *state,
                         struct buffer *out) {
   (void)function;
-  aggregate__kept_save(state, 2, no_texts, out);
+  const struct points *points = state;
+  buffer_append(out, &points->count, 8);
+  aggregate__kept_save(&points->kept, 2, no_texts, out);
 }
 static int load_points(const struct aggregate_function *function, struct arena *arena, void *state,
                        struct str *bytes, struct err *err) {
-  return aggregate__kept_load(function, arena, state, 2, no_texts, bytes, err);
+  struct points *points = state;
+  const void *at = aggregate__take(bytes, 8);
+  if (!at) return aggregate__torn(err);
+  memcpy(&points->count, at, 8);
+  return aggregate__kept_load(function, arena, &points->kept, 2, no_texts, bytes, err);
 }
 
-const struct aggregate_kind aggregate__points = {.state_size = sizeof(struct kept),
+const struct aggregate_kind aggregate__points = {.state_size = sizeof(struct points),
                                                  .add = add_point,
                                                  .merge = merge_points,
                                                  .finish = finish_points,

@@ -235,7 +235,8 @@ static int make_encoded(struct scan_work *work, bool *done, struct err *err) {
   const struct store_image *keys;
   uint32_t count, run = 0;
   *done = false;
-  if (work->self->aggregator.any_places || chunk->keys || chunk->run_count * 256 > chunk->rows)
+  if (work->self->aggregator.any_places || work->self->aggregator.any_times || chunk->keys ||
+      chunk->run_count * 256 > chunk->rows)
     return ERR_OK;
   int code = store_scan_images(work->reader.scan, &work->reader.chunk, STORE_IMAGE_KEYS, &keys,
                                &count, err);
@@ -265,7 +266,8 @@ static int make_slices(struct scan_work *work, struct err *err) {
   if (!whole) code = make_encoded(work, &done, err);
   if (code || done) return code;
   work->slice_count = 0;
-  if (!whole || work->self->aggregator.any_places) code = exec__reader_keys(&work->reader, err);
+  if (!whole || work->self->aggregator.any_places || work->self->aggregator.any_times)
+    code = exec__reader_keys(&work->reader, err);
   for (uint32_t i = 0; i < work->reader.chunk.run_count && !code; i++) {
     const struct store_run *run = &work->reader.chunk.runs[i];
     uint32_t position = work->reader.run_positions[i];
@@ -663,8 +665,7 @@ static int begin_group(struct scan_aggregate *self, struct err *err) {
   if (code) return code;
   for (uint32_t t = 0; t < tags; t++)
     self->emit.codes[t] = self->source.group_codes[group * tags + t];
-  aggregate_emit_finish(&self->emit);
-  return ERR_OK;
+  return aggregate_emit_finish(&self->emit, err);
 }
 
 /* Group tags, and tags that are chosen or carried, come as codes. */
@@ -677,7 +678,9 @@ static void set_dictionaries(struct scan_aggregate *self) {
     if (i >= schema->group_count && i < first) continue;
     if (i >= first) {
       bool call = value < aggregator->call_count;
-      if (call && !type_is_string(aggregator->calls[value].result)) continue;
+      if (call &&
+          (!type_is_string(aggregator->calls[value].result) || aggregator->calls[value].other))
+        continue;
       column = scan_column(self, call ? aggregator->calls[value].column
                                       : aggregator->carried[value - aggregator->call_count]);
     }

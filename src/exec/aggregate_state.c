@@ -35,17 +35,53 @@ static uint32_t state_size(enum plan_aggregate function, struct type argument, b
   }
 }
 
+/* True for the aggregates whose states are told here. */
+static bool is_own(enum plan_aggregate function) { return function <= AGGREGATE_COUNT_DISTINCT; }
+
+/* A call whose state is one of aggregate_kind.h. Its second argument, if any, is the time. */
+static int compile_other(struct aggregator *aggregator, const struct plan_aggregate_call *of,
+                         struct aggregate_call *call, struct err *err) {
+  const struct plan_schema *input = aggregator->input;
+  struct arena *arena = &aggregator->exec->memory;
+  struct aggregate_function *other = ARENA_NEW(arena, struct aggregate_function);
+  uint32_t *arguments = ARENA_ARRAY(arena, uint32_t, 2);
+  struct plan_value *parameter = ARENA_NEW(arena, struct plan_value);
+  if (!other || !arguments || !parameter)
+    return exec__refused(aggregator->exec, sizeof *other, err);
+  bool timed = plan_aggregate_takes_time(of->function);
+  uint32_t least, most;
+  plan_aggregate_parameters(of->function, &least, &most);
+  arguments[0] = of->column;
+  arguments[1] = input->group_count;
+  *parameter = (struct plan_value){.type = TYPE_FLOAT64, .f64 = of->parameter};
+  struct plan_group_call as_group = {.function = (uint8_t)of->function,
+                                     .arguments = arguments,
+                                     .argument_count = timed ? 2 : 1,
+                                     .parameters = parameter,
+                                     .parameter_count = most && (least || of->parameter != 0),
+                                     .filter = PLAN_NO_COLUMN};
+  if (timed && !input->has_time)
+    return err_set(err, ERR_INTERNAL, "an aggregate by time over rows without time");
+  int code = exec__aggregate_compile(aggregator->exec, &as_group, input, other, err);
+  if (code) return code;
+  aggregator->any_times |= timed;
+  aggregator->record_size += other->state_size;
+  call->other = other;
+  return ERR_OK;
+}
+
 int aggregator_init(struct aggregator *aggregator, struct exec *exec,
                     const struct plan_aggregation *plan, const struct plan_schema *input,
                     struct err *err) {
-  *aggregator = (struct aggregator){.exec = exec,
-                                    .plan = plan,
-                                    .loops = kernel_loops(),
-                                    .call_count = plan->call_count,
-                                    .carried = plan->carried,
-                                    .carried_count = plan->carried_count,
-                                    .page_buckets = plan_bucket_is_all(&plan->bucket) ? 1 : PAGE_BUCKETS,
-                                    .input = input};
+  *aggregator =
+      (struct aggregator){.exec = exec,
+                          .plan = plan,
+                          .loops = kernel_loops(),
+                          .call_count = plan->call_count,
+                          .carried = plan->carried,
+                          .carried_count = plan->carried_count,
+                          .page_buckets = plan_bucket_is_all(&plan->bucket) ? 1 : PAGE_BUCKETS,
+                          .input = input};
   aggregator->calls = ARENA_ARRAY(&exec->memory, struct aggregate_call, plan->call_count + 1);
   if (!aggregator->calls) return exec__refused(exec, sizeof *aggregator->calls, err);
   uint32_t carried_words = plan->carried_count + (plan->carried_count + 63) / 64;
@@ -60,6 +96,11 @@ int aggregator_init(struct aggregator *aggregator, struct exec *exec,
                                     .parameter = of->parameter,
                                     .column = of->column,
                                     .offset = aggregator->record_size};
+    if (!is_own(of->function)) {
+      int code = compile_other(aggregator, of, call, err);
+      if (code) return code;
+      continue;
+    }
     selector_seen |= selector;
     call->carries = selector && plan->carried_count;
     call->places = of->function == AGGREGATE_FIRST || of->function == AGGREGATE_LAST ||
@@ -413,6 +454,24 @@ static void apply_spread(struct aggregate_table *table, const struct aggregate_c
   state->ordered = 1;
 }
 
+/* Rows of a slice that go down in time are fed one by one from its end. */
+static int apply_other(struct aggregate_table *table, const struct aggregate_call *call,
+                       const struct aggregate_input *input, const struct aggregate_slice *slice,
+                       struct err *err) {
+  const struct aggregate_function *other = call->other;
+  struct column times = {.i64 = input->keys};
+  if (other->argument_count > 1) times.type = other->types[1];
+  struct aggregate_vector vector = {{&input->columns[call->column], &times},
+                                    input->validity[call->column]};
+  void *state = (uint8_t *)slice->record + call->offset;
+  if (!slice->descending)
+    return exec__aggregate_feed(other, &table->arena, state, &vector, slice->row, slice->rows, err);
+  int code = ERR_OK;
+  for (uint32_t i = slice->rows; i-- > 0 && !code;)
+    code = exec__aggregate_feed(other, &table->arena, state, &vector, slice->row + i, 1, err);
+  return code;
+}
+
 int aggregate_apply(struct aggregate_table *table, const struct aggregate_call *call,
                     const struct aggregate_input *input, const struct aggregate_slice *slices,
                     uint32_t count, struct err *err) {
@@ -443,7 +502,8 @@ int aggregate_apply(struct aggregate_table *table, const struct aggregate_call *
       apply_spread(table, call, input, slice);
       break;
     default:
-      code = aggregate__keep(table, call, input, slice, err);
+      code = call->other ? apply_other(table, call, input, slice, err)
+                         : aggregate__keep(table, call, input, slice, err);
     }
   }
   return code;
@@ -510,7 +570,8 @@ static void merge_values(struct state_values *into, const struct state_values *o
   into->count += other->count;
 }
 
-void aggregate_merge(const struct aggregator *aggregator, void *record, void *other) {
+int aggregate_merge(const struct aggregator *aggregator, struct arena *arena, void *record,
+                    void *other, struct err *err) {
   for (uint32_t i = 0; i < aggregator->call_count; i++) {
     const struct aggregate_call *call = &aggregator->calls[i];
     void *into = (uint8_t *)record + call->offset, *from = (uint8_t *)other + call->offset;
@@ -542,9 +603,15 @@ void aggregate_merge(const struct aggregator *aggregator, void *record, void *ot
       merge_choice(aggregator, call, record, other);
       break;
     default:
-      merge_values(into, from);
+      if (call->other) {
+        int code = exec__aggregate_merge(call->other, arena, into, from, err);
+        if (code) return code;
+      } else {
+        merge_values(into, from);
+      }
     }
   }
+  return ERR_OK;
 }
 
 bool aggregate_empty(const struct aggregator *aggregator, const void *record) {

@@ -10,6 +10,7 @@
 #ifndef NILO_EXEC_AGGREGATE_STATE_H
 #define NILO_EXEC_AGGREGATE_STATE_H
 
+#include "exec/aggregate_kind.h"
 #include "exec/exec_private.h"
 #include "kernel/loops.h"
 #include "kernel/sort.h"
@@ -24,6 +25,8 @@ struct aggregate_call {
   bool places;     /* keeps the time and rank of what it chose */
   bool carries;    /* the one selector that the carried columns ride with */
   uint32_t stride; /* 64-bit words of an entry, for those that keep all values; 0: none kept */
+  /* Not NULL: the state is one of aggregate_kind.h, and all but its place is told there. */
+  const struct aggregate_function *other;
 };
 /* Immutable; shared by threads. */
 struct aggregator {
@@ -33,6 +36,7 @@ struct aggregator {
   struct aggregate_call *calls;
   uint32_t call_count;
   bool any_places;
+  bool any_times; /* a call reads the rows' times */
   const uint32_t *carried;
   uint32_t carried_count;
   uint32_t carried_offset; /* values, then words of presence */
@@ -88,8 +92,9 @@ bool aggregate_apply_statistics(const struct aggregate_call *call, void *record,
                                 const struct column_statistics *statistics, int64_t rank,
                                 bool mixed);
 /* Takes the states of `other`, which came from later slices, into `record`. `other` may be of
- * another table, which must live as long. */
-void aggregate_merge(const struct aggregator *aggregator, void *record, void *other);
+ * another table, which must live as long; so must `arena`. ERR_MEMORY_LIMIT, ERR_NO_MEMORY. */
+int aggregate_merge(const struct aggregator *aggregator, struct arena *arena, void *record,
+                    void *other, struct err *err);
 /* True when no call has a value. */
 bool aggregate_empty(const struct aggregator *aggregator, const void *record);
 

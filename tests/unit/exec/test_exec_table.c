@@ -272,6 +272,51 @@ static const struct query queries[] = {
      .field = FIELD_F,
      .width = 10,
      .limit = 4},
+    {.name = "integral",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_INTEGRAL,
+     .field = FIELD_F,
+     .parameter = 100,
+     .width = 3000},
+    {.name = "rate",
+     .by_host = true,
+     .by_region = true,
+     .filter = FILTER_F,
+     ALL,
+     .aggregate = AGGREGATE_RATE,
+     .field = FIELD_U,
+     .parameter = 100},
+    {.name = "delta down",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_DELTA,
+     .field = FIELD_I,
+     .width = 9000,
+     .offset = 11,
+     .descending = true},
+    {.name = "variance",
+     .by_host = true,
+     ALL,
+     .aggregate = AGGREGATE_VAR_POP,
+     .field = FIELD_I,
+     .width = 5000},
+    {.name = "interpolated percentile",
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_PERCENTILE_CONT,
+     .field = FIELD_U,
+     .parameter = 0.3},
+    {.name = "bits", ALL, .aggregate = AGGREGATE_BIT_XOR, .field = FIELD_U, .width = 2000},
+    {.name = "texts together",
+     .by_host = true,
+     .by_region = true,
+     ALL,
+     .aggregate = AGGREGATE_STRING_AGG,
+     .field = FIELD_S,
+     .width = 4000},
     {.name = "nothing",
      .time_min = 900000,
      .time_max = 900001,
@@ -566,6 +611,69 @@ static void naive_print(const struct naive *naive, const struct query *query, st
   }
 }
 
+/* Values over time, NaN passed over; the unit is 100 of the table's. */
+static void naive_over_time(const struct query *query, const struct model_row **rows, size_t count,
+                            struct buffer *out) {
+  double area = 0, increase = 0, first = 0, last = 0, begin = 0, end = 0;
+  size_t points = 0;
+  for (size_t i = 0; i < count; i++) {
+    double value = number_of(rows[i], query->field), time = (double)rows[i]->time;
+    if (isnan(value)) continue;
+    if (points++) {
+      area += (value + last) / 2 * (time - end) / 100;
+      increase += value < last ? value : value - last;
+    } else {
+      first = value;
+      begin = time;
+    }
+    last = value;
+    end = time;
+  }
+  if (query->aggregate == AGGREGATE_INTEGRAL && points)
+    buffer_printf(out, " %.9g", area);
+  else if (query->aggregate == AGGREGATE_RATE && points > 1)
+    buffer_printf(out, " %.9g", increase / ((end - begin) / 100));
+  else if (query->aggregate == AGGREGATE_DELTA && points > 1)
+    buffer_printf(out, " %.9g", last - first);
+  else
+    buffer_append_text(out, " -");
+}
+
+/* The aggregates whose states are shared with groups of any columns; false: it is none. */
+static bool naive_other(const struct naive *naive, const struct query *query,
+                        const struct model_row **rows, struct buffer *out) {
+  uint64_t bits = 0;
+  double at = query->parameter * (double)(naive->count - 1), low, high;
+  size_t place = (size_t)at, next = place + 1 < naive->count ? place + 1 : place;
+  switch ((enum plan_aggregate)query->aggregate) {
+  case AGGREGATE_INTEGRAL:
+  case AGGREGATE_RATE:
+  case AGGREGATE_DELTA:
+    naive_over_time(query, rows, naive->count, out);
+    return true;
+  case AGGREGATE_VAR_POP:
+    buffer_printf(out, " %.9g", naive->squares / (double)naive->count);
+    return true;
+  case AGGREGATE_PERCENTILE_CONT:
+    low = number_of(naive->sorted[place], query->field);
+    high = number_of(naive->sorted[next], query->field);
+    buffer_printf(out, " %.9g", low + (high - low) * (at - (double)place));
+    return true;
+  case AGGREGATE_BIT_XOR:
+    for (size_t i = 0; i < naive->count; i++)
+      bits ^= rows[i]->u;
+    buffer_printf(out, " %lluu", (unsigned long long)bits);
+    return true;
+  case AGGREGATE_STRING_AGG:
+    buffer_append_text(out, " ");
+    for (size_t i = 0; i < naive->count; i++)
+      buffer_printf(out, "s%d", rows[i]->s);
+    return true;
+  default:
+    return false;
+  }
+}
+
 /* The value of an aggregate over rows in order, as text; *chosen: the row it chose. */
 static void naive_aggregate(const struct query *query, const struct model_row **rows, size_t count,
                             const struct model_row **chosen, struct buffer *out) {
@@ -574,7 +682,7 @@ static void naive_aggregate(const struct query *query, const struct model_row **
   *chosen = naive_choice(&naive, query, rows);
   if (*chosen)
     print_field(*chosen, query->field, out);
-  else
+  else if (!naive_other(&naive, query, rows, out))
     naive_print(&naive, query, out);
   free(naive.sorted);
 }
