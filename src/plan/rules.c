@@ -23,6 +23,7 @@ static const struct rule {
     {"projections", rules__projections, false},
     {"filters", rules__push_filters, true},
     {"join order", rules__join_order, true},
+    {"join keys", rules__join_keys, false},
     {"projections", rules__projections, false},
     {"points", rules__points, false},
     {"scan aggregates", rules__scan_aggregates, false},

@@ -1,10 +1,14 @@
-/* join order: a tree of inner joins is put together anew, by estimated sizes.
+/* Two rules about joins.
  *
- * All inputs of neighbouring inner joins are taken out with all their conditions, which then speak
- * of the columns of all inputs in a row. Greedily the pair with the smallest result comes first,
- * and then always the input with which the result is smallest; inputs that a condition connects
- * come before those that only multiply. The result is left-deep; a projection restores the columns.
- * Two inputs need no order: their sides are chosen by `join methods`. */
+ * join keys: equality of what is computed of one side with what is computed of the other becomes a
+ * key, which projections below the join compute; one above it leaves them out again.
+ *
+ * join order: a tree of inner joins is put together anew, by estimated sizes. All inputs of
+ * neighbouring inner joins are taken out with all their conditions, which then speak of the columns
+ * of all inputs in a row. Greedily the pair with the smallest result comes first, and then always
+ * the input with which the result is smallest; inputs that a condition connects come before those
+ * that only multiply. The result is left-deep; a projection restores the columns. Two inputs need
+ * no order: their sides are chosen by `join methods`. */
 #include <string.h>
 
 #include "base/err.h"
@@ -239,3 +243,134 @@ static const struct plan_node *reorder(struct rewriting *rewriting, const struct
 }
 
 RULE(rules__join_order) { return reorder(rewriting, node); }
+
+/* ---- join keys ---- */
+
+/* One side of a join that gets further columns. */
+struct key_side {
+  const struct plan_node *node;
+  const struct expr **list; /* its columns, then what is computed */
+  struct plan_column *columns;
+  uint32_t *keys;
+  uint32_t count, key_count;
+};
+
+static bool side_init(struct rewriting *rewriting, struct key_side *side,
+                      const struct plan_node *node, const uint32_t *keys, uint32_t key_count,
+                      uint32_t more) {
+  uint32_t width = node->schema.count;
+  *side = (struct key_side){.node = node, .count = width, .key_count = key_count};
+  side->list = rules__take(rewriting, (width + more + 1) * sizeof *side->list);
+  side->columns = rules__take(rewriting, (width + more + 1) * sizeof *side->columns);
+  side->keys = rules__take(rewriting, (key_count + more + 1) * sizeof *side->keys);
+  const struct expr **copies = rules__copies(rewriting, &node->schema);
+  if (!side->list || !side->columns || !side->keys || !copies) return false;
+  memcpy(side->list, copies, width * sizeof *copies);
+  memcpy(side->columns, node->schema.columns, width * sizeof *side->columns);
+  if (key_count) memcpy(side->keys, keys, key_count * sizeof *keys);
+  return true;
+}
+
+/* A key: a column as it is, or a new one. */
+static void side_add(struct rewriting *rewriting, struct key_side *side, const struct expr *expr,
+                     uint32_t shift) {
+  uint32_t first, end;
+  rules__column_range(expr, &first, &end);
+  uint32_t *map = rules__take(rewriting, (end + 1) * sizeof *map);
+  if (!map) return;
+  for (uint32_t i = shift; i < end; i++)
+    map[i] = i - shift;
+  expr = rules__made(rewriting, plan__expr_remap(rewriting->arena, expr, map, rewriting->err));
+  if (!expr) return;
+  if (expr->kind == EXPR_COLUMN) {
+    side->keys[side->key_count++] = expr->column;
+    return;
+  }
+  side->list[side->count] = expr;
+  side->columns[side->count] = (struct plan_column){STR(""), expr->type};
+  side->keys[side->key_count++] = side->count++;
+}
+
+static const struct plan_node *side_node(struct rewriting *rewriting, const struct key_side *side) {
+  if (side->count == side->node->schema.count) return side->node;
+  return rules__flat(rewriting, side->node, side->list, side->columns, side->count);
+}
+
+/* left expression = right expression; *a is the left one. */
+static bool is_key(const struct expr *expr, uint32_t left, const struct expr **a,
+                   const struct expr **b) {
+  uint32_t a_first, a_end, b_first, b_end;
+  if (!is_equality(expr)) return false;
+  if (expr->function == FUNCTION_EQUAL && expr->arguments[0]->type.physical == PHYSICAL_FLOAT64)
+    return false;
+  *a = expr->arguments[0];
+  *b = expr->arguments[1];
+  rules__column_range(*a, &a_first, &a_end);
+  rules__column_range(*b, &b_first, &b_end);
+  if (a_end > left) {
+    const struct expr *other = *a;
+    *a = *b;
+    *b = other;
+    rules__column_range(*a, &a_first, &a_end);
+    rules__column_range(*b, &b_first, &b_end);
+  }
+  return a_end && a_end <= left && b_first >= left && b_end && type_equal((*a)->type, (*b)->type);
+}
+
+/* The join of the widened sides, its condition's columns where they are now. */
+static const struct plan_node *widened(struct rewriting *rewriting, const struct plan_node *node,
+                                       const struct key_side *left, const struct key_side *right,
+                                       const struct conjuncts *rest) {
+  uint32_t width = left->node->schema.count, all = width + right->node->schema.count;
+  bool left_only = node->join.kind == JOIN_SEMI || node->join.kind == JOIN_ANTI;
+  struct plan_node *join = rules__copy(rewriting, node);
+  uint32_t *map = rules__take(rewriting, (all + 1) * sizeof *map);
+  const struct expr **list = rules__copies(rewriting, &node->schema);
+  if (!join || !map || !list) return node;
+  for (uint32_t i = 0; i < all; i++)
+    map[i] = i < width ? i : i - width + left->count;
+  join->input = side_node(rewriting, left);
+  join->right = side_node(rewriting, right);
+  join->join.left_keys = left->keys;
+  join->join.right_keys = right->keys;
+  join->join.key_count = left->key_count;
+  join->join.condition = rules__join(rewriting, rest);
+  if (join->join.condition)
+    join->join.condition = rules__made(
+        rewriting, plan__expr_remap(rewriting->arena, join->join.condition, map, rewriting->err));
+  if (rewriting->failed || !rules__joined_schema(rewriting, &join->input->schema,
+                                                 &join->right->schema, left_only, &join->schema))
+    return node;
+  if (join->schema.count == node->schema.count) return join;
+  for (uint32_t i = 0; i < node->schema.count; i++)
+    list[i] =
+        rules__made(rewriting, expr_column(rewriting->arena, map[i], node->schema.columns[i].type));
+  const struct plan_node *made =
+      rules__flat(rewriting, join, list, node->schema.columns, node->schema.count);
+  return made && !rewriting->failed ? made : node;
+}
+
+RULE(rules__join_keys) {
+  struct conjuncts all = {0}, rest = {0};
+  struct key_side left, right;
+  const struct expr *a, *b;
+  if (node->kind != PLAN_JOIN || !node->join.condition || node->join.asof != ASOF_NONE ||
+      node->join.null_aware || node->join.nulls_equal)
+    return node;
+  uint32_t width = node->input->schema.count;
+  rules__split(rewriting, &all, node->join.condition);
+  if (!side_init(rewriting, &left, node->input, node->join.left_keys, node->join.key_count,
+                 all.count) ||
+      !side_init(rewriting, &right, node->right, node->join.right_keys, node->join.key_count,
+                 all.count))
+    return node;
+  for (uint32_t i = 0; i < all.count; i++) {
+    if (!is_key(all.list[i], width, &a, &b)) {
+      rules__add(rewriting, &rest, all.list[i]);
+      continue;
+    }
+    side_add(rewriting, &left, a, 0);
+    side_add(rewriting, &right, b, width);
+  }
+  return rest.count == all.count ? node : widened(rewriting, node, &left, &right, &rest);
+}

@@ -91,6 +91,7 @@ RULE(rules__subqueries);
 RULE(rules__projections);
 RULE(rules__push_filters); /* whole */
 RULE(rules__join_order);   /* whole */
+RULE(rules__join_keys);
 RULE(rules__points);
 RULE(rules__scan_aggregates);
 RULE(rules__top_n);

@@ -407,6 +407,30 @@ static void test_joins(void **state) {
   assert_int_equal(made->schema.count, 6);
 }
 
+static void test_join_keys(void **state) {
+  (void)state;
+  const struct plan_node *left = rows_of("a:i s:s"), *right = rows_of("f:f t:s");
+  struct plan_node *join = join_of(JOIN_LEFT, left, right, PLAN_NO_COLUMN, 0);
+  const struct plan_node *all = join_of(JOIN_INNER, left, right, PLAN_NO_COLUMN, 0);
+  const struct expr *a = column_of(all, 0), *s = column_of(all, 1), *f = column_of(all, 2),
+                    *t = column_of(all, 3);
+  join->join.condition = both(both(equal(f, a), equal(s, call1(FUNCTION_LOWER, t))),
+                              less(a, call1(FUNCTION_LENGTH, t)));
+  EXPECT_RULE(join, "join keys",
+              "project \"a\", \"s\", \"f\", \"t\"\n"
+              "  left join on #2 = \"f\", \"s\" = #5 where (\"a\" < length(\"t\"))\n"
+              "    project \"a\", \"s\", float(\"a\")\n      " ROWS
+              "    project \"f\", \"t\", lower(\"t\")\n      " ROWS);
+  struct plan_node *semi = join_of(JOIN_SEMI, left, right, PLAN_NO_COLUMN, 0);
+  semi->join.condition = equal(f, a);
+  EXPECT_RULE(semi, "join keys",
+              "project \"a\", \"s\"\n  semi join on #2 = \"f\"\n"
+              "    project \"a\", \"s\", float(\"a\")\n      " ROWS "    " ROWS);
+  /* one side only, or equality that NaN does not have */
+  join->join.condition = both(equal(a, int_of(1)), call2(FUNCTION_EQUAL, f, f));
+  assert_ptr_equal(better(join, (const char *const[]){"join keys", NULL}, __LINE__), join);
+}
+
 /* ---- subqueries ---- */
 
 static const struct expr *parameter(uint32_t number) {
@@ -540,6 +564,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_points, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_orders, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_joins, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_join_keys, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_subqueries, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_columns, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_choices, set_up, tear_down),
