@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/codec.h"
 #include "sim.h"
 
 #define DATA "/shard"
@@ -13,6 +14,8 @@ static void pull_settings(void *context, uint64_t store, struct store_settings *
       world->plan->config.policy[store] == STORE_DROP_TWINS)
     settings->history_commits = 0;
   settings->partition_width = world->plan->config.partition_width;
+  /* Every level of merged parts, the default among them. */
+  settings->merge_level = (unsigned)((world->plan->config.seed + store) % (CODEC_SMALLEST + 1));
 }
 
 static const struct store_hooks hooks = {.settings = pull_settings};
