@@ -29,6 +29,8 @@ struct bench {
     int sets;
     double hot, cold; /* sums of bits a value */
   } floats, decimals; /* of the folder `floats`; those of them that are stored as decimals */
+  double worst;       /* hot, against the best of the rivals: how much more, at most */
+  char worst_name[64];
 };
 
 /* CPU nanoseconds of this thread. */
@@ -41,6 +43,9 @@ void data_generated(struct bench *bench, measure_set *measure);
 
 /* peers.c: zstd -3, LZ4 and memcpy over the same bytes, a row each. */
 void peers_measure(struct bench *bench, const struct column *column);
+
+/* rivals.c: what floats would take in published ways, a row; returns the least bits a value. */
+double rivals_measure(const struct column *column);
 
 /* kernels.c: loops on values that stay in the cache. */
 void kernels_measure(struct bench *bench);
