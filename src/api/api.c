@@ -1,11 +1,14 @@
 /* Opening, closing, settings, state. */
 #include "api/api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/api_event.h"
 #include "api/api_private.h"
 #include "base/err.h"
+#include "base/limits.h"
+#include "query/query_control.h"
 #include "store/health.h"
 #include "stream/collector.h"
 
@@ -53,6 +56,22 @@ static const struct setting engine_settings[] = {
      "Where backups that are asked for through the server are made; empty: nowhere."},
     {"query.concurrent_max", SETTING_INT, "256", 0, 1000000, NULL,
      "Queries open at once; further ones are told when to retry; 0: any."},
+    {"query.running_max", SETTING_INT, "0", 0, 1000000, NULL,
+     "Queries that run at once; further ones wait in line; 0: eight per core, at least 16."},
+    {"query.wait", SETTING_DURATION, "10s", 0, INT64_C(3600000000000), NULL,
+     "How long a query waits in line before it is told when to retry; 0: not at all."},
+    {"query.timeout", SETTING_DURATION, "0s", 0, INT64_C(864000000000000), NULL,
+     "How long a query may take, with the reading of its answer; 0: any time."},
+    {"query.memory_max", SETTING_SIZE, "256MiB", 1 << 20, INT64_C(1) << 40, NULL,
+     "Memory of one query; sorts, joins and groups beyond it use temporary files."},
+    {"query.memory_total_max", SETTING_SIZE, "0", 0, INT64_C(1) << 44, NULL,
+     "Memory of all queries together; 0: half of the machine's."},
+    {"query.spill_max", SETTING_SIZE, "32GiB", 0, INT64_C(1) << 50, NULL,
+     "Temporary files of one query; 0: any."},
+    {"query.spill_total_max", SETTING_SIZE, "64GiB", 0, INT64_C(1) << 50, NULL,
+     "Temporary files of all queries together; 0: any."},
+    {"query.spill_directory", SETTING_STRING, "", 0, 3000, NULL,
+     "Where temporary files of queries are; empty: tmp in the data directory."},
     {"series.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
      "Memory for the active series of all tables; idle ones are found on disk."},
     {"ingest.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
@@ -104,6 +123,35 @@ static void apply_settings(const struct api_options *options, struct table_engin
   engine->series_cache_bytes_max = (uint64_t)settings_number(settings, "series.cache_size");
 }
 
+/* Places, memory and temporary files of all queries. A directory that is only read gets no files,
+ * and the disk keeps twice what writes need at least, so that these are not slowed by queries. */
+static int open_control(struct api *api, struct err *err) {
+  const struct api_options *options = &api->options;
+  char own[LIMIT_PATH_SIZE];
+  snprintf(own, sizeof own, "%s/tmp", options->path);
+  struct store_pressure_facts facts;
+  store_shard_pressure(table_engine_shard(api->engine), &facts);
+  struct query_control_options control = {.os = api->os,
+                                          .pool = api->pool,
+                                          .account = table_engine_account(api->engine),
+                                          .spill_directory = options->read_only ? NULL : own,
+                                          .disk_reserve = 2 * facts.reserve_bytes};
+  const struct settings *settings = options->settings;
+  if (settings) {
+    control.open_max = (uint32_t)settings_number(settings, "query.concurrent_max");
+    control.running_max = (uint32_t)settings_number(settings, "query.running_max");
+    control.wait_ns = settings_number(settings, "query.wait");
+    control.timeout_ns = settings_number(settings, "query.timeout");
+    control.memory_max = settings_number(settings, "query.memory_max");
+    control.memory_total_max = settings_number(settings, "query.memory_total_max");
+    control.spill_max = (uint64_t)settings_number(settings, "query.spill_max");
+    control.spill_total_max = (uint64_t)settings_number(settings, "query.spill_total_max");
+    const char *directory = settings_string(settings, "query.spill_directory");
+    if (*directory) control.spill_directory = directory;
+  }
+  return query_control_create(&control, &api->control, err);
+}
+
 /* ---- opening ---- */
 
 static void refresh(void *context) { api_refresh_metrics(context); }
@@ -122,11 +170,10 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
   os_mutex_init(&api->jobs_lock, api->os);
   struct table_engine_options engine = {0};
   apply_settings(options, &engine);
-  if (options->settings)
-    api->queries_max = (uint32_t)settings_number(options->settings, "query.concurrent_max");
   engine.store.account = &api->account;
   int code = api__metrics(api, err);
   if (!code) code = table_engine_open(&engine, &api->engine, err);
+  if (!code) code = open_control(api, err);
   if (!code && options->collect && settings_bool(options->settings, "collector.enabled")) {
     struct collector_options collector = {
         .os = api->os,
@@ -152,6 +199,7 @@ void api_close(struct api *api) {
   collector_destroy(api->collector);
   for (uint32_t i = 0; i < api->idle_count; i++)
     ingest_cache_destroy(api->idle[i].cache);
+  query_control_destroy(api->control);
   table_engine_close(api->engine);
   os_mutex_deinit(&api->lock);
   os_mutex_deinit(&api->jobs_lock);
@@ -173,12 +221,9 @@ int api_query_open(struct api *api, const struct query_options *options, struct 
                    struct err *err) {
   metric_add(api->queries, 1);
   struct query_options own = *options;
-  own.queries = &api->queries_open;
-  own.queries_max = api->queries_max;
+  own.control = api->control;
   own.totals = &api->query_totals;
-  int code = query_open(api->engine, &own, query, err);
-  if (code == ERR_BUSY) metric_add(api->queries_refused, 1);
-  return code;
+  return query_open(api->engine, &own, query, err);
 }
 
 /* ---- state ---- */

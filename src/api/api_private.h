@@ -36,9 +36,8 @@ struct api {
   uint64_t job_last;
   struct metric_counter *writes, *rows, *rows_rejected, *write_errors, *write_bytes;
   struct metric_histogram *write_seconds;
-  struct metric_counter *queries, *queries_refused;
-  _Atomic uint32_t queries_open;
-  uint32_t queries_max; /* 0: any */
+  struct metric_counter *queries;
+  struct query_control *control; /* of all queries */
   struct query_totals query_totals;
   _Atomic uint64_t figures[32]; /* by enum figure of api_metrics.c */
 };

@@ -455,6 +455,28 @@ void os_pool_yield(struct os_pool *pool) {
   os_cond_deinit(&turn.cond);
 }
 
+enum os_pool_leaving os_pool_leave(struct os_pool *pool) {
+  if (!self_of(pool)) return OS_POOL_NONE;
+  os_mutex_lock(&pool->lock);
+  bool leaves = may_stand_back(pool, true);
+  if (leaves) {
+    pool->stood_back++;
+    release_place(pool);
+  }
+  os_mutex_unlock(&pool->lock);
+  return leaves ? OS_POOL_LEFT : OS_POOL_KEPT;
+}
+
+void os_pool_return(struct os_pool *pool) {
+  struct turn turn = {.granted = false};
+  os_cond_init(&turn.cond, pool->os);
+  os_mutex_lock(&pool->lock);
+  make_ready(pool, &turn);
+  wait_turn(pool, &turn, self_of(pool));
+  os_mutex_unlock(&pool->lock);
+  os_cond_deinit(&turn.cond);
+}
+
 void os_pool_figures(struct os_pool *pool, struct os_pool_figures *figures) {
   os_mutex_lock(&pool->lock);
   *figures = (struct os_pool_figures){

@@ -58,6 +58,14 @@ void os_pool_for_each(struct os_pool *pool, size_t count, void (*run)(void *cont
  * work between calls of for_each. */
 void os_pool_yield(struct os_pool *pool);
 
+/* Around a wait for something that is not this pool's work (a place in line, another process):
+ * other threads run meanwhile. OS_POOL_LEFT: os_pool_return must follow, which waits for the
+ * thread's turn. OS_POOL_KEPT: nobody could take over, so one had better not wait. OS_POOL_NONE:
+ * the thread is not the pool's, and may wait as it likes. */
+enum os_pool_leaving { OS_POOL_NONE, OS_POOL_LEFT, OS_POOL_KEPT };
+enum os_pool_leaving os_pool_leave(struct os_pool *pool);
+void os_pool_return(struct os_pool *pool);
+
 /* The number of the calling thread among the pool's, below os_pool_threads() + POOL_SPARES_MAX;
  * UINT_MAX on any other thread. */
 unsigned os_pool_worker(const struct os_pool *pool);

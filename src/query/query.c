@@ -32,53 +32,46 @@ static int name_refusal(const struct query *query, int code, struct err *err) {
     return code;
   err_set(err, ERR_MEMORY_LIMIT, "query needs more than its %lld bytes of memory",
           (long long)limit);
-  err_hint(err, "narrow the range of time or group by fewer tags");
+  err_hint(err, "narrow the range of time, group by fewer tags, or raise query.memory_max");
   return ERR_MEMORY_LIMIT;
 }
 
-/* One of those that may be open at once. */
-static int take_slot(const struct query_options *options, struct err *err) {
-  if (!options->queries) return ERR_OK;
-  uint32_t open = atomic_fetch_add(options->queries, 1);
-  if (!options->queries_max || open < options->queries_max) return ERR_OK;
-  atomic_fetch_sub(options->queries, 1);
-  err_set(err, ERR_BUSY, "%u queries run, and no more may", options->queries_max);
-  err_hint(err, "try again when others have ended");
-  err_retry(err, 1000);
-  return ERR_BUSY;
-}
-
-int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,
-               struct err *err) {
-  struct mem_account *parent = table_engine_account(engine);
-  struct query *query = mem_alloc_zero(parent, sizeof *query);
-  *out = NULL;
-  if (!query) return mem_refused(parent, sizeof *query, err);
-  int code = take_slot(options, err);
-  if (code) {
-    mem_free(parent, query, sizeof *query);
-    return code;
-  }
-  query->queries = options->queries;
-  query->totals = options->totals;
-  mem_account_init(&query->account, "query", parent,
-                   options->memory_bytes_max ? options->memory_bytes_max : MEMORY_BYTES_DEFAULT);
-  arena_init(&query->arena, &query->account, 4096);
-  query->engine = engine;
-  query->read_only = options->read_only;
-  query->deadline_ns = options->deadline_ns;
-  query->now_ns = options->now_ns ? options->now_ns : os_wall_ns(table_engine_os(engine));
+static int copy_options(struct query *query, const struct query_options *options, struct err *err) {
   query->database = arena_copy(&query->arena, options->database);
   query->schema = arena_copy(&query->arena, options->schema);
   if ((options->database.size && !query->database.data) ||
       (options->schema.size && !query->schema.data))
-    code = mem_refused(&query->account, options->database.size, err);
-  if (!code) code = influxql_parse(options->text, &query->arena, &query->syntax, err);
+    return mem_refused(&query->account, options->database.size, err);
+  return influxql_parse(options->text, &query->arena, &query->syntax, err);
+}
+
+int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,
+               struct err *err) {
+  struct query_control *control = options->control;
+  struct mem_account *parent =
+      control ? query__control_account(control) : table_engine_account(engine);
+  int64_t memory_max = control ? query__control_memory_max(control) : MEMORY_BYTES_DEFAULT;
+  struct query *query = mem_alloc_zero(parent, sizeof *query);
+  *out = NULL;
+  if (!query) return mem_refused(parent, sizeof *query, err);
+  mem_account_init(&query->account, "query", parent,
+                   options->memory_bytes_max ? options->memory_bytes_max : memory_max);
+  arena_init(&query->arena, &query->account, 4096);
+  query->engine = engine;
+  query->control = control;
+  query->totals = options->totals;
+  query->read_only = options->read_only;
+  query->deadline_ns = options->deadline_ns;
+  if (!query->deadline_ns && control) query->deadline_ns = query__control_deadline(control);
+  query->now_ns = options->now_ns ? options->now_ns : os_wall_ns(table_engine_os(engine));
+  int code = copy_options(query, options, err);
+  if (!code && control) code = query__control_enter(control, query->deadline_ns, err);
   if (code) {
     code = name_refusal(query, code, err);
     query_close(query);
     return code;
   }
+  query->entered = query->placed = control != NULL;
   *out = query;
   return ERR_OK;
 }
@@ -190,6 +183,10 @@ static void fail_statement(struct query *query, const struct err *error, int cod
 
 int query_next(struct query *query, struct query_event *event, struct err *err) {
   (void)err; /* an error of a statement is an event */
+  if (query->entered && !query->placed) {
+    query__control_resume(query->control);
+    query->placed = true;
+  }
   *event = (struct query_event){.statement = query->next, .error = {.offset = -1}};
   struct err error = {.offset = -1};
   int code = ERR_OK;
@@ -228,6 +225,11 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   return ERR_OK;
 }
 
+void query_rest(struct query *query) {
+  if (query->placed) query__control_rest(query->control);
+  query->placed = false;
+}
+
 void query_cancel(struct query *query) {
   atomic_store_explicit(&query->cancelled, true, memory_order_relaxed);
 }
@@ -236,7 +238,8 @@ void query_close(struct query *query) {
   if (!query) return;
   struct mem_account *parent = query->account.parent;
   end_statement(query);
-  if (query->queries) atomic_fetch_sub(query->queries, 1);
+  query_rest(query);
+  if (query->entered) query__control_leave(query->control);
   arena_deinit(&query->arena);
   mem_account_deinit(&query->account);
   mem_free(parent, query, sizeof *query);

@@ -13,6 +13,7 @@
 #include "columnar/column.h"
 
 struct query;
+struct query_control;
 struct table_engine;
 struct time_zone;
 
@@ -30,13 +31,12 @@ struct query_options {
   struct str database; /* default database; may be empty */
   struct str schema;   /* default retention policy; may be empty */
   bool read_only;      /* a GET: statements that change something are refused, as InfluxDB does */
-  int64_t deadline_ns; /* monotonic; 0: the engine's default */
-  int64_t memory_bytes_max; /* 0: the engine's default */
+  int64_t deadline_ns; /* monotonic; 0: the control's, else none */
+  int64_t memory_bytes_max; /* 0: the control's, else 256 MiB */
   int64_t now_ns;           /* wall clock for now(); 0: ask the system */
-  /* Counts open queries; beyond queries_max (0: any) query_open is refused with ERR_BUSY and
-   * retry_ms. May be NULL; outlives the query. */
-  _Atomic uint32_t *queries;
-  uint32_t queries_max;
+  /* What it shares with others (query_control.h), which outlives it; NULL: it is alone, has no
+   * limits but its own, and spills nothing. */
+  struct query_control *control;
   struct query_totals *totals; /* added to; may be NULL; outlives the query */
 };
 
@@ -71,7 +71,9 @@ struct query_event {
   struct err error;
 };
 
-/* Parses all statements at once: a syntax error is returned here and nothing runs. */
+/* Parses all statements at once: a syntax error is returned here and nothing runs. Then waits for a
+ * place among those that run; ERR_BUSY, with a time after which to try again, when there are too
+ * many. */
 int query_open(struct table_engine *engine, const struct query_options *options,
                struct query **query, struct err *err);
 /* The next event. An error of a statement is an event (QUERY_DONE with error), not a failure of
@@ -79,6 +81,9 @@ int query_open(struct table_engine *engine, const struct query_options *options,
  * was cancelled.
  */
 int query_next(struct query *query, struct query_event *event, struct err *err);
+/* Nothing will be asked of it for a while (its reader has enough for now): its place is another's
+ * until the next query_next, which does not wait for one. */
+void query_rest(struct query *query);
 void query_cancel(struct query *query);
 void query_close(struct query *query);
 

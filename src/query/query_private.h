@@ -9,6 +9,7 @@
 #include "exec/exec.h"
 #include "lang/influxql/influxql.h"
 #include "query/query.h"
+#include "query/query_control.h"
 #include "table/read.h"
 
 /* Rows of one result series of a SHOW. */
@@ -60,15 +61,35 @@ struct query {
   bool read_only;
   int64_t deadline_ns, now_ns;
   _Atomic bool cancelled;
-  _Atomic uint32_t *queries;   /* NULL: not counted */
-  struct query_totals *totals; /* likewise */
-  uint32_t next;               /* index of the statement that runs or comes */
+  struct query_control *control; /* NULL: alone */
+  bool entered, placed;          /* it is one of the open ones; it has a place */
+  struct query_totals *totals;   /* likewise */
+  uint32_t next;                 /* index of the statement that runs or comes */
   enum query_state state;
   bool failed; /* a statement has failed: the next ones are not executed */
   bool has_statement;
   struct statement statement;
   struct err error; /* of the statement that failed */
 };
+
+/* ---- query_control.c ---- */
+struct spill_space;
+/* Above its queries' accounts. */
+struct mem_account *query__control_account(struct query_control *control);
+/* NULL: nowhere. */
+struct spill_space *query__control_space(struct query_control *control);
+/* Bytes of one query. */
+int64_t query__control_memory_max(const struct query_control *control);
+/* For a query that names none; monotonic, 0: none. */
+int64_t query__control_deadline(const struct query_control *control);
+/* Makes it one of the open ones and gives it a place, for which it may wait: query__control_rest
+ * and query__control_leave must follow. ERR_BUSY. */
+int query__control_enter(struct query_control *control, int64_t deadline, struct err *err);
+/* Gives the place back; takes one again without waiting. */
+void query__control_rest(struct query_control *control);
+void query__control_resume(struct query_control *control);
+/* It is closed. */
+void query__control_leave(struct query_control *control);
 
 /* ERR_CANCELLED, ERR_DEADLINE, or ERR_OK. */
 int query__check(struct query *query, struct err *err);

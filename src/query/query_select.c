@@ -30,6 +30,8 @@ int query__open_plan(struct query *query, bool analyze, struct err *err) {
       .account = &query->account,
       .deadline_ns = query->deadline_ns,
       .cancelled = &query->cancelled,
+      .os = table_engine_os(query->engine),
+      .space = query->control ? query__control_space(query->control) : NULL,
       .analyze = analyze,
   };
   s->batch = (struct exec_batch){0};

@@ -93,6 +93,7 @@ static void run(struct request *request) {
       state->has_event = false;
     }
     if (request->out.size >= REPLY_PIECE_SIZE) {
+      query_rest(state->query); /* until the client has taken it */
       reply_flush(request, run);
       return;
     }

@@ -267,38 +267,12 @@ static void test_r4_no_tag_set_gets_two_ids(void **state) {
   assert_true(refused > 3);
 }
 
-static void test_r3_queries_are_capped(void **state) {
-  (void)state;
-  struct fixture fixture;
-  fixture_begin(&fixture);
-  fixture_database(&fixture, "d");
-  _Atomic uint32_t open = 0;
-  struct query_options options = {.language = QUERY_INFLUXQL,
-                                  .text = STR("SHOW DATABASES"),
-                                  .queries = &open,
-                                  .queries_max = 2};
-  struct query *queries[3];
-  struct err err;
-  assert_int_equal(query_open(fixture.engine, &options, &queries[0], &err), ERR_OK);
-  assert_int_equal(query_open(fixture.engine, &options, &queries[1], &err), ERR_OK);
-  assert_int_equal(query_open(fixture.engine, &options, &queries[2], &err), ERR_BUSY);
-  assert_true(err.retry_ms > 0);
-  query_close(queries[1]);
-  options.text = STR("SHOW");
-  assert_int_equal(query_open(fixture.engine, &options, &queries[1], &err), ERR_PARSE);
-  assert_int_equal(open, 1);
-  query_close(queries[0]);
-  assert_int_equal(open, 0);
-  fixture_end(&fixture);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_r4_answers_say_that_they_are_degraded),
       cmocka_unit_test(test_r4_any_bit_of_a_file_of_parts),
       cmocka_unit_test(test_r4_rows_whose_tags_are_damaged),
       cmocka_unit_test(test_r4_no_tag_set_gets_two_ids),
-      cmocka_unit_test(test_r3_queries_are_capped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

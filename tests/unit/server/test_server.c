@@ -51,8 +51,7 @@ struct api {
   struct os_cond cond;
   bool held; /* writes to "held" wait */
   _Atomic bool sick;
-  _Atomic int queries; /* open ones */
-  _Atomic int cancelled;
+  _Atomic int queries, cancelled, rests; /* queries: open ones */
   struct seen seen; /* under mutex */
 };
 
@@ -288,6 +287,7 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   }
   return ERR_OK;
 }
+void query_rest(struct query *query) { atomic_fetch_add(&query->api->rests, 1); }
 void query_cancel(struct query *query) {
   atomic_fetch_add(&query->api->cancelled, 1);
   atomic_store(&query->cancelled, true);
