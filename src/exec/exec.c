@@ -34,6 +34,7 @@ static bool aggregates_scan(const struct plan_node *node) {
 }
 
 static const struct exec_op_kind *join_kind_of(const struct plan_joining *join) {
+  if (join->asof != ASOF_NONE) return &exec__join_asof;
   if (!join->key_count || join->method == JOIN_BY_LOOP) return &exec__join_loop;
   /* A null may meet every key: that is no order to merge by. */
   return join->method == JOIN_BY_MERGE && !join->null_aware ? &exec__join_merge : &exec__join_hash;

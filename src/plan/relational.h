@@ -87,7 +87,8 @@ enum plan_join_method {
   JOIN_BY_LOOP,
 };
 /* As-of: of the right rows with equal keys and, seen from the left row's time, on the right side of
- * it, only the nearest one is a partner (of several at that time the last in the input's order).
+ * it, only the nearest one is a partner (of several at that time the last in the input's order; of
+ * two equally near ones the earlier). `condition` is asked for that pair only.
  * Kinds INNER and LEFT. */
 enum plan_asof { ASOF_NONE, ASOF_BACKWARD, ASOF_FORWARD, ASOF_NEAREST };
 struct plan_joining {
