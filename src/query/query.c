@@ -42,7 +42,10 @@ static int copy_options(struct query *query, const struct query_options *options
   if ((options->database.size && !query->database.data) ||
       (options->schema.size && !query->schema.data))
     return mem_refused(&query->account, options->database.size, err);
-  return influxql_parse(options->text, &query->arena, &query->syntax, err);
+  struct str parameters = arena_copy(&query->arena, options->parameters);
+  if (options->parameters.size && !parameters.data)
+    return mem_refused(&query->account, options->parameters.size, err);
+  return influxql_parse_bound(options->text, parameters, &query->arena, &query->syntax, err);
 }
 
 int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,

@@ -27,11 +27,12 @@ struct query_totals {
 
 struct query_options {
   enum query_language language;
-  struct str text;     /* copied */
-  struct str database; /* default database; may be empty */
-  struct str schema;   /* default retention policy; may be empty */
-  bool read_only;      /* a GET: statements that change something are refused, as InfluxDB does */
-  int64_t deadline_ns; /* monotonic; 0: the control's, else none */
+  struct str text;       /* copied */
+  struct str parameters; /* values for $name: a JSON object; empty: none. Copied */
+  struct str database;   /* default database; may be empty */
+  struct str schema;     /* default retention policy; may be empty */
+  bool read_only;        /* a GET: statements that change something are refused, as InfluxDB does */
+  int64_t deadline_ns;   /* monotonic; 0: the control's, else none */
   int64_t memory_bytes_max; /* 0: the control's, else 256 MiB */
   int64_t now_ns;           /* wall clock for now(); 0: ask the system */
   /* What it shares with others (query_control.h), which outlives it; NULL: it is alone, has no

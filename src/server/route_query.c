@@ -106,11 +106,6 @@ static void run(struct request *request) {
 static int check_params(struct request *request, enum answer_epoch *epoch, struct err *err) {
   struct str q = request_param(request, "q");
   if (q.size == 0) return err_set(err, ERR_INVALID_ARGUMENT, "missing required parameter \"q\"");
-  if (request_param(request, "params").size) {
-    err_set(err, ERR_UNSUPPORTED, "bound parameters (params) are not supported");
-    err_hint(err, "write the values into the statement");
-    return ERR_UNSUPPORTED;
-  }
   struct str text = request_param(request, "epoch");
   if (!answer_epoch_parse(text, epoch)) {
     return err_set(err, ERR_INVALID_ARGUMENT, "invalid epoch \"%.*s\" (use ns, u, ms, s, m or h)",
@@ -131,6 +126,7 @@ static void start(struct request *request) {
     struct query_options options = {
         .language = QUERY_INFLUXQL,
         .text = request_param(request, "q"),
+        .parameters = request_param(request, "params"),
         .database = request_param(request, "db"),
         .schema = request_param(request, "rp"),
         .read_only = request->method != HTTP_POST,

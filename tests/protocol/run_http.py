@@ -268,6 +268,14 @@ class Queries(Case):
             self.assertEqual(reply["results"][0]["series"][0]["values"], [[8 * width, 2]])
         self.assertEqual(self.query("SHOW DATABASES", epoch="fortnight").status, 400)
 
+    def test_bound_parameters(self):
+        reply = self.query("SELECT v FROM m WHERE host = $h AND v > $least", db=self.db, epoch="s",
+                           params=json.dumps({"h": "h1", "least": 0.5})).json()
+        self.assertEqual(reply["results"][0]["series"][0]["values"], [[4, 1], [7, 1.75]])
+        reply = self.query("SELECT v FROM m WHERE host = $h", db=self.db, params=json.dumps({"h": "' OR 1=1"}))
+        self.assertEqual(reply.json(), {"results": [{"statement_id": 0}]})
+        self.assertEqual(self.query("SELECT v FROM m WHERE host = $h", db=self.db).status, 400)
+
     def test_zones(self):
         db = self.database()
         self.write(db, "p kw=1 1711843199\np kw=2 1711922399\n", precision="s")
@@ -328,7 +336,7 @@ class Queries(Case):
         reply = self.query("SELECT v FROM m", db="none")
         self.assertEqual(reply.status, 200)
         self.assertIn("database not found", reply.json()["results"][0]["error"])
-        self.assertEqual(self.query("SHOW DATABASES", params="{}").status, 400)
+        self.assertEqual(self.query("SHOW DATABASES", params="{").status, 400)
         self.assertEqual(self.call("GET", "/query?q=%zz").status, 400)
 
 

@@ -175,6 +175,7 @@ operand(A) ::= DISTINCT(N) dotted(R). {
 operand(A) ::= INTEGER(T). { A = influxql__literal(parser, INFLUXQL_INTEGER, &T); }
 operand(A) ::= NUMBER(T). { A = influxql__literal(parser, INFLUXQL_FLOAT, &T); }
 operand(A) ::= DURATION_VALUE(T). { A = influxql__literal(parser, INFLUXQL_DURATION, &T); }
+operand(A) ::= PARAMETER(T). { A = influxql__parameter(parser, &T); }
 operand(A) ::= STRING(T). { A = influxql__literal(parser, INFLUXQL_STRING, &T); }
 operand(A) ::= TRUE(T). { A = influxql__boolean(parser, &T, true); }
 operand(A) ::= FALSE(T). { A = influxql__boolean(parser, &T, false); }

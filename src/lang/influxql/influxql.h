@@ -186,6 +186,10 @@ struct influxql_query {
  * that are not built, memory errors. */
 int influxql_parse(struct str text, struct arena *arena, struct influxql_query *query,
                    struct err *err);
+/* The same with values for $name: a JSON object of strings, numbers and booleans, which become
+ * literals. ERR_INVALID_ARGUMENT for a parameter without a value. */
+int influxql_parse_bound(struct str text, struct str parameters, struct arena *arena,
+                         struct influxql_query *query, struct err *err);
 
 /* The expression as text that parses back. */
 void influxql_print_expr(const struct influxql_expr *expr, struct buffer *out);

@@ -13,7 +13,7 @@ struct token {
   bool escaped;    /* holds a backslash */
 };
 /* What is no token of the grammar. */
-enum { TOKEN_ILLEGAL = 250, TOKEN_BAD_STRING, TOKEN_BAD_REGEX, TOKEN_BAD_COMMENT, TOKEN_BOUND };
+enum { TOKEN_ILLEGAL = 250, TOKEN_BAD_STRING, TOKEN_BAD_REGEX, TOKEN_BAD_COMMENT };
 struct lexer {
   const char *at, *end; /* *end is NUL */
   int last;             /* kind of the token before; 0: none */
@@ -40,6 +40,7 @@ struct parser {
   int code;          /* the first failure */
   bool syntax_error; /* the grammar refused the token at hand */
   struct parsing now;
+  struct list parameters; /* parameters.c */
   struct list statements;
   struct str field; /* that the change at hand is about; empty: * */
 };
@@ -109,6 +110,13 @@ void influxql__begin_nested(struct parser *parser, const struct token *first);
 void influxql__end_nested(struct parser *parser);
 /* The statement at hand is whole. */
 void influxql__finish(struct parser *parser, enum influxql_statement_kind kind);
+
+/* ---- parameters.c ---- */
+/* The values of bound parameters, a JSON object (empty: none). ERR_PARSE with the place in it. */
+int influxql__read_parameters(struct str json, struct arena *arena, struct list *parameters,
+                              struct err *err);
+/* The literal that takes the place of $name. */
+struct influxql_expr *influxql__parameter(struct parser *parser, const struct token *token);
 
 /* ---- functions.c ---- */
 enum function_class { CLASS_AGGREGATE, CLASS_SELECTOR, CLASS_WINDOW, CLASS_DISTINCT, CLASS_LATER };

@@ -137,7 +137,8 @@ again:
   quoted         { kind = INFLUXQL_TOKEN_IDENT; token->quoted = true; goto done_quoted; }
   string         { kind = INFLUXQL_TOKEN_STRING; goto done_quoted; }
   ["']           { kind = TOKEN_BAD_STRING; goto done; }
-  "$" word?      { kind = TOKEN_BOUND; goto done; }
+  "$" word       { kind = INFLUXQL_TOKEN_PARAMETER; goto done; }
+  "$" quoted     { kind = INFLUXQL_TOKEN_PARAMETER; goto done_quoted; }
 
   duration       { kind = INFLUXQL_TOKEN_DURATION_VALUE; goto done; }
   digits         { kind = INFLUXQL_TOKEN_INTEGER; goto done; }

@@ -56,6 +56,8 @@ static const char *spelling(int kind) {
     return "duration";
   case INFLUXQL_TOKEN_REGEX:
     return "regex";
+  case INFLUXQL_TOKEN_PARAMETER:
+    return ""; /* a value says it */
   case INFLUXQL_TOKEN_BACKREFERENCE:
     return ":MEASUREMENT";
   case INFLUXQL_TOKEN_LPAREN:
@@ -178,11 +180,6 @@ static void fail_token(struct parser *parser, int kind, const struct token *toke
   case TOKEN_BAD_COMMENT:
     influxql__fail(parser, ERR_PARSE, at, "comment without its closing */");
     break;
-  case TOKEN_BOUND:
-    influxql__fail(parser, ERR_UNSUPPORTED, at,
-                   "bound parameters are not supported yet: found %.*s",
-                   STR_ARG(text_cut(token->text, 40)));
-    break;
   default: {
     struct str rest = {at, (size_t)(parser->text.data + parser->text.size - at)};
     struct str shown = text_cut(rest, 4);
@@ -223,9 +220,16 @@ static void run(struct parser *parser, void *machine) {
 
 int influxql_parse(struct str text, struct arena *arena, struct influxql_query *query,
                    struct err *err) {
+  return influxql_parse_bound(text, (struct str){0}, arena, query, err);
+}
+
+int influxql_parse_bound(struct str text, struct str parameters, struct arena *arena,
+                         struct influxql_query *query, struct err *err) {
   *query = (struct influxql_query){0};
   struct err local;
   struct parser parser = {.arena = arena, .err = err ? err : &local};
+  int code = influxql__read_parameters(parameters, arena, &parser.parameters, err);
+  if (code) return code;
   if ((int64_t)text.size > LIMIT_STATEMENT_SIZE)
     return err_set(err, ERR_LIMIT_EXCEEDED,
                    "statements of %zu bytes are too long: the limit is %lld bytes", text.size,

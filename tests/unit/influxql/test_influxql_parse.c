@@ -158,6 +158,58 @@ static void test_good(void **state) {
   }
 }
 
+static void test_parameters(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *parameters, *printed; /* printed NULL: an error */
+  } rows[] = {
+      {"SELECT a FROM m WHERE h = $h AND n > $n AND b = $b AND f < $\"a b\"",
+       "{\"h\": \"it's; DROP DATABASE x\", \"n\": -5, \"b\": true, \"a b\": 2.5, \"unused\": 1}",
+       "SELECT \"a\" FROM \"m\" WHERE \"h\" = 'it\\'s; DROP DATABASE x' AND \"n\" > -5 AND \"b\" = "
+       "true AND "
+       "\"f\" < 2.5"},
+      {"SELECT $u FROM m", "{\"u\": 18446744073709551615}",
+       "SELECT 18446744073709551615 FROM \"m\""},
+      {"SELECT a FROM m WHERE time > $t", "{\"t\": \"2024-01-01\"}",
+       "SELECT \"a\" FROM \"m\" WHERE \"time\" > '2024-01-01'"},
+      {"SELECT a FROM m", "", "SELECT \"a\" FROM \"m\""},
+      {"SELECT a FROM m", "{}", "SELECT \"a\" FROM \"m\""},
+      {"SELECT $a FROM m", "{}", NULL},
+      {"SELECT $a FROM m", "{\"a\": [1]}", NULL},
+      {"SELECT $a FROM m", "{\"a\": null}", NULL},
+      {"SELECT $a FROM m", "{\"a\": {\"x\": 1}}", NULL},
+      {"SELECT $a FROM m", "[1]", NULL},
+      {"SELECT $a FROM m", "{\"a\": 1", NULL},
+      {"SELECT $a FROM m", "{\"a\": 1} {}", NULL},
+      {"SELECT a FROM $m", "{\"m\": \"x\"}", NULL}, /* names are no values */
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct mem_account account;
+    struct arena arena;
+    struct buffer text;
+    struct influxql_query query;
+    struct err err = {0};
+    mem_account_init(&account, "test", NULL, 0);
+    arena_init(&arena, &account, 4096);
+    buffer_init(&text, &account);
+    int code = influxql_parse_bound(str_from(rows[i].text), str_from(rows[i].parameters), &arena,
+                                    &query, &err);
+    if ((code == ERR_OK) != (rows[i].printed != NULL))
+      fail_msg("%s with %s: %d %s", rows[i].text, rows[i].parameters, code, err.message);
+    if (!code) {
+      influxql_print(&query.statements[0], &text);
+      buffer_append_byte(&text, 0);
+      assert_string_equal((const char *)text.data, rows[i].printed);
+    } else {
+      assert_int_equal(code, err.code);
+      assert_true(err.message[0]);
+    }
+    buffer_deinit(&text);
+    arena_deinit(&arena);
+    mem_account_deinit(&account);
+  }
+}
+
 static void test_bad(void **state) {
   (void)state;
   static const struct {
@@ -210,7 +262,8 @@ static void test_bad(void **state) {
       {"SELECT a FROM (SELECT b FROM m", ERR_PARSE, 1, 31, "found EOF, expected comma, )", ""},
       {"SELECT a FROM (SELECT b INTO c FROM m)", ERR_PARSE, 1, 16, "a subquery cannot have INTO",
        ""},
-      {"SELECT a FROM m WHERE b = $c", ERR_UNSUPPORTED, 1, 27, "bound parameters", ""},
+      {"SELECT a FROM m WHERE b = $c", ERR_INVALID_ARGUMENT, 1, 27, "missing parameter: c", ""},
+      {"SELECT a FROM m WHERE b = $", ERR_PARSE, 1, 27, "found illegal character $", ""},
       {"SHOW TAG VALUES WITH KEY = 'a'", ERR_PARSE, 1, 28, "found 'a', expected identifier", ""},
       {"CREATE DATABASE", ERR_PARSE, 1, 16, "found EOF, expected identifier", ""},
       {"CREATE DATABASE d WITH PRECISION h", ERR_PARSE, 1, 34, "found h, expected ns, us, ms, s",
@@ -311,8 +364,8 @@ static void test_prefixes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
-                                     cmocka_unit_test(test_bounds),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_parameters),
+                                     cmocka_unit_test(test_bad), cmocka_unit_test(test_bounds),
                                      cmocka_unit_test(test_prefixes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
