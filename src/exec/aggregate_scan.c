@@ -7,6 +7,10 @@
  * row is moved. At the end the records of a group are merged in the order of the morsels, which
  * depends on the data only.
  *
+ * When memory refuses the states of all groups, the groups are taken in ranges, a quarter as many
+ * at a time as were refused: each range reads the scan again, passes over the runs of other groups,
+ * and is given out before the next one begins. A group's answer is the same in any range.
+ *
  * When only the first few buckets of each group are needed, ranges of time are read one after
  * another from that end, each much longer than the one before, until every group has enough. */
 #include <string.h>
@@ -18,7 +22,9 @@
 #include "exec/source.h"
 #include "kernel/bucket.h"
 
-enum { ROUNDS_MAX = 24, ROUND_GROWTH = 8 };
+enum { ROUNDS_MAX = 24, ROUND_GROWTH = 8, RANGE_SHRINKS = 4 };
+/* The slot of a group that is not in the range. */
+#define SLOT_NONE UINT32_MAX
 
 struct scan_task {
   struct aggregate_table table;
@@ -41,7 +47,8 @@ struct scan_aggregate {
     uint32_t count;
   } rounds[ROUNDS_MAX];
   uint32_t round_count;
-  struct sort_row *pages; /* by group */
+  uint32_t range_first, range_count; /* groups whose states are made */
+  struct sort_row *pages;            /* by group */
   size_t page_count, page_at;
   bool ran, emitting;
 };
@@ -106,6 +113,7 @@ static int scan_aggregate_open(struct exec_op *op, struct err *err) {
   self->input = &input->schema;
   const struct plan_node *rows = input->kind == PLAN_PROJECT ? input->input : input;
   int code = exec__source_open(&self->source, op->exec, rows, err);
+  self->range_count = self->source.group_count ? self->source.group_count : 1;
   if (!code)
     code = aggregator_init(&self->aggregator, op->exec, &op->node->aggregate, self->input, err);
   if (!code) code = aggregate_emit_init(&self->emit, &self->aggregator, op->node, err);
@@ -116,6 +124,10 @@ static int scan_aggregate_open(struct exec_op *op, struct err *err) {
 }
 
 /* ---- slots ---- */
+
+static bool in_range(const struct scan_aggregate *self, uint32_t group) {
+  return group >= self->range_first && group - self->range_first < self->range_count;
+}
 
 static int find_slots(struct scan_work *work, struct err *err) {
   const struct source *source = &work->self->source;
@@ -136,11 +148,12 @@ static int find_slots(struct scan_work *work, struct err *err) {
   for (uint32_t i = 0; i < count; i++)
     rows[i] = (struct sort_row){source->groups[first + i], i};
   sort_rows(rows, rows + count, count);
-  uint32_t slot = 0;
+  uint32_t slots = 0;
   for (uint32_t i = 0; i < count; i++) {
-    slot += i && rows[i].key != rows[i - 1].key;
-    task->slots[rows[i].row] = slot;
-    task->groups[slot] = (uint32_t)rows[i].key;
+    uint32_t group = (uint32_t)rows[i].key;
+    bool inside = in_range(work->self, group);
+    if (inside && (slots == 0 || task->groups[slots - 1] != group)) task->groups[slots++] = group;
+    task->slots[rows[i].row] = inside ? slots - 1 : SLOT_NONE;
   }
   mem_free(account, rows, size);
   return ERR_OK;
@@ -470,11 +483,26 @@ static int apply_chunk(struct scan_work *work, struct err *err) {
   return code;
 }
 
+/* Runs of groups that are not in the range become none; false: nothing is left. */
+static bool hide_runs(struct scan_work *work) {
+  const struct scan_task *task = work->task;
+  if (!task->slots) return true;
+  bool left = false;
+  for (uint32_t i = 0; i < work->reader.chunk.run_count; i++) {
+    uint32_t *position = &work->reader.run_positions[i];
+    if (*position == POSITION_NONE) continue;
+    if (task->slots[*position - work->morsel->first] == SLOT_NONE) *position = POSITION_NONE;
+    left |= *position != POSITION_NONE;
+  }
+  return left;
+}
+
 static int run_chunks(struct scan_work *work, struct err *err) {
   for (;;) {
     bool all;
     int code = exec__reader_next(&work->reader, err);
     if (code || work->reader.chunk.rows == 0) return code;
+    if (work->self->range_count < work->self->source.group_count && !hide_runs(work)) continue;
     code = use_statistics(work, &all, err);
     if (!code && all) continue;
     if (!code) code = exec__reader_filter(&work->reader, err);
@@ -523,11 +551,19 @@ static int try_morsel(struct scan_aggregate *self, size_t i, struct exec_figures
   return code;
 }
 
+static bool morsel_in_range(const struct scan_aggregate *self, const struct morsel *morsel) {
+  if (self->range_count >= self->source.group_count) return true;
+  for (uint32_t i = 0; i < morsel->count; i++)
+    if (in_range(self, source_group(&self->source, morsel->first + i))) return true;
+  return false;
+}
+
 /* Chunks that were aggregated may turn out to be void (ERR_CONFLICT): each time at least one part
  * more is known to be damaged and left out, and the morsel begins anew. */
 static int run_morsel(void *context, size_t i, struct exec_figures *figures, struct err *err) {
   struct scan_aggregate *self = context;
   struct scan_task *task = &self->rounds[self->round_count - 1].tasks[i];
+  if (!morsel_in_range(self, &self->rounds[self->round_count - 1].morsels[i])) return ERR_OK;
   int code = try_morsel(self, i, figures, err);
   for (int tries = 0; code == ERR_CONFLICT && tries < READER_TRIES_MAX; tries++) {
     aggregate_table_deinit(&task->table);
@@ -578,13 +614,18 @@ static int order_pages(struct scan_aggregate *self, struct err *err) {
 static int run_round(struct scan_aggregate *self, int64_t min, int64_t max, struct err *err) {
   struct exec *exec = self->op.exec;
   struct scan_round *round = &self->rounds[self->round_count];
-  int code = exec__source_cut(&self->source, min, max, exec->options.morsel_rows, &round->morsels,
-                              &round->count, err);
-  if (code) return code;
-  round->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, round->count + 1);
-  if (!round->tasks) return exec__refused(exec, round->count * sizeof *round->tasks, err);
-  for (uint32_t i = 0; i < round->count; i++)
+  int code = ERR_OK;
+  if (!round->tasks) { /* the rounds of the next range of groups are the same */
+    code = exec__source_cut(&self->source, min, max, exec->options.morsel_rows, &round->morsels,
+                            &round->count, err);
+    if (code) return code;
+    round->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, round->count + 1);
+    if (!round->tasks) return exec__refused(exec, round->count * sizeof *round->tasks, err);
+  }
+  for (uint32_t i = 0; i < round->count; i++) {
+    round->tasks[i] = (struct scan_task){0};
     aggregate_table_init(&round->tasks[i].table, &self->aggregator);
+  }
   self->round_count++;
   code = exec__parallel(exec, round->count, run_morsel, self, err);
   return code ? code : order_pages(self, err);
@@ -610,7 +651,8 @@ static int has_enough(struct scan_aggregate *self, bool *enough, struct err *err
     if (code) return code;
     *enough = aggregate_emit_count(&self->emit) >= self->aggregator.plan->limit;
   }
-  *enough &= groups == self->source.group_count;
+  uint32_t behind = self->source.group_count - self->range_first;
+  *enough &= groups == (behind < self->range_count ? behind : self->range_count);
   return ERR_OK;
 }
 
@@ -657,6 +699,38 @@ static int run_all(struct scan_aggregate *self, struct err *err) {
   return run_round(self, source->scan->scan.time_min, source->scan->scan.time_max, err);
 }
 
+/* Forgets the states of a range. */
+static void drop_rounds(struct scan_aggregate *self) {
+  for (uint32_t r = 0; r < self->round_count; r++)
+    for (uint32_t i = 0; i < self->rounds[r].count; i++)
+      aggregate_table_deinit(&self->rounds[r].tasks[i].table);
+  drop_pages(self);
+  self->page_at = 0;
+  self->round_count = 0;
+}
+
+/* Makes the states of as many groups as there is memory for. */
+static int run_range(struct scan_aggregate *self, struct err *err) {
+  for (;;) {
+    int code = run_all(self, err);
+    if ((code != ERR_MEMORY_LIMIT && code != ERR_NO_MEMORY) || self->range_count <= 1) return code;
+    drop_rounds(self);
+    err_reset(err);
+    if (self->range_count > self->source.group_count) self->range_count = self->source.group_count;
+    self->range_count = self->range_count / RANGE_SHRINKS + (self->range_count < RANGE_SHRINKS);
+  }
+}
+
+/* Goes on to the next range; false: there is none. */
+static bool next_range(struct scan_aggregate *self) {
+  uint64_t next = (uint64_t)self->range_first + self->range_count;
+  if (next >= self->source.group_count) return false;
+  drop_rounds(self);
+  self->range_first = (uint32_t)next;
+  self->ran = false;
+  return true;
+}
+
 /* Begins the next group. */
 static int begin_group(struct scan_aggregate *self, struct err *err) {
   uint32_t tags = self->op.node->schema.group_count;
@@ -692,15 +766,17 @@ static void set_dictionaries(struct scan_aggregate *self) {
 static int scan_aggregate_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
   struct scan_aggregate *self = (struct scan_aggregate *)op;
   int code = ERR_OK;
-  if (!self->ran) {
-    code = run_all(self, err);
-    self->ran = true;
-    set_dictionaries(self);
-  }
   exec__rows_reset(&self->emit.rows);
   while (!code && exec__rows_count(&self->emit.rows) < LIMIT_BLOCK_ROWS) {
+    if (!self->ran) {
+      code = run_range(self, err);
+      self->ran = true;
+      set_dictionaries(self);
+      continue;
+    }
     if (!self->emitting) {
-      if (self->page_at == self->page_count) break;
+      if (self->page_at == self->page_count && !next_range(self)) break;
+      if (self->page_at == self->page_count) continue;
       code = begin_group(self, err);
       self->emitting = true;
       continue;
