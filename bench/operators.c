@@ -134,6 +134,80 @@ static const struct plan_node *groups_10(void) { return group_by(10); }
 static const struct plan_node *groups_100000(void) { return group_by(100000); }
 static const struct plan_node *groups_all(void) { return group_by(UINT64_MAX); }
 
+/* ---- joins: rows with themselves, by a key that each has once, shuffled ---- */
+
+static uint64_t *shuffled(void) {
+  uint64_t *values = arena_alloc(&arena, (size_t)row_count * 8);
+  if (!values) abort();
+  for (int64_t r = 0; r < row_count; r++)
+    values[r] = (uint64_t)r;
+  for (int64_t r = row_count - 1; r > 0; r--) {
+    int64_t other = (int64_t)(random_u64() % (uint64_t)(r + 1));
+    uint64_t value = values[r];
+    values[r] = values[other];
+    values[other] = value;
+  }
+  return values;
+}
+
+/* Literal rows: a key, then a value. */
+static struct plan_node *two_columns(const uint64_t *keys, const struct column *value) {
+  static const struct plan_column schema[] = {{STR("key"), {PHYSICAL_INT64, 0, 0}},
+                                              {STR("value"), {PHYSICAL_FLOAT64, 0, 0}}};
+  struct plan_node *rows = new_node(PLAN_VALUES, NULL);
+  struct column *columns = ARENA_ARRAY(&arena, struct column, 2);
+  columns[0] = (struct column){.type = TYPE_INT64, .length = row_count, .u64 = keys};
+  columns[1] = *value;
+  rows->schema = (struct plan_schema){.columns = schema, .count = 2};
+  rows->values = (struct batch){.length = row_count, .column_count = 2, .columns = columns};
+  return rows;
+}
+
+static const struct plan_node *join_of(const struct plan_node *left, const struct plan_node *right,
+                                       const struct plan_joining *join) {
+  struct plan_node *node = new_node(PLAN_JOIN, left);
+  uint32_t count = left->schema.count + right->schema.count;
+  struct plan_column *schema = ARENA_ARRAY(&arena, struct plan_column, count);
+  for (uint32_t c = 0; c < count; c++)
+    schema[c] = c < left->schema.count ? left->schema.columns[c]
+                                       : right->schema.columns[c - left->schema.count];
+  node->schema = (struct plan_schema){.columns = schema, .count = count};
+  node->right = right;
+  node->join = *join;
+  return node;
+}
+static const uint32_t key_first[] = {0};
+static const struct plan_node *join_hash(void) {
+  const struct column *value = &all_rows()->values.columns[COLUMN_V];
+  return join_of(
+      two_columns(shuffled(), value), two_columns(shuffled(), value),
+      &(struct plan_joining){
+          .method = JOIN_BY_HASH, .left_keys = key_first, .right_keys = key_first, .key_count = 1});
+}
+static const struct plan_node *join_merge(void) {
+  const struct column *times = &all_rows()->values.columns[COLUMN_T];
+  const struct column *value = &all_rows()->values.columns[COLUMN_V];
+  return join_of(two_columns(times->u64, value), two_columns(times->u64, value),
+                 &(struct plan_joining){.method = JOIN_BY_MERGE,
+                                        .left_keys = key_first,
+                                        .right_keys = key_first,
+                                        .key_count = 1});
+}
+/* 10,000 keys, times in order: each row with the last one of its key before it. */
+static const struct plan_node *join_asof(void) {
+  static const uint32_t key[] = {COLUMN_G};
+  return join_of(all_rows(), all_rows(),
+                 &(struct plan_joining){.kind = JOIN_LEFT,
+                                        .left_keys = key,
+                                        .right_keys = key,
+                                        .key_count = 1,
+                                        .asof = ASOF_BACKWARD,
+                                        .asof_strict = true,
+                                        .asof_tolerance = -1,
+                                        .left_time = COLUMN_T,
+                                        .right_time = COLUMN_T});
+}
+
 static const struct benchmark {
   const char *name;
   const struct plan_node *(*plan)(void);
@@ -146,6 +220,9 @@ static const struct benchmark {
     {"10 groups", groups_10},
     {"100,000 groups", groups_100000},
     {"as many groups as rows", groups_all},
+    {"join by hash", join_hash},
+    {"join of ordered rows", join_merge},
+    {"as-of join, 10,000 keys", join_asof},
 };
 
 /* ---- measuring ---- */

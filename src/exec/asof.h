@@ -38,8 +38,11 @@ struct asof_merge {
   uint32_t left_at, left_length;
   uint64_t low, high, after; /* window rows before, up to the left row; end of the next time */
 };
+/* Reads both operators, whose rows come in that order, on demand; they must outlive it.
+ * ERR_MEMORY_LIMIT, ERR_NO_MEMORY. */
 int asof__merge_init(struct asof_merge *merge, struct join_core *core, struct exec_op *left,
                      struct exec_op *right, struct err *err);
+/* Gives the window back; allowed on a zeroed one, and after a failed init. */
 void asof__merge_deinit(struct asof_merge *merge);
 /* More for the core to work on; *more false: the end. */
 int asof__merge_next(struct asof_merge *merge, bool *more, struct err *err);
