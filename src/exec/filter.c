@@ -1,4 +1,6 @@
-/* Rows for which an expression is true. Over a scan the scan does it itself. */
+/* Rows for which an expression is true. Over a scan the scan does it itself. A batch of which all
+ * rows pass goes on as it is. */
+#include "base/bitmap.h"
 #include "base/err.h"
 #include "exec/exec_private.h"
 #include "exec/program.h"
@@ -8,7 +10,8 @@ struct filter {
   struct exec_rows rows;
   struct program_state *state;
   uint32_t *picked;
-  bool begun; /* rows of the current group are out */
+  bool begun;              /* rows of the current group are out */
+  struct exec_group group; /* of a batch that goes on as it is */
 };
 
 static int filter_open(struct exec_op *op, struct err *err) {
@@ -38,6 +41,18 @@ static void take_piece(struct filter *self, const struct exec_batch *input,
     builder_append_rows(&self->rows.builders[i], &input->batch.columns[i], self->picked, count);
 }
 
+static bool all_pass(const struct column *passed, int64_t length) {
+  return passed->null_count == 0 && bits_all(passed->bits, 0, length);
+}
+
+/* The one group of a batch begins here where none of its rows before passed. */
+static void pass_group(struct filter *self, struct exec_batch *batch) {
+  self->group = batch->groups[0];
+  self->group.continued = self->group.continued && self->begun;
+  self->begun = true;
+  batch->groups = &self->group;
+}
+
 static int filter_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
   struct filter *self = (struct filter *)op;
   exec__rows_reset(&self->rows);
@@ -50,6 +65,11 @@ static int filter_next(struct exec_op *op, struct exec_batch *batch, struct err 
     if (input.batch.length == 0) break;
     code = exec__program_run(self->state, input.batch.columns, input.batch.length, &passed, err);
     if (code) return code;
+    if (input.group_count == 1 && all_pass(&passed, input.batch.length)) {
+      pass_group(self, &input);
+      *batch = input;
+      return ERR_OK;
+    }
     exec__rows_adopt(&self->rows, &input);
     for (uint32_t i = 0; i < input.group_count; i++)
       take_piece(self, &input, &input.groups[i], &passed);

@@ -1,6 +1,6 @@
 /* Functions of instants: buckets, of which date_trunc is a case, and parts of dates.
  *
- * Buckets know time zones themselves (plan/bucket.h). Parts of dates are those of UTC: whoever
+ * Buckets know time zones themselves (plan/plan_bucket.h). Parts of dates are those of UTC: whoever
  * wants a zone's shifts the instant before. */
 #include "base/err.h"
 #include "base/text.h"

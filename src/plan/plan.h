@@ -13,7 +13,7 @@
 
 #include "base/memory.h"
 #include "columnar/column.h"
-#include "plan/bucket.h"
+#include "plan/plan_bucket.h"
 #include "plan/relational.h"
 
 struct buffer;

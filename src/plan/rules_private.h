@@ -34,6 +34,7 @@ struct conjuncts {
   const struct expr **list;
   uint32_t count, capacity;
 };
+/* Adds one; NULL is passed over. */
 void rules__add(struct rewriting *rewriting, struct conjuncts *conjuncts, const struct expr *expr);
 /* Adds the parts that AND joins. */
 void rules__split(struct rewriting *rewriting, struct conjuncts *conjuncts,
@@ -46,6 +47,7 @@ const struct plan_node *rules__filtered(struct rewriting *rewriting, const struc
 
 /* ---- shapes ---- */
 
+/* Neither groups nor time. */
 bool rules__is_flat(const struct plan_schema *schema);
 /* A flat projection of a node: `count` expressions with the names and types of `columns`. */
 struct plan_node *rules__flat(struct rewriting *rewriting, const struct plan_node *input,
@@ -81,16 +83,16 @@ struct grouped_scan {
 bool rules__group_scan(struct rewriting *rewriting, const struct flat_scan *flat,
                        const uint32_t *tags, uint32_t count, struct grouped_scan *grouped);
 
-/* ---- the rules; contract: above, each over one node whose inputs are rewritten, or (whole) over
- * the root ---- */
+/* ---- the rules: each over one node whose inputs are rewritten, but the last three, which walk
+ * over the tree from its root; what they do stands in rules.c and at the head of their files ----
+ */
 #define RULE(name)                                                                                 \
   const struct plan_node *name(struct rewriting *rewriting, const struct plan_node *node)
+/* Contract: above. */
 RULE(rules__true_filters);
 RULE(rules__neighbour_filters);
 RULE(rules__subqueries);
 RULE(rules__projections);
-RULE(rules__push_filters); /* whole */
-RULE(rules__join_order);   /* whole */
 RULE(rules__join_keys);
 RULE(rules__points);
 RULE(rules__scan_aggregates);
@@ -101,7 +103,9 @@ RULE(rules__any_present);
 RULE(rules__reverse);
 RULE(rules__limits);
 RULE(rules__unordered);
-RULE(rules__columns); /* whole */
+RULE(rules__push_filters);
+RULE(rules__join_order);
+RULE(rules__columns);
 
 /* Moves what it can of `conjuncts` (over the scan's columns) into a scan; the others stay in the
  * list. */

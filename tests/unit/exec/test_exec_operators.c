@@ -488,6 +488,22 @@ static void test_cancelled(void **state) {
   exec_close(exec);
 }
 
+/* Batches of which all rows pass go on as they are; the group begins where its first row does. */
+static void test_filtered_batches(void **state) {
+  (void)state;
+  struct literal_row *many = calloc(20000, sizeof *many);
+  for (int i = 0; i < 20000; i++)
+    many[i] = (struct literal_row){i < 18000 ? "a" : "b", i, i, i, "s"};
+  struct plan_node *filter = same_node(&arena, PLAN_FILTER, literal_rows(many, 20000));
+  filter->filter =
+      call2(&arena, FUNCTION_GREATER_EQUAL, column(3), int_literal(&arena, LIMIT_BLOCK_ROWS));
+  EXPECT(limit_over(filter, (struct plan_limit){.limit = 1}),
+         "1: a 8192 8192 8192 s\n2: b 18000 18000 18000 s\n");
+  EXPECT(limit_over(filter, (struct plan_limit){.limit = 1, .offset = 9807}),
+         "1: a 17999 17999 17999 s\n");
+  free(many);
+}
+
 /* A flat projection has an expression per column; groups and times are columns like the others. */
 static void test_flat_projection(void **state) {
   (void)state;
@@ -508,6 +524,7 @@ static void test_flat_projection(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_flat_projection, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_filtered_batches, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_values_and_limits, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_reverse, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_filters, set_up, tear_down),

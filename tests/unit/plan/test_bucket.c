@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "base/time_zone.h"
-#include "plan/bucket.h"
+#include "plan/plan_bucket.h"
 #include "time_zone_file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

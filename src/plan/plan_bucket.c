@@ -1,5 +1,5 @@
 /* Buckets of months and of wall clocks. */
-#include "plan/bucket.h"
+#include "plan/plan_bucket.h"
 
 #include "base/time_zone.h"
 

@@ -5,8 +5,8 @@
  * later time: where the clock is set ahead or back, buckets are shorter or longer, no instant is
  * lost and none is in two. Widths that divide every step of the clock (an hour and less in nearly
  * all zones) are the same length always: an hour that the clock shows twice is two buckets. */
-#ifndef NILO_PLAN_BUCKET_H
-#define NILO_PLAN_BUCKET_H
+#ifndef NILO_PLAN_PLAN_BUCKET_H
+#define NILO_PLAN_PLAN_BUCKET_H
 
 #include "base/time.h"
 #include "kernel/bucket.h"
