@@ -49,6 +49,10 @@ static int check_count(const struct influxql_expr *call, const struct function *
   if (function->minimum == function->maximum)
     err_set(err, ERR_INVALID_ARGUMENT, "invalid number of arguments for %s, expected %u, got %u",
             function->name, function->minimum, call->count);
+  else if (function->maximum == UINT32_MAX)
+    err_set(err, ERR_INVALID_ARGUMENT,
+            "invalid number of arguments for %s, expected at least %u, got %u", function->name,
+            function->minimum, call->count);
   else
     err_set(err, ERR_INVALID_ARGUMENT,
             "invalid number of arguments for %s, expected at least %u but no more than %u, got %u",
@@ -178,6 +182,31 @@ static int read_window(struct lowering *lowering, const struct influxql_expr *ca
   return code ? code : read_window_parameter(lowering, call, slot, err);
 }
 
+/* top(field, tag, …, n), bottom(…). */
+static int read_top(const struct influxql_expr *call, struct slot *slot, struct err *err) {
+  const char *name = slot->aggregate->name;
+  const struct influxql_expr *last = influxql__unwrap(call->children[call->count - 1]);
+  if (last->kind != INFLUXQL_INTEGER) {
+    err_set(err, ERR_INVALID_ARGUMENT, "expected integer as last argument in %s()", name);
+    return refuse(last, err);
+  }
+  if (last->i64 < 1 || last->i64 > LIMIT_BUCKETS_DEFAULT) {
+    err_set(err, ERR_INVALID_ARGUMENT,
+            "limit (%lld) in %s function must be at least 1 and at most %d", (long long)last->i64,
+            name, LIMIT_BUCKETS_DEFAULT);
+    return refuse(last, err);
+  }
+  for (uint32_t i = 0; i + 1 < call->count; i++) {
+    const struct influxql_expr *argument = influxql__unwrap(call->children[i]);
+    if (argument->kind == INFLUXQL_REFERENCE) continue;
+    err_set(err, ERR_INVALID_ARGUMENT, "only fields or tags are allowed in %s()", name);
+    return refuse(argument, err);
+  }
+  slot->reference = influxql__unwrap(call->children[0]);
+  slot->parameter = last->i64;
+  return ERR_OK;
+}
+
 static int read_call(struct lowering *lowering, const struct influxql_expr *call, struct err *err) {
   const struct function *function;
   int code = find_function(call, &function, err);
@@ -189,6 +218,7 @@ static int read_call(struct lowering *lowering, const struct influxql_expr *call
     return read_window(lowering, call, slot, err);
   }
   slot->aggregate = function;
+  if (function->class == CLASS_TOP) return read_top(call, slot, err);
   code = read_argument(call, slot, err);
   return code ? code : read_percentile(call, slot, err);
 }
@@ -222,10 +252,12 @@ static int read_calls(struct lowering *lowering, const struct influxql_expr *exp
 
 /* Which calls may stand together, and beside fields. */
 static int check_mix(struct lowering *lowering, uint32_t references, struct err *err) {
-  uint32_t selectors = 0, row_windows = 0, distinct = 0;
+  uint32_t selectors = 0, row_windows = 0, distinct = 0, tops = 0;
   for (uint32_t i = 0; i < lowering->slot_count; i++) {
     const struct slot *slot = &lowering->slots[i];
-    selectors += !slot->window && slot->aggregate->class == CLASS_SELECTOR;
+    bool top = !slot->window && slot->aggregate->class == CLASS_TOP;
+    tops += top;
+    selectors += top || (!slot->window && slot->aggregate->class == CLASS_SELECTOR);
     row_windows += slot->aggregate == NULL;
     distinct += !slot->window && slot->aggregate->class == CLASS_DISTINCT;
   }
@@ -234,6 +266,10 @@ static int check_mix(struct lowering *lowering, uint32_t references, struct err 
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "aggregate function distinct() cannot be combined with other functions or "
                    "fields");
+  if (tops && lowering->slot_count > 1)
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "selector function %.*s() cannot be combined with other functions",
+                   STR_ARG(lowering->slots[0].call->text));
   if (references && selectors != lowering->slot_count)
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "mixing aggregate and non-aggregate queries is not supported");
@@ -247,7 +283,10 @@ static int check_mix(struct lowering *lowering, uint32_t references, struct err 
     return ERR_UNSUPPORTED;
   }
   lowering->has_carried = references > 0;
-  lowering->kind = distinct ? SELECT_DISTINCT : row_windows ? SELECT_WINDOWS : SELECT_AGGREGATES;
+  lowering->kind = distinct      ? SELECT_DISTINCT
+                   : tops        ? SELECT_TOP
+                   : row_windows ? SELECT_WINDOWS
+                                 : SELECT_AGGREGATES;
   return ERR_OK;
 }
 

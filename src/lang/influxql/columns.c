@@ -207,12 +207,30 @@ static bool fits(const struct expanded *expanded, const struct influxql_expr *wi
   return function && influxql__function_takes(function, candidate->type);
 }
 
+/* top(field, tag, n) gives the tag, too. */
+static int add_tags_of_top(struct influxql_context *context, struct expanded *expanded,
+                           uint32_t *capacity, const struct influxql_expr *expr, struct err *err) {
+  const struct function *function =
+      expr->kind == INFLUXQL_CALL ? influxql__function(expr->text) : NULL;
+  if (!function || function->class != CLASS_TOP) return ERR_OK;
+  int code = ERR_OK;
+  for (uint32_t i = 1; i + 1 < expr->count && !code; i++) {
+    const struct influxql_expr *tag = influxql__unwrap(expr->children[i]);
+    struct influxql_field field = {.expr = expr->children[i]};
+    if (tag->kind == INFLUXQL_REFERENCE) code = add_field(context, expanded, capacity, field, err);
+  }
+  return code;
+}
+
 static int expand_field(struct influxql_context *context, const struct candidates *all,
                         const struct influxql_field *field, struct expanded *expanded,
                         uint32_t *capacity, struct err *err) {
   const struct influxql_expr *innermost;
   const struct influxql_expr *wildcard = wildcard_of(field->expr, &innermost);
-  if (!wildcard) return add_field(context, expanded, capacity, *field, err);
+  if (!wildcard) {
+    int added = add_field(context, expanded, capacity, *field, err);
+    return added ? added : add_tags_of_top(context, expanded, capacity, field->expr, err);
+  }
   struct influxql_regex *regex = NULL;
   int code = ERR_OK;
   if (wildcard->kind == INFLUXQL_REGEX)

@@ -119,7 +119,14 @@ int influxql__read_parameters(struct str json, struct arena *arena, struct list 
 struct influxql_expr *influxql__parameter(struct parser *parser, const struct token *token);
 
 /* ---- functions.c ---- */
-enum function_class { CLASS_AGGREGATE, CLASS_SELECTOR, CLASS_WINDOW, CLASS_DISTINCT, CLASS_LATER };
+enum function_class {
+  CLASS_AGGREGATE,
+  CLASS_SELECTOR,
+  CLASS_WINDOW,
+  CLASS_DISTINCT,
+  CLASS_TOP,
+  CLASS_LATER
+};
 struct function {
   const char *name;
   enum function_class class;
@@ -268,9 +275,9 @@ struct slot {
   const struct function *window;         /* NULL: none */
   bool distinct;                         /* count(distinct(…)) */
   double percentile;
-  int64_t parameter; /* of the window */
+  int64_t parameter; /* of the window; how many points of top() and bottom() */
 };
-enum select_kind { SELECT_ROWS, SELECT_AGGREGATES, SELECT_WINDOWS, SELECT_DISTINCT };
+enum select_kind { SELECT_ROWS, SELECT_AGGREGATES, SELECT_WINDOWS, SELECT_DISTINCT, SELECT_TOP };
 struct lowering {
   struct influxql_context *context;
   const struct influxql_statement *statement;
@@ -339,5 +346,16 @@ int influxql__lower_windows(struct table_lowering *lowering, const struct str *n
                             struct err *err);
 int influxql__lower_distinct(struct table_lowering *lowering, const struct str *names,
                              struct err *err);
+/* Fields and tags beside the one selector: bound, as columns of the source's schema. */
+int influxql__gather_carried(struct table_lowering *lowering, uint32_t **carried, uint32_t *count,
+                             struct err *err);
+/* The source and what the condition leaves of it. */
+int influxql__source_and_filter(struct table_lowering *lowering, bool ordered, struct err *err);
+/* The SELECT list over a top whose values are the slots' and then what is carried. */
+int influxql__project_calls(struct table_lowering *lowering, const uint32_t *carried,
+                            uint32_t carried_count, const struct str *names, struct err *err);
+
+/* ---- lower_top.c ---- */
+int influxql__lower_top(struct table_lowering *lowering, const struct str *names, struct err *err);
 
 #endif

@@ -1,9 +1,15 @@
 /* SELECT -> one plan per measurement.
  *
  * The plan is, bottom up: a scan (tags, times and columns pushed in) or what subqueries give, a
- * filter (what tags do not decide), then by kind rows        project aggregates  aggregate, fill,
- * window, filter, project windows     window, filter, project distinct    distinct and a limit.
- * Values of the answer stand in the order of the SELECT list. */
+ * filter (what tags do not decide), then by kind
+ *
+ *     rows        project
+ *     aggregates  aggregate, fill, window, filter, project
+ *     windows     window, filter, project
+ *     distinct    distinct
+ *     top         lower_top.c says
+ *
+ * and a limit. Values of the answer stand in the order of the SELECT list. */
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -112,6 +118,9 @@ static int lower_relation(struct table_lowering *lowering, const struct str *nam
     break;
   case SELECT_DISTINCT:
     code = influxql__lower_distinct(lowering, names, err);
+    break;
+  case SELECT_TOP:
+    code = influxql__lower_top(lowering, names, err);
     break;
   }
   return code || !lowering->plan ? code : influxql__limit_node(lowering, err);

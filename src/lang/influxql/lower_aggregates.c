@@ -60,8 +60,8 @@ static uint32_t count_references(const struct influxql_expr *expr) {
   return count;
 }
 
-static int gather_carried(struct table_lowering *lowering, uint32_t **carried, uint32_t *count,
-                          struct err *err) {
+int influxql__gather_carried(struct table_lowering *lowering, uint32_t **carried, uint32_t *count,
+                             struct err *err) {
   const struct expanded *expanded = &lowering->all->expanded;
   uint32_t most = 0;
   for (uint32_t i = 0; i < expanded->count; i++)
@@ -113,8 +113,8 @@ static int call_leaf(void *user, const struct influxql_expr *leaf, const struct 
   return *out ? ERR_OK : mem_refused(lowering->context->account, sizeof **out, err);
 }
 
-static int project_calls(struct table_lowering *lowering, const uint32_t *carried,
-                         uint32_t carried_count, const struct str *names, struct err *err) {
+int influxql__project_calls(struct table_lowering *lowering, const uint32_t *carried,
+                            uint32_t carried_count, const struct str *names, struct err *err) {
   const struct expanded *expanded = &lowering->all->expanded;
   const struct expr **exprs =
       ARENA_ARRAY(lowering->context->arena, const struct expr *, expanded->count);
@@ -341,7 +341,7 @@ static int window_over_aggregates(struct table_lowering *lowering, struct err *e
 
 /* ---- the three kinds ---- */
 
-static int source_and_filter(struct table_lowering *lowering, bool ordered, struct err *err) {
+int influxql__source_and_filter(struct table_lowering *lowering, bool ordered, struct err *err) {
   int code =
       influxql__lower_condition(&lowering->binding, lowering->all->condition, lowering->first,
                                 &lowering->filter, &lowering->residual, err);
@@ -359,16 +359,16 @@ int influxql__lower_aggregates(struct table_lowering *lowering, const struct str
   int code = bind_slots(lowering, indexes, &any, err);
   if (code || !any) return code;
   uint32_t called = lowering->binding.column_count;
-  code = gather_carried(lowering, &carried, &carried_count, err);
+  code = influxql__gather_carried(lowering, &carried, &carried_count, err);
   look_back(lowering);
-  if (!code) code = source_and_filter(lowering, false, err);
+  if (!code) code = influxql__source_and_filter(lowering, false, err);
   if (!code) code = aggregate_node(lowering, indexes, carried, carried_count, err);
   /* a row of other columns only, or a subquery's without any, is no row of the calls */
   bool maybe_empty = lowering->binding.column_count > called || !lowering->relation->table;
   if (!code && maybe_empty) code = filter_present(lowering, NULL, err);
   if (!code) code = fill_node(lowering, err);
   if (!code) code = window_over_aggregates(lowering, err);
-  return code ? code : project_calls(lowering, carried, carried_count, names, err);
+  return code ? code : influxql__project_calls(lowering, carried, carried_count, names, err);
 }
 
 int influxql__lower_windows(struct table_lowering *lowering, const struct str *names,
@@ -378,10 +378,10 @@ int influxql__lower_windows(struct table_lowering *lowering, const struct str *n
   if (!indexes) return refused(lowering, err);
   int code = bind_slots(lowering, indexes, &any, err);
   if (code || !any) return code;
-  code = source_and_filter(lowering, true, err);
+  code = influxql__source_and_filter(lowering, true, err);
   if (!code) code = window_node(lowering, indexes, err);
   if (!code) code = filter_present(lowering, NULL, err);
-  return code ? code : project_calls(lowering, NULL, 0, names, err);
+  return code ? code : influxql__project_calls(lowering, NULL, 0, names, err);
 }
 
 int influxql__lower_distinct(struct table_lowering *lowering, const struct str *names,
@@ -390,7 +390,7 @@ int influxql__lower_distinct(struct table_lowering *lowering, const struct str *
   bool any;
   int code = bind_slots(lowering, &index, &any, err);
   if (code || !any) return code;
-  code = source_and_filter(lowering, true, err);
+  code = influxql__source_and_filter(lowering, true, err);
   if (code) return code;
   struct arena *arena = lowering->context->arena;
   const struct expr **field = ARENA_ARRAY(arena, const struct expr *, 1);

@@ -231,6 +231,7 @@ static void test_out_of_memory(void **state) {
       "SELECT *, usage * 2 FROM /.*/ WHERE host = 'a' OR usage = 2",
       "SHOW TAG VALUES WITH KEY =~ /h/; SHOW SERIES; SHOW FIELD KEYS",
       "SELECT sum(m) FROM (SELECT max(usage) AS m FROM cpu GROUP BY host, region) GROUP BY host",
+      "SELECT top(usage, host, 2), n FROM cpu WHERE time < 1h GROUP BY time(1m), region",
       "EXPLAIN ANALYZE SELECT m FROM (SELECT max(usage) AS m FROM cpu GROUP BY host)",
       "SELECT max(usage), host INTO other FROM cpu GROUP BY host"};
   struct fixture fixture;
