@@ -3,6 +3,7 @@
  * group) differences and derivatives take the first, as InfluxDB does. */
 #include "base/err.h"
 #include "exec/exec_private.h"
+#include "exec/moving.h"
 #include "kernel/loops.h"
 
 struct window_state {
@@ -13,6 +14,7 @@ struct window_state {
   uint64_t sum;           /* cumulative, integers */
   struct float_sum total; /* cumulative or moving, floats */
   double *ring;
+  struct moving moving;
 };
 struct window {
   struct exec_op op;
@@ -26,6 +28,18 @@ struct window_result {
   uint64_t bits;
 };
 
+static int open_moving(struct window *self, uint32_t i, struct err *err) {
+  const struct plan_window_call *call = &self->op.node->window.calls[i];
+  if (call->parameter < 1 || call->parameter > LIMIT_BUCKETS_DEFAULT)
+    return err_set(err, ERR_INVALID_ARGUMENT, "a period of %lld values",
+                   (long long)call->parameter);
+  size_t size = moving_ring_size(call);
+  if (size) self->states[i].ring = arena_alloc_zero(&self->op.exec->memory, size);
+  if (size && !self->states[i].ring) return exec__refused(self->op.exec, size, err);
+  moving_begin(&self->states[i].moving, call, self->states[i].ring);
+  return ERR_OK;
+}
+
 static int window_open(struct exec_op *op, struct err *err) {
   struct window *self = (struct window *)op;
   const struct plan_windowing *plan = &op->node->window;
@@ -37,6 +51,11 @@ static int window_open(struct exec_op *op, struct err *err) {
   if (!self->states) return exec__refused(op->exec, sizeof *self->states, err);
   for (uint32_t i = 0; i < plan->call_count; i++) {
     const struct plan_window_call *call = &plan->calls[i];
+    if (moving_is(call->function)) {
+      int code = open_moving(self, i, err);
+      if (code) return code;
+      continue;
+    }
     if (call->function != WINDOW_MOVING_AVERAGE) continue;
     if (call->parameter < 1 || call->parameter > LIMIT_BUCKETS_DEFAULT)
       return err_set(err, ERR_INVALID_ARGUMENT, "a moving average of %lld rows",
@@ -134,6 +153,11 @@ static struct window_result apply(const struct window *self, uint32_t index,
   if (call->function == WINDOW_COPY) return (struct window_result){true, 0};
   bool numeric = type_width(column->type) == 8;
   uint64_t value = numeric ? column->u64[row] : 0;
+  if (moving_is(call->function)) {
+    double answer;
+    bool present = moving_add(&state->moving, number(column->type, value), &answer);
+    return (struct window_result){present, float_bits(answer)};
+  }
   if (call->function == WINDOW_MOVING_AVERAGE)
     return moving_average(call, state, number(column->type, value));
   if (call->function == WINDOW_CUMULATIVE_SUM) {
@@ -146,8 +170,11 @@ static struct window_result apply(const struct window *self, uint32_t index,
 }
 
 static void reset_states(struct window *self) {
-  for (uint32_t i = 0; i < self->op.node->window.call_count; i++)
+  for (uint32_t i = 0; i < self->op.node->window.call_count; i++) {
     self->states[i] = (struct window_state){.ring = self->states[i].ring};
+    if (moving_is(self->op.node->window.calls[i].function))
+      moving_begin(&self->states[i].moving, &self->op.node->window.calls[i], self->states[i].ring);
+  }
   self->begun = false;
 }
 

@@ -226,6 +226,14 @@ enum plan_window {
   WINDOW_MOVING_AVERAGE,
   WINDOW_CUMULATIVE_SUM,
   WINDOW_ELAPSED,
+  /* exec/moving.h: the parameter is the period in values */
+  WINDOW_EXPONENTIAL_MOVING_AVERAGE,
+  WINDOW_DOUBLE_EXPONENTIAL_MOVING_AVERAGE,
+  WINDOW_TRIPLE_EXPONENTIAL_MOVING_AVERAGE,
+  WINDOW_RELATIVE_STRENGTH_INDEX,
+  WINDOW_EFFICIENCY_RATIO, /* Kaufman's */
+  WINDOW_ADAPTIVE_MOVING_AVERAGE,
+  WINDOW_CHANDE_MOMENTUM,
   WINDOW_COPY, /* the column as it is, beside the others */
 };
 /* Rows in which the column is absent are passed over: they give null and the value before them
@@ -235,6 +243,10 @@ struct plan_window_call {
   enum plan_window function;
   uint32_t column;
   int64_t parameter; /* derivative, elapsed: the unit in ns (0: 1); moving average: rows */
+  /* The averages of exec/moving.h: how many values give nothing at first (negative: as many as the
+   * function needs), and whether the first ones are averaged plainly. */
+  int64_t hold;
+  bool plain_first;
   struct type type;
 };
 struct plan_windowing {

@@ -19,6 +19,13 @@ static const char *const windows[] = {
     [WINDOW_MOVING_AVERAGE] = "moving_average",
     [WINDOW_CUMULATIVE_SUM] = "cumulative_sum",
     [WINDOW_ELAPSED] = "elapsed",
+    [WINDOW_EXPONENTIAL_MOVING_AVERAGE] = "exponential_moving_average",
+    [WINDOW_DOUBLE_EXPONENTIAL_MOVING_AVERAGE] = "double_exponential_moving_average",
+    [WINDOW_TRIPLE_EXPONENTIAL_MOVING_AVERAGE] = "triple_exponential_moving_average",
+    [WINDOW_RELATIVE_STRENGTH_INDEX] = "relative_strength_index",
+    [WINDOW_EFFICIENCY_RATIO] = "kaufmans_efficiency_ratio",
+    [WINDOW_ADAPTIVE_MOVING_AVERAGE] = "kaufmans_adaptive_moving_average",
+    [WINDOW_CHANDE_MOMENTUM] = "chande_momentum_oscillator",
     [WINDOW_COPY] = "copy",
 };
 static const char *const fills[] = {

@@ -383,7 +383,8 @@ static const struct plan_node *window_over(const struct plan_node *input, enum p
                                            uint32_t of, int64_t parameter, struct type type) {
   struct plan_node *node = new_node(&arena, PLAN_WINDOW, input, 3);
   struct plan_window_call *made = ARENA_NEW(&arena, struct plan_window_call);
-  *made = (struct plan_window_call){function, of, parameter, type};
+  *made = (struct plan_window_call){
+      .function = function, .column = of, .parameter = parameter, .type = type};
   column_at(node, 2)->type = type;
   node->window = (struct plan_windowing){.calls = made, .call_count = 1, .ns_per_unit = 1};
   return node;
