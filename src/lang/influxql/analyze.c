@@ -113,6 +113,28 @@ static int read_percentile(const struct influxql_expr *call, struct slot *slot, 
   return ERR_OK;
 }
 
+/* integral(x, unit): the area below the line through the points. InfluxDB lets a bucket's area
+ * reach to its edges, where a line crosses them; that is not built. */
+static int read_unit(const struct lowering *lowering, const struct influxql_expr *call,
+                     struct slot *slot, struct err *err) {
+  if (slot->aggregate->class != CLASS_AGGREGATE || slot->aggregate->aggregate != AGGREGATE_INTEGRAL)
+    return ERR_OK;
+  if (lowering->has_bucket) {
+    err_set(err, ERR_UNSUPPORTED, "integral() with GROUP BY time is not supported yet");
+    err_position(err, 0, 0, call->offset);
+    return ERR_UNSUPPORTED;
+  }
+  slot->percentile = (double)NS_PER_SECOND;
+  if (call->count == 1) return ERR_OK;
+  const struct influxql_expr *unit = influxql__unwrap(call->children[1]);
+  if (unit->kind != INFLUXQL_DURATION || unit->i64 <= 0) {
+    err_set(err, ERR_INVALID_ARGUMENT, "second argument must be a duration");
+    return refuse(unit, err);
+  }
+  slot->percentile = (double)unit->i64;
+  return ERR_OK;
+}
+
 static int read_window_parameter(const struct lowering *lowering, const struct influxql_expr *call,
                                  struct slot *slot, struct err *err) {
   const char *name = slot->window->name;
@@ -220,6 +242,7 @@ static int read_call(struct lowering *lowering, const struct influxql_expr *call
   slot->aggregate = function;
   if (function->class == CLASS_TOP) return read_top(call, slot, err);
   code = read_argument(call, slot, err);
+  if (!code) code = read_unit(lowering, call, slot, err);
   return code ? code : read_percentile(call, slot, err);
 }
 

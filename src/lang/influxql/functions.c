@@ -15,6 +15,7 @@ static const struct function functions[] = {
     {"stddev", CLASS_AGGREGATE, AGGREGATE_STDDEV, 0, 1, 1, NUMBERS},
     {"median", CLASS_AGGREGATE, AGGREGATE_MEDIAN, 0, 1, 1, NUMBERS},
     {"mode", CLASS_AGGREGATE, AGGREGATE_MODE, 0, 1, 1, ANYTHING},
+    {"integral", CLASS_AGGREGATE, AGGREGATE_INTEGRAL, 0, 1, 2, NUMBERS},
     {"min", CLASS_SELECTOR, AGGREGATE_MIN, 0, 1, 1, ORDERED},
     {"max", CLASS_SELECTOR, AGGREGATE_MAX, 0, 1, 1, ORDERED},
     {"first", CLASS_SELECTOR, AGGREGATE_FIRST, 0, 1, 1, ANYTHING},
@@ -31,7 +32,6 @@ static const struct function functions[] = {
     {"top", CLASS_TOP, 0, 0, 2, UINT32_MAX, NUMBERS},
     {"bottom", CLASS_TOP, 0, 0, 2, UINT32_MAX, NUMBERS},
     {"sample", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
-    {"integral", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
     {"holt_winters", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
     {"holt_winters_with_fit", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
 };

@@ -274,8 +274,8 @@ struct slot {
   const struct function *aggregate;      /* NULL: a window over rows */
   const struct function *window;         /* NULL: none */
   bool distinct;                         /* count(distinct(…)) */
-  double percentile;
-  int64_t parameter; /* of the window; how many points of top() and bottom() */
+  double percentile;                     /* or the unit of integral, in ns */
+  int64_t parameter;                     /* of the window; how many points of top() and bottom() */
 };
 enum select_kind { SELECT_ROWS, SELECT_AGGREGATES, SELECT_WINDOWS, SELECT_DISTINCT, SELECT_TOP };
 struct lowering {
