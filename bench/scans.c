@@ -267,7 +267,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[i], "--values") == 0) values = strtoull(argv[i + 1], NULL, 10);
     if (strcmp(argv[i], "--state") == 0) bench.state_wanted = argv[i + 1];
     if (strcmp(argv[i], "--question") == 0) bench.question_wanted = argv[i + 1];
-    if (strcmp(argv[i], "--runs") == 0) bench.runs = atoi(argv[i + 1]);
+    if (strcmp(argv[i], "--runs") == 0) bench.runs = (int)strtoul(argv[i + 1], NULL, 10);
   }
   if (!path || argc % 2 == 0) {
     fprintf(stderr, "usage: scans --dir DIR [--values N]\n");

@@ -63,7 +63,40 @@ void answer_init(struct answer *answer, struct buffer *out, struct mem_account *
   buffer_init(&answer->messages, account);
 }
 
+/* ---- texts of tags ---- */
+
+/* Rows repeat the values of few tags: their quoted texts are kept by column and code, and copied in
+ * a step. A slot is of the series at hand, because dictionaries live as long as its plan. */
+enum { MEMO_COLUMNS = 16, MEMO_SLOTS = 128, MEMO_TEXT = 48 };
+struct memo_slot {
+  uint64_t series; /* 0: none */
+  int32_t code;
+  uint32_t size;
+  char text[MEMO_TEXT];
+};
+struct answer_memo {
+  uint64_t series; /* the number of the one at hand */
+  struct memo_slot slots[MEMO_COLUMNS][MEMO_SLOTS];
+};
+
+static void begin_memo(struct answer *answer) {
+  if (answer->memo) answer->memo->series++;
+}
+
+/* The slot of a row's value, whatever it holds; NULL: texts of this column are not kept. */
+static struct memo_slot *memo_slot(struct answer *answer, const struct column *column,
+                                   uint32_t index, int64_t row) {
+  if (!column->dictionary || index >= MEMO_COLUMNS) return NULL;
+  if (!answer->memo) {
+    answer->memo = mem_alloc_zero(answer->arena.account, sizeof *answer->memo);
+    if (!answer->memo) return NULL;
+    answer->memo->series = 1;
+  }
+  return &answer->memo->slots[index][(uint32_t)column->i32[row] % MEMO_SLOTS];
+}
+
 void answer_deinit(struct answer *answer) {
+  mem_free(answer->arena.account, answer->memo, sizeof *answer->memo);
   arena_deinit(&answer->arena);
   buffer_deinit(&answer->messages);
 }
@@ -169,13 +202,25 @@ static char *put_cell(struct answer *answer, const struct column *column, int64_
   }
 }
 
-/* The quoted text of a string cell, appended by itself. */
-static char *put_string(struct answer *answer, const struct column *column, int64_t row, char *to,
-                        size_t room) {
+/* The quoted text of a string cell: of column `index`, appended by itself unless it is known. */
+static char *put_string(struct answer *answer, const struct column *column, uint32_t index,
+                        int64_t row, char *to, size_t room) {
   struct buffer *out = answer->out;
+  struct memo_slot *slot = memo_slot(answer, column, index, row);
+  if (slot && slot->series == answer->memo->series && slot->code == column->i32[row]) {
+    memcpy(to, slot->text, MEMO_TEXT);
+    return to + slot->size;
+  }
   buffer_advance(out, (size_t)(to - (char *)out->data) - out->size);
+  size_t start = out->size;
   json_append_string(out, answer__text(column, row));
-  return (char *)buffer_reserve(out, room);
+  char *next = (char *)buffer_reserve(out, room);
+  if (!slot || !next || out->size - start > MEMO_TEXT) return next;
+  slot->series = answer->memo->series;
+  slot->code = column->i32[row];
+  slot->size = (uint32_t)(out->size - start);
+  memcpy(slot->text, out->data + start, slot->size);
+  return next;
 }
 
 /* Room for a whole row of numbers is made at once; strings go through the buffer. */
@@ -193,7 +238,7 @@ static void write_row(struct answer *answer, const struct batch *batch, int64_t 
     } else if (!column->dictionary && !type_is_string(column->type)) {
       to = put_cell(answer, column, row, to);
     } else {
-      to = put_string(answer, column, row, to, room);
+      to = put_string(answer, column, i, row, to, room);
       if (!to) return;
     }
   }
@@ -417,6 +462,7 @@ static int json_event(struct answer *answer, const struct query_event *event, in
   case QUERY_SERIES:
     code = answer__keep_series(answer, event, err);
     if (code) return code;
+    begin_memo(answer);
     begin_series(answer);
     answer->has_series = true;
     return ERR_OK;

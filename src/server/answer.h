@@ -28,6 +28,7 @@ enum answer_epoch { /* how times are shown */
 /* From the parameter `epoch`: "" is ANSWER_RFC3339. */
 bool answer_epoch_parse(struct str text, enum answer_epoch *epoch);
 
+struct answer_memo;
 struct answer {
   struct buffer *out;
   enum answer_epoch epoch;
@@ -47,13 +48,14 @@ struct answer {
   struct str *columns;
   uint32_t column_count;
   uint32_t statement;
-  int64_t rows;     /* of the chunk at hand */
-  bool has_series;  /* the statement has had one */
-  bool in_series;   /* a series object is open */
-  bool in_values;   /* its values are */
-  bool in_chunk;    /* chunked: a response object is open */
-  bool headed;      /* CSV: a header line was written */
-  bool same_header; /* CSV: the series at hand has the header of the one before */
+  int64_t rows;             /* of the chunk at hand */
+  bool has_series;          /* the statement has had one */
+  bool in_series;           /* a series object is open */
+  bool in_values;           /* its values are */
+  bool in_chunk;            /* chunked: a response object is open */
+  bool headed;              /* CSV: a header line was written */
+  bool same_header;         /* CSV: the series at hand has the header of the one before */
+  struct answer_memo *memo; /* JSON: quoted texts of tags; NULL until there are some */
 };
 
 /* Prepares one; set epoch, csv, pretty and chunk_size behind it. */
