@@ -54,6 +54,8 @@ enum codec_id {
   CODEC_WORDS = 16,        /* strings: as CODEC_NUMBERS */
   CODEC_REPEATS = 17,      /* numbers: the value of each run, and the lengths of the runs */
   CODEC_PLANES = 18,       /* numbers: their bytes, or those of integers by rank, in a zstd frame */
+  CODEC_NEAR_FOR = 19,     /* as CODEC_DECIMAL_FOR, exceptions by how far they are from a decimal */
+  CODEC_NEAR_DELTA = 20,   /* the same of CODEC_DECIMAL_DELTA */
 };
 
 /* What the encoder learnt from the last block of the same column (exponents, choices): keep one per

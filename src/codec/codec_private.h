@@ -125,6 +125,19 @@ static inline bool codec__take(struct codec_bytes *bytes, size_t size, const uin
   return true;
 }
 
+/* In CODEC_NEAR_FOR and CODEC_NEAR_DELTA, an exception is so many units in the last place above the
+ * decimal, or, where it is NEAR_NONE, a value of its own. */
+enum { NEAR_NONE = INT8_MIN, NEAR_MAX = INT8_MAX };
+static inline bool codec__is_near(unsigned codec) {
+  return codec == CODEC_NEAR_FOR || codec == CODEC_NEAR_DELTA;
+}
+/* The codec of decimals that has their integers in the same form; other codecs as they are. */
+static inline unsigned codec__integers_of(unsigned codec) {
+  return codec == CODEC_NEAR_FOR     ? CODEC_DECIMAL_FOR
+         : codec == CODEC_NEAR_DELTA ? CODEC_DECIMAL_DELTA
+                                     : codec;
+}
+
 /* The error of a damaged image. */
 int codec__damaged(const struct codec_image *image, const char *what, struct err *err);
 

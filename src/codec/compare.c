@@ -51,7 +51,7 @@ struct room {
 
 static void try_integers(struct comparison *comparison, const struct room *room, uint8_t codec,
                          uint8_t name, const uint64_t *x, size_t count, uint64_t flip,
-                         unsigned exponent, size_t exceptions) {
+                         unsigned exponent, size_t exceptions, size_t exceptions_size) {
   struct codec_writer writer = {room->image, room->image};
   struct integer_plan plan;
   unsigned effort = PLAN_FULL | PLAN_ONLY | (unsigned)codec << PLAN_CODEC_SHIFT;
@@ -59,7 +59,7 @@ static void try_integers(struct comparison *comparison, const struct room *room,
   codec__plan_integers(comparison->loops, x, count, flip, effort, NULL, &plan);
   if (plan.codec != codec || plan.size > count * 16) return;
   codec__put_integers(&plan, (uint8_t)exponent, (uint16_t)exceptions, NULL, &writer);
-  add(comparison, name, (size_t)(writer.at - writer.start) + exceptions * 10);
+  add(comparison, name, (size_t)(writer.at - writer.start) + exceptions_size);
 }
 
 static void try_floats(struct comparison *comparison, const struct room *room, size_t count) {
@@ -68,14 +68,17 @@ static void try_floats(struct comparison *comparison, const struct room *room, s
   size_t exceptions;
   if (codec__decimals_of(loops, room->values, count, room->integers, room->positions, &exponent,
                          &exceptions)) {
-    try_integers(comparison, room, CODEC_FOR, CODEC_DECIMAL_FOR, room->integers, count, FLIP_SIGNED,
-                 exponent, exceptions);
-    try_integers(comparison, room, CODEC_DELTA, CODEC_DECIMAL_DELTA, room->integers, count,
-                 FLIP_SIGNED, exponent, exceptions);
+    bool near;
+    size_t size = codec__exceptions_size(room->values, room->integers, room->positions, exceptions,
+                                         exponent, &near);
+    try_integers(comparison, room, CODEC_FOR, near ? CODEC_NEAR_FOR : CODEC_DECIMAL_FOR,
+                 room->integers, count, FLIP_SIGNED, exponent, exceptions, size);
+    try_integers(comparison, room, CODEC_DELTA, near ? CODEC_NEAR_DELTA : CODEC_DECIMAL_DELTA,
+                 room->integers, count, FLIP_SIGNED, exponent, exceptions, size);
   }
   loops->order(room->values, count, room->integers);
   for (uint8_t codec = CODEC_FOR; codec <= CODEC_DELTA2; codec++)
-    try_integers(comparison, room, codec, codec, room->integers, count, FLIP_UNSIGNED, 0, 0);
+    try_integers(comparison, room, codec, codec, room->integers, count, FLIP_UNSIGNED, 0, 0, 0);
   struct split_plan split = {.size = SIZE_MAX};
   codec__plan_split(loops, room->values, count, &split);
   add(comparison, CODEC_SPLIT, split.size);
@@ -127,8 +130,8 @@ static int compare_numbers(struct comparison *comparison, struct err *err) {
   } else {
     uint64_t flip = column->type.physical == PHYSICAL_INT64 ? FLIP_SIGNED : FLIP_UNSIGNED;
     for (uint8_t codec = CODEC_FOR; codec <= CODEC_DELTA2; codec++)
-      try_integers(comparison, &room, codec, codec, room.values, count, flip, 0, 0);
-    try_integers(comparison, &room, CODEC_LINE, CODEC_LINE, room.values, count, flip, 0, 0);
+      try_integers(comparison, &room, codec, codec, room.values, count, flip, 0, 0, 0);
+    try_integers(comparison, &room, CODEC_LINE, CODEC_LINE, room.values, count, flip, 0, 0, 0);
   }
   if (count) add(comparison, CODEC_RAW, count * 8);
   if (count > 1) try_nested(comparison, &room, count);

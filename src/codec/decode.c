@@ -15,7 +15,7 @@ const char *codec_name(int codec) {
   static const char *const names[] = {
       "raw",   "constant",   "for",   "delta",   "delta2", "decimal_for", "decimal_delta",
       "split", "dictionary", "zstd",  "runs",    "bits",   "line",        "numbers",
-      "fsst",  "front",      "words", "repeats", "planes"};
+      "fsst",  "front",      "words", "repeats", "planes", "near_for",    "near_delta"};
   return codec >= 0 && (size_t)codec < sizeof names / sizeof names[0] ? names[codec] : "unknown";
 }
 
@@ -84,6 +84,8 @@ static int open_payload(const struct codec_image *image, struct err *err) {
     return codec__open_integers(image, &integers, err);
   case CODEC_DECIMAL_FOR:
   case CODEC_DECIMAL_DELTA:
+  case CODEC_NEAR_FOR:
+  case CODEC_NEAR_DELTA:
     if (!real) break;
     return codec__open_floats(image, err);
   case CODEC_NUMBERS:

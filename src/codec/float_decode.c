@@ -4,16 +4,44 @@
 #include "base/err.h"
 
 static bool is_decimal(const struct codec_image *image) {
-  return image->codec == CODEC_DECIMAL_FOR || image->codec == CODEC_DECIMAL_DELTA;
+  unsigned codec = codec__integers_of(image->codec);
+  return codec == CODEC_DECIMAL_FOR || codec == CODEC_DECIMAL_DELTA;
+}
+
+/* Exceptions as they are stored: values, or distances with the values of those that have none. */
+struct exceptions {
+  size_t count;
+  const int8_t *distances; /* NULL: all are values */
+  const uint8_t *positions, *values;
+};
+
+/* False: there is no room for them. */
+static bool find_exceptions(const struct codec_image *image, const struct integer_image *integers,
+                            struct exceptions *exceptions) {
+  struct codec_bytes bytes = integers->behind;
+  size_t count = integers->frame.exceptions, values = 0;
+  const uint8_t *distances;
+  *exceptions = (struct exceptions){.count = count};
+  if (!codec__is_near(image->codec))
+    return codec__take(&bytes, count * 8, &exceptions->values) &&
+           codec__take(&bytes, count * 2, &exceptions->positions);
+  if (!codec__take(&bytes, count, &distances) ||
+      !codec__take(&bytes, count * 2, &exceptions->positions))
+    return false;
+  exceptions->distances = (const int8_t *)distances;
+  for (size_t i = 0; i < count; i++)
+    values += exceptions->distances[i] == NEAR_NONE;
+  return codec__take(&bytes, values * 8, &exceptions->values);
 }
 
 int codec__open_floats(const struct codec_image *image, struct err *err) {
   struct integer_image integers;
+  struct exceptions exceptions;
   int code = codec__open_integers(image, &integers, err);
   if (code || !is_decimal(image)) return code;
   if (integers.frame.exponent > EXPONENT_MAX)
     return codec__damaged(image, "an impossible exponent", err);
-  if (integers.behind.size < integers.frame.exceptions * 10u)
+  if (!find_exceptions(image, &integers, &exceptions))
     return codec__damaged(image, "no room for the exceptions", err);
   return ERR_OK;
 }
@@ -21,14 +49,20 @@ int codec__open_floats(const struct codec_image *image, struct err *err) {
 /* Puts the exceptions that lie in [from, to) into their places. */
 static int patch(const struct codec_image *image, const struct integer_image *integers,
                  uint32_t from, uint32_t to, uint64_t *values, struct err *err) {
-  const uint8_t *bits = integers->behind.at;
-  const uint8_t *positions = bits + (size_t)integers->frame.exceptions * 8;
-  for (size_t i = 0; i < integers->frame.exceptions; i++) {
+  struct exceptions exceptions;
+  if (!find_exceptions(image, integers, &exceptions))
+    return codec__damaged(image, "no room for the exceptions", err);
+  const uint8_t *next = exceptions.values;
+  for (size_t i = 0; i < exceptions.count; i++) {
+    int distance = exceptions.distances ? exceptions.distances[i] : NEAR_NONE;
     uint16_t position;
-    memcpy(&position, positions + i * 2, 2);
+    memcpy(&position, exceptions.positions + i * 2, 2);
     if (position >= image->values)
       return codec__damaged(image, "an exception beyond the values", err);
-    if (position >= from && position < to) memcpy(&values[position - from], bits + i * 8, 8);
+    bool wanted = position >= from && position < to;
+    if (wanted && distance != NEAR_NONE) values[position - from] += (uint64_t)(int64_t)distance;
+    if (wanted && distance == NEAR_NONE) memcpy(&values[position - from], next, 8);
+    next += distance == NEAR_NONE ? 8 : 0;
   }
   return ERR_OK;
 }

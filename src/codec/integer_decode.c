@@ -427,9 +427,10 @@ static int decode_part(const struct vector *vector, size_t v, uint32_t from, uin
                        uint64_t *values, struct err *err) {
   size_t at = v * CODEC_VECTOR;
   if (at >= from && at + vector->count <= to)
-    return decode_vector(vector, vector->image->codec, values + (at - from), err);
+    return decode_vector(vector, codec__integers_of(vector->image->codec), values + (at - from),
+                         err);
   VECTOR_ALIGNED uint64_t all[CODEC_VECTOR];
-  int code = decode_vector(vector, vector->image->codec, all, err);
+  int code = decode_vector(vector, codec__integers_of(vector->image->codec), all, err);
   if (code) return code;
   size_t first = at < from ? from - at : 0;
   size_t last = at + vector->count < to ? vector->count : to - at;
@@ -516,7 +517,8 @@ static int visit_part(const struct vector *vector, size_t v, const struct errand
   if (code) return code;
   if (part.steps) return errand->visit(errand->context, &part, err);
   code = narrow_fields(vector, vector->image->codec, fields, &part.base, &narrow, err);
-  if (!code && !narrow) code = decode_vector(vector, vector->image->codec, values, err);
+  if (!code && !narrow)
+    code = decode_vector(vector, codec__integers_of(vector->image->codec), values, err);
   if (code) return code;
   part.fields = narrow ? fields + (first - at) : NULL;
   part.values = values + (first - at);
@@ -596,7 +598,7 @@ static int run(const struct codec_image *image, const struct errand *errand, boo
                           .scale = integers->scale,
                           .center = integers->center,
                           .line = integers->line,
-                          .form = form_of(image->codec, &integers->frame),
+                          .form = form_of(codec__integers_of(image->codec), &integers->frame),
                           .power = decimals ? codec__power(integers->frame.exponent) : 0};
   if (integers->frame.flags & FRAME_CODES)
     return image->tables ? run_coded(&vector, integers, errand, image->tables, err)

@@ -151,6 +151,8 @@ int codec__each_part(const struct codec_image *image, uint32_t from, uint32_t to
   uint32_t wanted = (uint32_t)vectors;
   switch (image->codec) {
   case CODEC_PLANES:
+  case CODEC_NEAR_FOR:
+  case CODEC_NEAR_DELTA:
     return each_at_once(image, from, to, wanted, visit, context, err);
   case CODEC_NUMBERS:
     return each_number(image, from, to, wanted, visit, context, err);

@@ -16,10 +16,15 @@ int codec__open_planes(const struct codec_image *image, struct err *err);
 int codec__decode_planes(const struct codec_image *image, uint32_t from, uint32_t to,
                          uint64_t *values, struct err *err);
 
-/* Floats as integers times 10^-exponent; those that are none are listed, with the integer before in
- * their place. False where that is no way to store them. */
+/* Floats as integers times 10^-exponent; those that are none are listed, with the integer of a
+ * decimal near them or the integer before in their place. False where that is no way to store them.
+ */
 bool codec__decimals_of(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                         uint64_t *integers, uint16_t *positions, unsigned *exponent,
                         size_t *exceptions);
+/* Bytes of those exceptions in the smaller of their forms: *near, which codecs have it. */
+size_t codec__exceptions_size(const uint64_t *bits, const uint64_t *integers,
+                              const uint16_t *positions, size_t exceptions, unsigned exponent,
+                              bool *near);
 
 #endif

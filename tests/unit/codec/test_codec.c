@@ -105,6 +105,12 @@ static uint64_t shape_period_of_steps(uint64_t i) {
   return double_to_bits(i % 500 == 20 ? NAN : (double)(walk & 0xffffffff) / 1000);
 }
 
+/* A rounding error away from decimals, most of them; a few special ones. */
+static uint64_t shape_near_decimals(uint64_t i) {
+  walk = (i ? walk : 5000) + random_below(60) - 30;
+  return i % 700 == 5 ? shape_only_special(i) : double_to_bits((double)(int64_t)walk * 0.001);
+}
+
 static const struct shape {
   const char *name;
   uint64_t (*value)(uint64_t i);
@@ -135,6 +141,7 @@ static const struct shape {
     {"period", shape_period},
     {"period above noise", shape_period_above},
     {"period of steps", shape_period_of_steps},
+    {"near decimals", shape_near_decimals},
 };
 enum { SHAPE_COUNT = sizeof shapes / sizeof shapes[0] };
 
@@ -347,6 +354,7 @@ static void test_sizes(void **state) {
       {"repeated noise", {PHYSICAL_FLOAT64, 0, 0}, CODEC_REPEATS, 0.3, 0},
       {"few distinct", {PHYSICAL_FLOAT64, 0, 0}, CODEC_NUMBERS, 2.1, 2.08},
       {"few distinct", {PHYSICAL_INT64, 0, 0}, CODEC_NUMBERS, 2.1, 2.08},
+      {"near decimals", {PHYSICAL_FLOAT64, 0, 0}, CODEC_NEAR_DELTA, 1.9, 0},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     size_t s = 0;

@@ -93,6 +93,16 @@ static void make_float_delta(struct builder *b, int i) {
   walk += (int64_t)(next() % 4000) - 2000;
   put_bits(b, (uint64_t)walk);
 }
+/* Sums of decimals, some of which are a rounding error away from one. */
+static void make_near_for(struct builder *b, int i) {
+  double value = i % 400 == 9 ? -0.0 : (double)(next() % 2000) / 100 + 0.1;
+  builder_append_f64(b, value);
+}
+static void make_near_delta(struct builder *b, int i) {
+  if (i == 0) walk = 50000;
+  walk += (int64_t)(next() % 9) - 4;
+  builder_append_f64(b, (double)walk * 0.01);
+}
 static void make_split(struct builder *b, int i) {
   uint64_t high = i % 150 == 9 ? next() % 2047 : 1020 + next() % 3 + next() % 2 * 2048;
   put_bits(b, high << 52 | ((next() << 31 ^ next()) & ((UINT64_C(1) << 52) - 1)));
@@ -202,6 +212,8 @@ static const struct golden {
      CODEC_DECIMAL_DELTA,
      make_decimal_delta},
     {"float_delta", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_DELTA, make_float_delta},
+    {"near_for", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_HOT, CODEC_NEAR_FOR, make_near_for},
+    {"near_delta", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_COLD, CODEC_NEAR_DELTA, make_near_delta},
     {"split", {PHYSICAL_FLOAT64, 0, 0}, 1100, CODEC_HOT, CODEC_SPLIT, make_split},
     {"line", {PHYSICAL_INT64, 1, 0}, 2500, CODEC_HOT, CODEC_LINE, make_line},
     {"numbers", {PHYSICAL_FLOAT64, 0, 0}, 2500, CODEC_HOT, CODEC_NUMBERS, make_numbers},

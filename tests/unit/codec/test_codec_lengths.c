@@ -152,6 +152,10 @@ static uint64_t make_decimals(uint32_t i) {
   return i % 200 == 77 ? make_adversarial(i)
                        : bits_of((double)(int64_t)(make_steps(i) - 500) / 100);
 }
+static uint64_t make_near(uint32_t i) {
+  double value = (double)(int64_t)(make_steps(i) - 500) * 0.01;
+  return i % 300 == 299 ? make_adversarial(i) : bits_of(value);
+}
 static uint64_t make_unit(uint32_t i) {
   (void)i;
   return bits_of((double)(random_u64() >> 11) / 0x1p53);
@@ -173,6 +177,7 @@ static const struct kind {
              {"few", make_few},
              {"runs", make_runs},
              {"decimals", make_decimals},
+             {"near", make_near},
              {"unit", make_unit},
              {"constant", make_constant}};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -208,6 +213,7 @@ static void test_numbers(void **state) {
   for (unsigned codec = CODEC_RAW; codec <= CODEC_SPLIT; codec++)
     if (!(codecs_seen >> codec & 1)) fail_msg("no image of codec %s", codec_name((int)codec));
   assert_true(codecs_seen >> CODEC_LINE & 1);
+  assert_true(codecs_seen >> CODEC_NEAR_FOR & 1 || codecs_seen >> CODEC_NEAR_DELTA & 1);
   assert_true(codecs_seen >> CODEC_NUMBERS & 1);
   assert_true(codecs_seen >> CODEC_REPEATS & 1);
 }
