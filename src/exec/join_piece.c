@@ -17,9 +17,15 @@ static bool marked(const _Atomic uint8_t *marks, uint64_t row) {
 
 static uint32_t expand_rows(const struct join_core *core, struct join_lane *lane) {
   const struct join_probe *probe = &core->probes[lane->piece.batch];
+  const struct sort_row *entries = core->tail ? NULL : core->entries;
   uint32_t pairs = 0;
   for (uint32_t row = lane->piece.from; row < lane->piece.to; row++) {
     uint32_t first = probe->first[row], count = probe->count[row];
+    if (count == 1 && entries) { /* most joins are of a row and the one it refers to */
+      lane->probe_rows[pairs] = row;
+      lane->build_rows[pairs++] = entries[first].row;
+      continue;
+    }
     for (uint32_t i = 0; i < count; i++) {
       lane->probe_rows[pairs] = row;
       lane->build_rows[pairs++] = join__candidate(core, first, count, i);

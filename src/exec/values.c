@@ -91,7 +91,9 @@ static int values_next(struct exec_op *op, struct exec_batch *batch, struct err 
     if (code) return code;
   }
   uint32_t groups = 0;
-  for (int64_t i = 0; i < count; i++) {
+  if (!op->node->schema.group_count) /* all rows are one group */
+    self->groups[groups++] = (struct exec_group){0, (uint32_t)count, self->at > 0};
+  for (int64_t i = groups ? count : 0; i < count; i++) {
     bool same = self->at + i > 0 && same_group(self, self->at + i - 1, self->at + i);
     if (i && same)
       self->groups[groups - 1].rows++;
