@@ -75,6 +75,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__set;
   case PLAN_UNNEST:
     return &exec__unnest;
+  case PLAN_APPLY:
+    return &exec__apply;
   case PLAN_OVER:
     return &exec__over;
   case PLAN_JOIN:
@@ -100,7 +102,9 @@ static int open_op(struct exec *exec, const struct plan_node *node, struct exec_
   *out = op;
   int code = ERR_OK;
   if (node->input && !reads_store(kind)) code = open_op(exec, node->input, &op->input, err);
-  if (!code && node->right) code = open_op(exec, node->right, &op->right, err);
+  /* the right side of an apply has parameters: it is opened with their values */
+  if (!code && node->right && node->kind != PLAN_APPLY)
+    code = open_op(exec, node->right, &op->right, err);
   if (code) return code;
   if (exec->analyze) {
     op->figures.worker_ns = ARENA_ARRAY(&exec->memory, int64_t, exec->workers + 1);

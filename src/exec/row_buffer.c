@@ -221,7 +221,7 @@ static int append(struct row_buffer *buffer, const struct column *columns, int64
   if (!before) return exec__refused(buffer->exec, size, err);
   if (rows_before == 0)
     for (uint32_t i = 0; i < buffer->column_count; i++)
-      buffer->dictionaries[i] = columns[i].dictionary;
+      buffer->dictionaries[i] = buffer->plain ? NULL : columns[i].dictionary;
   for (uint32_t i = 0; chunks_before && i < buffer->column_count; i++) {
     const struct builder *builder = &buffer->chunks[chunks_before - 1]->builders[i];
     before[i] = (struct before){builder->null_count, builder->data_size};

@@ -21,6 +21,7 @@ struct row_buffer {
   uint32_t column_count;
   struct type *types;
   const struct column **dictionaries; /* per column; NULL: plain values */
+  bool plain; /* set behind init: keeps texts, for rows whose dictionaries do not last */
   struct row_chunk **chunks;
   uint32_t chunk_count, chunk_capacity;
   uint64_t rows;
