@@ -167,6 +167,7 @@ int codec__open_places(const struct codec_image *image, struct codec_image *dist
     return codec__damaged(image, "no room for the distinct values", err);
   int code = codec_open(taken, frame.size, type, frame.distinct, distinct, err);
   if (!code) code = codec_open(bytes.at, bytes.size, TYPE_UINT64, image->values, places, err);
+  places->tables = image->tables;
   if (code) return code;
   /* Neither may hold nulls, or codes of its own kind: what is nested ends. */
   if (distinct->has_nulls || places->has_nulls || distinct->codec == CODEC_NUMBERS ||

@@ -90,7 +90,8 @@ struct results {
   uint64_t min, max, all, size, missed;
   uint64_t x[COUNT], subtracted[COUNT], zigzag[COUNT], differences[COUNT], affine[COUNT],
       wide[COUNT], prefix[COUNT], joined[COUNT], decimal[COUNT], undecimal[COUNT], order[COUNT],
-      unorder[COUNT], widened[COUNT], widened_signed[COUNT];
+      unorder[COUNT], widened[COUNT], widened_signed[COUNT], lined[COUNT], biased[COUNT],
+      quotients[COUNT];
   uint32_t counts[65], narrow[COUNT], sums[COUNT], field_sums[COUNT], step_sums[COUNT];
   uint16_t outliers[COUNT + 1], codes[COUNT];
   uint8_t symbols[COUNT];
@@ -125,6 +126,12 @@ static void run(const struct codec_loops *loops, const uint64_t *values, size_t 
   loops->sum_steps((const uint8_t *)r->narrow, count, (uint32_t)factor, (uint32_t)base,
                    r->step_sums);
   loops->widen_signed(r->sums, count, base, factor, r->widened_signed);
+  struct codec_line line = {base, (uint32_t)factor};
+  loops->widen_line(r->narrow, count, &line, base, (uint32_t)factor, r->lined);
+  memcpy(r->biased, values, count * 8);
+  loops->bias(r->biased, count, width);
+  loops->undecimal_fields(r->narrow, count, (uint32_t)base, 1000, r->quotients);
+  r->missed = loops->sum_from(values, count, base, width);
   loops->join((const packed_word *)r->narrow, r->sums, count, r->joined);
   memcpy(r->affine, values, count * 8);
   loops->affine(r->affine, count, base, factor);
