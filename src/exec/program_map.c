@@ -7,6 +7,7 @@
  * for entries that no row asks for, so it goes row by row. */
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "base/err.h"
 #include "columnar/builder.h"
 #include "exec/program_private.h"
@@ -125,31 +126,55 @@ static int map_entries(struct program_state *state, uint32_t index, const struct
   if (mapping->builder) *mapping->texts = builder_view(mapping->builder);
   mapping->dictionary = dictionary;
   mapping->length = length;
+  mapping->all_valid = bits_all(mapping->validity, 0, length);
   return ERR_OK;
+}
+
+/* Bits of the entries' bytes, 64 rows at a time. */
+static void look_up_bits(const uint8_t *entries, const int32_t *codes, uint32_t count,
+                         uint64_t *out) {
+  for (uint32_t at = 0; at < count; at += 64) {
+    uint32_t size = count - at < 64 ? count - at : 64;
+    uint64_t word = 0;
+    for (uint32_t i = 0; i < size; i++)
+      word |= (uint64_t)entries[codes[at + i]] << i;
+    out[at / 64] = word;
+  }
+}
+
+static void look_up_validity(const struct mapping *mapping, const int32_t *codes, uint32_t count,
+                             uint64_t *out) {
+  memset(out, 0, bit_words(count) * 8);
+  for (uint32_t i = 0; i < count; i++)
+    out[i / 64] |= (uint64_t)bit_get(mapping->validity, codes[i]) << i % 64;
 }
 
 static void look_up(const struct mapping *mapping, const struct vector *source, uint32_t count,
                     struct vector *result) {
+  int32_t own[VECTOR_ROWS];
   const int32_t *codes = source->values;
-  int64_t null = mapping->length;
-  bool bits = result->type.physical == PHYSICAL_BOOL, texts = type_is_string(result->type);
-  memset(result->own_validity, 0, bit_words(count) * 8);
-  if (bits) memset(result->own_values, 0, bit_words(count) * 8);
-  for (uint32_t i = 0; i < count; i++) {
-    int64_t entry = vector_valid(source, i) ? codes[i] : null;
-    if (bits)
-      ((uint64_t *)result->own_values)[i / 64] |=
-          (uint64_t)((const uint8_t *)mapping->values)[entry] << i % 64;
-    else if (texts)
-      ((int32_t *)result->own_values)[i] = (int32_t)entry;
-    else
-      ((uint64_t *)result->own_values)[i] = ((const uint64_t *)mapping->values)[entry];
-    result->own_validity[i / 64] |= (uint64_t)bit_get(mapping->validity, entry) << i % 64;
+  bool all = mapping->all_valid;
+  if (source->validity) { /* absent rows: the entry of null */
+    for (uint32_t i = 0; i < count; i++)
+      own[i] = bit_get(source->validity, i) ? codes[i] : (int32_t)mapping->length;
+    codes = own;
+    all = all && bit_get(mapping->validity, mapping->length);
   }
-  result->validity = result->own_validity;
   result->values = result->own_values;
   result->texts = NULL;
-  result->dictionary = texts ? mapping->texts : NULL;
+  result->dictionary = NULL;
+  result->validity = all ? NULL : result->own_validity;
+  if (!all) look_up_validity(mapping, codes, count, result->own_validity);
+  if (result->type.physical == PHYSICAL_BOOL) {
+    look_up_bits(mapping->values, codes, count, result->own_values);
+  } else if (type_is_string(result->type)) {
+    memcpy(result->own_values, codes, (size_t)count * sizeof *codes);
+    result->dictionary = mapping->texts;
+  } else {
+    const uint64_t *values = mapping->values;
+    for (uint32_t i = 0; i < count; i++)
+      ((uint64_t *)result->own_values)[i] = values[codes[i]];
+  }
 }
 
 int exec__step_map(struct program_state *state, uint32_t index, uint32_t count, bool *done,

@@ -46,6 +46,7 @@ struct mapping {
   size_t capacity;                 /* entries there is room for */
   void *values;                    /* 64-bit words, or a byte each for booleans */
   uint64_t *validity;              /* of the entries */
+  bool all_valid;                  /* but for that of null */
   struct column *texts;            /* the dictionary of the result */
   struct builder *builder;         /* whose memory that is */
 };

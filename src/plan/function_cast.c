@@ -12,43 +12,37 @@
 #include "base/time.h"
 #include "plan/function_kernels.h"
 
+static void integers_to_floats(const struct vector *from, uint32_t count, void *out) {
+  if (from->type.physical == PHYSICAL_UINT64)
+    kernel_loops()->u64_to_f64(from->values, count, out);
+  else
+    kernel_loops()->i64_to_f64(from->values, count, out);
+}
+
+static void floats_to_integers(const double *values, uint32_t count, bool is_signed,
+                               uint64_t *out) {
+  for (uint32_t i = 0; i < count; i++)
+    out[i] = is_signed ? (uint64_t)float_to_i64(values[i]) : float_to_u64(values[i]);
+}
+
 int plan__run_cast(struct plan_call *call, const uint64_t *rows, struct err *err) {
-  (void)rows;
   (void)err;
   const struct vector *from = call->arguments[0];
   struct vector *result = call->result;
-  const uint64_t *x = from->values;
   uint64_t *out = result->own_values;
   bool to_float = result->type.physical == PHYSICAL_FLOAT64;
   if (type_is_string(result->type)) { /* text to bytes and back */
     EACH_ROW(row)((struct str *)result->own_values)[row] = vector_text(from, row);
-    return ERR_OK;
-  }
-  for (uint32_t i = 0; i < call->count; i++) {
-    switch (from->type.physical) {
-    case PHYSICAL_BOOL:
-      out[i] = bit_get(x, i);
-      if (to_float) ((double *)result->own_values)[i] = (double)out[i];
-      break;
-    case PHYSICAL_FLOAT64: {
-      double value = ((const double *)from->values)[i];
-      out[i] = result->type.physical == PHYSICAL_UINT64 ? float_to_u64(value)
-               : to_float                               ? x[i]
-                                                        : (uint64_t)float_to_i64(value);
-      break;
-    }
-    case PHYSICAL_UINT64:
-      if (to_float)
-        ((double *)result->own_values)[i] = (double)x[i];
-      else
-        out[i] = x[i];
-      break;
-    default:
-      if (to_float)
-        ((double *)result->own_values)[i] = (double)(int64_t)x[i];
-      else
-        out[i] = x[i];
-    }
+  } else if (from->type.physical == PHYSICAL_BOOL) {
+    for (uint32_t i = 0; i < call->count; i++)
+      out[i] = bit_get(from->values, i);
+    if (to_float) kernel_loops()->u64_to_f64(out, call->count, result->own_values);
+  } else if (from->type.physical == PHYSICAL_FLOAT64 && !to_float) {
+    floats_to_integers(from->values, call->count, result->type.physical == PHYSICAL_INT64, out);
+  } else if (to_float && from->type.physical != PHYSICAL_FLOAT64) {
+    integers_to_floats(from, call->count, out);
+  } else {
+    memcpy(out, from->values, (size_t)call->count * 8);
   }
   return ERR_OK;
 }

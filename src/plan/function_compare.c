@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "base/err.h"
 #include "plan/function_kernels.h"
 
@@ -89,12 +90,12 @@ int plan__run_compare(struct plan_call *call, const uint64_t *rows, struct err *
   return ERR_OK;
 }
 
+/* NaN is what differs from itself. */
 static bool any_nan(const struct vector *vector, uint32_t count) {
-  const double *values = vector->values;
-  bool any = false;
-  for (uint32_t i = 0; i < count; i++)
-    any |= values[i] != values[i];
-  return any;
+  uint64_t bits[VECTOR_WORDS];
+  if (vector->constant) count = 1;
+  kernel_loops()->compare_f64[COMPARE_NOT_EQUAL](vector->values, vector->values, count, bits);
+  return !bits_none(bits, 0, count);
 }
 
 /* What the loops made, with SQL's answers for NaN. */

@@ -126,6 +126,39 @@ static bool like_matches(const struct like *like) {
   }
 }
 
+/* Most patterns are one text with '%' at one or both ends: those are compared or searched for. */
+struct like_shape {
+  struct str middle;  /* the text */
+  bool before, after; /* a '%' stands there */
+};
+
+static bool shape_of(const struct like *like, struct like_shape *shape) {
+  struct str middle = like->pattern;
+  *shape = (struct like_shape){0};
+  for (; middle.size && middle.data[0] == '%'; middle.data++, middle.size--)
+    shape->before = true;
+  for (; middle.size && middle.data[middle.size - 1] == '%'; middle.size--)
+    shape->after = true;
+  shape->middle = middle;
+  if (like->fold) return false;
+  for (size_t i = 0; i < middle.size; i++)
+    if (middle.data[i] == '%' || middle.data[i] == '_' ||
+        (like->escape.size && middle.data[i] == like->escape.data[0]))
+      return false;
+  return true;
+}
+
+static bool shape_matches(const struct like_shape *shape, struct str text) {
+  struct str middle = shape->middle;
+  if (text.size < middle.size) return false;
+  if (middle.size == 0) return shape->before || shape->after || text.size == 0;
+  if (shape->before && shape->after)
+    return memmem(text.data, text.size, middle.data, middle.size) != NULL;
+  if (!shape->before && !shape->after && text.size != middle.size) return false;
+  size_t from = shape->before ? text.size - middle.size : 0;
+  return memcmp(text.data + from, middle.data, middle.size) == 0;
+}
+
 /* A pattern whose last character escapes nothing. */
 static bool ends_escaping(const struct like *like) {
   if (!like->escape.size) return false;
@@ -143,21 +176,24 @@ int plan__run_like(struct plan_call *call, const uint64_t *rows, struct err *err
   uint64_t *out = call->result->own_values;
   bool escape = call->expr->argument_count > 2;
   struct like like = {.fold = call->expr->function == FUNCTION_ILIKE};
+  struct like_shape shape = {0};
   const char *checked = NULL;
+  bool simple = false;
   memset(out, 0, bit_words(call->count) * 8);
   EACH_ROW(row) {
     like.text = vector_text(call->arguments[0], row);
     like.pattern = vector_text(call->arguments[1], row);
     like.escape = escape ? vector_text(call->arguments[2], row) : STR("\\");
-    if (like.pattern.data != checked || escape) {
+    if (!checked || !call->arguments[1]->constant || escape) {
       if (ends_escaping(&like))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "LIKE pattern must not end with escape character");
       if (like.escape.size && character(like.escape, 0) != like.escape.size)
         return err_set(err, ERR_INVALID_ARGUMENT, "an escape is one character or none");
-      checked = like.pattern.data;
+      checked = like.pattern.data ? like.pattern.data : "";
+      simple = shape_of(&like, &shape);
     }
-    if (like_matches(&like)) bit_set(out, row);
+    if (simple ? shape_matches(&shape, like.text) : like_matches(&like)) bit_set(out, row);
   }
   return ERR_OK;
 }

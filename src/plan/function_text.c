@@ -20,10 +20,15 @@ static size_t char_size(struct str text, size_t at) {
 }
 
 static bool is_ascii(struct str text) {
-  uint8_t bits = 0;
-  for (size_t i = 0; i < text.size; i++)
-    bits |= (uint8_t)text.data[i];
-  return bits < 0x80;
+  uint64_t bits = 0, word;
+  size_t i = 0;
+  for (; i + 8 <= text.size; i += 8) {
+    memcpy(&word, text.data + i, 8);
+    bits |= word;
+  }
+  for (; i < text.size; i++)
+    bits |= (uint64_t)(uint8_t)text.data[i];
+  return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
 static int64_t char_count(struct str text) {
