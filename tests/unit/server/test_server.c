@@ -52,7 +52,7 @@ struct api {
   bool held; /* writes to "held" wait */
   _Atomic bool sick;
   _Atomic int queries, cancelled, rests; /* queries: open ones */
-  struct seen seen; /* under mutex */
+  struct seen seen;                      /* under mutex */
 };
 
 static uint64_t sum_of(struct str bytes) {
@@ -235,6 +235,27 @@ static void types_event(struct query *query, struct query_event *event, int step
   event->batch = (struct batch){.length = 2, .column_count = 7, .columns = query->columns};
 }
 
+/* Two series with a tag that repeats, the same codes for other values in the second. */
+static void tags_event(struct query *query, struct query_event *event, int step) {
+  static const int64_t times[] = {0, 1, 2, 3};
+  static const int32_t codes[] = {1, 0, 1, 0};
+  static const int32_t offsets[2][3] = {{0, 3, 6}, {0, 2, 7}};
+  static const char *const texts[2] = {"a\"bxyz", "ab<\n>cd"};
+  static struct column dictionaries[2];
+  int series = step > 2;
+  series_event(query, event, series ? "second" : "first");
+  if (step % 2) return;
+  dictionaries[series] = (struct column){
+      .type = TYPE_STRING, .length = 2, .offsets = offsets[series], .data = texts[series]};
+  query->columns[0] = (struct column){.type = TYPE_TIMESTAMP(TIME_S), .length = 4, .i64 = times};
+  query->columns[1] = (struct column){.type = {PHYSICAL_INT32, 0, 0},
+                                      .length = 4,
+                                      .i32 = codes,
+                                      .dictionary = &dictionaries[series]};
+  event->kind = QUERY_ROWS;
+  event->batch = (struct batch){.length = 4, .column_count = 2, .columns = query->columns};
+}
+
 /* Two series, then a statement without any, then one that fails. */
 static void two_event(struct query *query, struct query_event *event, int step) {
   event->statement = step < 6 ? 0 : step < 9 ? 1 : 2;
@@ -264,6 +285,9 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   }
   if (step == 0) {
     event->kind = QUERY_STATEMENT;
+  } else if (strcmp(query->text, "tags") == 0) {
+    event->kind = step == 5 ? QUERY_DONE : QUERY_END;
+    if (step < 5) tags_event(query, event, step);
   } else if (strcmp(query->text, "types") == 0 && step < 3) {
     types_event(query, event, step);
   } else if (strcmp(query->text, "types") == 0) {
@@ -643,6 +667,13 @@ static const struct shape {
      "\"i\",\"u\",\"b\",\"f\",\"s\",\"d\"],\"values\":[[\"1970-01-01T00:00:00Z\","
      "-9223372036854775808,null,true,1e+21,\"a\\\"b\",\"\\u003c,\\u003e\"],["
      "\"1970-01-01T00:00:01.5Z\",7,8,false,0.1,\"\\u003c,\\u003e\",\"a\\\"b\"]]}]}]}\n"},
+    {"tags", "/query?q=tags&epoch=s", 200,
+     "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"cpu\",\"tags\":{\"host\":\"first\"}"
+     ","
+     "\"columns\":[\"time\",\"v\"],\"values\":[[0,\"xyz\"],[1,\"a\\\"b\"],[2,\"xyz\"],"
+     "[3,\"a\\\"b\"]]},{\"name\":\"cpu\",\"tags\":{\"host\":\"second\"},\"columns\":[\"time\","
+     "\"v\"],\"values\":[[0,\"\\u003c\\n\\u003ecd\"],[1,\"ab\"],[2,\"\\u003c\\n\\u003ecd\"],"
+     "[3,\"ab\"]]}]}]}\n"},
     {"no statement", "/query?db=x", 400, "{\"error\":\"missing required parameter \\\"q\\\"\"}\n"},
     {"syntax", "/query?q=syntax", 400,
      "{\"error\":\"error parsing query: found syntax, expected SELECT\"}\n"},
