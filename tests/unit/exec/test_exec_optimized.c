@@ -558,16 +558,44 @@ static void check_subqueries(void) {
     const struct plan_node *better = plan_optimize_with(&arena, node, &options, &err);
     if (!better) fail_msg("subquery %d: %s", which, err.message);
     assert_false(has_kind(better, PLAN_APPLY));
-    char *actual = sorted_answer(better, false);
+    char *actual = sorted_answer(better, false), *applied = sorted_answer(node, false);
     if (strcmp(actual, expected) != 0) fail_with_plan(better, "apply", which, expected, actual);
+    if (strcmp(applied, expected) != 0) fail_with_plan(node, "none", which, expected, applied);
     assert_true(strlen(expected) > 0);
     free(actual);
+    free(applied);
     free(expected);
   }
-  /* counts under an inequality can't become keys */
+}
+
+/* Counts under an inequality can't become keys: they are run row by row. */
+static void check_applied(void) {
   struct err err;
+  arena_reset(&arena);
   const struct plan_node *kept = apply(APPLY_SCALAR, inner_aggregate(false));
-  assert_true(has_kind(plan_optimize(&arena, kept, &err), PLAN_APPLY));
+  const struct plan_node *better = plan_optimize(&arena, kept, &err);
+  assert_true(has_kind(better, PLAN_APPLY));
+  char *expected = sorted_lines(naive_answer(kept)), *actual = sorted_answer(better, true);
+  if (strcmp(actual, expected) != 0) fail_with_plan(better, "all", 0, expected, actual);
+  free(expected);
+  free(actual);
+  /* more than one row where one value is wanted */
+  const struct plan_node *m = table_m();
+  const struct expr *number = column(m, I);
+  struct buffer out;
+  buffer_init(&out, &plans);
+  int code = run_plan(&fixture, apply(APPLY_SCALAR, flat(m, 1, &number)), NULL, &running, &out,
+                      NULL, &err);
+  assert_int_equal(code, ERR_INVALID_ARGUMENT);
+  buffer_deinit(&out);
+  /* more right rows than a batch holds, kept for equal parameters */
+  const struct plan_node *many = apply(APPLY_INNER, flat(m, 1, &number));
+  expected = sorted_lines(naive_answer(many));
+  actual = sorted_answer(many, false);
+  assert_string_equal(actual, expected);
+  assert_true(strlen(expected) > 100000);
+  free(expected);
+  free(actual);
 }
 
 static void write_some(size_t count) {
@@ -602,6 +630,7 @@ static void test_answers_stay(void **state) {
   write_some(900);
   check_all();
   check_subqueries();
+  check_applied();
   expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
   write_some(700);
   fixture.small = true;
