@@ -679,9 +679,6 @@ static const struct shape {
      "{\"error\":\"error parsing query: found syntax, expected SELECT\"}\n"},
     {"epoch of no unit", "/query?q=rows+1&epoch=y", 400,
      "{\"error\":\"invalid epoch \\\"y\\\" (use ns, u, ms, s, m or h)\"}\n"},
-    {"parameters", "/query?q=rows+1&params=%7B%7D", 400,
-     "{\"error\":\"bound parameters (params) are not supported\",\"hint\":\"write the values "
-     "into the statement\"}\n"},
     {"pretty error", "/query?q=syntax&pretty=true", 400,
      "{\n    \"error\": \"error parsing query: found syntax, expected SELECT\"\n}\n"},
     {"read only", "/query?q=CREATE+x", 400, "{\"error\":\"read only\"}\n"},
