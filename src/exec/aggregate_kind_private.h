@@ -34,14 +34,20 @@ struct aggregate_row {
   const struct aggregate_kind *of_float, *of_integer, *of_bool, *of_text;
 };
 
+/* The kinds, in static storage, by the files that aggregate_kind.h lists. Counts to products: */
 extern const struct aggregate_kind aggregate__count, aggregate__sum_float, aggregate__sum_integer,
     aggregate__extreme, aggregate__chosen_text, aggregate__first, aggregate__spread,
     aggregate__bits, aggregate__product;
+/* Of one variable, and of two. */
 extern const struct aggregate_kind aggregate__moments, aggregate__pair;
+/* Words, texts, and points over time, all kept; a row chosen by another column. */
 extern const struct aggregate_kind aggregate__values, aggregate__value_texts, aggregate__points,
     aggregate__by;
+/* string_agg, array_agg, histogram. */
 extern const struct aggregate_kind aggregate__joined, aggregate__list, aggregate__histogram;
+/* Percentiles and distinct counts. */
 extern const struct aggregate_kind aggregate__quantiles, aggregate__distinct_sketch;
+/* Rows kept for a call with DISTINCT or ORDER BY. */
 extern const struct aggregate_kind aggregate__ordered;
 
 /* A value of a row as a number. */

@@ -642,6 +642,39 @@ static void expect_text(const struct plan_group_call *call, int way, const char 
   builder_deinit(&out);
 }
 
+/* Texts joined by commas. */
+struct joined {
+  char text[ROWS_MAX * 8];
+  size_t size;
+};
+static void join(struct joined *joined, const char *text) {
+  joined->size += (size_t)snprintf(joined->text + joined->size, sizeof joined->text - joined->size,
+                                   "%s%s", joined->size ? "," : "", text);
+}
+
+/* ORDER BY u DESC, nulls last, equal ones in the order of rows. */
+static void join_ordered(struct joined *joined, int64_t count) {
+  *joined = (struct joined){.size = 0};
+  for (int64_t key = 12; key >= -1; key--)
+    for (int64_t i = 0; i < count; i++)
+      if ((present[COLUMN_U][at_rows[i]] ? (int64_t)u64[at_rows[i]] : -1) == key)
+        join(joined, texts[at_rows[i]]);
+}
+
+/* DISTINCT: in the order of the texts. */
+static void join_distinct(struct joined *joined, int64_t count) {
+  const char *last = "";
+  *joined = (struct joined){.size = 0};
+  for (const char *next = last; next;) {
+    next = NULL;
+    for (int64_t i = 0; i < count; i++)
+      if (strcmp(texts[at_rows[i]], last) > 0 && (!next || strcmp(texts[at_rows[i]], next) < 0))
+        next = texts[at_rows[i]];
+    if (next) join(joined, next);
+    last = next;
+  }
+}
+
 static void test_order_and_distinct(void **state) {
   (void)state;
   struct plan_value comma = {.type = TYPE_STRING, .text = STR(",")};
@@ -650,38 +683,18 @@ static void test_order_and_distinct(void **state) {
   for (int round = 0; round < 40; round++) {
     make_rows(1 + (int64_t)random_below(300), 12, 1);
     struct plan_group_call call = call_of(AGGREGATE_STRING_AGG, &text, 1, &comma, 1);
-    char expected[ROWS_MAX * 8] = "";
-    /* ORDER BY u DESC, nulls last, equal ones in the order of rows */
+    static struct joined expected;
     int64_t count = collect(&call, 0);
-    for (int64_t key = 12; key >= -1; key--)
-      for (int64_t i = 0; i < count; i++) {
-        int64_t row = at_rows[i], of = present[COLUMN_U][row] ? (int64_t)u64[row] : -1;
-        if (of != key) continue;
-        if (*expected) strcat(expected, ",");
-        strcat(expected, texts[row]);
-      }
+    join_ordered(&expected, count);
     call.order = by_u;
     call.order_count = 1;
     for (int way = 0; way < 3 && count; way++)
-      expect_text(&call, way, expected);
-    /* DISTINCT: in the order of the texts */
-    *expected = 0;
+      expect_text(&call, way, expected.text);
+    join_distinct(&expected, count);
     call.order_count = 0;
     call.distinct = true;
-    char last[24] = "";
-    for (bool more = true; more;) {
-      const char *next = NULL;
-      for (int64_t i = 0; i < count; i++)
-        if (strcmp(texts[at_rows[i]], last) > 0 && (!next || strcmp(texts[at_rows[i]], next) < 0))
-          next = texts[at_rows[i]];
-      more = next;
-      if (!next) break;
-      if (*expected) strcat(expected, ",");
-      strcat(expected, next);
-      strcpy(last, next);
-    }
     for (int way = 0; way < 3 && count; way++)
-      expect_text(&call, way, expected);
+      expect_text(&call, way, expected.text);
     /* sums of distinct values */
     struct plan_group_call sum = call_of(AGGREGATE_SUM, &natural, 1, NULL, 0);
     sum.distinct = true;
