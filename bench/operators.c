@@ -207,6 +207,45 @@ static const struct plan_node *join_asof(void) {
                                         .left_time = COLUMN_T,
                                         .right_time = COLUMN_T});
 }
+static const struct plan_node *unique_groups(void) {
+  static const uint32_t columns[] = {COLUMN_G};
+  struct plan_node *node = new_node(PLAN_UNIQUE, all_rows());
+  node->unique = (struct plan_uniqueness){columns, 1};
+  return node;
+}
+static const struct plan_node *unique_rows(void) {
+  static const uint32_t columns[] = {COLUMN_K};
+  struct plan_node *node = new_node(PLAN_UNIQUE, all_rows());
+  node->unique = (struct plan_uniqueness){columns, 1};
+  return node;
+}
+
+/* Sorted by group and time below; a row number, or a mean of the last hundred rows. */
+static const struct plan_node *over_groups(bool mean) {
+  static const uint32_t partition[] = {COLUMN_G}, argument[] = {COLUMN_V};
+  static const struct plan_value hundred = {.type = {PHYSICAL_INT64, 0, 0}, .i64 = 99};
+  struct plan_node *node = new_node(PLAN_OVER, sort_by(COLUMN_G, COLUMN_T, UINT64_MAX));
+  struct plan_sort_key *order = ARENA_ARRAY(&arena, struct plan_sort_key, 1);
+  struct plan_over_call *call = ARENA_NEW(&arena, struct plan_over_call);
+  struct plan_column *schema = ARENA_ARRAY(&arena, struct plan_column, COLUMNS + 1);
+  order->column = COLUMN_T;
+  call->function = mean ? OVER_AGGREGATE : OVER_ROW_NUMBER;
+  call->type = mean ? TYPE_FLOAT64 : TYPE_INT64;
+  call->aggregate = (struct plan_group_call){.function = AGGREGATE_MEAN,
+                                             .arguments = argument,
+                                             .argument_count = 1,
+                                             .filter = PLAN_NO_COLUMN,
+                                             .type = call->type};
+  call->frame = (struct plan_frame){FRAME_ROWS, BOUND_PRECEDING, BOUND_CURRENT, &hundred, NULL, 0};
+  memcpy(schema, node->schema.columns, COLUMNS * sizeof *schema);
+  schema[COLUMNS] = (struct plan_column){str_from("w"), call->type};
+  node->schema.columns = schema;
+  node->schema.count = COLUMNS + 1;
+  node->over = (struct plan_overing){partition, 1, order, 1, call, 1};
+  return node;
+}
+static const struct plan_node *over_number(void) { return over_groups(false); }
+static const struct plan_node *over_mean(void) { return over_groups(true); }
 
 static const struct benchmark {
   const char *name;
@@ -217,6 +256,10 @@ static const struct benchmark {
     {"sort of sorted rows", sort_sorted},
     {"top 10", top_10},
     {"top 100,000", top_100000},
+    {"distinct of 10,000 values", unique_groups},
+    {"distinct of all values", unique_rows},
+    {"row number over 10,000 groups", over_number},
+    {"mean of 100 rows over groups", over_mean},
     {"10 groups", groups_10},
     {"100,000 groups", groups_100000},
     {"as many groups as rows", groups_all},
@@ -278,7 +321,7 @@ int main(int argc, char **argv) {
   struct err err;
   const char *only = NULL;
   for (int i = 1; i + 1 < argc; i += 2) {
-    if (!strcmp(argv[i], "--rows")) row_count = atoll(argv[i + 1]);
+    if (!strcmp(argv[i], "--rows")) row_count = strtoll(argv[i + 1], NULL, 10);
     if (!strcmp(argv[i], "--only")) only = argv[i + 1];
   }
   mem_account_init(&account, "bench", NULL, 0);

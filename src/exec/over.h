@@ -45,8 +45,10 @@ struct over_rows {
   struct arena batch, memory;                  /* keys of a batch; of its last row */
   struct sort_keys last_partition, last_order; /* count 0: no row yet */
 };
+/* The rows of an operator's input, of which nothing is read yet. `calls` must outlive them. */
 int over__rows_init(struct over_rows *rows, struct exec_op *op, const struct over_call *calls,
                     struct err *err);
+/* May be called on zeroed rows. */
 void over__rows_deinit(struct over_rows *rows);
 /* Reads one more batch, or notes the end. */
 int over__rows_load(struct over_rows *rows, struct err *err);
@@ -108,8 +110,11 @@ struct over_state {
   uint64_t last[4]; /* what the last result was made of */
   bool has_last;
 };
+/* A state that over__state_begin must be called for before rows are evaluated. It must be deinited
+ * whatever init gave. */
 int over__state_init(struct over_state *state, const struct over_call *call, struct exec *exec,
                      struct err *err);
+/* May be called twice, and on a zeroed state. */
 void over__state_deinit(struct over_state *state);
 /* Forgets what was: a partition begins. */
 void over__state_begin(struct over_state *state, const struct over_part *part);
@@ -119,19 +124,24 @@ int over__evaluate(struct over_state *state, struct over_part *part, uint64_t fr
 /* The first row that the state may ask for again. */
 uint64_t over__low(const struct over_state *state, const struct over_part *part);
 
-/* Up to four pieces of the frame of the state's row: excluded rows lie between them. */
+/* Up to three pieces of the frame of the state's row: excluded rows lie between them. */
 struct over_frame {
   uint64_t from[3], to[3]; /* empty where to <= from */
 };
+/* The frame of the current row; calls come in the order of rows. */
 int over__frame(struct over_state *state, struct over_part *part, struct over_frame *frame,
                 struct err *err);
 /* The row behind the last peer of the current one. */
 int over__peers_to(struct over_state *state, struct over_part *part, uint64_t *to, struct err *err);
 
+/* Appends the aggregate over a frame, whose bounds do not lie before those of the last call. */
 int over__aggregate(struct over_state *state, struct over_part *part,
                     const struct over_frame *frame, struct builder *result, struct err *err);
+/* The smaller one of `low` and the first row that the aggregate may yet have to look at. */
 uint64_t over__aggregate_low(const struct over_state *state, uint64_t low);
+/* Empties the windows: a partition begins at row `first`. */
 void over__aggregate_begin(struct over_state *state, uint64_t first);
+/* Gives the memory of the windows back. */
 void over__aggregate_deinit(struct over_state *state);
 
 #endif

@@ -26,7 +26,8 @@ enum {
 /* A chunk of output. */
 struct slot {
   struct exec_rows rows;
-  uint64_t *numbers; /* LIMIT_BLOCK_ROWS */
+  uint64_t *numbers;              /* LIMIT_BLOCK_ROWS */
+  const struct sort_row *ordered; /* whose numbers those are to be */
   int64_t count;
 };
 struct sort {
@@ -111,8 +112,7 @@ static void plan_slot(struct sort *self, uint32_t s, const struct sort_order *or
   struct slot *slot = &self->slots[s];
   uint64_t left = order->count - at;
   slot->count = left < LIMIT_BLOCK_ROWS ? (int64_t)left : LIMIT_BLOCK_ROWS;
-  for (int64_t i = 0; i < slot->count; i++)
-    slot->numbers[i] = order->rows[at + (uint64_t)i].row;
+  slot->ordered = order->rows + at;
 }
 
 static int gather_slot(void *context, size_t s, struct exec_figures *figures, struct err *err) {
@@ -121,6 +121,8 @@ static int gather_slot(void *context, size_t s, struct exec_figures *figures, st
   uint32_t columns = self->op.node->schema.count;
   (void)figures;
   exec__rows_reset(&slot->rows);
+  for (int64_t i = 0; i < slot->count; i++)
+    slot->numbers[i] = slot->ordered[i].row;
   exec__row_buffer_take(&self->buffer, slot->numbers, slot->count, NULL, columns,
                         self->builders + s * columns);
   int code = exec__check(self->op.exec, err);
