@@ -12,7 +12,7 @@
 #include "plan/properties.h"
 
 enum {
-  INDEX_ROW_SIZE = 52, /* entry, directory, time, sorting */
+  INDEX_ROW_SIZE = 56, /* entry, directory, time, hint, sorting */
   SPILL_BYTES_MIN = 1 << 16,
 };
 

@@ -15,6 +15,10 @@ bool asof__reaches(const struct plan_joining *join, int64_t left, int64_t right,
 struct asof_index {
   struct join_table table; /* entries of a key in the order of time, then of rows */
   int64_t *times;          /* of the entries */
+  /* Per entry that is the first of its key: where the last search for the key ended. Left rows
+   * often come in the order of time, and then the next one ends nearby. Any thread's last word
+   * counts. */
+  _Atomic uint32_t *hints;
   size_t time_count;
   _Atomic bool collided; /* some run holds rows of different keys, each key's side by side */
 };

@@ -1,6 +1,6 @@
 /* Right rows of an as-of join by key, and by time within a key: the hash table of joins, whose runs
  * are put in the order of time, and the times beside them, so that a search touches nothing else.
- * Rows that follow each other in time are found from the place of the row before. */
+ * A search begins where the last one for the key ended. */
 #include <string.h>
 
 #include "base/err.h"
@@ -124,7 +124,9 @@ int asof__index_build(struct asof_index *index, struct join_core *core,
   if (code) return code;
   index->time_count = index->table.capacity;
   index->times = mem_alloc(exec->options.account, index->time_count * sizeof *index->times);
-  if (!index->times) return exec__refused(exec, index->time_count * sizeof *index->times, err);
+  index->hints = mem_alloc_zero(exec->options.account, index->time_count * sizeof *index->hints);
+  if (!index->times || !index->hints)
+    return exec__refused(exec, index->time_count * sizeof *index->times, err);
   struct ordering ordering = {.index = index, .core = core};
   uint32_t tasks = ordering.task_count = index->table.count / ENTRIES_PER_TASK + 1;
   ordering.bounds = mem_alloc(exec->options.account, (tasks + 1) * sizeof *ordering.bounds);
@@ -138,9 +140,9 @@ int asof__index_build(struct asof_index *index, struct join_core *core,
 }
 
 void asof__index_deinit(struct asof_index *index) {
-  if (index->times)
-    mem_free(index->table.exec->options.account, index->times,
-             index->time_count * sizeof *index->times);
+  struct mem_account *account = index->table.exec ? index->table.exec->options.account : NULL;
+  if (index->times) mem_free(account, index->times, index->time_count * sizeof *index->times);
+  if (index->hints) mem_free(account, index->hints, index->time_count * sizeof *index->hints);
   join__table_deinit(&index->table);
   *index = (struct asof_index){0};
 }
@@ -264,7 +266,6 @@ void asof__index_find(const struct asof_index *index, const struct join_core *co
                       struct join_probe *probe) {
   const struct plan_joining *join = core->shape.join;
   const struct column *time = &probe->columns[join->left_time];
-  uint32_t hint = 0, hinted = UINT32_MAX;
   join__table_find(&index->table, &core->shape, probe->columns, probe->length, probe->first,
                    probe->count);
   for (int64_t row = 0; row < probe->length; row++) {
@@ -274,9 +275,10 @@ void asof__index_find(const struct asof_index *index, const struct join_core *co
     if (!core->shape.exact) narrow(index, core, probe, row, &begin, &end);
     end = end_of_times(index->table.entries, begin, end);
     if (begin == end) continue;
-    if (begin != hinted) hint = begin;
-    hinted = begin;
-    if (!find_time(index, join, begin, end, time->i64[row], &hint, &partner)) continue;
+    uint32_t hint = atomic_load_explicit(&index->hints[begin], memory_order_relaxed), before = hint;
+    bool found = find_time(index, join, begin, end, time->i64[row], &hint, &partner);
+    if (hint != before) atomic_store_explicit(&index->hints[begin], hint, memory_order_relaxed);
+    if (!found) continue;
     probe->first[row] = partner;
     probe->count[row] = 1;
   }

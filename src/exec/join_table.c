@@ -246,6 +246,9 @@ static uint32_t search(const struct sort_row *entries, uint32_t begin, uint32_t 
 static inline void find_run(const struct sort_row *entries, uint32_t begin, uint32_t end,
                             uint64_t hash, uint32_t *first, uint32_t *count) {
   if (end - begin > SMALL_BUCKET) { /* many rows of one key, and perhaps others beside them */
+    *first = begin;
+    *count = end - begin;
+    if (entries[begin].key == hash && entries[end - 1].key == hash) return;
     *first = search(entries, begin, end, hash, false);
     *count = search(entries, *first, end, hash, true) - *first;
     return;

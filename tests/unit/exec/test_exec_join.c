@@ -227,12 +227,81 @@ static void merge_groups(void **state) {
   }
 }
 
+/* ---- refused memory ---- */
+
+/* Each allocation in turn is refused: the join fails with a memory error, or makes up for it in
+ * files and answers rightly, and gives everything back. */
+static void refuse_each(struct join_bench *bench, struct join_case *what) {
+  const struct plan_node *plan = join_node(bench, what);
+  struct digest expected, digest;
+  struct err err;
+  struct run_options how = {.morsel_rows = 500};
+  expect_ok(run_digest(bench, plan, &how, &expected, &err), &err);
+  how.budget = LIMIT_MIB(64);
+  int64_t left = 0;
+  uint64_t failed = 0;
+  for (int64_t n = 1; left == 0; n += 1 + n / 40) {
+    atomic_store(&bench->flat.running.fail_countdown, n);
+    int code = run_digest(bench, plan, &how, &digest, &err);
+    left = atomic_exchange(&bench->flat.running.fail_countdown, 0);
+    failed += code != 0;
+    if (code && code != ERR_NO_MEMORY && code != ERR_MEMORY_LIMIT) expect_ok(code, &err);
+    if (!code) same_rows(&expected, &digest, case_name(what, &how), (uint64_t)n);
+  }
+  assert_true(failed > 5);
+}
+
+static void refused_memory(void **state) {
+  (void)state;
+  for (int method = JOIN_BY_HASH; method <= JOIN_BY_LOOP + 1; method++) {
+    struct join_bench bench;
+    bench_begin(&bench, (uint64_t)method);
+    bool asof = method > JOIN_BY_LOOP;
+    struct side_options options = {
+        .key = key_types[method % 3], .keys = 50, .nulls = 5, .dictionary = true};
+    struct join_case what = {.join = {.method = asof ? JOIN_BY_HASH : (enum plan_join_method)method,
+                                      .kind = asof ? JOIN_LEFT : JOIN_FULL,
+                                      .asof = asof ? ASOF_NEAREST : ASOF_NONE,
+                                      .asof_tolerance = -1,
+                                      .key_count = 1},
+                             .condition = CONDITION_LESS};
+    what.left = by_keys(&bench, side_rows(&bench, &options, 300), 1);
+    what.right = by_keys(&bench, side_rows(&bench, &options, 3000), 1);
+    refuse_each(&bench, &what);
+    bench_end(&bench);
+  }
+}
+
+/* A join that is cancelled says so, and gives everything back. */
+static void cancelled(void **state) {
+  (void)state;
+  struct join_bench bench;
+  bench_begin(&bench, 1);
+  struct side_options options = {.key = TYPE_INT64, .keys = 50};
+  struct join_case what = {.join = {.method = JOIN_BY_HASH, .key_count = 1}};
+  what.left = side_rows(&bench, &options, 3000);
+  what.right = side_rows(&bench, &options, 3000);
+  _Atomic bool stop = false;
+  struct exec_options exec_options = {.account = &bench.flat.running, .cancelled = &stop};
+  struct exec *exec;
+  struct exec_batch batch;
+  struct err err;
+  expect_ok(exec_open(join_node(&bench, &what), &exec_options, &exec, &err), &err);
+  expect_ok(exec_next(exec, &batch, &err), &err);
+  assert_true(batch.batch.length > 0);
+  atomic_store(&stop, true);
+  assert_int_equal(exec_next(exec, &batch, &err), ERR_CANCELLED);
+  exec_close(exec);
+  bench_end(&bench);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(hash_joins),      cmocka_unit_test(empty_inputs),
       cmocka_unit_test(nested_loops),    cmocka_unit_test(merge_joins),
       cmocka_unit_test(hash_partitions), cmocka_unit_test(pieces_of_build_rows),
-      cmocka_unit_test(merge_groups),
+      cmocka_unit_test(merge_groups),    cmocka_unit_test(refused_memory),
+      cmocka_unit_test(cancelled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
