@@ -329,6 +329,31 @@ static int compare_lines(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The lines of a text, which is freed, sorted. */
+static char *sorted_lines(char *text) {
+  size_t count = 0, at = 0, size = strlen(text);
+  for (char *c = text; *c; c++)
+    count += *c == '\n';
+  char **lines = malloc((count + 1) * sizeof *lines), *next = text;
+  char *answer = malloc(size + 1);
+  for (size_t i = 0; i < count; i++) {
+    lines[i] = next;
+    next = strchr(next, '\n');
+    *next++ = 0;
+  }
+  qsort(lines, count, sizeof *lines, compare_lines);
+  for (size_t i = 0; i < count; i++) {
+    size_t length = strlen(lines[i]);
+    memcpy(answer + at, lines[i], length);
+    answer[at + length] = '\n';
+    at += length + 1;
+  }
+  answer[at] = 0;
+  free(lines);
+  free(text);
+  return answer;
+}
+
 /* The rows in an order of their own: no query here promises one. */
 static char *sorted_answer(const struct plan_node *plan, bool parallel) {
   struct buffer out;
@@ -337,23 +362,9 @@ static char *sorted_answer(const struct plan_node *plan, bool parallel) {
   expect_ok(run_plan(&fixture, plan, parallel ? fixture.pool : NULL, &running, &out, NULL, &err),
             &err);
   buffer_append_byte(&out, 0);
-  size_t count = 0, at = 0;
-  for (size_t i = 0; i < out.size; i++)
-    count += out.data[i] == '\n';
-  char **lines = malloc((count + 1) * sizeof *lines), *text = (char *)out.data;
-  for (size_t i = 0; i < count; i++) {
-    lines[i] = text;
-    text = strchr(text, '\n');
-    *text++ = 0;
-  }
-  qsort(lines, count, sizeof *lines, compare_lines);
-  char *answer = malloc(out.size + 1);
-  for (size_t i = 0; i < count; i++)
-    at += (size_t)sprintf(answer + at, "%s\n", lines[i]);
-  answer[at] = 0;
-  free(lines);
+  char *text = strdup((char *)out.data);
   buffer_deinit(&out);
-  return answer;
+  return sorted_lines(text);
 }
 
 static void fail_with_plan(const struct plan_node *plan, const char *rule, int which,
@@ -520,26 +531,6 @@ static char *naive_answer(const struct plan_node *node) {
   char *text = strdup((char *)out.data);
   buffer_deinit(&out);
   return text;
-}
-
-static char *sorted_lines(char *text) {
-  size_t count = 0, at = 0;
-  for (char *c = text; *c; c++)
-    count += *c == '\n';
-  char **lines = malloc((count + 1) * sizeof *lines), *next = text;
-  char *sorted_text = malloc(strlen(text) + 1);
-  for (size_t i = 0; i < count; i++) {
-    lines[i] = next;
-    next = strchr(next, '\n');
-    *next++ = 0;
-  }
-  qsort(lines, count, sizeof *lines, compare_lines);
-  sorted_text[0] = 0;
-  for (size_t i = 0; i < count; i++)
-    at += (size_t)sprintf(sorted_text + at, "%s\n", lines[i]);
-  free(lines);
-  free(text);
-  return sorted_text;
 }
 
 static void check_subqueries(void) {
