@@ -7,6 +7,8 @@
 #include "table/read.h"
 
 enum { WAVE_ROWS = 1 << 18, MORSEL_ROWS = 1 << 15, ARENA_STEP = 16384 };
+/* Bytes of the budget per row of a wave. */
+enum { WAVE_SHARE = 512 };
 
 int exec__check(const struct exec *exec, struct err *err) {
   if (exec->options.pool) os_pool_yield(exec->options.pool);
@@ -124,12 +126,19 @@ static void close_op(struct exec_op *op) {
   close_op(op->input);
 }
 
+/* A small budget makes small waves, but not other morsels: answers must not follow from it. */
+static uint32_t wave_rows(const struct mem_account *account) {
+  int64_t rows = account->limit / WAVE_SHARE;
+  if (!account->limit || rows > WAVE_ROWS) return WAVE_ROWS;
+  return rows < LIMIT_BLOCK_ROWS ? LIMIT_BLOCK_ROWS : (uint32_t)rows;
+}
+
 int exec_open(const struct plan_node *plan, const struct exec_options *options, struct exec **out,
               struct err *err) {
   struct exec *exec = mem_alloc_zero(options->account, sizeof *exec);
   if (!exec) return mem_refused(options->account, sizeof *exec, err);
   exec->options = *options;
-  if (!exec->options.wave_rows) exec->options.wave_rows = WAVE_ROWS;
+  if (!exec->options.wave_rows) exec->options.wave_rows = wave_rows(options->account);
   if (!exec->options.morsel_rows) exec->options.morsel_rows = MORSEL_ROWS;
   arena_init(&exec->memory, options->account, 8192);
   exec->os = options->os;

@@ -26,8 +26,8 @@ struct exec_options {
   struct os *os;                   /* NULL: the snapshot's, or none, and then no deadline */
   struct spill_space *space;       /* where to keep what is more than the account's limit; NULL:
                                       nowhere, ERR_MEMORY_LIMIT instead (exec/spill_space.h) */
-  /* About how many rows a scan holds at once, and a morsel has; 0: the defaults, 262,144 and
-   * 32,768. */
+  /* About how many rows a scan holds at once, and a morsel has; 0: the defaults, 262,144
+   * (fewer where the account's limit is below 128 MiB) and 32,768. */
   uint32_t wave_rows, morsel_rows;
   bool analyze; /* measure each operator's time, for exec_explain; takes a clock and an `os` */
 };
