@@ -12,7 +12,7 @@
 #include "columnar/builder.h"
 #include "os/os.h"
 
-enum { VALUES_MAX = 131072, RUNS = 5 };
+enum { VALUES_MAX = 131072, RUNS = 9 };
 
 /* One column that is measured. */
 struct data_set {

@@ -245,7 +245,7 @@ static void gather_values(const struct gathering *gathering, size_t at, const ui
     bytes += before;
     size -= before;
   }
-  if (at >= end) return;
+  if (at >= end || size == 0) return;
   memcpy((uint8_t *)gathering->values + (at - first), bytes, size < end - at ? size : end - at);
 }
 
