@@ -152,7 +152,7 @@ static int64_t run(struct bench *bench, const struct plan_node *plan, int64_t li
   struct mem_account query;
   struct table_snapshot *snapshot;
   struct exec_batch batch;
-  struct exec *exec;
+  struct exec *exec = NULL;
   struct err err;
   uint64_t groups = 0;
   mem_account_init(&query, "query", NULL, limit);
@@ -206,6 +206,7 @@ int main(int argc, char **argv) {
   int64_t peak = run(&bench, plan, 0);
   run(&bench, plan, 0);
   run(&bench, plan, peak * 3 / 4);
+  run(&bench, plan, peak * 5 / 8);
   run(&bench, plan, peak / 2);
   arena_deinit(&bench.plans);
   catalog_table_release(bench.table);
