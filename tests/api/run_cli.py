@@ -724,14 +724,17 @@ class Query(Case):
         self.assertIn("database not found: ", err)
 
     def test_one_statement_fails(self):
-        """The others run, and the status tells."""
+        """Those before it have answered, those behind it are not executed, and the status tells."""
+        count = "SELECT count(max_level) FROM nilometer"
         for output in ("table", "csv", "json"):
             with self.subTest(format=output):
-                out, err = self.nile('SELECT v FROM nope..m; SELECT count(max_level) FROM nilometer',
+                out, err = self.nile(f"{count}; SELECT v FROM nope..m; {count}; DROP MEASUREMENT nilometer",
                                      "--format", output, status=1)
-                self.assertIn(str(MAXIMA), out)
+                self.assertEqual(out.count(str(MAXIMA)), 1, out)
                 self.assertIn("database not found: ", err)
-                self.assertEqual(err.count("\n"), 1)
+                self.assertEqual(err.count("not executed"), 2, err)
+                self.assertEqual(err.count("\n"), 3, err)
+        self.assertEqual(self.query(count, db="nile")[1][-1], str(MAXIMA))
 
     def test_nothing_found(self):
         self.assertEqual(self.nile("SELECT v FROM none"), ("", ""))
