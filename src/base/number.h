@@ -44,6 +44,23 @@ char *number_print_u64(uint64_t value, char *out);
  * cannot say is printed as "NaN", "+Inf", "-Inf".
  * Shortest digits after Raffaello Giulietti, "The Schubfach way to render doubles", 2020. */
 char *number_print_f64(double value, char *out);
+/* m / 10^places, of |m| <= NUMBER_DECIMAL_MAX and at most NUMBER_PLACES_MAX places: the text that
+ * number_print_f64 gives for the double nearest to it, from the integer's digits. */
+#define NUMBER_DECIMAL_MAX INT64_C(999999999999999)
+enum { NUMBER_PLACES_MAX = 6 };
+char *number_print_decimal(int64_t m, unsigned places, char *out);
+/* The integer m of a double that is the nearest one to m / 10^places, by its power. Exact up to
+ * 2^50: the double is off by 2^-53 of itself and so is the product, together a quarter at most,
+ * which rounding takes away. For any other double it is some integer, for those that are larger
+ * one beyond NUMBER_DECIMAL_MAX. Loops of it take several at once. */
+static inline int64_t number_decimal_of(double value, double power) {
+  const double magic = 0x1.8p52; /* the sum's last bits are the integer, rounded */
+  double sum = value * power + magic;
+  uint64_t bits, magic_bits;
+  memcpy(&bits, &sum, sizeof bits);
+  memcpy(&magic_bits, &magic, sizeof magic_bits);
+  return (int64_t)(bits - magic_bits);
+}
 /* Never an exponent, as Go's FormatFloat(value, 'f', -1, 64): for CSV and line protocol. Needs
  * NUMBER_PLAIN_TEXT_MAX bytes. */
 char *number_print_f64_plain(double value, char *out);

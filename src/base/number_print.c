@@ -21,8 +21,18 @@
 
 /* ---- integers ---- */
 
-/* The digits of n < 10^8 as bytes 0..9, the first digit in the lowest byte. */
+/* The two digits of 0..99 as bytes 0..9, the first in the low byte. */
+#define PAIR(n)  ((n) % 10 << 8 | (n) / 10)
+#define PAIRS(n) PAIR(n), PAIR(n + 1), PAIR(n + 2), PAIR(n + 3), PAIR(n + 4)
+static const uint16_t pairs[100] = {PAIRS(0),  PAIRS(5),  PAIRS(10), PAIRS(15), PAIRS(20),
+                                    PAIRS(25), PAIRS(30), PAIRS(35), PAIRS(40), PAIRS(45),
+                                    PAIRS(50), PAIRS(55), PAIRS(60), PAIRS(65), PAIRS(70),
+                                    PAIRS(75), PAIRS(80), PAIRS(85), PAIRS(90), PAIRS(95)};
+
+/* The digits of n < 10^8 as bytes 0..9, the first digit in the lowest byte. Most numbers are small:
+ * two of a table are a third of the work. */
 static inline uint64_t split_digits(uint32_t n) {
+  if (n < 10000) return (uint64_t)pairs[n / 100] << 32 | (uint64_t)pairs[n % 100] << 48;
   uint64_t fours = n / 10000 | (uint64_t)(n % 10000) << 32;
   uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
   uint64_t twos = (fours - 100 * hundreds) << 16 | hundreds;
@@ -184,14 +194,6 @@ static char *print_special(double value, char *out) {
   return out + (isnan(value) ? 3 : 4);
 }
 
-/* The two digits of 0..99 as bytes 0..9, the first in the low byte. */
-#define PAIR(n)  ((n) % 10 << 8 | (n) / 10)
-#define PAIRS(n) PAIR(n), PAIR(n + 1), PAIR(n + 2), PAIR(n + 3), PAIR(n + 4)
-static const uint16_t pairs[100] = {PAIRS(0),  PAIRS(5),  PAIRS(10), PAIRS(15), PAIRS(20),
-                                    PAIRS(25), PAIRS(30), PAIRS(35), PAIRS(40), PAIRS(45),
-                                    PAIRS(50), PAIRS(55), PAIRS(60), PAIRS(65), PAIRS(70),
-                                    PAIRS(75), PAIRS(80), PAIRS(85), PAIRS(90), PAIRS(95)};
-
 /* A magnitude below 1,000 with at most four decimals, the usual sensor value: NULL when it is not
  * one. The same as print_decimal, in half the steps. */
 static inline char *print_sensor(double magnitude, char *out) {
@@ -261,6 +263,33 @@ char *number_print_f64(double value, char *out) {
   digit_text_set(&digits, number);
   if (magnitude >= 1e-6 && magnitude < 1e21) return layout_plain(&digits, exponent, digits_at);
   return layout_exponent(&digits, exponent, digits_at);
+}
+
+/* Fifteen digits and few places: no other decimal that short is nearest to the same double, and the
+ * layout is the plain one. Below 10^8 the digits are in one word: whole ones in front, the places
+ * behind; which are zeros at either end is counted. */
+char *number_print_decimal(int64_t m, unsigned places, char *out) {
+  if (places == 0) return number_print_i64(m, out);
+  *out = '-';
+  out += m < 0;
+  uint64_t magnitude = m < 0 ? -(uint64_t)m : (uint64_t)m;
+  uint64_t digits, rest;
+  if (magnitude < 100000000) {
+    digits = split_digits((uint32_t)magnitude);
+    rest = digits >> (64 - 8 * places);
+    unsigned before = 8 * (8 - places); /* bits of whole digits */
+    unsigned zeros = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << (before - 8)) & 0x38;
+    store_u64(out, (digits | ASCII_ZEROS) >> zeros);
+    out += (before - zeros) >> 3;
+  } else {
+    uint64_t power = number_pow10_u64[places];
+    out = number_print_u64(magnitude / power, out);
+    rest = split_digits((uint32_t)(magnitude % power)) >> (64 - 8 * places);
+  }
+  out[0] = '.';
+  store_u64(out + 1, rest | ASCII_ZEROS);
+  unsigned used = (unsigned)(71 - __builtin_clzll(rest | 1)) >> 3; /* bytes up to the last */
+  return rest ? out + 1 + used : out;
 }
 
 char *number_print_f64_plain(double value, char *out) {

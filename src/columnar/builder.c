@@ -46,6 +46,8 @@ void builder_reset(struct builder *builder) {
   builder->validity = NULL;
   builder->null_count = 0;
   builder->length = 0;
+  builder->decimals = 0;
+  builder->decimal_rows = 0;
   builder->data_size = 0;
   builder->failed = false;
   builder->refused = 0;
@@ -135,6 +137,7 @@ void builder_append_nulls(struct builder *builder, int64_t count) {
     memset((char *)builder->values + (size_t)at * width, 0, (size_t)count * width);
   }
   builder->null_count += (uint32_t)count;
+  builder->decimal_rows += count;
   builder->length += count;
 }
 
@@ -172,6 +175,14 @@ void builder_append_str(struct builder *builder, struct str value) {
   if (value.size) memcpy(builder->data + builder->data_size, value.data, value.size);
   builder->data_size += value.size;
   builder->offsets[++builder->length] = (int32_t)builder->data_size;
+}
+
+/* What is known of rows that are appended: a decimal of one place is one of two as well. */
+static inline void note_decimals(struct builder *builder, const struct column *column,
+                                 int64_t count) {
+  if (!column->decimals) return;
+  if (column->decimals > builder->decimals) builder->decimals = column->decimals;
+  builder->decimal_rows += count;
 }
 
 /* The validity of rows that were just copied behind the builder's length. */
@@ -212,6 +223,7 @@ void builder_append_column(struct builder *builder, const struct column *column,
     memcpy((char *)builder->values + (size_t)at * width,
            (const char *)column->values + (size_t)from * width, (size_t)count * width);
   }
+  note_decimals(builder, column, count);
   builder->length += count;
 }
 
@@ -268,6 +280,7 @@ void builder_append_rows(struct builder *builder, const struct column *column, c
     for (int64_t i = 0; i < count; i++)
       builder->u64[at + i] = column->u64[rows[i]];
   }
+  note_decimals(builder, column, count);
   builder->length += count;
 }
 
@@ -284,6 +297,7 @@ struct column builder_view(const struct builder *builder) {
       .validity = builder->null_count ? builder->validity : NULL,
       .values = builder->values,
       .data = builder->data,
+      .decimals = builder->decimal_rows == builder->length ? builder->decimals : 0,
   };
   if (type_is_string(builder->type) && builder->capacity == 0) column.offsets = no_offsets;
   return column;

@@ -17,7 +17,9 @@ struct builder {
   int64_t length;
   int64_t capacity; /* rows */
   uint32_t null_count;
-  uint64_t *validity; /* NULL until the first null */
+  uint8_t decimals;     /* the most of the columns that were appended (column.h) */
+  int64_t decimal_rows; /* from columns that had some, or null: all rows, or the view has none */
+  uint64_t *validity;   /* NULL until the first null */
   union {
     void *values;
     uint64_t *bits;

@@ -87,6 +87,10 @@ struct column {
   };
   const char *data;                /* STRING, BYTES: what the offsets point into */
   const struct column *dictionary; /* not NULL: `i32` holds codes into it and `type` is INT32 */
+  /* FLOAT64: 1 + k, where every value that is present is known to be the double nearest to m / 10^k
+   * of an integer m, and none is -0.0; 0: nothing is known. Whoever changes values clears it. The
+   * integers are got back exactly by number_decimal_of (base/number.h), unless they are huge. */
+  uint8_t decimals;
 };
 
 /* A table of equally long columns. */

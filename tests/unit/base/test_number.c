@@ -452,8 +452,68 @@ static void random_decimals_print_as_written(void **state) {
   }
 }
 
+/* An integer and places print as the double does, and come back from it. */
+static void check_decimal(int64_t m, unsigned places, uint64_t seed) {
+  char text[NUMBER_TEXT_MAX], expected[NUMBER_TEXT_MAX];
+  double value = (double)m / number_pow10_f64[places];
+  size_t size = (size_t)(number_print_decimal(m, places, text) - text);
+  size_t wanted = (size_t)(number_print_f64(value, expected) - expected);
+  if (size != wanted || memcmp(text, expected, size) != 0)
+    fail_msg("seed %" PRIx64 ": %" PRId64 " of %u places is %.*s, not %.*s", seed, m, places,
+             (int)size, text, (int)wanted, expected);
+  int64_t back = number_decimal_of(value, number_pow10_f64[places]);
+  if (back != m)
+    fail_msg("seed %" PRIx64 ": %" PRId64 " of %u places is back as %" PRId64, seed, m, places,
+             back);
+}
+
+static void decimals_print_from_their_integers(void **state) {
+  (void)state;
+  uint64_t seed = 4242, random = seed;
+  for (unsigned places = 0; places <= NUMBER_PLACES_MAX; places++) {
+    for (int64_t m = -20000; m <= 20000; m++)
+      check_decimal(m, places, 0);
+    for (unsigned k = 0; k <= 15; k++)
+      for (int64_t near = -3; near <= 3; near++) {
+        int64_t m = (int64_t)number_pow10_u64[k] + near;
+        if (m > NUMBER_DECIMAL_MAX) continue;
+        check_decimal(m, places, 0);
+        check_decimal(-m, places, 0);
+      }
+  }
+  for (int i = 0; i < PROPERTY_ROUNDS; i++) {
+    int64_t m = (int64_t)(random_next(&random) >> (14 + random_next(&random) % 50));
+    m %= NUMBER_DECIMAL_MAX + 1;
+    if (i % 4 == 0) m -= m % 100;
+    check_decimal(i % 2 ? -m : m, (unsigned)(random_next(&random) % (NUMBER_PLACES_MAX + 1)), seed);
+  }
+}
+
+/* What is no such decimal is taken for none: a reader falls back by the size of the integer. */
+static void large_values_are_no_decimals(void **state) {
+  (void)state;
+  uint64_t random = 77;
+  static const double values[] = {1e15, 1e16, 0x1p51, 0x1p52, 0x1p53, 1e18, 1e22, 1e300, INFINITY};
+  for (size_t i = 0; i < COUNT(values); i++)
+    for (unsigned places = 0; places <= NUMBER_PLACES_MAX; places++)
+      for (int sign = -1; sign <= 1; sign += 2) {
+        int64_t m = number_decimal_of(sign * values[i], number_pow10_f64[places]);
+        assert_true(m > NUMBER_DECIMAL_MAX || m < -NUMBER_DECIMAL_MAX);
+      }
+  int64_t m = number_decimal_of(NAN, 100);
+  assert_true(m > NUMBER_DECIMAL_MAX || m < -NUMBER_DECIMAL_MAX);
+  for (int i = 0; i < PROPERTY_ROUNDS; i++) {
+    double value = f64_from_bits(random_next(&random));
+    if (!(fabs(value) >= 1e15)) continue;
+    m = number_decimal_of(value, 1e3);
+    assert_true(m > NUMBER_DECIMAL_MAX || m < -NUMBER_DECIMAL_MAX);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(decimals_print_from_their_integers),
+      cmocka_unit_test(large_values_are_no_decimals),
       cmocka_unit_test(floats_parse_to_the_last_bit),
       cmocka_unit_test(parsing_stops_where_the_number_ends),
       cmocka_unit_test(random_decimals_parse_as_strtod_does),

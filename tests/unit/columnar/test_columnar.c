@@ -286,8 +286,49 @@ static void test_type_names(void **state) {
   }
 }
 
+/* What is known of decimals goes where the values go, and is gone when one is not known. */
+static void test_decimals(void **state) {
+  (void)state;
+  double values[] = {0.5, 0, 2.5};
+  uint64_t present = 5;
+  struct column known = {
+      .type = TYPE_FLOAT64, .length = 3, .null_count = 1, .validity = &present, .f64 = values};
+  struct column finer = known, slice, taken;
+  const uint32_t rows[] = {2, 0, 2};
+  known.decimals = 1 + 1;
+  finer.decimals = 1 + 3;
+  assert_int_equal(column_slice(&known, 1, 2, &arena, &slice, NULL), ERR_OK);
+  assert_int_equal(slice.decimals, 2);
+  assert_int_equal(column_take(&known, rows, 3, &arena, &taken, NULL), ERR_OK);
+  assert_int_equal(taken.decimals, 2);
+  struct builder builder;
+  builder_init(&builder, TYPE_FLOAT64, &account);
+  assert_int_equal(builder_view(&builder).decimals, 0);
+  builder_append_nulls(&builder, 2);
+  assert_int_equal(builder_view(&builder).decimals, 0); /* no scale is known */
+  builder_append_column(&builder, &known, 0, 3);
+  assert_int_equal(builder_view(&builder).decimals, 2);
+  builder_append_rows(&builder, &finer, rows, 3);
+  builder_append_null(&builder);
+  assert_int_equal(builder_view(&builder).decimals, 4);
+  builder_append_column(&builder, &known, 0, 3);
+  assert_int_equal(builder_view(&builder).decimals, 4);
+  builder_append_f64(&builder, 0.5);
+  assert_int_equal(builder_view(&builder).decimals, 0);
+  builder_append_column(&builder, &known, 0, 3);
+  assert_int_equal(builder_view(&builder).decimals, 0);
+  builder_reset(&builder);
+  known.decimals = 0;
+  builder_append_column(&builder, &finer, 0, 3);
+  assert_int_equal(builder_view(&builder).decimals, 4);
+  builder_append_column(&builder, &known, 0, 3);
+  assert_int_equal(builder_view(&builder).decimals, 0);
+  builder_deinit(&builder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_decimals, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_builder_slice_take, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_builder_bulk, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_nulls_are_free_until_the_first, set_up, tear_down),
