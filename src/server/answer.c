@@ -58,7 +58,7 @@ struct str answer__text(const struct column *column, int64_t row) {
 }
 
 void answer_init(struct answer *answer, struct buffer *out, struct mem_account *account) {
-  *answer = (struct answer){.out = out, .day = INT64_MIN};
+  *answer = (struct answer){.out = out};
   arena_init(&answer->arena, account, 2048);
   buffer_init(&answer->messages, account);
 }
@@ -96,6 +96,7 @@ static struct memo_slot *memo_slot(struct answer *answer, const struct column *c
 }
 
 void answer_deinit(struct answer *answer) {
+  answer__cells_deinit(answer);
   mem_free(answer->arena.account, answer->memo, sizeof *answer->memo);
   arena_deinit(&answer->arena);
   buffer_deinit(&answer->messages);
@@ -127,81 +128,6 @@ int answer__keep_series(struct answer *answer, const struct query_event *event, 
 
 /* ---- JSON ---- */
 
-enum {
-  CELL_TEXT_MAX = 64, /* bytes of any cell that is no string, quotes and comma included */
-};
-_Static_assert((int)NUMBER_TEXT_MAX < (int)CELL_TEXT_MAX &&
-                   (int)TIME_TEXT_MAX + 3 <= (int)CELL_TEXT_MAX,
-               "cells fit");
-
-static char *put_two(char *to, int64_t value) {
-  to[0] = (char)('0' + value / 10);
-  to[1] = (char)('0' + value % 10);
-  return to + 2;
-}
-
-/* "2016-01-01T00:00:10Z" in quotes. The date is made once per day; fractions of seconds and years
- * that have not four digits go the general way. */
-static char *put_time(struct answer *answer, int64_t value, enum time_unit unit, char *to) {
-  int64_t per_second = NS_PER_SECOND / time_unit_ns(unit);
-  int64_t second = value / per_second;
-  *to++ = '"';
-  if (answer->zone) {
-    to += time_format_zoned(value, unit, answer->zone, to);
-    *to++ = '"';
-    return to;
-  }
-  if (value % per_second || second < 0 || second >= INT64_C(253402300800)) {
-    to += time_format(value, unit, to);
-    *to++ = '"';
-    return to;
-  }
-  int64_t day = second / 86400;
-  if (day != answer->day) {
-    char text[TIME_TEXT_MAX];
-    time_format(day * 86400, TIME_S, text);
-    memcpy(answer->date, text, 11);
-    answer->day = day;
-  }
-  memcpy(to, answer->date, 11);
-  int64_t rest = second - day * 86400;
-  to = put_two(to + 11, rest / 3600);
-  *to++ = ':';
-  to = put_two(to, rest / 60 % 60);
-  *to++ = ':';
-  to = put_two(to, rest % 60);
-  *to++ = 'Z';
-  *to++ = '"';
-  return to;
-}
-
-static char *put_word(char *to, const char *word, size_t size) {
-  memcpy(to, word, size);
-  return to + size;
-}
-
-/* A cell that is no string; `to` has room for CELL_TEXT_MAX bytes. */
-static char *put_cell(struct answer *answer, const struct column *column, int64_t row, char *to) {
-  switch (column->type.physical) {
-  case PHYSICAL_BOOL:
-    return bit_get(column->bits, row) ? put_word(to, "true", 4) : put_word(to, "false", 5);
-  case PHYSICAL_INT64:
-    if (column->type.logical == LOGICAL_TIMESTAMP) {
-      enum time_unit unit = (enum time_unit)column->type.parameter;
-      if (answer->epoch == ANSWER_RFC3339) return put_time(answer, column->i64[row], unit, to);
-      return answer__put_epoch(answer->epoch, column->i64[row], unit, to);
-    }
-    return number_print_i64(column->i64[row], to);
-  case PHYSICAL_UINT64:
-    return number_print_u64(column->u64[row], to);
-  case PHYSICAL_FLOAT64:
-    if (!isfinite(column->f64[row])) return put_word(to, "null", 4); /* JSON has no word for it */
-    return number_print_f64(column->f64[row], to);
-  default:
-    return number_print_i64(column->i32[row], to);
-  }
-}
-
 /* The quoted text of a string cell: of column `index`, appended by itself unless it is known. */
 static char *put_string(struct answer *answer, const struct column *column, uint32_t index,
                         int64_t row, char *to, size_t room) {
@@ -223,25 +149,29 @@ static char *put_string(struct answer *answer, const struct column *column, uint
   return next;
 }
 
-/* Room for a whole row of numbers is made at once; strings go through the buffer. */
-static void write_row(struct answer *answer, const struct batch *batch, int64_t row) {
+/* The i-th of `count` rows whose cells are made. Room for a whole row of numbers is made at once;
+ * strings go through the buffer. */
+static void write_row(struct answer *answer, const struct batch *batch, int64_t row, uint32_t i,
+                      uint32_t count) {
   struct buffer *out = answer->out;
-  size_t room = (batch->column_count + 1) * CELL_TEXT_MAX;
+  const struct answer_cell *cells = answer->cells + i;
+  const uint8_t *sizes = answer->cell_sizes + i;
+  size_t room = ((size_t)batch->column_count + 1) * sizeof *cells;
   char *to = (char *)buffer_reserve(out, room);
   if (!to) return;
   *to++ = '[';
-  for (uint32_t i = 0; i < batch->column_count; i++) {
-    const struct column *column = &batch->columns[i];
-    if (i) *to++ = ',';
-    if (!column_is_valid(column, row)) {
-      to = put_word(to, "null", 4);
-    } else if (!column->dictionary && !type_is_string(column->type)) {
-      to = put_cell(answer, column, row, to);
-    } else {
-      to = put_string(answer, column, i, row, to, room);
-      if (!to) return;
+  for (uint32_t c = 0; c < batch->column_count; c++, cells += count, sizes += count) {
+    if (*sizes) {
+      memcpy(to, cells->text, 16);
+      if (*sizes > 16) memcpy(to + 16, cells->text + 16, sizeof *cells - 16);
+      to += *sizes;
+      continue;
     }
+    to = put_string(answer, &batch->columns[c], c, row, to, room);
+    if (!to) return;
+    *to++ = ',';
   }
+  to -= batch->column_count > 0; /* the last comma */
   *to++ = ']';
   buffer_advance(out, (size_t)(to - (char *)out->data) - out->size);
 }
@@ -258,8 +188,8 @@ static void write_pretty_row(struct answer *answer, const struct batch *batch, i
     } else if (text) {
       json_string(json, answer__text(column, row));
     } else {
-      char cell[CELL_TEXT_MAX];
-      char *end = put_cell(answer, column, row, cell);
+      char cell[ANSWER_CELL_MAX];
+      char *end = answer__put_cell(answer, column, row, cell);
       json_raw(json, (struct str){cell, (size_t)(end - cell)});
     }
   }
@@ -384,8 +314,16 @@ static void begin_series(struct answer *answer) {
   open_series(answer);
 }
 
-static void write_rows(struct answer *answer, const struct batch *batch, int64_t *row,
-                       size_t size_max) {
+/* Rows that about fill what is left of size_max. */
+static int64_t rows_wanted(const struct answer *answer, const struct batch *batch,
+                           size_t size_max) {
+  size_t left = (size_max - answer->out->size) / (8 * ((size_t)batch->column_count + 1)) + 1;
+  return left < ANSWER_CELL_ROWS ? (int64_t)left : ANSWER_CELL_ROWS;
+}
+
+static int write_rows(struct answer *answer, const struct batch *batch, int64_t *row,
+                      size_t size_max, struct err *err) {
+  uint32_t made = 0, used = 0; /* rows of cells */
   while (*row < batch->length && answer->out->size < size_max && !answer->out->failed) {
     if (answer->chunk_size && answer->rows == answer->chunk_size) {
       close_chunk(answer, true, true);
@@ -399,12 +337,19 @@ static void write_rows(struct answer *answer, const struct batch *batch, int64_t
     if (answer->pretty) {
       write_pretty_row(answer, batch, *row);
     } else {
+      if (used == made) {
+        int code = answer__fill_cells(answer, batch, *row, rows_wanted(answer, batch, size_max),
+                                      &made, err);
+        if (code) return code;
+        used = 0;
+      }
       json_element(&answer->json);
-      write_row(answer, batch, *row);
+      write_row(answer, batch, *row, used++, made);
     }
     answer->rows++;
     ++*row;
   }
+  return ERR_OK;
 }
 
 bool answer_is_fault(const struct err *error) {
@@ -467,8 +412,7 @@ static int json_event(struct answer *answer, const struct query_event *event, in
     answer->has_series = true;
     return ERR_OK;
   case QUERY_ROWS:
-    write_rows(answer, &event->batch, row, size_max);
-    return ERR_OK;
+    return write_rows(answer, &event->batch, row, size_max, err);
   case QUERY_MESSAGE:
     return keep_message(answer, event->message, err);
   case QUERY_DONE:

@@ -28,6 +28,7 @@ enum answer_epoch { /* how times are shown */
 /* From the parameter `epoch`: "" is ANSWER_RFC3339. */
 bool answer_epoch_parse(struct str text, enum answer_epoch *epoch);
 
+struct answer_cell;
 struct answer_memo;
 struct answer {
   struct buffer *out;
@@ -37,8 +38,9 @@ struct answer {
   int64_t chunk_size; /* rows; 0: not chunked */
   /* the writer's own */
   struct json_writer json;
-  int64_t day;                  /* whose date is in `date`: days since 1970 */
-  char date[12];                /* "2016-01-01T" */
+  int64_t hour;                 /* whose text is in hour_text, in units of a time */
+  int64_t hour_second;          /* as many of them are a second; 0: no hour yet */
+  char hour_text[14];           /* "2016-01-01T00:" */
   const struct time_zone *zone; /* of the series at hand; NULL: UTC */
   struct arena arena;           /* of the series at hand */
   struct buffer messages;       /* of the statement at hand: texts, each behind its size */
@@ -48,13 +50,16 @@ struct answer {
   struct str *columns;
   uint32_t column_count;
   uint32_t statement;
-  int64_t rows;             /* of the chunk at hand */
-  bool has_series;          /* the statement has had one */
-  bool in_series;           /* a series object is open */
-  bool in_values;           /* its values are */
-  bool in_chunk;            /* chunked: a response object is open */
-  bool headed;              /* CSV: a header line was written */
-  bool same_header;         /* CSV: the series at hand has the header of the one before */
+  int64_t rows;              /* of the chunk at hand */
+  bool has_series;           /* the statement has had one */
+  bool in_series;            /* a series object is open */
+  bool in_values;            /* its values are */
+  bool in_chunk;             /* chunked: a response object is open */
+  bool headed;               /* CSV: a header line was written */
+  bool same_header;          /* CSV: the series at hand has the header of the one before */
+  struct answer_cell *cells; /* JSON: of some rows (answer_private.h), made ahead */
+  uint8_t *cell_sizes;
+  uint32_t cell_capacity;
   struct answer_memo *memo; /* JSON: quoted texts of tags; NULL until there are some */
 };
 
