@@ -334,6 +334,7 @@ static const struct plan_node *widened(struct rewriting *rewriting, const struct
   join->join.left_keys = left->keys;
   join->join.right_keys = right->keys;
   join->join.key_count = left->key_count;
+  if (join->join.method == JOIN_BY_MERGE) join->join.method = JOIN_BY_ANY; /* see add_key */
   join->join.condition = rules__join(rewriting, rest);
   if (join->join.condition)
     join->join.condition = rules__made(

@@ -458,7 +458,7 @@ struct way {
 static const struct way ways[] = {
     {"as it is", false, false, 0, 0},          {"threads", false, true, 0, 0},
     {"small morsels", false, true, 20, 0},     {"optimized", true, false, 0, 0},
-    {"optimized, threads", true, true, 20, 0}, {"little memory", false, false, 0, 6 << 20},
+    {"optimized, threads", true, true, 20, 0}, {"little memory", false, false, 0, 12 << 20},
 };
 
 static int run_lines(const struct plan_node *plan, const struct way *way, struct lines *lines,
