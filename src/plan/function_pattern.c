@@ -135,12 +135,12 @@ struct like_shape {
 static bool shape_of(const struct like *like, struct like_shape *shape) {
   struct str middle = like->pattern;
   *shape = (struct like_shape){0};
+  if (like->fold || (like->escape.size && like->escape.data[0] == '%')) return false;
   for (; middle.size && middle.data[0] == '%'; middle.data++, middle.size--)
     shape->before = true;
   for (; middle.size && middle.data[middle.size - 1] == '%'; middle.size--)
     shape->after = true;
   shape->middle = middle;
-  if (like->fold) return false;
   for (size_t i = 0; i < middle.size; i++)
     if (middle.data[i] == '%' || middle.data[i] == '_' ||
         (like->escape.size && middle.data[i] == like->escape.data[0]))
