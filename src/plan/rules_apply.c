@@ -20,6 +20,7 @@
 struct pulling {
   struct rewriting *rewriting;
   uint32_t first, count;      /* the parameters */
+  bool ordered;               /* a node above takes the first rows, or values in their order */
   struct conjuncts conjuncts; /* over the columns of the node that was pulled last */
 };
 
@@ -132,8 +133,29 @@ static uint32_t *more_keys(struct pulling *pulling, const uint32_t *keys, uint32
   return list;
 }
 
-static const struct plan_node *pull_unique(struct pulling *pulling, const struct plan_node *node) {
+/* Below nodes that look at the order of their rows. */
+static const struct plan_node *pull_ordered(struct pulling *pulling, const struct plan_node *node) {
+  bool before = pulling->ordered;
+  pulling->ordered = true;
+  node = pull(pulling, node);
+  pulling->ordered = before;
+  return node;
+}
+
+/* The order of a subquery's rows is nothing that a join keeps: without a limit a sort is needed
+ * only where a node over it looks at the order. */
+static const struct plan_node *pull_sort(struct pulling *pulling, const struct plan_node *node) {
+  if (node->sort.limit != UINT64_MAX || node->sort.offset) return NULL;
   const struct plan_node *input = pull(pulling, node->input);
+  struct plan_node *copy = input && pulling->ordered ? rules__copy(pulling->rewriting, node) : NULL;
+  if (!copy) return input;
+  copy->input = input;
+  copy->schema = input->schema;
+  return copy;
+}
+
+static const struct plan_node *pull_unique(struct pulling *pulling, const struct plan_node *node) {
+  const struct plan_node *input = pull_ordered(pulling, node->input);
   struct plan_node *copy = input ? rules__copy(pulling->rewriting, node) : NULL;
   if (!copy) return NULL;
   copy->input = input;
@@ -173,7 +195,7 @@ static const struct plan_node *pull_group(struct pulling *pulling, const struct 
   struct rewriting *rewriting = pulling->rewriting;
   uint32_t old_keys = node->group.key_count, calls = node->group.call_count;
   if (old_keys == 0 || node->group.sets) return NULL;
-  const struct plan_node *input = pull(pulling, node->input);
+  const struct plan_node *input = pull_ordered(pulling, node->input);
   uint32_t *map = input ? rules__take(rewriting, (input->schema.count + 1) * sizeof *map) : NULL;
   struct plan_node *group = map ? group_by_more(pulling, node, input, map) : NULL;
   if (!group) return NULL;
@@ -291,9 +313,8 @@ static const struct plan_node *pull(struct pulling *pulling, const struct plan_n
     return pull_unique(pulling, node);
   case PLAN_GROUP:
     return pull_group(pulling, node);
-  case PLAN_SORT: /* the order of a subquery's rows is nothing that a join keeps */
-    return node->sort.limit == UINT64_MAX && node->sort.offset == 0 ? pull(pulling, node->input)
-                                                                    : NULL;
+  case PLAN_SORT:
+    return pull_sort(pulling, node);
   case PLAN_JOIN:
     if (node->join.asof != ASOF_NONE || node->join.kind == JOIN_RIGHT ||
         node->join.kind == JOIN_FULL)
@@ -437,7 +458,7 @@ static const struct plan_node *join_aggregate(struct pulling *pulling,
   const struct plan_node *group = project ? project->input : apply->right;
   uint32_t left = apply->input->schema.count, count = apply->schema.count;
   if (group->kind != PLAN_GROUP || group->group.key_count || group->group.sets) return NULL;
-  const struct plan_node *input = pull(pulling, group->input);
+  const struct plan_node *input = pull_ordered(pulling, group->input);
   uint32_t *map = input ? rules__take(rewriting, (input->schema.count + 1) * sizeof *map) : NULL;
   struct plan_node *grouped = map ? group_by_more(pulling, group, input, map) : NULL;
   if (!grouped) return NULL;

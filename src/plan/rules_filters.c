@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "plan/rules_private.h"
+#include "plan/vector.h"
 
 static const struct plan_node *push(struct rewriting *rewriting, const struct plan_node *node,
                                     struct conjuncts *list);
@@ -99,9 +100,10 @@ static const struct plan_node *push_group(struct rewriting *rewriting, const str
                    node->group.keys, list);
 }
 
-/* A condition without columns could leave a group without keys, which has a row always. */
+/* A condition without columns could leave a group without keys, or an empty grouping set, which has
+ * a row always. */
 static bool takes_constants(const struct plan_node *node) {
-  return node->kind != PLAN_GROUP || node->group.key_count > 0;
+  return node->kind != PLAN_GROUP || (node->group.key_count > 0 && !node->group.sets);
 }
 
 /* ---- joins ---- */
@@ -201,6 +203,7 @@ static bool add_key(struct rewriting *rewriting, struct sides *sides, const stru
   right[join->key_count++] = b->column - sides->left;
   join->left_keys = left;
   join->right_keys = right;
+  if (join->method == JOIN_BY_MERGE) join->method = JOIN_BY_ANY; /* the order was of fewer keys */
   return true;
 }
 
@@ -241,7 +244,8 @@ static bool place_filter(struct rewriting *rewriting, struct sides *sides,
 }
 
 /* What is said of the keys of one side and holds of those of the other, whose rows have no partners
- * otherwise. Floats are left alone: equal ones are not the same. */
+ * otherwise. Floats are left alone: equal ones are not the same. So is what may fail: it would be
+ * asked of rows that nobody asked it of. */
 static void mirror(struct rewriting *rewriting, const struct sides *sides,
                    const struct conjuncts *from, bool to_right, struct conjuncts *to) {
   const struct plan_joining *join = &sides->join;
@@ -260,7 +264,7 @@ static void mirror(struct rewriting *rewriting, const struct sides *sides,
   for (uint32_t i = 0; i < from->count; i++) {
     uint32_t first, end;
     rules__column_range(from->list[i], &first, &end);
-    if (end) rules__add(rewriting, &copy, from->list[i]);
+    if (end && !expr_may_fail(from->list[i])) rules__add(rewriting, &copy, from->list[i]);
   }
   hand_on(rewriting, &copy, allowed, schema->count, map, to);
 }

@@ -22,6 +22,7 @@ static const struct plan_node *limit_sort(struct rewriting *rewriting, const str
   if (!copy) return NULL;
   copy->sort.limit = limit->limit ? limit->limit : UINT64_MAX;
   copy->sort.offset = limit->offset;
+  copy->sort.with_ties = false; /* all rows have no last one; the limit asks for no ties */
   return copy;
 }
 

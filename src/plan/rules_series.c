@@ -58,19 +58,22 @@ static const struct plan_node *limited_scan(struct rewriting *rewriting,
   return rewriting->failed ? NULL : project;
 }
 
-/* The first key behind the columns is the time; its direction. */
+/* The one key beside the columns is the time; its direction. A further key would choose among rows
+ * of one time, of which a limited scan gives any. */
 static bool time_behind(const struct flat_scan *flat, const struct plan_sort_key *keys,
                         uint32_t count, const uint32_t *columns, uint32_t column_count,
                         bool *descending) {
+  bool found = false;
   for (uint32_t i = 0; i < count; i++) {
     bool among = false;
     for (uint32_t c = 0; c < column_count; c++)
       among |= columns[c] == keys[i].column;
     if (among) continue;
-    *descending = keys[i].descending;
-    return rules__is_time(flat->scan, flat->project->projection[keys[i].column]);
+    if (!rules__is_time(flat->scan, flat->project->projection[keys[i].column])) return false;
+    if (!found) *descending = keys[i].descending;
+    found = true;
   }
-  return false;
+  return found;
 }
 
 /* unique by tags over a sort by them and time. */
@@ -131,9 +134,9 @@ static const struct plan_node *numbered_points(struct rewriting *rewriting,
   if (!limit || (sort->kind == PLAN_SORT && sort->sort.limit != UINT64_MAX) ||
       !rules__flat_scan(below, &flat) ||
       !tags_of(rewriting, &flat, window->partition, window->partition_count, &tags, &count) ||
-      !rules__is_time(flat.scan, flat.project->projection[window->order[0].column]))
+      !time_behind(&flat, window->order, window->order_count, window->partition,
+                   window->partition_count, &descending))
     return node;
-  descending = window->order[0].descending;
   const struct plan_node *limited = limited_scan(rewriting, &flat, tags, count, descending, limit);
   if (!limited) return node;
   const struct plan_node *input =

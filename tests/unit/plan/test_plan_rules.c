@@ -77,6 +77,15 @@ static void test_filters_down(void **state) {
   const struct plan_node *all = group_of(rows, 0, NULL, CALLS({AGGREGATE_COUNT, PLAN_NO_COLUMN}));
   EXPECT_RULE(filter_of(all, equal(expr_parameter(&arena, 0, TYPE_INT64), int_of(1))), "filters",
               "filter ($1 = 1)\n  group: count(*)\n    " ROWS);
+  /* the empty set has a row, whatever the condition */
+  static const uint64_t sets[] = {1, 0};
+  struct plan_node *with_sets = group_of(rows, INDICES(0), CALLS({AGGREGATE_SUM, 1}));
+  with_sets->group.sets = sets;
+  with_sets->group.set_count = 2;
+  with_sets->schema = joined_schema(rows_of("a:i bits:i"), rows_of("sum:i"), false);
+  EXPECT_RULE(filter_of(with_sets, equal(expr_parameter(&arena, 0, TYPE_INT64), int_of(1))),
+              "filters",
+              "filter ($1 = 1)\n  group by \"a\" sets (\"a\"), (): sum(\"b\")\n    " ROWS);
   struct plan_node *set = node_over(PLAN_SET, rows);
   set->right = rows;
   set->set = (struct plan_setting){SET_EXCEPT, false};
@@ -133,6 +142,11 @@ static void test_filters_and_joins(void **state) {
   EXPECT_RULE(filter_of(semi, equal(a, int_of(5))), "filters",
               "semi join on \"a\" = \"c\"\n  filter (\"a\" = 5)\n    " ROWS
               "  filter ((\"d\" < 3) and (\"c\" = 5))\n    " ROWS);
+  /* what may fail is not asked of the other side */
+  struct plan_node *keyed = join_of(JOIN_INNER, left, right, 0, 0);
+  EXPECT_RULE(filter_of(keyed, less(int_of(1), call2(FUNCTION_DIVIDE_SQL, int_of(9), a))),
+              "filters",
+              "inner join on \"a\" = \"c\"\n  filter (1 < (9 / \"a\"))\n    " ROWS "  " ROWS);
   struct plan_node *anti = join_of(JOIN_ANTI, left, right, 0, 0);
   anti->join.null_aware = true;
   anti->join.condition = less(d, int_of(3));
@@ -326,6 +340,15 @@ static void test_points(void **state) {
   assert_ptr_equal(kept->input, over);
   const struct plan_node *by_field = unique_of(sort_of(flat, KEYS(2, ~0)), INDICES(2));
   assert_ptr_equal(better(by_field, (const char *const[]){"points", NULL}, __LINE__), by_field);
+  /* further keys choose among rows of one time */
+  const struct plan_node *chosen = unique_of(sort_of(flat, KEYS(1, ~0, 2)), INDICES(1));
+  assert_ptr_equal(better(chosen, (const char *const[]){"points", NULL}, __LINE__), chosen);
+  static const struct plan_sort_key by_value[] = {{0, false, false}, {2, false, false}};
+  number[0].function = OVER_ROW_NUMBER;
+  over->over.order = by_value;
+  over->over.order_count = 2;
+  const struct plan_node *first = filter_of(over, less(column_of(over, 3), int_of(4)));
+  assert_ptr_equal(better(first, (const char *const[]){"points", NULL}, __LINE__), first);
   /* all rules together: the scan knows how few rows are needed, and nothing is sorted twice */
   EXPECT_ALL(unique_of(sort_of(flat, KEYS(1, ~0)), INDICES(1)),
              "unique by \"host\"\n  sort \"host\", \"time\" descending nulls first\n"
@@ -343,6 +366,9 @@ static void test_orders(void **state) {
               "project \"b\"\n  sort \"a\" limit 5 offset 2\n    " ROWS);
   EXPECT_RULE(limit_of(limit_of(sort_of(rows, KEYS(0)), 5, 0), 3, 0), "top n",
               "limit 3\n  sort \"a\" limit 5\n    " ROWS);
+  struct plan_node *ties = sort_of(rows, KEYS(0));
+  ties->sort.with_ties = true;
+  EXPECT_RULE(limit_of(ties, 5, 0), "top n", "sort \"a\" limit 5\n  " ROWS);
   struct plan_node *set = node_over(PLAN_SET, sort_of(rows, KEYS(1)));
   set->right = rows;
   set->set = (struct plan_setting){SET_UNION, true};
@@ -475,6 +501,14 @@ static void test_subqueries(void **state) {
               "subqueries",
               "inner apply $1 = \"a\", $2 = \"b\"\n  " ROWS "  unique by \"d\"\n    project \"d\"\n"
               "      filter ((\"c\" = $1) and (\"d\" < $2))\n        " ROWS);
+  /* the first rows of an order: the sort stays where its order is looked at */
+  EXPECT_RULE(
+      apply_of(APPLY_INNER, left, unique_of(sort_of(same, KEYS(0, ~1)), INDICES(0)), INDICES(0)),
+      "subqueries",
+      "inner join where (\"c\" = \"a\")\n  " ROWS "  unique by \"c\"\n"
+      "    sort \"c\", \"d\" descending nulls first\n      " ROWS);
+  EXPECT_RULE(apply_of(APPLY_INNER, left, sort_of(same, KEYS(1)), INDICES(0)), "subqueries",
+              "inner join where (\"c\" = \"a\")\n  " ROWS "  " ROWS);
   /* a join inside */
   struct plan_node *inside = join_of(JOIN_INNER, same, rows_of("e:i"), 1, 0);
   inside->join.condition = less(column_of(inside, 2), parameter(1));
