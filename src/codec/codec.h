@@ -116,6 +116,11 @@ int codec_decode(const struct codec_image *image, uint32_t from, uint32_t count,
 int codec_decode_into(const struct codec_image *image, uint32_t from, uint32_t count,
                       uint64_t *values, uint64_t *validity, uint32_t *null_count, struct err *err);
 
+/* 1 + k when every value of a float image is m / 10^k of an integer m, as `decimals` of a column
+ * has it: of the decimal codecs, where there are no exceptions. Else 0. codec_decode says it in its
+ * column. */
+uint8_t codec_decimals(const struct codec_image *image);
+
 /* "for", "delta2", "decimal_delta" …, for inspect. */
 const char *codec_name(int codec);
 

@@ -297,6 +297,7 @@ int codec_decode(const struct codec_image *image, uint32_t from, uint32_t count,
     uint64_t *values = allocate(arena, (size_t)count * 8, &code, err);
     if (code) return code;
     column->u64 = values;
+    column->decimals = codec_decimals(image);
     code = codec_decode_into(image, from, count, values, validity, &column->null_count, err);
   } else {
     uint32_t first = count ? from : 0, present = count;

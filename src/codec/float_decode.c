@@ -80,3 +80,10 @@ int codec__decode_floats(const struct codec_image *image, uint32_t from, uint32_
   if (code || !integers.frame.exceptions) return code;
   return patch(image, &integers, from, to, values, err);
 }
+
+uint8_t codec_decimals(const struct codec_image *image) {
+  struct integer_image integers;
+  if (image->type.physical != PHYSICAL_FLOAT64 || !is_decimal(image)) return 0;
+  if (codec__open_integers(image, &integers, NULL) || integers.frame.exceptions) return 0;
+  return (uint8_t)(1 + integers.frame.exponent);
+}

@@ -186,8 +186,11 @@ static int pick(struct collecting *of, struct err *err) {
 /* Picked rows of one image, few of those between the first and the last. */
 static int append_few(struct collecting *of, const struct store_image *image, uint32_t count,
                       struct builder *builder, struct err *err) {
-  struct column column = {
-      .type = image->image.type, .length = count, .u64 = of->values, .validity = of->validity};
+  struct column column = {.type = image->image.type,
+                          .length = count,
+                          .u64 = of->values,
+                          .validity = of->validity,
+                          .decimals = codec_decimals(&image->image)};
   int code = codec_pick(&image->image, of->block_rows, count, of->values, of->validity,
                         &column.null_count, err);
   if (column.null_count == 0) column.validity = NULL;

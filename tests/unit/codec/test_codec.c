@@ -608,8 +608,51 @@ static void test_refused_memory(void **state) {
   builder_deinit(&builder);
 }
 
+/* A column says that it holds decimals where the image proves it, and then it does. */
+static void test_decimals_are_told(void **state) {
+  (void)state;
+  static double floats[CODEC_ROWS_MAX];
+  for (int round = 0; round < 300; round++) {
+    unsigned places = (unsigned)random_below(7), digits = 3 + (unsigned)random_below(13);
+    uint32_t rows = 600 + (uint32_t)random_below(CODEC_ROWS_MAX - 600);
+    bool strange = round % 3 == 0;
+    double power = pow(10, places), limit = pow(10, digits);
+    int64_t m = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+      int64_t any = (int64_t)(random_u64() >> 1) % (int64_t)limit;
+      m = round % 2 ? m + any % 100 - 50 : (random_below(2) ? any : -any);
+      floats[i] = m == 0 ? 0 : (double)m / power;
+    }
+    if (strange) floats[random_below(rows)] = round % 2 ? -0.0 : NAN;
+    struct column column = {.type = TYPE_FLOAT64, .length = rows, .f64 = floats}, got;
+    struct codec_image image;
+    enum codec_level level = (enum codec_level)random_below(3);
+    buffer_reset(&buffer);
+    assert_int_equal(codec_encode(&column, level, NULL, &buffer, NULL), ERR_OK);
+    assert_int_equal(codec_open(buffer.data, buffer.size, TYPE_FLOAT64, rows, &image, NULL),
+                     ERR_OK);
+    arena_reset(&arena);
+    assert_int_equal(codec_decode(&image, 7, rows - 7, &arena, &got, NULL), ERR_OK);
+    assert_int_equal(got.decimals, codec_decimals(&image));
+    if (strange) assert_int_equal(got.decimals, 0);
+    if (image.codec != CODEC_DECIMAL_FOR && image.codec != CODEC_DECIMAL_DELTA) {
+      assert_int_equal(got.decimals, 0);
+      continue;
+    }
+    if (strange) continue;
+    assert_in_range(got.decimals, 1, 1 + places);
+    power = pow(10, got.decimals - 1);
+    for (uint32_t i = 0; i + 7 < rows; i++) {
+      assert_false(got.f64[i] == 0 && signbit(got.f64[i]));
+      if (nearbyint(got.f64[i] * power) / power != got.f64[i])
+        fail_msg("round %d: %.17g is no decimal of %d places", round, got.f64[i], got.decimals - 1);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_decimals_are_told, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_numbers_random_lengths, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_hints_are_only_hints, set_up, tear_down),
