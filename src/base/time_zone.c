@@ -11,6 +11,7 @@
 /* 400 Gregorian years are 146,097 days, which are whole weeks: dates and weekdays repeat. */
 enum { CYCLE_YEARS = 400, HEADER_SIZE = 44, TYPES_MAX = 256, OFFSET_MAX = 26 * 3600 };
 #define CYCLE_SECONDS (INT64_C(146097) * 86400)
+#define TIME_MAX      (INT64_C(1) << 56) /* of a transition: years are counted on from the last */
 
 struct zone_span {
   int64_t from;
@@ -240,6 +241,7 @@ static int add_transitions(struct time_zone *zone, const struct file *file, stru
     int64_t time = file_time(file, i);
     if (file->indices[i] >= file->type_count || (i > 0 && time <= file_time(file, i - 1)))
       return corrupt(file, "its transitions do not ascend or name no type", err);
+    if (time > TIME_MAX) return corrupt(file, "a transition is out of range", err);
     add_span(zone, span_of(file, time, file->indices[i]));
   }
   return ERR_OK;

@@ -47,6 +47,18 @@ static int unknown(struct str name, struct err *err) {
   return ERR_INVALID_ARGUMENT;
 }
 
+static int visit_nothing(void *context, const char *name, bool is_dir) {
+  (void)context;
+  (void)name;
+  (void)is_dir;
+  return ERR_OK;
+}
+
+/* "Europe" is a folder of zones. */
+static bool is_folder(struct os_zones *zones, const char *path) {
+  return os_dir_list(zones->os, path, visit_nothing, NULL, NULL) == ERR_OK;
+}
+
 /* Reads a file of at most TIME_ZONE_FILE_MAX bytes; *bytes is freed by the caller. */
 static int read_file(struct os_zones *zones, const char *path, char **bytes, size_t *size,
                      struct err *err) {
@@ -80,10 +92,10 @@ static int load(struct os_zones *zones, struct str name, struct time_zone **zone
   char path[512];
   int length = snprintf(path, sizeof path, "%s/%.*s", zones->folder, (int)name.size, name.data);
   if (length < 0 || (size_t)length >= sizeof path) return unknown(name, err);
+  if (!os_path_exists(zones->os, path) || is_folder(zones, path)) return unknown(name, err);
   char *bytes = NULL;
   size_t size = 0;
   int code = read_file(zones, path, &bytes, &size, err);
-  if (code == ERR_NO_FILE) return unknown(name, err);
   if (!code) code = time_zone_parse(zones->account, name, (struct str){bytes, size}, zone, err);
   mem_free(zones->account, bytes, size);
   return code;

@@ -232,6 +232,12 @@ static void damaged_files_are_refused(void **state) {
     if (!code) time_zone_destroy(zone);
     if (size < image.size - 29) assert_int_equal(code, ERR_CORRUPTION);
   }
+  const int64_t far[] = {-1000, 5000, INT64_MAX - 1}; /* no year is counted on from there */
+  make(&cut, far, indices, 3, offsets, 3, "CET-1CEST,M3.5.0,M10.5.0/3");
+  struct time_zone *none = NULL;
+  assert_int_equal(time_zone_parse(&account, STR("X"),
+                                   (struct str){(const char *)cut.bytes, cut.size}, &none, NULL),
+                   ERR_CORRUPTION);
   uint64_t seed = 20261120;
   for (int round = 0; round < 20000; round++) { /* any byte changed: an error or a sound zone */
     cut = image;

@@ -51,6 +51,10 @@ static void zones_are_read_once(void **state) {
   assert_int_equal(os_zones_find(zones, STR("Mars/Olympus"), &zone, &err), ERR_INVALID_ARGUMENT);
   assert_non_null(strstr(err.message, "unknown time zone Mars/Olympus"));
   assert_int_equal(os_zones_find(zones, STR("../zones/CET"), &zone, &err), ERR_INVALID_ARGUMENT);
+  assert_int_equal(os_zones_find(zones, STR("Bad/CET"), &zone, &err), ERR_INVALID_ARGUMENT);
+  assert_int_equal(os_dir_create(os, "/zones/Europe", NULL), ERR_OK);
+  assert_int_equal(os_zones_find(zones, STR("Europe"), &zone, &err), ERR_INVALID_ARGUMENT);
+  assert_non_null(strstr(err.message, "unknown time zone Europe"));
   assert_int_equal(os_zones_find(zones, STR("Bad"), &zone, &err), ERR_CORRUPTION);
   os_zones_destroy(zones);
   os_destroy(os);
