@@ -22,6 +22,7 @@ struct regroup {
   struct builder *codes;           /* per group column */
   struct column *columns;
   struct exec_group *groups;
+  bool ready; /* the tables and builders are there */
   bool begun;
 };
 
@@ -43,6 +44,7 @@ static int regroup_open(struct exec_op *op, struct err *err) {
     dictionary->current = -1;
     builder_init(&self->codes[i], (struct type){PHYSICAL_INT32, 0, 0}, account);
   }
+  self->ready = true;
   return ERR_OK;
 }
 
@@ -134,7 +136,7 @@ static int regroup_next(struct exec_op *op, struct exec_batch *batch, struct err
 
 static void regroup_close(struct exec_op *op) {
   struct regroup *self = (struct regroup *)op;
-  for (uint32_t i = 0; self->groups && i < op->node->schema.group_count; i++) {
+  for (uint32_t i = 0; self->ready && i < op->node->schema.group_count; i++) {
     str_table_deinit(&self->dictionaries[i].codes);
     builder_deinit(&self->dictionaries[i].values);
     builder_deinit(&self->codes[i]);
