@@ -148,6 +148,9 @@ static int read_build(struct join_hash *self, bool *complete, struct err *err) {
     }
     if (code) return code;
     if (exec__can_spill(exec) && is_full(self)) return ERR_OK;
+    if (self->buffer.rows > JOIN_TABLE_ROWS_MAX)
+      return err_set(err, ERR_LIMIT_EXCEEDED, "a join holds more than %u rows",
+                     JOIN_TABLE_ROWS_MAX);
   }
 }
 

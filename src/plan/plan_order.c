@@ -19,7 +19,15 @@ static bool list_init(struct arena *arena, struct key_list *list, uint32_t most)
   return list->keys && list->without_nulls;
 }
 
+static bool among_keys(const struct plan_sort_key *keys, uint32_t count, uint32_t column) {
+  for (uint32_t i = 0; i < count; i++)
+    if (keys[i].column == column) return true;
+  return false;
+}
+
+/* A column's second key decides nothing: rows that are equal by the first are equal by it. */
 static void add(struct key_list *list, struct plan_sort_key key, bool without_nulls) {
+  if (among_keys(list->keys, list->count, key.column)) return;
   list->without_nulls[list->count] = without_nulls;
   list->keys[list->count++] = key;
 }
@@ -132,12 +140,6 @@ bool plan_order(struct arena *arena, const struct plan_node *node, struct plan_o
 static bool among_columns(const uint32_t *columns, uint32_t count, uint32_t column) {
   for (uint32_t i = 0; i < count; i++)
     if (columns[i] == column) return true;
-  return false;
-}
-
-static bool among_keys(const struct plan_sort_key *keys, uint32_t count, uint32_t column) {
-  for (uint32_t i = 0; i < count; i++)
-    if (keys[i].column == column) return true;
   return false;
 }
 

@@ -83,6 +83,7 @@ static void test_order(void **state) {
   const struct plan_node *flat = rows_of("a:i b:i");
   EXPECT_ORDER(flat, "");
   EXPECT_ORDER(sort_of(flat, KEYS(1, ~0)), "1 -0");
+  EXPECT_ORDER(sort_of(flat, KEYS(1, 1, 0)), "1 0"); /* nothing is left for the second to decide */
   EXPECT_ORDER(group_of(sort_of(flat, KEYS(1)), INDICES(1), CALLS({AGGREGATE_SUM, 0})), "");
   struct plan_node *join = join_of(JOIN_LEFT, flat, flat, 1, 0);
   EXPECT_ORDER(join, "");
