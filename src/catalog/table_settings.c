@@ -23,7 +23,7 @@ const char *catalog_codec_name(int codec) {
 
 int catalog_codec_of(struct str name) {
   for (int i = 0; i < CODEC_COUNT; i++)
-    if (str_equal(name, str_from(codec_names[i]))) return i;
+    if (str_equal_ignoring_case(name, str_from(codec_names[i]))) return i;
   return -1;
 }
 
@@ -89,27 +89,36 @@ const struct lossy_bound *catalog_settings_bound(const struct catalog_settings *
   return bound->kind == LOSSY_NONE ? NULL : bound;
 }
 
-int catalog_settings_with(const struct catalog_settings *settings, struct str field,
-                          const struct lossy_bound *bound, struct arena *arena,
-                          struct catalog_settings *changed, struct err *err) {
-  uint32_t place = place_of(settings, field), count = settings->bound_count;
-  bool there = is_at(settings, place, field);
-  *changed = *settings;
-  if (!there && !bound) return ERR_OK;
-  if (bound && !there && count >= CATALOG_BOUNDS_MAX)
-    return err_set(err, ERR_LIMIT_EXCEEDED, "a measurement has rules for at most %d fields",
-                   CATALOG_BOUNDS_MAX);
-  struct catalog_bound *bounds = ARENA_ARRAY(arena, struct catalog_bound, (size_t)count + 1);
-  struct str name = arena_copy(arena, field);
-  if (!bounds || (field.size && !name.data))
-    return mem_refused(arena->account, (count + 1) * sizeof *bounds, err);
-  if (place) memcpy(bounds, settings->bounds, place * sizeof *bounds);
-  uint32_t at = place;
-  if (bound) bounds[at++] = (struct catalog_bound){name, *bound};
-  uint32_t rest = place + there;
-  if (rest < count) memcpy(bounds + at, settings->bounds + rest, (count - rest) * sizeof *bounds);
-  changed->bounds = bounds;
-  changed->bound_count = at + (count - rest);
+int catalog_settings_draft(const struct catalog_settings *settings, uint32_t more,
+                           struct arena *arena, struct catalog_settings *draft, struct err *err) {
+  size_t room = (size_t)settings->bound_count + more;
+  struct catalog_bound *bounds = ARENA_ARRAY(arena, struct catalog_bound, room + 1);
+  if (!bounds) return mem_refused(arena->account, room * sizeof *bounds, err);
+  if (settings->bound_count)
+    memcpy(bounds, settings->bounds, settings->bound_count * sizeof *bounds);
+  *draft = *settings;
+  draft->bounds = bounds;
+  return ERR_OK;
+}
+
+int catalog_settings_set(struct catalog_settings *draft, struct str field,
+                         const struct lossy_bound *bound, struct err *err) {
+  struct catalog_bound *bounds = (struct catalog_bound *)(uintptr_t)draft->bounds;
+  uint32_t place = place_of(draft, field), rest = draft->bound_count - place;
+  bool there = is_at(draft, place, field);
+  if (there && bound) {
+    bounds[place].bound = *bound;
+  } else if (there) {
+    memmove(bounds + place, bounds + place + 1, (rest - 1) * sizeof *bounds);
+    draft->bound_count--;
+  } else if (bound) {
+    if (draft->bound_count >= CATALOG_BOUNDS_MAX)
+      return err_set(err, ERR_LIMIT_EXCEEDED, "a measurement has rules for at most %d fields",
+                     CATALOG_BOUNDS_MAX);
+    memmove(bounds + place + 1, bounds + place, rest * sizeof *bounds);
+    bounds[place] = (struct catalog_bound){field, *bound};
+    draft->bound_count++;
+  }
   return ERR_OK;
 }
 

@@ -44,11 +44,14 @@ bool catalog_table_codec(struct catalog *catalog, uint64_t table, enum catalog_c
 /* The bound of a field's floats, or NULL: exact. */
 const struct lossy_bound *catalog_settings_bound(const struct catalog_settings *settings,
                                                  struct str field);
-/* The same with a rule set (LOSSY_NONE: exact), or with the field's rule removed (`bound` NULL).
- * Everything in `arena`; field names are copied. ERR_LIMIT_EXCEEDED, ERR_NO_MEMORY. */
-int catalog_settings_with(const struct catalog_settings *settings, struct str field,
-                          const struct lossy_bound *bound, struct arena *arena,
-                          struct catalog_settings *changed, struct err *err);
+/* A draft of other settings: a copy whose rules lie in `arena`, with room for `more` of them; names
+ * are borrowed. */
+int catalog_settings_draft(const struct catalog_settings *settings, uint32_t more,
+                           struct arena *arena, struct catalog_settings *draft, struct err *err);
+/* Sets a field's rule in a draft (LOSSY_NONE: exact), or removes it (`bound` NULL). Takes one place
+ * of its room at most; borrows the name. ERR_LIMIT_EXCEEDED. */
+int catalog_settings_set(struct catalog_settings *draft, struct str field,
+                         const struct lossy_bound *bound, struct err *err);
 
 /* A copy of settings that the table keeps, for catalog_table_settings_apply: made before the commit
  * that says so, so that nothing is left that can fail after it. */

@@ -44,8 +44,8 @@ static int check_change(const struct catalog_table *table, const struct table_ch
 static int change_settings(const struct catalog_table *table, const struct table_change *changes,
                            size_t count, struct arena *arena, struct catalog_settings *settings,
                            struct err *err) {
-  *settings = *catalog_table_settings(table);
-  int code = ERR_OK;
+  uint32_t more = count < CATALOG_BOUNDS_MAX ? (uint32_t)count : CATALOG_BOUNDS_MAX;
+  int code = catalog_settings_draft(catalog_table_settings(table), more, arena, settings, err);
   for (size_t i = 0; i < count && !code; i++) {
     const struct table_change *change = &changes[i];
     code = check_change(table, change, err);
@@ -53,9 +53,8 @@ static int change_settings(const struct catalog_table *table, const struct table
     if (change->kind == TABLE_SET_CODEC)
       settings->codec = change->codec;
     else
-      code = catalog_settings_with(settings, change->field,
-                                   change->kind == TABLE_SET_BOUND ? &change->bound : NULL, arena,
-                                   settings, err);
+      code = catalog_settings_set(settings, change->field,
+                                  change->kind == TABLE_SET_BOUND ? &change->bound : NULL, err);
   }
   settings->number++;
   return code;

@@ -290,15 +290,16 @@ static void make_settings(struct catalog_table *table) {
                                               {LOSSY_DECIMALS, 3, 0}};
   static const char *const fields[] = {"", "f", "not there yet", "w"};
   struct arena arena;
-  struct catalog_settings settings = *catalog_table_settings(table);
+  struct catalog_settings settings;
   const struct catalog_settings *kept;
+  arena_init(&arena, &world.account, 512);
+  assert_int_equal(
+      catalog_settings_draft(catalog_table_settings(table), 4, &arena, &settings, NULL), ERR_OK);
   assert_int_equal(settings.number, 0);
   assert_int_equal(settings.codec, CATALOG_CODEC_ENTROPY);
-  arena_init(&arena, &world.account, 512);
   for (int i = 3; i >= 0; i--)
-    assert_int_equal(
-        catalog_settings_with(&settings, str_from(fields[i]), &bounds[i], &arena, &settings, NULL),
-        ERR_OK);
+    assert_int_equal(catalog_settings_set(&settings, str_from(fields[i]), &bounds[i], NULL),
+                     ERR_OK);
   settings.number = 300;
   settings.codec = CATALOG_CODEC_ZSTD;
   assert_int_equal(catalog_table_settings_prepare(table, &settings, &kept, NULL), ERR_OK);
@@ -323,36 +324,45 @@ static void check_settings(const struct catalog_table *table) {
 static void test_settings(void **state) {
   (void)state;
   struct arena arena;
-  struct catalog_settings settings = {0};
+  static const struct catalog_settings none = {0};
+  struct catalog_settings settings;
   struct lossy_bound bound = {LOSSY_DECIMALS, 1, 0};
   char text[CATALOG_BOUND_TEXT_MAX];
+  static char names[CATALOG_BOUNDS_MAX][8];
   arena_init(&arena, &world.account, 512);
+  assert_int_equal(catalog_settings_draft(&none, CATALOG_BOUNDS_MAX, &arena, &settings, NULL),
+                   ERR_OK);
+  int64_t drafted = mem_account_used(&world.account);
   assert_null(catalog_settings_bound(&settings, STR("b")));
   static const char *const order[] = {"c", "a", "b", "a"};
   for (unsigned i = 0; i < 4; i++) {
     bound.decimals = i;
-    assert_int_equal(
-        catalog_settings_with(&settings, str_from(order[i]), &bound, &arena, &settings, NULL), 0);
+    assert_int_equal(catalog_settings_set(&settings, str_from(order[i]), &bound, NULL), ERR_OK);
   }
   assert_int_equal(settings.bound_count, 3);
   assert_int_equal(catalog_settings_bound(&settings, STR("a"))->decimals, 3);
   assert_int_equal(catalog_settings_bound(&settings, STR("c"))->decimals, 0);
   for (int i = 0; i < 2; i++) /* the second time there is nothing to remove */
-    assert_int_equal(catalog_settings_with(&settings, STR("b"), NULL, &arena, &settings, NULL), 0);
+    assert_int_equal(catalog_settings_set(&settings, STR("b"), NULL, NULL), ERR_OK);
   assert_int_equal(settings.bound_count, 2);
   assert_null(catalog_settings_bound(&settings, STR("b")));
   assert_string_equal(catalog_bound_text(&bound, text), "decimals 3");
   bound = (struct lossy_bound){LOSSY_RELATIVE, 0, 1e-6};
   assert_string_equal(catalog_bound_text(&bound, text), "relative error 0.000001");
   assert_int_equal(catalog_codec_of(STR("zstd")), CATALOG_CODEC_ZSTD);
+  assert_int_equal(catalog_codec_of(STR("ZSTD")), CATALOG_CODEC_ZSTD);
   assert_int_equal(catalog_codec_of(STR("lz4")), -1);
-  for (int i = 0; i < CATALOG_BOUNDS_MAX + 1; i++) {
-    snprintf(text, sizeof text, "%d", i);
-    int code = catalog_settings_with(&settings, str_from(text), &bound, &arena, &settings, NULL);
-    if (settings.bound_count == CATALOG_BOUNDS_MAX && code) break;
-    assert_int_equal(code, ERR_OK);
+  for (int i = 0; settings.bound_count < CATALOG_BOUNDS_MAX; i++) {
+    snprintf(names[i], sizeof names[i], "%d", i * 7 % CATALOG_BOUNDS_MAX);
+    assert_int_equal(catalog_settings_set(&settings, str_from(names[i]), &bound, NULL), ERR_OK);
   }
+  for (uint32_t i = 1; i < settings.bound_count; i++)
+    assert_true(str_compare(settings.bounds[i - 1].field, settings.bounds[i].field) < 0);
+  assert_int_equal(catalog_settings_set(&settings, STR("more"), &bound, NULL), ERR_LIMIT_EXCEEDED);
+  assert_int_equal(catalog_settings_set(&settings, STR("a"), &bound, NULL), ERR_OK);
   assert_int_equal(settings.bound_count, CATALOG_BOUNDS_MAX);
+  /* however many changes there are, the draft stays where it is */
+  assert_int_equal(mem_account_used(&world.account), drafted);
   arena_deinit(&arena);
 }
 
