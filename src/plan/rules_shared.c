@@ -77,11 +77,17 @@ void rules__split(struct rewriting *rewriting, struct conjuncts *conjuncts,
   }
 }
 
+/* As a tree of the least depth: what looks at expressions goes down as deep as they are. */
+static const struct expr *join(struct rewriting *rewriting, const struct expr *const *list,
+                               uint32_t count) {
+  if (count == 1 || rewriting->failed) return list[0];
+  uint32_t half = (count + 1) / 2;
+  const struct expr *first = join(rewriting, list, half);
+  return rules__call2(rewriting, FUNCTION_AND, first, join(rewriting, list + half, count - half));
+}
+
 const struct expr *rules__join(struct rewriting *rewriting, const struct conjuncts *conjuncts) {
-  const struct expr *all = NULL;
-  for (uint32_t i = 0; i < conjuncts->count && !rewriting->failed; i++)
-    all = all ? rules__call2(rewriting, FUNCTION_AND, all, conjuncts->list[i]) : conjuncts->list[i];
-  return all;
+  return conjuncts->count ? join(rewriting, conjuncts->list, conjuncts->count) : NULL;
 }
 
 const struct plan_node *rules__filtered(struct rewriting *rewriting, const struct plan_node *node,
