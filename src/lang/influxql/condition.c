@@ -185,38 +185,49 @@ int influxql__row_leaf(void *user, const struct influxql_expr *leaf, const struc
                                            : ERR_OK;
 }
 
-/* A condition as a boolean of the rows, joined to what is there. */
+/* A condition as a boolean of the rows. */
 static int lower_whole(struct splitter *splitter, struct row_scope *rows,
                        const struct influxql_expr *expr, const struct expr **residual,
                        struct err *err) {
   struct scope scope = {splitter->context, influxql__row_leaf, rows};
-  const struct expr *lowered;
-  int code = influxql__lower_value(&scope, expr, &lowered, err);
-  if (code) return code;
-  if (lowered->type.physical != PHYSICAL_BOOL) {
-    err_set(err, ERR_INVALID_ARGUMENT, "invalid condition: it is no comparison");
-    err_position(err, 0, 0, expr->offset);
-    return ERR_INVALID_ARGUMENT;
-  }
-  if (*residual) return influxql__and(splitter->context, *residual, lowered, residual, err);
-  *residual = lowered;
-  return ERR_OK;
+  int code = influxql__lower_value(&scope, expr, residual, err);
+  if (code || (*residual)->type.physical == PHYSICAL_BOOL) return code;
+  err_set(err, ERR_INVALID_ARGUMENT, "invalid condition: it is no comparison");
+  err_position(err, 0, 0, expr->offset);
+  return ERR_INVALID_ARGUMENT;
 }
 
-/* The parts that tags do not decide. */
+static int lower_rest(struct splitter *splitter, struct row_scope *rows,
+                      const struct influxql_expr *expr, const struct expr **residual,
+                      struct err *err);
+
+static int lower_rests(struct splitter *splitter, struct row_scope *rows,
+                       const struct influxql_expr *expr, const struct expr **residual,
+                       struct err *err) {
+  struct influxql_context *context = splitter->context;
+  const struct expr **rests = ARENA_ARRAY(context->arena, const struct expr *, expr->count);
+  uint32_t count = 0;
+  if (!rests) return mem_refused(context->account, expr->count * sizeof *rests, err);
+  for (uint32_t i = 0; i < expr->count; i++) {
+    int code = lower_rest(splitter, rows, expr->children[i], &rests[count], err);
+    if (code) return code;
+    count += rests[count] != NULL;
+  }
+  return influxql__join(context, FUNCTION_AND, rests, count, residual, err);
+}
+
+/* The parts that tags do not decide; NULL: none. */
 static int lower_rest(struct splitter *splitter, struct row_scope *rows,
                       const struct influxql_expr *expr, const struct expr **residual,
                       struct err *err) {
   struct implied implied;
+  *residual = NULL;
   int code = imply_any(splitter, expr, &implied, err);
   if (code || implied.exact) return code;
   if (expr->kind == INFLUXQL_PAREN)
     return lower_rest(splitter, rows, expr->children[0], residual, err);
-  if (expr->kind == INFLUXQL_BINARY && expr->op == INFLUXQL_AND) {
-    for (uint32_t i = 0; !code && i < expr->count; i++)
-      code = lower_rest(splitter, rows, expr->children[i], residual, err);
-    return code;
-  }
+  if (expr->kind == INFLUXQL_BINARY && expr->op == INFLUXQL_AND)
+    return lower_rests(splitter, rows, expr, residual, err);
   return lower_whole(splitter, rows, expr, residual, err);
 }
 

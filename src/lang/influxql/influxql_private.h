@@ -225,6 +225,11 @@ struct scope {
 };
 int influxql__lower_value(struct scope *scope, const struct influxql_expr *expr,
                           const struct expr **out, struct err *err);
+/* AND or OR over all of them (none: NULL), in their order, as a tree of the least depth: what looks
+ * at expressions goes down as deep as they are. Overwrites `exprs`. */
+int influxql__join(struct influxql_context *context, enum plan_function function,
+                   const struct expr **exprs, uint32_t count, const struct expr **out,
+                   struct err *err);
 const struct expr *influxql__bool_literal(struct arena *arena, bool value);
 
 /* field::float and the like: a number as another one; null where the types have nothing in common.
@@ -356,6 +361,7 @@ int influxql__project_calls(struct table_lowering *lowering, const uint32_t *car
                             uint32_t carried_count, const struct str *names, struct err *err);
 
 /* ---- lower_top.c ---- */
+/* The plan of a table for top() and bottom(); NULL as above. */
 int influxql__lower_top(struct table_lowering *lowering, const struct str *names, struct err *err);
 
 #endif

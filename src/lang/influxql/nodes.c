@@ -183,25 +183,25 @@ static struct plan_node *flat_node(struct table_lowering *lowering,
   return node;
 }
 
-/* All branches, one behind the other. */
+/* Some branches, one behind the other, as a tree of the least depth: a FROM may name very many. */
 static struct plan_node *union_node(struct table_lowering *lowering,
+                                    const struct relation_branch *branches, uint32_t branch_count,
                                     const struct plan_column *columns, uint32_t count,
                                     struct err *err) {
-  const struct relation *relation = lowering->relation;
-  struct plan_node *all = NULL;
-  for (uint32_t i = 0; i < relation->branch_count; i++) {
-    struct plan_node *branch = flat_node(lowering, &relation->branches[i], columns, count, err);
-    struct plan_node *both = all ? ARENA_NEW(lowering->context->arena, struct plan_node) : branch;
-    if (!branch || !both) return NULL;
-    if (all)
-      *both = (struct plan_node){.kind = PLAN_SET,
-                                 .schema = {columns, count, 0, false},
-                                 .input = all,
-                                 .right = branch,
-                                 .set = {SET_UNION, true}};
-    all = both;
-  }
-  return all;
+  if (branch_count == 1) return flat_node(lowering, branches, columns, count, err);
+  uint32_t half = branch_count / 2;
+  struct plan_node *first = union_node(lowering, branches, half, columns, count, err);
+  struct plan_node *rest =
+      first ? union_node(lowering, branches + half, branch_count - half, columns, count, err)
+            : NULL;
+  struct plan_node *both = rest ? ARENA_NEW(lowering->context->arena, struct plan_node) : NULL;
+  if (!both) return NULL;
+  *both = (struct plan_node){.kind = PLAN_SET,
+                             .schema = {columns, count, 0, false},
+                             .input = first,
+                             .right = rest,
+                             .set = {SET_UNION, true}};
+  return both;
 }
 
 /* By group and, where asked for, by time; stable, so rows of one time stay in the order of the
@@ -235,7 +235,9 @@ static int regroup_node(struct table_lowering *lowering, bool ordered, struct er
     values[i] = (struct plan_column){id ? lowering->relation->columns[id - 1].name : STR(""),
                                      binding->columns[i].type};
   }
-  struct plan_node *rows = union_node(lowering, node->schema.columns, node->schema.count, err);
+  const struct relation *relation = lowering->relation;
+  struct plan_node *rows = union_node(lowering, relation->branches, relation->branch_count,
+                                      node->schema.columns, node->schema.count, err);
   if (rows) rows = sort_node(lowering, rows, ordered);
   if (!rows) return refused(lowering, err);
   node->input = rows;
@@ -278,18 +280,16 @@ int influxql__and(struct influxql_context *context, const struct expr *a, const 
 int influxql__present(struct table_lowering *lowering, const uint32_t *values, uint32_t count,
                       const struct expr **out, struct err *err) {
   struct influxql_context *context = lowering->context;
-  *out = NULL;
+  const struct expr **tests = ARENA_ARRAY(context->arena, const struct expr *, count + 1);
+  if (!tests) return mem_refused(context->account, count * sizeof *tests, err);
   for (uint32_t i = 0; i < count; i++) {
     uint32_t index = lowering->first + values[i];
-    const struct expr *one;
     int code = call(context, FUNCTION_IS_PRESENT,
                     expr_column(context->arena, index, lowering->plan->schema.columns[index].type),
-                    NULL, &one, err);
-    if (!code && *out) code = call(context, FUNCTION_OR, *out, one, &one, err);
+                    NULL, &tests[i], err);
     if (code) return code;
-    *out = one;
   }
-  return ERR_OK;
+  return influxql__join(context, FUNCTION_OR, tests, count, out, err);
 }
 
 int influxql__project_node(struct table_lowering *lowering, const struct expr **exprs,

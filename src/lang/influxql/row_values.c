@@ -67,17 +67,32 @@ static int lower_match(struct scope *scope, const struct influxql_expr *expr,
   return expr->op == INFLUXQL_MATCH ? ERR_OK : call(scope, FUNCTION_NOT, out, 1, out, err);
 }
 
+int influxql__join(struct influxql_context *context, enum plan_function function,
+                   const struct expr **exprs, uint32_t count, const struct expr **out,
+                   struct err *err) {
+  struct scope scope = {.context = context};
+  *out = count ? exprs[0] : NULL;
+  for (; count > 1; count = (count + 1) / 2) {
+    for (uint32_t i = 0; i + 1 < count; i += 2) {
+      int code = call(&scope, function, &exprs[i], 2, &exprs[i / 2], err);
+      if (code) return code;
+    }
+    if (count % 2) exprs[count / 2] = exprs[count - 1];
+    *out = exprs[0];
+  }
+  return ERR_OK;
+}
+
 /* AND, OR over any number of conditions. */
 static int lower_logic(struct scope *scope, const struct influxql_expr *expr,
                        const struct expr **out, struct err *err) {
-  const struct expr *pair[2];
-  int code = influxql__lower_value(scope, expr->children[0], &pair[0], err);
-  for (uint32_t i = 1; !code && i < expr->count; i++) {
-    code = influxql__lower_value(scope, expr->children[i], &pair[1], err);
-    if (!code) code = call(scope, function_of(expr->op), pair, 2, &pair[0], err);
+  const struct expr **parts = ARENA_ARRAY(scope->context->arena, const struct expr *, expr->count);
+  if (!parts) return mem_refused(scope->context->account, expr->count * sizeof *parts, err);
+  for (uint32_t i = 0; i < expr->count; i++) {
+    int code = influxql__lower_value(scope, expr->children[i], &parts[i], err);
+    if (code) return code;
   }
-  *out = pair[0];
-  return code;
+  return influxql__join(scope->context, function_of(expr->op), parts, expr->count, out, err);
 }
 
 static int lower_binary(struct scope *scope, const struct influxql_expr *expr,
