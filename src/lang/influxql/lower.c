@@ -257,6 +257,7 @@ static int lower_relations(struct lowering *all, const struct relations *relatio
 static int lower_select(struct influxql_context *context,
                         const struct influxql_statement *statement, const struct lowering *outer,
                         struct influxql_selection *selection, struct err *err) {
+  const struct time_zone *outer_zone = context->zone;
   struct lowering *all = ARENA_NEW(context->arena, struct lowering);
   struct relations relations = {0};
   if (!all) return mem_refused(context->account, sizeof *all, err);
@@ -278,7 +279,9 @@ static int lower_select(struct influxql_context *context,
   selection->group_names = all->expanded.groups;
   selection->group_count = all->expanded.group_count;
   code = influxql__column_names(context, &all->expanded, selection->column_names + 1, err);
-  return code ? code : lower_relations(all, &relations, selection, err);
+  if (!code) code = lower_relations(all, &relations, selection, err);
+  context->zone = outer_zone; /* a subquery's is its own */
+  return code;
 }
 
 int influxql_lower_select(struct influxql_context *context,
