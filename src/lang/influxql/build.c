@@ -404,6 +404,11 @@ static void close_lists(struct parser *parser, enum influxql_statement_kind kind
 
 void influxql__finish(struct parser *parser, enum influxql_statement_kind kind) {
   close_lists(parser, kind);
+  const struct influxql_statement *s = &parser->now.statement;
+  for (uint32_t i = 0; kind != INFLUXQL_SELECT && i < s->source_count; i++)
+    if (s->sources[i].select)
+      influxql__fail(parser, ERR_PARSE, parser->text.data + s->sources[i].offset,
+                     "only a SELECT reads subqueries");
   influxql__push(parser, &parser->statements, &parser->now.statement, sizeof parser->now.statement);
 }
 

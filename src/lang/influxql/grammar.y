@@ -334,7 +334,10 @@ change ::= FIELD changed RELATIVE ERROR bound_value(T). {
 }
 change ::= FIELD changed EXACT. { influxql__bound(parser, LOSSY_NONE, NULL); }
 change ::= FIELD changed DEFAULT. { influxql__unbound(parser); }
-changed ::= IDENT(T). { parser->field = influxql__text(parser, &T); }
+changed ::= IDENT(T). {
+  parser->field = influxql__text(parser, &T);
+  if (!parser->field.size) influxql__fail(parser, ERR_PARSE, T.text.data, "field name is empty");
+}
 changed ::= STAR. { parser->field = (struct str){"", 0}; }
 bound_value(A) ::= INTEGER(T). { A = T; }
 bound_value(A) ::= NUMBER(T). { A = T; }
