@@ -195,7 +195,7 @@ int influxql__lower_top(struct table_lowering *lowering, const struct str *names
   top.plan = lowering->plan;
   top.value = lowering->first + index;
   code = flatten(&top, err);
-  if (!code && top.tag_count) code = keep_first(&top, true, 1, err);
+  if (!code && slot->call->count > 2) code = keep_first(&top, true, 1, err); /* has tags */
   if (!code) code = keep_first(&top, false, slot->parameter, err);
   if (!code) code = regroup(&top, carried, carried_count, err);
   return code ? code : influxql__project_calls(lowering, carried, carried_count, names, err);
