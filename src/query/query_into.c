@@ -179,7 +179,7 @@ static int write_row(struct into *into, const struct batch *batch, int64_t row, 
   if (!made) return mem_refused(&into->query->account, 64, err);
   for (uint32_t i = 0; i < count && !code; i++)
     code = cell_of(into, &batch->columns[into->shape[i]], row, &made->cells[i], err);
-  if (!code && into->lines == ROWS_PER_COMMIT) code = commit(into, err);
+  if (!code && into->lines >= ROWS_PER_COMMIT) code = commit(into, err);
   return code;
 }
 

@@ -257,11 +257,72 @@ static void test_out_of_memory(void **state) {
   fixture_end(&fixture);
 }
 
+/* `part` any number of times, with `between` between them. */
+static char *repeated(const char *begin, const char *part, const char *between, int times) {
+  size_t size = strlen(begin) + (strlen(part) + strlen(between)) * (size_t)times + 1;
+  char *text = malloc(size), *at = text, *end = text + size;
+  assert_non_null(text);
+  at += snprintf(at, size, "%s", begin);
+  for (int i = 0; i < times; i++)
+    at += snprintf(at, (size_t)(end - at), "%s%s", i ? between : "", part);
+  return text;
+}
+
+/* As many subqueries and conditions as a statement has room for: neither the stack nor the time
+ * gives out. */
+static void test_very_many(void **state) {
+  (void)state;
+  struct fixture fixture;
+  begin(&fixture);
+  char events[64];
+  char *text = repeated("SELECT usage FROM ", "(SELECT usage FROM cpu)", ",", 40000);
+  struct query_options options = plain;
+  options.memory_bytes_max = 16 << 20;
+  struct err err = trace(&fixture, options, text, events, sizeof events);
+  free(text);
+  if (err.code != ERR_MEMORY_LIMIT) fail_msg("%s: %d %s", events, err.code, err.message);
+  text = repeated("SELECT sum(usage) FROM ", "(SELECT usage FROM cpu)", ",", 500);
+  err = trace(&fixture, plain, text, events, sizeof events);
+  free(text);
+  if (err.code) fail_msg("%s", err.message);
+  assert_string_equal(events, "SsrD");
+  static const char *const conditions[] = {"usage<5", "n=1", "host!=usage"};
+  static const char *const words[] = {" OR ", " AND "};
+  for (size_t i = 0; i < 6; i++) {
+    text = repeated("SELECT usage FROM cpu WHERE ", conditions[i / 2], words[i % 2], 60000);
+    err = trace(&fixture, plain, text, events, sizeof events);
+    free(text);
+    if (err.code) fail_msg("%s", err.message);
+    assert_string_equal(events, i / 2 ? "SD" : "SsrD");
+  }
+  fixture_end(&fixture);
+}
+
+/* A row that is refused is one of its commit's: what is held stays bounded. */
+static void test_into_refused_rows(void **state) {
+  (void)state;
+  struct fixture fixture;
+  begin(&fixture);
+  assert_int_equal(table_create_database(fixture.engine, STR("seconds"), TIME_S, NULL), ERR_OK);
+  enum { ROWS = 25000 };
+  static char lines[ROWS * 40];
+  char *at = lines, events[64];
+  for (int i = 1; i <= ROWS; i++)
+    at += snprintf(at, 40, "many v=1 %d%s\n", 1000000 + i, i == 10000 ? "000000001" : "000000000");
+  fixture_write(&fixture, "d", lines);
+  struct err err =
+      trace(&fixture, plain, "SELECT v INTO seconds..many FROM many", events, sizeof events);
+  assert_int_equal(err.code, ERR_PARTIAL_WRITE);
+  if (!strstr(err.message, "10000 rows were written, 1 not")) fail_msg("%s", err.message);
+  fixture_end(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_events),          cmocka_unit_test(test_read_only),
       cmocka_unit_test(test_no_database),     cmocka_unit_test(test_undecided_pattern),
       cmocka_unit_test(test_cancel),          cmocka_unit_test(test_limits),
-      cmocka_unit_test(test_explain_analyze), cmocka_unit_test(test_out_of_memory)};
+      cmocka_unit_test(test_explain_analyze), cmocka_unit_test(test_out_of_memory),
+      cmocka_unit_test(test_very_many),       cmocka_unit_test(test_into_refused_rows)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
