@@ -41,80 +41,64 @@ void influxql__fail(struct parser *parser, int code, const char *at, const char 
   fail_at(parser, code, at ? at : parser->text.data, message);
 }
 
-/* What stands in messages for a kind of token; "" for those that are not told. */
+/* What stands in messages for a kind of token that is not called by its name; "" for those that are
+ * not told: others say them (a value, an operator), they are rare, or they are parsed only to say
+ * that they are not supported. */
+static const char *const spellings[] = {
+    [INFLUXQL_TOKEN_IDENT] = "identifier",
+    [INFLUXQL_TOKEN_STRING] = "string",
+    [INFLUXQL_TOKEN_INTEGER] = "integer",
+    [INFLUXQL_TOKEN_NUMBER] = "number",
+    [INFLUXQL_TOKEN_DURATION_VALUE] = "duration",
+    [INFLUXQL_TOKEN_REGEX] = "regex",
+    [INFLUXQL_TOKEN_PARAMETER] = "",
+    [INFLUXQL_TOKEN_BACKREFERENCE] = ":MEASUREMENT",
+    [INFLUXQL_TOKEN_LPAREN] = "(",
+    [INFLUXQL_TOKEN_RPAREN] = ")",
+    [INFLUXQL_TOKEN_COMMA] = "comma",
+    [INFLUXQL_TOKEN_SEMICOLON] = "semicolon",
+    [INFLUXQL_TOKEN_EQ] = "=",
+    [INFLUXQL_TOKEN_NEQ] = "!=",
+    [INFLUXQL_TOKEN_EQREGEX] = "=~",
+    [INFLUXQL_TOKEN_NEQREGEX] = "!~",
+    [INFLUXQL_TOKEN_PLUS] = "operator",
+    [INFLUXQL_TOKEN_DOT] = "",
+    [INFLUXQL_TOKEN_DOUBLECOLON] = "",
+    [INFLUXQL_TOKEN_MINUS] = "",
+    [INFLUXQL_TOKEN_STAR] = "",
+    [INFLUXQL_TOKEN_SLASH] = "",
+    [INFLUXQL_TOKEN_PERCENT] = "",
+    [INFLUXQL_TOKEN_AMPERSAND] = "",
+    [INFLUXQL_TOKEN_PIPE] = "",
+    [INFLUXQL_TOKEN_CARET] = "",
+    [INFLUXQL_TOKEN_LT] = "",
+    [INFLUXQL_TOKEN_LTE] = "",
+    [INFLUXQL_TOKEN_GT] = "",
+    [INFLUXQL_TOKEN_GTE] = "",
+    [INFLUXQL_TOKEN_INTO] = "",
+    [INFLUXQL_TOKEN_TZ] = "",
+    [INFLUXQL_TOKEN_EXPLAIN] = "",
+    [INFLUXQL_TOKEN_GRANT] = "",
+    [INFLUXQL_TOKEN_REVOKE] = "",
+    [INFLUXQL_TOKEN_KILL] = "",
+    [INFLUXQL_TOKEN_SET] = "",
+    [INFLUXQL_TOKEN_ALTER] = "",
+    [INFLUXQL_TOKEN_CONTINUOUS] = "",
+    [INFLUXQL_TOKEN_SUBSCRIPTION] = "",
+    [INFLUXQL_TOKEN_SUBSCRIPTIONS] = "",
+    [INFLUXQL_TOKEN_USER] = "",
+    [INFLUXQL_TOKEN_USERS] = "",
+    [INFLUXQL_TOKEN_QUERIES] = "",
+    [INFLUXQL_TOKEN_GRANTS] = "",
+    [INFLUXQL_TOKEN_SHARDS] = "",
+    [INFLUXQL_TOKEN_STATS] = "",
+    [INFLUXQL_TOKEN_DIAGNOSTICS] = "",
+};
+
 static const char *spelling(int kind) {
-  switch (kind) {
-  case INFLUXQL_TOKEN_IDENT:
-    return "identifier";
-  case INFLUXQL_TOKEN_STRING:
-    return "string";
-  case INFLUXQL_TOKEN_INTEGER:
-    return "integer";
-  case INFLUXQL_TOKEN_NUMBER:
-    return "number";
-  case INFLUXQL_TOKEN_DURATION_VALUE:
-    return "duration";
-  case INFLUXQL_TOKEN_REGEX:
-    return "regex";
-  case INFLUXQL_TOKEN_PARAMETER:
-    return ""; /* a value says it */
-  case INFLUXQL_TOKEN_BACKREFERENCE:
-    return ":MEASUREMENT";
-  case INFLUXQL_TOKEN_LPAREN:
-    return "(";
-  case INFLUXQL_TOKEN_RPAREN:
-    return ")";
-  case INFLUXQL_TOKEN_COMMA:
-    return "comma";
-  case INFLUXQL_TOKEN_SEMICOLON:
-    return "semicolon";
-  case INFLUXQL_TOKEN_EQ:
-    return "=";
-  case INFLUXQL_TOKEN_NEQ:
-    return "!=";
-  case INFLUXQL_TOKEN_EQREGEX:
-    return "=~";
-  case INFLUXQL_TOKEN_NEQREGEX:
-    return "!~";
-  case INFLUXQL_TOKEN_PLUS:
-    return "operator";
-  case INFLUXQL_TOKEN_DOT:
-  case INFLUXQL_TOKEN_DOUBLECOLON:
-  case INFLUXQL_TOKEN_MINUS:
-  case INFLUXQL_TOKEN_STAR:
-  case INFLUXQL_TOKEN_SLASH:
-  case INFLUXQL_TOKEN_PERCENT:
-  case INFLUXQL_TOKEN_AMPERSAND:
-  case INFLUXQL_TOKEN_PIPE:
-  case INFLUXQL_TOKEN_CARET:
-  case INFLUXQL_TOKEN_LT:
-  case INFLUXQL_TOKEN_LTE:
-  case INFLUXQL_TOKEN_GT:
-  case INFLUXQL_TOKEN_GTE:
-  /* rare */
-  case INFLUXQL_TOKEN_INTO:
-  case INFLUXQL_TOKEN_TZ:
-  case INFLUXQL_TOKEN_EXPLAIN:
-  /* parsed only to say that they are not supported */
-  case INFLUXQL_TOKEN_GRANT:
-  case INFLUXQL_TOKEN_REVOKE:
-  case INFLUXQL_TOKEN_KILL:
-  case INFLUXQL_TOKEN_SET:
-  case INFLUXQL_TOKEN_ALTER:
-  case INFLUXQL_TOKEN_CONTINUOUS:
-  case INFLUXQL_TOKEN_SUBSCRIPTION:
-  case INFLUXQL_TOKEN_SUBSCRIPTIONS:
-  case INFLUXQL_TOKEN_USER:
-  case INFLUXQL_TOKEN_USERS:
-  case INFLUXQL_TOKEN_QUERIES:
-  case INFLUXQL_TOKEN_GRANTS:
-  case INFLUXQL_TOKEN_SHARDS:
-  case INFLUXQL_TOKEN_STATS:
-  case INFLUXQL_TOKEN_DIAGNOSTICS:
-    return "";
-  default:
-    return influxql__token_name(kind);
-  }
+  size_t count = sizeof spellings / sizeof *spellings;
+  bool special = kind >= 0 && (size_t)kind < count && spellings[kind];
+  return special ? spellings[kind] : influxql__token_name(kind);
 }
 
 /* What "operator" says already, where one may stand. */

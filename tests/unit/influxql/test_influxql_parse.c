@@ -210,74 +210,72 @@ static void test_parameters(void **state) {
   }
 }
 
+static const struct {
+  const char *text;
+  int code, line, column;
+  const char *message, *hint;
+} bad_texts[] = {
+    {"", ERR_PARSE, 1, 1, "found EOF, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
+    {";", ERR_PARSE, 1, 1, "found ;, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
+    {"SELEC a FROM m", ERR_PARSE, 1, 1, "found SELEC, expected SELECT, SHOW, CREATE, DROP, DELETE",
+     "did you mean SELECT?"},
+    {"SELECT a\nFROM m\nWERE b = 1", ERR_PARSE, 3, 1,
+     "found WERE, expected EOF, semicolon, comma, WHERE, GROUP, ORDER, LIMIT, OFFSET, SLIMIT, "
+     "SOFFSET",
+     "did you mean WHERE?"},
+    {"SELECT a FROM m WHERE", ERR_PARSE, 1, 22, "found EOF, expected identifier", ""},
+    {"SELECT a FROM m WHERE b =", ERR_PARSE, 1, 26, "found EOF, expected identifier", ""},
+    {"SELECT a FROM m WHERE b =~ 'x'", ERR_PARSE, 1, 28, "found 'x', expected regex", ""},
+    {"SELECT a FROM m WHERE (b = 1", ERR_PARSE, 1, 29, "found EOF, expected operator, )", ""},
+    {"SELECT from FROM m", ERR_PARSE, 1, 8, "found from, expected identifier",
+     "from is a keyword: a name that is one stands in double quotes"},
+    {"SELECT a FROM m LIMIT 1.5", ERR_PARSE, 1, 23, "found 1.5, expected integer", ""},
+    {"SELECT a FROM m LIMIT 99999999999999999999", ERR_OUT_OF_RANGE, 1, 23, "too large", ""},
+    {"SELECT a FROM m WHERE a = 1e999", ERR_OUT_OF_RANGE, 1, 27, "too large", ""},
+    {"SELECT a FROM m WHERE a = -9223372036854775809", ERR_OUT_OF_RANGE, 1, 28, "too small", ""},
+    {"SELECT a FROM m WHERE time > 99999999999w", ERR_OUT_OF_RANGE, 1, 30, "invalid duration", ""},
+    {"ALTER MEASUREMENT m", ERR_PARSE, 1, 20, "found EOF, expected", ""},
+    {"ALTER MEASUREMENT m CODEC lz4", ERR_PARSE, 1, 27, "found lz4, expected entropy, zstd, hot",
+     ""},
+    {"ALTER MEASUREMENT m FIELD f DECIMALS 16", ERR_OUT_OF_RANGE, 1, 38, "decimals are at most 15",
+     ""},
+    {"ALTER MEASUREMENT m FIELD f ERROR -1", ERR_PARSE, 1, 35, "found -, expected integer, number",
+     ""},
+    {"SELECT 'a FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
+    {"SELECT \"a FROM m", ERR_PARSE, 1, 8, "quoted identifier without its closing \"", ""},
+    {"SELECT 'a\nb' FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
+    {"SELECT \"a\\x\" FROM m", ERR_PARSE, 1, 10, "bad escape \\x", ""},
+    {"SELECT /a FROM m", ERR_PARSE, 1, 8, "regular expression without its closing /", ""},
+    {"SELECT a /* FROM m", ERR_PARSE, 1, 10, "comment without its closing */", ""},
+    {"SELECT a FROM m WHERE a ? 1", ERR_PARSE, 1, 25, "found illegal character ?", ""},
+    {"SELECT é FROM m", ERR_PARSE, 1, 8, "found illegal character é", ""},
+    {"SELECT \x01 FROM m", ERR_PARSE, 1, 8, "found illegal byte 0x01", ""},
+    {"SELECT \xff FROM m", ERR_PARSE, 1, 8, "found illegal byte 0xff", ""},
+    {"SELECT a::foo FROM m", ERR_PARSE, 1, 11, "found foo, expected float", ""},
+    {"SELECT *::float FROM m", ERR_PARSE, 1, 11, "found float, expected field, tag", ""},
+    {"SELECT a FROM m GROUP BY b fill(x)", ERR_PARSE, 1, 33, "found x, expected null", ""},
+    {"SELECT a FROM m ORDER BY a", ERR_PARSE, 1, 26, "only ORDER BY time supported", ""},
+    {"SELECT a FROM (SELECT", ERR_PARSE, 1, 22, "found EOF, expected identifier", ""},
+    {"SELECT a FROM (SELECT b FROM m", ERR_PARSE, 1, 31, "found EOF, expected comma, )", ""},
+    {"SELECT a FROM (SELECT b INTO c FROM m)", ERR_PARSE, 1, 16, "a subquery cannot have INTO", ""},
+    {"SELECT a FROM m WHERE b = $c", ERR_INVALID_ARGUMENT, 1, 27, "missing parameter: c", ""},
+    {"SELECT a FROM m WHERE b = $", ERR_PARSE, 1, 27, "found illegal character $", ""},
+    {"SHOW TAG VALUES WITH KEY = 'a'", ERR_PARSE, 1, 28, "found 'a', expected identifier", ""},
+    {"CREATE DATABASE", ERR_PARSE, 1, 16, "found EOF, expected identifier", ""},
+    {"CREATE DATABASE d WITH PRECISION h", ERR_PARSE, 1, 34, "found h, expected ns, us, ms, s", ""},
+    {"DELETE", ERR_PARSE, 1, 7, "found EOF, expected FROM, WHERE", ""},
+};
+
 static void test_bad(void **state) {
   (void)state;
-  static const struct {
-    const char *text;
-    int code, line, column;
-    const char *message, *hint;
-  } rows[] = {
-      {"", ERR_PARSE, 1, 1, "found EOF, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
-      {";", ERR_PARSE, 1, 1, "found ;, expected SELECT, SHOW, CREATE, DROP, DELETE", ""},
-      {"SELEC a FROM m", ERR_PARSE, 1, 1,
-       "found SELEC, expected SELECT, SHOW, CREATE, DROP, DELETE", "did you mean SELECT?"},
-      {"SELECT a\nFROM m\nWERE b = 1", ERR_PARSE, 3, 1,
-       "found WERE, expected EOF, semicolon, comma, WHERE, GROUP, ORDER, LIMIT, OFFSET, SLIMIT, "
-       "SOFFSET",
-       "did you mean WHERE?"},
-      {"SELECT a FROM m WHERE", ERR_PARSE, 1, 22, "found EOF, expected identifier", ""},
-      {"SELECT a FROM m WHERE b =", ERR_PARSE, 1, 26, "found EOF, expected identifier", ""},
-      {"SELECT a FROM m WHERE b =~ 'x'", ERR_PARSE, 1, 28, "found 'x', expected regex", ""},
-      {"SELECT a FROM m WHERE (b = 1", ERR_PARSE, 1, 29, "found EOF, expected operator, )", ""},
-      {"SELECT from FROM m", ERR_PARSE, 1, 8, "found from, expected identifier",
-       "from is a keyword: a name that is one stands in double quotes"},
-      {"SELECT a FROM m LIMIT 1.5", ERR_PARSE, 1, 23, "found 1.5, expected integer", ""},
-      {"SELECT a FROM m LIMIT 99999999999999999999", ERR_OUT_OF_RANGE, 1, 23, "too large", ""},
-      {"SELECT a FROM m WHERE a = 1e999", ERR_OUT_OF_RANGE, 1, 27, "too large", ""},
-      {"SELECT a FROM m WHERE a = -9223372036854775809", ERR_OUT_OF_RANGE, 1, 28, "too small", ""},
-      {"SELECT a FROM m WHERE time > 99999999999w", ERR_OUT_OF_RANGE, 1, 30, "invalid duration",
-       ""},
-      {"ALTER MEASUREMENT m", ERR_PARSE, 1, 20, "found EOF, expected", ""},
-      {"ALTER MEASUREMENT m CODEC lz4", ERR_PARSE, 1, 27, "found lz4, expected entropy, zstd, hot",
-       ""},
-      {"ALTER MEASUREMENT m FIELD f DECIMALS 16", ERR_OUT_OF_RANGE, 1, 38,
-       "decimals are at most 15", ""},
-      {"ALTER MEASUREMENT m FIELD f ERROR -1", ERR_PARSE, 1, 35,
-       "found -, expected integer, number", ""},
-      {"SELECT 'a FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
-      {"SELECT \"a FROM m", ERR_PARSE, 1, 8, "quoted identifier without its closing \"", ""},
-      {"SELECT 'a\nb' FROM m", ERR_PARSE, 1, 8, "string without its closing '", ""},
-      {"SELECT \"a\\x\" FROM m", ERR_PARSE, 1, 10, "bad escape \\x", ""},
-      {"SELECT /a FROM m", ERR_PARSE, 1, 8, "regular expression without its closing /", ""},
-      {"SELECT a /* FROM m", ERR_PARSE, 1, 10, "comment without its closing */", ""},
-      {"SELECT a FROM m WHERE a ? 1", ERR_PARSE, 1, 25, "found illegal character ?", ""},
-      {"SELECT é FROM m", ERR_PARSE, 1, 8, "found illegal character é", ""},
-      {"SELECT \x01 FROM m", ERR_PARSE, 1, 8, "found illegal byte 0x01", ""},
-      {"SELECT \xff FROM m", ERR_PARSE, 1, 8, "found illegal byte 0xff", ""},
-      {"SELECT a::foo FROM m", ERR_PARSE, 1, 11, "found foo, expected float", ""},
-      {"SELECT *::float FROM m", ERR_PARSE, 1, 11, "found float, expected field, tag", ""},
-      {"SELECT a FROM m GROUP BY b fill(x)", ERR_PARSE, 1, 33, "found x, expected null", ""},
-      {"SELECT a FROM m ORDER BY a", ERR_PARSE, 1, 26, "only ORDER BY time supported", ""},
-      {"SELECT a FROM (SELECT", ERR_PARSE, 1, 22, "found EOF, expected identifier", ""},
-      {"SELECT a FROM (SELECT b FROM m", ERR_PARSE, 1, 31, "found EOF, expected comma, )", ""},
-      {"SELECT a FROM (SELECT b INTO c FROM m)", ERR_PARSE, 1, 16, "a subquery cannot have INTO",
-       ""},
-      {"SELECT a FROM m WHERE b = $c", ERR_INVALID_ARGUMENT, 1, 27, "missing parameter: c", ""},
-      {"SELECT a FROM m WHERE b = $", ERR_PARSE, 1, 27, "found illegal character $", ""},
-      {"SHOW TAG VALUES WITH KEY = 'a'", ERR_PARSE, 1, 28, "found 'a', expected identifier", ""},
-      {"CREATE DATABASE", ERR_PARSE, 1, 16, "found EOF, expected identifier", ""},
-      {"CREATE DATABASE d WITH PRECISION h", ERR_PARSE, 1, 34, "found h, expected ns, us, ms, s",
-       ""},
-      {"DELETE", ERR_PARSE, 1, 7, "found EOF, expected FROM, WHERE", ""},
-  };
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+  for (size_t i = 0; i < sizeof bad_texts / sizeof *bad_texts; i++) {
     struct parsed parsed;
-    parse(&parsed, str_from(rows[i].text));
+    parse(&parsed, str_from(bad_texts[i].text));
     const struct err *err = &parsed.err;
-    if (parsed.code != rows[i].code || err->code != rows[i].code || err->line != rows[i].line ||
-        err->column != rows[i].column || !strstr(err->message, rows[i].message) ||
-        strcmp(err->hint, rows[i].hint) != 0)
-      fail_msg("%s: %d at %d:%d %s; %s", rows[i].text, parsed.code, err->line, err->column,
+    if (parsed.code != bad_texts[i].code || err->code != bad_texts[i].code ||
+        err->line != bad_texts[i].line || err->column != bad_texts[i].column ||
+        !strstr(err->message, bad_texts[i].message) || strcmp(err->hint, bad_texts[i].hint) != 0)
+      fail_msg("%s: %d at %d:%d %s; %s", bad_texts[i].text, parsed.code, err->line, err->column,
                err->message, err->hint);
     assert_memory_equal(err->message, "error parsing query: ", 21);
     parsed_deinit(&parsed);
