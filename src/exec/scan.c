@@ -197,11 +197,24 @@ static int collect_piece(void *context, size_t i, struct exec_figures *figures, 
   return code;
 }
 
+/* Room for all pieces in the first, so that it grows once; refused room shows when it is used. */
+static void reserve_joined(struct scan *self) {
+  struct collection *into = &self->pieces[0];
+  const struct plan_schema *schema = &self->source.scan->schema;
+  int64_t rows = 0;
+  for (uint32_t p = 1; p < self->piece_count; p++)
+    rows += self->pieces[p].keys.length;
+  builder_reserve(&into->keys, rows, 0);
+  for (uint32_t i = plan_schema_values(schema); i < schema->count && rows; i++)
+    builder_reserve(&into->columns[i], rows, 0);
+}
+
 /* Puts all pieces behind the first. */
 static int join_pieces(struct scan *self, struct err *err) {
   struct collection *into = &self->pieces[0];
   const struct plan_schema *schema = &self->source.scan->schema;
   int code = ERR_OK;
+  reserve_joined(self);
   for (uint32_t p = 1; p < self->piece_count && !code; p++) {
     struct collection *from = &self->pieces[p];
     uint32_t base = (uint32_t)into->keys.length;
