@@ -199,10 +199,9 @@ static int append_few(struct collecting *of, const struct store_image *image, ui
 }
 
 /* All that lies between the first and the last picked row is decoded. */
-static int append_range(struct collecting *of, const struct store_image *image, uint32_t count,
-                        struct builder *builder, struct err *err) {
+static int append_range(struct collecting *of, const struct store_image *image, uint32_t from,
+                        uint32_t span, uint32_t count, struct builder *builder, struct err *err) {
   struct column column;
-  uint32_t from = of->block_rows[0], span = of->block_rows[count - 1] - from + 1;
   arena_reset(&of->reader.scratch);
   int code = codec_decode(&image->image, from, span, &of->reader.scratch, &column, err);
   if (code) return code;
@@ -223,13 +222,13 @@ static int append_image(struct collecting *of, const struct store_image *image,
     builder_append_nulls(builder, count);
     return ERR_OK;
   }
-  for (uint32_t i = 0; i < count; i++)
-    of->block_rows[i] = rows[i] - image->row + image->from;
-  uint32_t span = rows[count - 1] - rows[0] + 1;
+  uint32_t from = rows[0] - image->row + image->from, span = rows[count - 1] - rows[0] + 1;
+  for (uint32_t i = 0; i < count && count < span; i++)
+    of->block_rows[i] = from + (rows[i] - rows[0]);
   bool few = type_width(builder->type) == 8 && count < span / 2;
   of->reader.values_decoded += few ? count : span;
   return few ? append_few(of, image, count, builder, err)
-             : append_range(of, image, count, builder, err);
+             : append_range(of, image, from, span, count, builder, err);
 }
 
 /* A stored column: image after image. */
@@ -238,7 +237,7 @@ static int append_stored(struct collecting *of, uint32_t column, uint32_t count,
   int code = ERR_OK;
   for (uint32_t i = 0, at = 0; i < images->count && !code; i++) {
     const struct store_image *image = &images->images[i];
-    uint32_t end = at;
+    uint32_t end = of->rows[count - 1] < image->row + image->rows ? count : at;
     while (end < count && of->rows[end] < image->row + image->rows)
       end++;
     if (end > at)
