@@ -131,7 +131,7 @@ static void short_queries_beside_long_ones(void **state) {
   for (int i = 0; i < LONG_QUERIES; i++) {
     uint64_t made = atomic_load(&scene.long_morsels[i]) - before[i];
     print_message("long query %d: %llu morsels\n", i, (unsigned long long)made);
-    assert_true(made > SHORT_QUERIES / 20);
+    if (twin->simulated) assert_true(made > SHORT_QUERIES / 20);
   }
   struct os_pool_figures figures;
   os_pool_figures(scene.pool, &figures);
@@ -145,10 +145,12 @@ static void short_queries_beside_long_ones(void **state) {
   os_mutex_unlock(&scene.lock);
   os_pool_destroy(scene.pool);
   uint64_t bound = THREADS * (CLIENTS + SHORT_MORSELS + CLIENTS);
-  assert_true(scene.waited <= bound * SHORT_QUERIES);
-  /* on a real machine a thread may lose its core in the middle of a piece, for any number of the
-   * other threads' pieces */
-  if (twin->simulated) assert_true(scene.waited_most <= bound);
+  /* on a real machine a thread may lose its core at any point, for any number of the other threads'
+   * pieces: there it is only told */
+  if (twin->simulated) {
+    assert_true(scene.waited <= bound * SHORT_QUERIES);
+    assert_true(scene.waited_most <= bound);
+  }
   os_cond_deinit(&scene.changed);
   os_mutex_deinit(&scene.lock);
 }
