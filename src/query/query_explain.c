@@ -27,12 +27,8 @@ static int explain_plan(struct query *query, struct buffer *out, struct err *err
     int code = query__open_plan(query, true, err);
     return code ? code : analyze(query, out, err);
   }
-  struct err local = {.offset = -1};
-  const struct plan_node *best = plan_optimize(&s->arena, plan->plan, &local);
-  if (!best) {
-    if (err) *err = local;
-    return local.code ? local.code : ERR_NO_MEMORY;
-  }
+  const struct plan_node *best = plan_optimize(&s->arena, plan->plan, err);
+  if (!best) return err->code ? err->code : mem_refused(&query->account, sizeof *best, err);
   plan_print(best, out);
   return ERR_OK;
 }

@@ -21,7 +21,7 @@ int query__select_open(struct query *query, struct err *err) {
 int query__open_plan(struct query *query, bool analyze, struct err *err) {
   struct statement *s = &query->statement;
   const struct plan_node *plan = plan_optimize(&s->arena, s->selection.plans[s->plan].plan, err);
-  if (!plan) return err->code ? err->code : ERR_NO_MEMORY;
+  if (!plan) return err->code ? err->code : mem_refused(&query->account, sizeof *plan, err);
   for (uint32_t i = 0; i < s->selection.column_count; i++)
     s->types[i] = plan->schema.columns[s->selection.group_count + i].type;
   struct exec_options options = {
