@@ -176,6 +176,7 @@ static int run_partitions(struct over *self, uint64_t end, struct err *err) {
     from = to;
   }
   size_t count = (size_t)self->task_count * plan_of(self)->call_count;
+  if (!code) code = over__bring(&self->rows, self->done, end, err);
   if (!code) code = exec__parallel(self->op.exec, count, run_task, self, err);
   self->done = end;
   return code;
@@ -190,12 +191,19 @@ static int run_on(struct over *self, struct err *err) {
     for (uint32_t i = 0; i < calls; i++)
       over__state_begin(&self->states[i], part);
   }
-  const struct over_chunk *chunk = over__chunk(&self->rows, self->done, &hint);
+  const struct over_chunk *chunk;
+  self->rows.home = self->done;
+  int code = over__need(&self->rows, self->done, &hint, &chunk, err);
+  if (code) return code;
   uint64_t to = chunk->first + (uint64_t)chunk->length;
   if (to > part->end) to = part->end;
-  int code = add_task(self, self->done, to, err);
-  for (uint32_t i = 0; i < calls && !code; i++)
-    code = over__evaluate(&self->states[i], part, self->done, to, &self->tasks[0].results[i], err);
+  code = add_task(self, self->done, to, err);
+  for (uint32_t i = 0; i < calls && !code; i++) {
+    code = over__relieve(&self->rows, false, err); /* what the results before this took */
+    if (!code)
+      code =
+          over__evaluate(&self->states[i], part, self->done, to, &self->tasks[0].results[i], err);
+  }
   self->done = to;
   self->within = part->end != to;
   if (self->within && self->rows.ended && to == self->rows.end) self->within = false;
@@ -238,12 +246,14 @@ static int run(struct over *self, struct err *err) {
 static int give(struct over *self, struct exec_batch *batch, struct err *err) {
   const struct task *task = &self->tasks[self->task_at];
   uint32_t hint = 0, inputs = self->op.input->node->schema.count;
-  const struct over_chunk *chunk = over__chunk(&self->rows, self->given, &hint);
+  const struct over_chunk *chunk;
+  self->rows.home = self->given;
+  int code = over__need(&self->rows, self->given, &hint, &chunk, err);
+  if (code) return code;
   uint64_t end = chunk->first + (uint64_t)chunk->length;
   if (end > task->to) end = task->to;
   int64_t count = (int64_t)(end - self->given);
   arena_reset(&self->batch);
-  int code = ERR_OK;
   for (uint32_t c = 0; c < inputs && !code; c++)
     code = column_slice(&chunk->columns[c], (int64_t)(self->given - chunk->first), count,
                         &self->batch, &self->columns[c], err);

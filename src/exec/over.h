@@ -2,6 +2,7 @@
  *
  *   over.c            the operator: reading ahead, tasks, giving
  *   over_rows.c       the rows that are held: a queue of chunks that are let go at its front
+ *   over_spill.c      chunks that go to disk while memory is tight, and come back
  *   over_frame.c      where the frame of a row begins and ends
  *   over_call.c       ranks, distances, values of the frame
  *   over_aggregate.c  aggregates over frames
@@ -28,7 +29,11 @@ struct over_chunk {
   struct column *columns;
   uint8_t *flags;
   struct aggregate_vector *vectors; /* per call; of aggregates only */
+  uint64_t *bits;                   /* for the vectors: words of `length` bits per call */
   struct arena memory;
+  struct spill_stream *stream; /* its rows; NULL: they never went to disk */
+  bool away;                   /* they are there only; the flags never are */
+  uint64_t came;               /* number of its coming, or coming back */
 };
 struct over_rows {
   struct exec *exec;
@@ -44,6 +49,9 @@ struct over_rows {
   struct sort_key_layout partition, order;
   struct arena batch, memory;                  /* keys of a batch; of its last row */
   struct sort_keys last_partition, last_order; /* count 0: no row yet */
+  uint64_t home;                               /* a row whose chunk must not go to disk */
+  uint64_t arrivals;                           /* of chunks so far */
+  uint32_t here;                               /* chunks that are not away */
 };
 /* The rows of an operator's input, of which nothing is read yet. `calls` must outlive them. */
 int over__rows_init(struct over_rows *rows, struct exec_op *op, const struct over_call *calls,
@@ -54,8 +62,20 @@ void over__rows_deinit(struct over_rows *rows);
 int over__rows_load(struct over_rows *rows, struct err *err);
 /* Lets go of chunks that end at or before `row`. */
 void over__rows_release(struct over_rows *rows, uint64_t row);
-/* The chunk of a row that is held. *hint: where to look first; starts as 0. */
-const struct over_chunk *over__chunk(const struct over_rows *rows, uint64_t row, uint32_t *hint);
+/* The chunk of a row that is held, of which only the flags are to be looked at. *hint: where to
+ * look first; starts as 0. */
+struct over_chunk *over__chunk(const struct over_rows *rows, uint64_t row, uint32_t *hint);
+/* The same with its columns, which come back from disk if need be; good until the next call that
+ * may read, unless it is home. In tasks of several threads nothing is away. */
+int over__need(struct over_rows *rows, uint64_t row, uint32_t *hint,
+               const struct over_chunk **chunk, struct err *err);
+/* Brings rows [from, to) back, all of them. */
+int over__bring(struct over_rows *rows, uint64_t from, uint64_t to, struct err *err);
+/* Sends chunks to disk while memory is tight and more than a few are here; `hard`: all but two, of
+ * which one is home. */
+int over__relieve(struct over_rows *rows, bool hard, struct err *err);
+/* The columns and vectors of a chunk as its builders have them. */
+void over__chunk_view(const struct over_rows *rows, struct over_chunk *chunk);
 /* The first partition start behind `row`; UINT64_MAX: none is known. */
 uint64_t over__next_start(const struct over_rows *rows, uint64_t row);
 

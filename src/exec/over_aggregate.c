@@ -44,7 +44,9 @@ static int feed(struct over_state *state, const struct over_part *part, struct a
                 uint8_t *into, uint64_t from, uint64_t to, struct err *err) {
   int code = ERR_OK;
   while (from < to && !code) {
-    const struct over_chunk *chunk = over__chunk(part->rows, from, &state->end_hint);
+    const struct over_chunk *chunk;
+    code = over__need(part->rows, from, &state->end_hint, &chunk, err);
+    if (code) return code;
     uint64_t end = chunk->first + (uint64_t)chunk->length;
     if (end > to) end = to;
     code =

@@ -74,13 +74,15 @@ static int rank(struct over_state *state, struct over_part *part, struct builder
 
 #define NO_ROW UINT64_MAX
 
-static void append_value(struct over_state *state, const struct over_part *part, uint64_t row,
-                         uint32_t column_number, struct builder *result) {
+static int append_value(struct over_state *state, const struct over_part *part, uint64_t row,
+                        uint32_t column_number, struct builder *result, struct err *err) {
   if (row == NO_ROW || column_number == PLAN_NO_COLUMN) {
     builder_append_null(result);
-    return;
+    return ERR_OK;
   }
-  const struct over_chunk *chunk = over__chunk(part->rows, row, &state->start_hint);
+  const struct over_chunk *chunk;
+  int code = over__need(part->rows, row, &state->start_hint, &chunk, err);
+  if (code) return code;
   const struct column *column = &chunk->columns[column_number];
   int64_t at = (int64_t)(row - chunk->first);
   if (!column_is_valid(column, at))
@@ -89,11 +91,16 @@ static void append_value(struct over_state *state, const struct over_part *part,
     builder_append_str(result, column_str(column->dictionary, column->i32[at]));
   else
     builder_append_column(result, column, at, 1);
+  return ERR_OK;
 }
 
-static bool is_present(struct over_state *state, const struct over_part *part, uint64_t row) {
-  const struct over_chunk *chunk = over__chunk(part->rows, row, &state->end_hint);
-  return column_is_valid(&chunk->columns[state->call->column], (int64_t)(row - chunk->first));
+static int is_present(struct over_state *state, const struct over_part *part, uint64_t row,
+                      bool *present, struct err *err) {
+  const struct over_chunk *chunk;
+  int code = over__need(part->rows, row, &state->end_hint, &chunk, err);
+  if (!code)
+    *present = column_is_valid(&chunk->columns[state->call->column], (int64_t)(row - chunk->first));
+  return code;
 }
 
 /* The row `distance` before (negative: behind) the current one; nulls may not count. */
@@ -101,7 +108,7 @@ static int find_distant(struct over_state *state, struct over_part *part, int64_
                         uint64_t *found, struct err *err) {
   uint64_t left = distance < 0 ? (uint64_t)0 - (uint64_t)distance : (uint64_t)distance;
   uint64_t row = state->row;
-  bool ignore = state->call->plan->ignore_nulls, has = true;
+  bool ignore = state->call->plan->ignore_nulls, has = true, present = false;
   *found = NO_ROW;
   if (!ignore && distance >= 0) {
     if (left <= row - part->first) *found = row - left;
@@ -119,7 +126,9 @@ static int find_distant(struct over_state *state, struct over_part *part, int64_
       int code = over__has(part, ++row, &has, err);
       if (code || !has) return code;
     }
-    left -= is_present(state, part, row);
+    int code = is_present(state, part, row, &present, err);
+    if (code) return code;
+    left -= present;
   }
   *found = row;
   return ERR_OK;
@@ -132,11 +141,8 @@ static int distant(struct over_state *state, struct over_part *part, struct buil
   uint64_t row;
   int code = find_distant(state, part, distance, &row, err);
   if (code) return code;
-  if (row == NO_ROW)
-    append_value(state, part, state->row, plan->fallback, result);
-  else
-    append_value(state, part, row, state->call->column, result);
-  return ERR_OK;
+  return row == NO_ROW ? append_value(state, part, state->row, plan->fallback, result, err)
+                       : append_value(state, part, row, state->call->column, result, err);
 }
 
 /* The n-th row of the frame (from 0, from its end when `backward`). */
@@ -151,23 +157,27 @@ static uint64_t nth_of(const struct over_frame *frame, uint64_t n, bool backward
   return NO_ROW;
 }
 
-static uint64_t nth_present(struct over_state *state, const struct over_part *part,
-                            const struct over_frame *frame, uint64_t n, bool backward) {
+static int nth_present(struct over_state *state, const struct over_part *part,
+                       const struct over_frame *frame, uint64_t n, bool backward, uint64_t *row,
+                       struct err *err) {
   for (uint64_t i = 0;; i++) {
-    uint64_t row = nth_of(frame, i, backward);
-    if (row == NO_ROW || (is_present(state, part, row) && n-- == 0)) return row;
+    bool present;
+    *row = nth_of(frame, i, backward);
+    if (*row == NO_ROW) return ERR_OK;
+    int code = is_present(state, part, *row, &present, err);
+    if (code || (present && n-- == 0)) return code;
   }
 }
 
 static int value_of_frame(struct over_state *state, struct over_part *part,
-                          const struct over_frame *frame, struct builder *result) {
+                          const struct over_frame *frame, struct builder *result, struct err *err) {
   const struct plan_over_call *plan = state->call->plan;
   uint64_t n = plan->function == OVER_NTH_VALUE ? (uint64_t)plan->parameter - 1 : 0;
   bool backward = plan->function == OVER_LAST_VALUE;
-  uint64_t row = plan->ignore_nulls ? nth_present(state, part, frame, n, backward)
-                                    : nth_of(frame, n, backward);
-  append_value(state, part, row, state->call->column, result);
-  return ERR_OK;
+  uint64_t row = plan->ignore_nulls ? NO_ROW : nth_of(frame, n, backward);
+  int code = ERR_OK;
+  if (plan->ignore_nulls) code = nth_present(state, part, frame, n, backward, &row, err);
+  return code ? code : append_value(state, part, row, state->call->column, result, err);
 }
 
 /* ---- all ---- */
@@ -198,7 +208,7 @@ static int evaluate_row(struct over_state *state, struct over_part *part, struct
     if (code) return code;
     return state->call->plan->function == OVER_AGGREGATE
                ? over__aggregate(state, part, &frame, result, err)
-               : value_of_frame(state, part, &frame, result);
+               : value_of_frame(state, part, &frame, result, err);
   }
   default:
     return rank(state, part, result, err);

@@ -142,15 +142,19 @@ static int seek_value(struct over_state *state, struct over_part *part, uint64_t
                       enum plan_frame_bound bound, const struct plan_value *offset, bool through,
                       uint32_t *hint, struct err *err) {
   const struct over_call *call = state->call;
-  const struct over_chunk *home = over__chunk(part->rows, state->row, &state->hint);
+  const struct over_chunk *home;
+  int code = over__need(part->rows, state->row, &state->hint, &home, err);
+  if (code) return code;
   const struct column *current = &home->columns[call->order_column];
   int64_t at = (int64_t)(state->row - home->first);
   bool plus = (bound == BOUND_FOLLOWING) != call->descending;
   for (;; ++*cursor) {
     bool has;
-    int code = over__has(part, *cursor, &has, err);
+    const struct over_chunk *chunk;
+    code = over__has(part, *cursor, &has, err);
     if (code || !has) return code;
-    const struct over_chunk *chunk = over__chunk(part->rows, *cursor, hint);
+    code = over__need(part->rows, *cursor, hint, &chunk, err);
+    if (code) return code;
     const struct column *column = &chunk->columns[call->order_column];
     int64_t row = (int64_t)(*cursor - chunk->first);
     int order = call->nulls_first ? -1 : 1;
@@ -162,17 +166,23 @@ static int seek_value(struct over_state *state, struct over_part *part, uint64_t
   }
 }
 
-static bool current_is_null(struct over_state *state, const struct over_part *part) {
-  const struct over_chunk *home = over__chunk(part->rows, state->row, &state->hint);
-  return !column_is_valid(&home->columns[state->call->order_column],
-                          (int64_t)(state->row - home->first));
+static int current_is_null(struct over_state *state, const struct over_part *part, bool *null,
+                           struct err *err) {
+  const struct over_chunk *home;
+  int code = over__need(part->rows, state->row, &state->hint, &home, err);
+  if (!code)
+    *null = !column_is_valid(&home->columns[state->call->order_column],
+                             (int64_t)(state->row - home->first));
+  return code;
 }
 
 static int start_by_range(struct over_state *state, struct over_part *part, struct err *err) {
   const struct plan_frame *frame = &state->call->plan->frame;
-  if (current_is_null(state, part)) {
+  bool null;
+  int code = current_is_null(state, part, &null, err);
+  if (code || null) {
     state->frame_start = state->peers_from;
-    return ERR_OK;
+    return code;
   }
   return seek_value(state, part, &state->frame_start, frame->start, frame->start_offset, false,
                     &state->start_hint, err);
@@ -180,7 +190,10 @@ static int start_by_range(struct over_state *state, struct over_part *part, stru
 
 static int end_by_range(struct over_state *state, struct over_part *part, struct err *err) {
   const struct plan_frame *frame = &state->call->plan->frame;
-  if (current_is_null(state, part)) return over__peers_to(state, part, &state->frame_end, err);
+  bool null;
+  int code = current_is_null(state, part, &null, err);
+  if (code) return code;
+  if (null) return over__peers_to(state, part, &state->frame_end, err);
   return seek_value(state, part, &state->frame_end, frame->end, frame->end_offset, true,
                     &state->end_hint, err);
 }

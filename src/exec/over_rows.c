@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "exec/over.h"
+#include "exec/spill.h"
 
 static int make_layout(struct over_rows *rows, const struct plan_overing *over, bool order,
                        struct sort_key_layout *layout, struct err *err) {
@@ -30,6 +31,7 @@ int over__rows_init(struct over_rows *rows, struct exec_op *op, const struct ove
 static void free_chunk(struct over_rows *rows, struct over_chunk *chunk) {
   for (uint32_t c = 0; chunk->builders && c < rows->input->node->schema.count; c++)
     builder_deinit(&chunk->builders[c]);
+  exec__spill_destroy(chunk->stream);
   arena_deinit(&chunk->memory);
   mem_free(rows->exec->options.account, chunk, sizeof *chunk);
 }
@@ -105,16 +107,34 @@ static int note_starts(struct over_rows *rows, const struct over_chunk *chunk, s
 
 /* ---- loading ---- */
 
+static uint64_t *bits_of(const struct over_chunk *chunk, uint32_t call) {
+  return chunk->bits + (size_t)call * bit_words(chunk->length);
+}
+
+void over__chunk_view(const struct over_rows *rows, struct over_chunk *chunk) {
+  for (uint32_t c = 0; c < rows->input->node->schema.count; c++) {
+    const struct column *dictionary = chunk->columns[c].dictionary;
+    chunk->columns[c] = builder_view(&chunk->builders[c]);
+    chunk->columns[c].dictionary = dictionary;
+  }
+  for (uint32_t i = 0; i < rows->call_count; i++)
+    if (rows->calls[i].plan->function == OVER_AGGREGATE)
+      exec__aggregate_vector(&rows->calls[i].aggregate, chunk->columns, chunk->length,
+                             bits_of(chunk, i), &chunk->vectors[i]);
+}
+
 static int copy_batch(struct over_rows *rows, struct over_chunk *chunk, const struct batch *batch,
                       struct err *err) {
   uint32_t columns = batch->column_count;
+  size_t words = bit_words(batch->length) * (rows->call_count + 1);
   chunk->builders = ARENA_ARRAY(&chunk->memory, struct builder, columns + 1);
   chunk->columns = ARENA_ARRAY(&chunk->memory, struct column, columns + 1);
   chunk->flags = ARENA_ARRAY(&chunk->memory, uint8_t, batch->length);
   chunk->vectors = ARENA_ARRAY(&chunk->memory, struct aggregate_vector, rows->call_count + 1);
-  if (!chunk->builders || !chunk->columns || !chunk->flags || !chunk->vectors) {
+  chunk->bits = ARENA_ARRAY(&chunk->memory, uint64_t, words);
+  if (!chunk->builders || !chunk->columns || !chunk->flags || !chunk->vectors || !chunk->bits) {
     chunk->builders = NULL;
-    return exec__refused(rows->exec, (size_t)batch->length, err);
+    return exec__refused(rows->exec, (size_t)batch->length + words * 8, err);
   }
   for (uint32_t c = 0; c < columns; c++)
     builder_init(&chunk->builders[c], batch->columns[c].type, rows->exec->options.account);
@@ -122,16 +142,9 @@ static int copy_batch(struct over_rows *rows, struct over_chunk *chunk, const st
     builder_append_column(&chunk->builders[c], &batch->columns[c], 0, batch->length);
     int code = builder_check(&chunk->builders[c], err);
     if (code) return code;
-    chunk->columns[c] = builder_view(&chunk->builders[c]);
     chunk->columns[c].dictionary = batch->columns[c].dictionary;
   }
-  for (uint32_t i = 0; i < rows->call_count; i++) {
-    if (rows->calls[i].plan->function != OVER_AGGREGATE) continue;
-    uint64_t *bits = ARENA_ARRAY(&chunk->memory, uint64_t, bit_words(batch->length));
-    if (!bits) return exec__refused(rows->exec, bit_words(batch->length) * 8, err);
-    exec__aggregate_vector(&rows->calls[i].aggregate, chunk->columns, batch->length, bits,
-                           &chunk->vectors[i]);
-  }
+  over__chunk_view(rows, chunk);
   return ERR_OK;
 }
 
@@ -152,22 +165,46 @@ static int add_chunk(struct over_rows *rows, struct over_chunk *chunk, struct er
   return ERR_OK;
 }
 
+/* A chunk with a copy of the batch. */
+static int make_chunk(struct over_rows *rows, const struct batch *batch, struct over_chunk **out,
+                      struct err *err) {
+  struct mem_account *account = rows->exec->options.account;
+  struct over_chunk *chunk = mem_alloc_zero(account, sizeof *chunk);
+  *out = NULL;
+  if (!chunk) return exec__refused(rows->exec, sizeof *chunk, err);
+  chunk->first = rows->end;
+  chunk->length = batch->length;
+  chunk->came = ++rows->arrivals;
+  arena_init(&chunk->memory, account, 2048);
+  int code = copy_batch(rows, chunk, batch, err);
+  if (code)
+    free_chunk(rows, chunk);
+  else
+    *out = chunk;
+  return code;
+}
+
 int over__rows_load(struct over_rows *rows, struct err *err) {
   struct exec_batch input;
-  struct mem_account *account = rows->exec->options.account;
+  struct over_chunk *chunk;
   int code = exec__check(rows->exec, err);
+  if (!code) code = over__relieve(rows, false, err);
   if (!code) code = exec__pull(rows->input, &input, err);
   if (code) return code;
   rows->ended = input.batch.length == 0;
   if (rows->ended) return ERR_OK;
-  struct over_chunk *chunk = mem_alloc_zero(account, sizeof *chunk);
-  if (!chunk) return exec__refused(rows->exec, sizeof *chunk, err);
-  chunk->first = rows->end;
-  chunk->length = input.batch.length;
-  arena_init(&chunk->memory, account, 2048);
-  code = copy_batch(rows, chunk, &input.batch, err);
-  if (!code) code = add_chunk(rows, chunk, err);
-  if (code) free_chunk(rows, chunk);
+  code = make_chunk(rows, &input.batch, &chunk, err);
+  if ((code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY) && exec__can_spill(rows->exec)) {
+    err_reset(err);
+    code = over__relieve(rows, true, err);
+    if (!code) code = make_chunk(rows, &input.batch, &chunk, err);
+  }
+  if (code) return code;
+  code = add_chunk(rows, chunk, err);
+  if (code)
+    free_chunk(rows, chunk);
+  else
+    rows->here++;
   return code;
 }
 
@@ -176,6 +213,7 @@ void over__rows_release(struct over_rows *rows, uint64_t row) {
     struct over_chunk *chunk = rows->chunks[rows->front];
     if (chunk->first + (uint64_t)chunk->length > row) break;
     rows->begin = chunk->first + (uint64_t)chunk->length;
+    rows->here -= !chunk->away;
     free_chunk(rows, chunk);
     rows->front++;
     rows->chunk_count--;
@@ -190,7 +228,7 @@ static bool holds(const struct over_chunk *chunk, uint64_t row) {
   return row >= chunk->first && row - chunk->first < (uint64_t)chunk->length;
 }
 
-const struct over_chunk *over__chunk(const struct over_rows *rows, uint64_t row, uint32_t *hint) {
+struct over_chunk *over__chunk(const struct over_rows *rows, uint64_t row, uint32_t *hint) {
   struct over_chunk *const *chunks = rows->chunks + rows->front;
   if (*hint < rows->chunk_count && holds(chunks[*hint], row)) return chunks[*hint];
   if (*hint + 1 < rows->chunk_count && holds(chunks[*hint + 1], row)) return chunks[++*hint];

@@ -391,7 +391,7 @@ static void plain_over(struct flat *flat, const struct plan_node *plan,
 static void check(struct flat *flat, const struct plan_node *plan, struct flat_rows *expected,
                   uint32_t wave) {
   for (int threads = 0; threads < 2; threads++) {
-    struct exec_options options = {.os = world.sim,
+    struct exec_options options = {.os = world.os,
                                    .space = world.space,
                                    .pool = threads ? world.pool : NULL,
                                    .wave_rows = wave,
@@ -502,6 +502,119 @@ static void test_a_long_partition(void **state) {
   flat_end(&flat);
 }
 
+/* One partition of many rows that has to be read to its end before its first row is answered: it
+ * goes to disk and comes back. */
+static void test_a_partition_beyond_memory(void **state) {
+  (void)state;
+  enum { ROWS = 400000, TILES = 7, AWAY = 150000 };
+  struct flat flat;
+  flat_begin(&flat, 4);
+  struct flat_column columns[] = {{TYPE_INT64, 0, 1, 0, 0}, {TYPE_INT64, 0, 1, 0, true}};
+  struct plan_node *input = flat_values(&flat, columns, 2, ROWS);
+  struct plan_sort_key order = {1, false, false};
+  static const uint32_t partition[] = {0}, argument[] = {1};
+  struct plan_value away = {.type = TYPE_INT64, .i64 = AWAY};
+  struct plan_group_call sum = {.function = AGGREGATE_SUM,
+                                .arguments = argument,
+                                .argument_count = 1,
+                                .filter = PLAN_NO_COLUMN,
+                                .type = TYPE_INT64};
+  struct plan_frame whole = {.unit = FRAME_RANGE, .end = BOUND_UNBOUNDED_FOLLOWING};
+  struct plan_frame ahead = {FRAME_RANGE, BOUND_CURRENT, BOUND_FOLLOWING, NULL, &away, 0};
+  struct plan_over_call calls[] = {
+      {.function = OVER_NTILE, .parameter = TILES, .type = TYPE_INT64},
+      {.function = OVER_AGGREGATE, .aggregate = sum, .frame = whole, .type = TYPE_INT64},
+      {.function = OVER_LAST_VALUE, .aggregate = sum, .frame = whole, .type = TYPE_INT64},
+      {.function = OVER_FIRST_VALUE, .aggregate = sum, .frame = whole, .type = TYPE_INT64},
+      {.function = OVER_LAST_VALUE, .aggregate = sum, .frame = ahead, .type = TYPE_INT64},
+      {.function = OVER_LEAD,
+       .aggregate = sum,
+       .parameter = AWAY,
+       .fallback = PLAN_NO_COLUMN,
+       .type = TYPE_INT64},
+  };
+  enum { WHOLE_CALLS = sizeof calls / sizeof calls[0] };
+  struct plan_node *plan = new_node(&flat.arena, PLAN_OVER, input, 2 + WHOLE_CALLS);
+  for (uint32_t c = 0; c < 2 + WHOLE_CALLS; c++)
+    column_at(plan, c)->type = TYPE_INT64;
+  plan->over = (struct plan_overing){partition, 1, &order, 1, calls, WHOLE_CALLS};
+  struct exec_options options = {
+      .account = &flat.running, .os = world.os, .space = world.space, .wave_rows = 20000};
+  struct exec *exec;
+  struct err err;
+  flat.running.limit = 3500000; /* the partition has 6.4 MB */
+  expect_ok(exec_open(plan, &options, &exec, &err), &err);
+  int64_t row = 0;
+  for (;;) {
+    struct exec_batch batch;
+    expect_ok(exec_next(exec, &batch, &err), &err);
+    if (batch.batch.length == 0) break;
+    const struct column *c = batch.batch.columns;
+    for (int64_t r = 0; r < batch.batch.length; r++, row++) {
+      int64_t large = ROWS / TILES + 1, in_large = ROWS % TILES * large;
+      int64_t tile = row < in_large ? row / large : ROWS % TILES + (row - in_large) / (large - 1);
+      assert_int_equal(c[1].i64[r], row);
+      assert_int_equal(c[2].i64[r], tile + 1);
+      assert_int_equal(c[3].i64[r], (int64_t)ROWS * (ROWS - 1) / 2);
+      assert_int_equal(c[4].i64[r], ROWS - 1);
+      assert_int_equal(c[5].i64[r], 0);
+      assert_int_equal(c[6].i64[r], row + AWAY < ROWS ? row + AWAY : ROWS - 1);
+      assert_int_equal(column_is_valid(&c[7], r), row + AWAY < ROWS);
+      if (row + AWAY < ROWS) assert_int_equal(c[7].i64[r], row + AWAY);
+    }
+  }
+  struct exec_figures figures;
+  exec_figures(exec, &figures);
+  assert_int_equal(row, ROWS);
+  assert_true(figures.bytes_spilled > 0);
+  exec_close(exec);
+  flat.running.limit = 0;
+  flat_end(&flat);
+}
+
+/* The same with texts and nulls: with little memory as with much, and after any refusal. */
+static void test_refusals_beyond_memory(void **state) {
+  (void)state;
+  enum { ROWS = 90000 };
+  struct flat flat;
+  flat_begin(&flat, 5);
+  struct flat_column columns[] = {
+      {TYPE_INT64, 0, 1, 0, 0}, {TYPE_INT64, 0, 1, 0, true}, {TYPE_STRING, 3, 50, 0, 0}};
+  struct plan_node *input = flat_values(&flat, columns, 3, ROWS);
+  struct plan_sort_key order = {1, false, false};
+  static const uint32_t partition[] = {0}, argument[] = {2};
+  struct plan_group_call text = {
+      .function = AGGREGATE_MAX, .arguments = argument, .argument_count = 1, .type = TYPE_STRING};
+  text.filter = PLAN_NO_COLUMN;
+  struct plan_frame whole = {.unit = FRAME_RANGE, .end = BOUND_UNBOUNDED_FOLLOWING};
+  struct plan_over_call calls[] = {
+      {.function = OVER_AGGREGATE, .aggregate = text, .frame = whole, .type = TYPE_STRING},
+      {.function = OVER_LAST_VALUE, .aggregate = text, .frame = whole, .type = TYPE_STRING},
+      {.function = OVER_LEAD,
+       .aggregate = text,
+       .parameter = 40,
+       .fallback = 2,
+       .ignore_nulls = true,
+       .type = TYPE_STRING},
+  };
+  enum { TEXT_CALLS = sizeof calls / sizeof calls[0] };
+  struct plan_node *plan = new_node(&flat.arena, PLAN_OVER, input, 3 + TEXT_CALLS);
+  for (uint32_t c = 0; c < 3 + TEXT_CALLS; c++)
+    column_at(plan, c)->type = c < 2 ? TYPE_INT64 : TYPE_STRING;
+  plan->over = (struct plan_overing){partition, 1, &order, 1, calls, TEXT_CALLS};
+  struct flat_rows expected = {0}, rows = {0};
+  struct err err;
+  expect_ok(flat_run_way(&flat, &world, FLAT_ONE_THREAD, 0, plan, &expected, &err), &err);
+  assert_int_equal(world.spilled, 0);
+  expect_ok(flat_run_way(&flat, &world, FLAT_SPILLING_THREADS, 2600000, plan, &rows, &err), &err);
+  assert_true(world.spilled > 0);
+  flat_expect_rows(&expected, &rows, "spilling", flat.seed);
+  flat_rows_free(&rows);
+  flat_expect_faults(&flat, &world, 2600000, plan, &expected, 307);
+  flat_rows_free(&expected);
+  flat_end(&flat);
+}
+
 static void test_what_frames_refuse(void **state) {
   (void)state;
   struct flat flat;
@@ -569,6 +682,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_calls),
       cmocka_unit_test(test_a_long_partition),
+      cmocka_unit_test(test_a_partition_beyond_memory),
+      cmocka_unit_test(test_refusals_beyond_memory),
       cmocka_unit_test(test_what_frames_refuse),
       cmocka_unit_test(test_refused_memory),
   };
