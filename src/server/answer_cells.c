@@ -81,9 +81,26 @@ static char *put_i64(struct answer *answer, const struct column *column, int64_t
   return answer__put_epoch(answer->epoch, column->i64[row], unit, to);
 }
 
-static char *put_f64(double value, char *to) {
-  if (!isfinite(value)) return put_word(to, "null", 4); /* JSON has no word for it */
-  return number_print_f64(value, to);
+static inline bool has_integers(const struct column *column) {
+  return column->decimals && column->decimals <= NUMBER_PLACES_MAX + 1;
+}
+
+static inline bool is_short(int64_t m) {
+  return m >= -NUMBER_DECIMAL_MAX && m <= NUMBER_DECIMAL_MAX;
+}
+
+char *answer__put_decimal(const struct column *column, int64_t row, char *to) {
+  if (!has_integers(column)) return NULL;
+  unsigned places = column->decimals - 1u;
+  int64_t m = number_decimal_of(column->f64[row], number_pow10_f64[places]);
+  return is_short(m) ? number_print_decimal(m, places, to) : NULL;
+}
+
+static char *put_f64(const struct column *column, int64_t row, char *to) {
+  char *end = answer__put_decimal(column, row, to);
+  if (end) return end;
+  if (!isfinite(column->f64[row])) return put_word(to, "null", 4); /* JSON has no word for it */
+  return number_print_f64(column->f64[row], to);
 }
 
 char *answer__put_cell(struct answer *answer, const struct column *column, int64_t row, char *to) {
@@ -95,7 +112,7 @@ char *answer__put_cell(struct answer *answer, const struct column *column, int64
   case PHYSICAL_UINT64:
     return number_print_u64(column->u64[row], to);
   case PHYSICAL_FLOAT64:
-    return put_f64(column->f64[row], to);
+    return put_f64(column, row, to);
   default:
     return number_print_i64(column->i32[row], to);
   }
@@ -122,9 +139,8 @@ static void fill_decimals(const double *values, uint32_t count, unsigned places,
     integers[i] = number_decimal_of(values[i], power);
   for (uint32_t i = 0; i < count; i++) {
     int64_t m = integers[i];
-    bool few = m >= -NUMBER_DECIMAL_MAX && m <= NUMBER_DECIMAL_MAX;
-    char *end = few ? number_print_decimal(m, places, cells[i].text)
-                    : number_print_f64(values[i], cells[i].text);
+    char *end = is_short(m) ? number_print_decimal(m, places, cells[i].text)
+                            : number_print_f64(values[i], cells[i].text);
     sizes[i] = end_cell(cells[i].text, end);
   }
 }
@@ -142,8 +158,7 @@ static void fill_column(struct answer *answer, const struct column *column, int6
     memset(sizes, 0, count);
   } else if (physical == PHYSICAL_INT64 && column->type.logical != LOGICAL_TIMESTAMP) {
     fill_integers(column->i64 + row, count, cells, sizes);
-  } else if (physical == PHYSICAL_FLOAT64 && column->decimals &&
-             column->decimals <= NUMBER_PLACES_MAX + 1) {
+  } else if (physical == PHYSICAL_FLOAT64 && has_integers(column)) {
     fill_decimals(column->f64 + row, count, column->decimals - 1u, cells, sizes);
   } else {
     fill_others(answer, column, row, count, cells, sizes);

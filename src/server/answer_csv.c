@@ -65,6 +65,8 @@ static void write_number(struct buffer *out, const struct answer *answer,
     end = number_print_u64(column->u64[row], to);
     break;
   case PHYSICAL_FLOAT64:
+    end = answer__put_decimal(column, row, to);
+    if (end) break;
     end = isfinite(column->f64[row]) ? number_print_f64_plain(column->f64[row], to)
                                      : number_print_f64(column->f64[row], to);
     break;

@@ -27,6 +27,9 @@ struct answer_cell {
 };
 /* Writes one, in up to ANSWER_CELL_MAX bytes; returns the byte behind it. */
 char *answer__put_cell(struct answer *answer, const struct column *column, int64_t row, char *to);
+/* A float that is known to be a decimal, from its integer; NULL: it is not. The text is the same in
+ * JSON and CSV. */
+char *answer__put_decimal(const struct column *column, int64_t row, char *to);
 /* Makes the cells, each with a comma behind it, of *count rows from `row` on, at least one and at
  * most `wanted`. Of column c and the i-th row it is cells[c * *count + i], of cell_sizes[…] bytes;
  * 0: it is a string, which is not made. ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */

@@ -231,20 +231,29 @@ static void decimals_are_printed_from_their_integers(void **state) {
   double values[] = {1.5, 2.25, -0.01, 3.0000001};
   struct column column = {.type = TYPE_FLOAT64, .length = 4, .decimals = 1 + 2, .f64 = values};
   struct batch batch = {4, 1, &column};
-  struct buffer out, whole;
-  struct answer answer;
   static const struct str names[] = {{"v", 1}};
-  mem_account_init(&account, "test", NULL, INT64_MAX);
-  buffer_init(&out, &account);
-  buffer_init(&whole, &account);
-  answer_init(&answer, &out, &account);
-  write_answer(&answer, &batch, names, SIZE_MAX, &whole);
-  buffer_append_byte(&whole, 0);
-  assert_non_null(strstr((char *)whole.data, "[[1.5],[2.25],[-0.01],[3]]"));
-  answer_deinit(&answer);
-  buffer_deinit(&out);
-  buffer_deinit(&whole);
-  mem_account_deinit(&account);
+  static const char *const expected[] = {
+      "\"values\":[[1.5],[2.25],[-0.01],[3]]",
+      "                            3\n",
+      "\nm,,1.5\nm,,2.25\nm,,-0.01\nm,,3\n",
+  };
+  for (int mode = 0; mode < 3; mode++) {
+    struct buffer out, whole;
+    struct answer answer;
+    mem_account_init(&account, "test", NULL, INT64_MAX);
+    buffer_init(&out, &account);
+    buffer_init(&whole, &account);
+    answer_init(&answer, &out, &account);
+    answer.pretty = mode == 1;
+    answer.csv = mode == 2;
+    write_answer(&answer, &batch, names, SIZE_MAX, &whole);
+    buffer_append_byte(&whole, 0);
+    if (!strstr((char *)whole.data, expected[mode])) fail_msg("%s", (char *)whole.data);
+    answer_deinit(&answer);
+    buffer_deinit(&out);
+    buffer_deinit(&whole);
+    mem_account_deinit(&account);
+  }
 }
 
 /* Memory that is refused is an error, and nothing is held behind it. */
