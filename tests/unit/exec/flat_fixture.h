@@ -5,9 +5,9 @@
 #include "exec_fixture.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "exec/spill_space.h"
-#include "os/sim.h"
 #include "plan_fixture.h"
 
 struct flat {
@@ -273,29 +273,29 @@ static inline void flat_expect_rows(const struct flat_rows *expected,
 enum flat_way { FLAT_ONE_THREAD, FLAT_THREADS, FLAT_SPILLING, FLAT_SPILLING_THREADS, FLAT_WAYS };
 /* Where that happens: threads, and a disk to spill to. */
 struct flat_world {
-  struct os *real, *sim;
+  struct os *os; /* the real one: the threads of the pool are, too */
+  char folder[32];
   struct os_pool *pool;
   struct mem_account account;
   struct spill_space *space;
   uint64_t spilled; /* bytes, by the last run */
 };
 static inline void flat_world_open(struct flat_world *world) {
-  struct os_sim_options sim = {.seed = 1};
-  *world = (struct flat_world){0};
-  assert_int_equal(os_real_create(&world->real, NULL), ERR_OK);
-  assert_int_equal(os_sim_create(&sim, &world->sim, NULL), ERR_OK);
-  assert_int_equal(os_pool_create(world->real, 3, &world->pool, NULL), ERR_OK);
+  *world = (struct flat_world){.folder = "/tmp/nilo-flat-XXXXXX"};
+  assert_non_null(mkdtemp(world->folder));
+  assert_int_equal(os_real_create(&world->os, NULL), ERR_OK);
+  assert_int_equal(os_pool_create(world->os, 3, &world->pool, NULL), ERR_OK);
   mem_account_init(&world->account, "spill", NULL, 0);
   struct spill_space_options space = {
-      .os = world->sim, .account = &world->account, .directory = "tmp"};
+      .os = world->os, .account = &world->account, .directory = world->folder};
   assert_int_equal(spill_space_create(&space, &world->space, NULL), ERR_OK);
 }
 static inline void flat_world_close(struct flat_world *world) {
   spill_space_destroy(world->space);
   mem_account_deinit(&world->account);
   os_pool_destroy(world->pool);
-  os_destroy(world->sim);
-  os_destroy(world->real);
+  os_destroy(world->os);
+  assert_int_equal(rmdir(world->folder), 0); /* every file is gone */
 }
 
 /* Runs a plan to its end; `rows` may be NULL. The account is empty afterwards, whatever happened.
@@ -333,7 +333,7 @@ static inline int flat_run(struct flat *flat, const struct plan_node *plan,
 static inline int flat_run_way(struct flat *flat, struct flat_world *world, enum flat_way way,
                                int64_t budget, const struct plan_node *plan, struct flat_rows *rows,
                                struct err *err) {
-  struct exec_options options = {.os = world->sim, .space = world->space, .morsel_rows = 200};
+  struct exec_options options = {.os = world->os, .space = world->space, .morsel_rows = 200};
   struct spill_space_figures before, after;
   if (way == FLAT_THREADS || way == FLAT_SPILLING_THREADS) options.pool = world->pool;
   flat->running.limit = way >= FLAT_SPILLING ? budget : 0;

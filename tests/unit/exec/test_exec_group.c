@@ -392,7 +392,7 @@ static void test_ordered_input(void **state) {
   flat_rows_order(&hashed);
   for (uint32_t wave = 0; wave < 3; wave++) {
     struct exec_options options = {
-        .pool = world.pool, .os = world.sim, .morsel_rows = 500, .wave_rows = wave * 9000};
+        .pool = world.pool, .os = world.os, .morsel_rows = 500, .wave_rows = wave * 9000};
     expect_ok(flat_run(&flat, group_over(&flat, sorted, grouping), &options, &streamed, &err),
               &err);
     flat_rows_order(&streamed);
@@ -432,7 +432,7 @@ static void test_spilling(void **state) {
     flat_rows_free(&spilled);
   }
   /* without a place to spill to it ends with a clear error */
-  struct exec_options options = {.os = world.sim};
+  struct exec_options options = {.os = world.os};
   flat.running.limit = 3000000;
   assert_int_equal(flat_run(&flat, plan, &options, NULL, &err), ERR_MEMORY_LIMIT);
   flat.running.limit = 0;
