@@ -280,9 +280,34 @@ static void test_summaries_and_selections(void **state) {
   }
 }
 
+/* Steps of all sizes that are allowed, also all of the greatest. */
+static void test_weighing(void **state) {
+  (void)state;
+  static uint32_t steps[1024];
+  const int32_t most = (1 << 21) - 1;
+  for (int round = 0; round < 300; round++) {
+    size_t count = round % 3 ? random_u64() % 1025 : 1024;
+    int64_t sum = 0, weighted = 0;
+    for (size_t i = 0; i < count; i++) {
+      int32_t step = (int32_t)(random_u64() % (2 * (uint64_t)most + 1)) - most;
+      if (round % 4 == 1) step = round % 8 == 1 ? most : -most;
+      if (round % 4 == 2) step %= 4;
+      steps[i] = (uint32_t)step;
+      sum += step;
+      weighted += (int64_t)step * (int64_t)(count - i);
+    }
+    for (int b = 0; b <= (int)isa_best(); b++) {
+      int64_t found_sum, found_weighted;
+      builds[b]->weigh(steps, count, &found_sum, &found_weighted);
+      assert_true(found_sum == sum && found_weighted == weighted);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pack_layout),
+      cmocka_unit_test(test_weighing),
       cmocka_unit_test(test_pack_vectors),
       cmocka_unit_test(test_builds_agree),
       cmocka_unit_test(test_histogram),
