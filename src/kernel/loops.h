@@ -70,6 +70,8 @@ struct kernel_loops {
   uint64_t (*max_u64)(const uint64_t *values, size_t count);
   /* How many values are less than the one in front of them. */
   size_t (*descents_i64)(const int64_t *values, size_t count);
+  /* checksum64 (base/checksum.h) with the machine's vectors: for units of some hundred bytes on. */
+  uint64_t (*checksum)(const void *data, size_t size);
   /* out[i] = a[i] op b[i]; integers wrap. Not every op of every type is there (NULL): division of
    * integers, bits of floats. `out` may be `a` or `b`. */
   void (*arithmetic_f64[ARITHMETIC_COUNT])(const double *a, const double *b, size_t count,

@@ -34,7 +34,7 @@ static int compare_keys(struct comparing *comparing, uint32_t block, struct err 
   struct codec_image image;
   const int64_t *keys;
   int code = part_read_keys(part, block, &comparing->arena, &keys, NULL, err);
-  if (!code) code = part_read_keys_image(part, block, &comparing->arena, &image, NULL, err);
+  if (!code) code = part_read_keys_image(part, block, NULL, &comparing->arena, &image, NULL, err);
   if (code) return code;
   struct column column = {.type = TYPE_INT64, .length = rows, .values = keys};
   look.codec = image.codec;
@@ -52,8 +52,8 @@ static int compare_column(struct comparing *comparing, uint32_t block, uint32_t 
   struct codec_image image;
   struct column_statistics statistics;
   struct column column;
-  int code =
-      part_read_image(part, block, look.column, &comparing->arena, &image, &statistics, NULL, err);
+  int code = part_read_image(part, block, look.column, NULL, &comparing->arena, &image, &statistics,
+                             NULL, err);
   if (code || image.rows == 0) return code;
   code = codec_decode(&image, 0, image.rows, &comparing->arena, &column, err);
   if (code) return code;

@@ -153,13 +153,16 @@ int part_read_keys_rows(struct store_part *part, uint32_t block, uint32_t from, 
 int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t column_id,
                           uint32_t from, uint32_t count, struct arena *arena, struct column *column,
                           uint64_t *bytes_read, struct err *err);
-/* Keys as they are stored: searched without being checked for their order. */
-int part_read_keys_image(struct store_part *part, uint32_t block, struct arena *arena,
-                         struct codec_image *image, uint64_t *bytes_read, struct err *err);
+struct part_ahead;
+/* Keys as they are stored: searched without being checked for their order. Here and below: what is
+ * read ahead with them (store/part_ahead.h), or NULL. */
+int part_read_keys_image(struct store_part *part, uint32_t block, struct part_ahead *ahead,
+                         struct arena *arena, struct codec_image *image, uint64_t *bytes_read,
+                         struct err *err);
 /* A column as it is stored, for kernels: opened, its bytes in memory of `arena` or of the part;
  * rows 0 when the part lacks it or it has no value there. Not for payloads. */
 int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
-                    struct arena *arena, struct codec_image *image,
+                    struct part_ahead *ahead, struct arena *arena, struct codec_image *image,
                     struct column_statistics *statistics, uint64_t *bytes_read, struct err *err);
 /* Statistics of a column in a block; count 0 when the part lacks it. Needs part_load_blocks. */
 int part_statistics(struct store_part *part, uint32_t block, uint32_t column_id,

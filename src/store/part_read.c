@@ -8,6 +8,7 @@
 #include "codec/codec.h"
 #include "kernel/loops.h"
 #include "os/os.h"
+#include "store/part_ahead.h"
 #include "store/part_frames.h"
 #include "store/part_private.h"
 
@@ -267,20 +268,28 @@ void part__free_metadata(struct store_part *part) {
 
 /* ---- units ---- */
 
+static int check_unit(const struct store_part *part, uint32_t column, const struct part_unit *unit,
+                      uint64_t checksum, const uint8_t *bytes, uint64_t *bytes_read,
+                      struct err *err) {
+  if (bytes_read) *bytes_read += unit->size;
+  if (kernel_loops()->checksum(bytes, unit->size) == checksum) return ERR_OK;
+  char what[96];
+  if (column)
+    snprintf(what, sizeof what, "column %u of block %u does not match its checksum", column,
+             unit->block);
+  else
+    snprintf(what, sizeof what, "keys or runs of block %u do not match their checksum",
+             unit->block);
+  return part__damaged(part, PART_BLOCKS, 0, unit->offset, what, err);
+}
+
 /* Reads a unit of a block and checks its checksum. */
 static int read_unit(const struct store_part *part, uint32_t block, uint32_t column,
                      uint64_t offset, uint32_t size, uint64_t checksum, struct arena *arena,
                      const uint8_t **bytes, uint64_t *bytes_read, struct err *err) {
+  struct part_unit unit = {.block = block, .size = size, .offset = offset};
   int code = part__bytes(part, offset, size, arena, bytes, err);
-  if (code) return code;
-  if (bytes_read) *bytes_read += size;
-  if (checksum64(*bytes, size) == checksum) return ERR_OK;
-  char what[96];
-  if (column)
-    snprintf(what, sizeof what, "column %u of block %u does not match its checksum", column, block);
-  else
-    snprintf(what, sizeof what, "keys or runs of block %u do not match their checksum", block);
-  return part__damaged(part, PART_BLOCKS, 0, offset, what, err);
+  return code ? code : check_unit(part, column, &unit, checksum, *bytes, bytes_read, err);
 }
 
 /* Decodes rows [from, from + count) of one image that has been checked. */
@@ -316,8 +325,9 @@ static int decode_u64(const struct store_part *part, const uint8_t *bytes, size_
   return ERR_OK;
 }
 
-int part_read_keys_image(struct store_part *part, uint32_t block, struct arena *arena,
-                         struct codec_image *image, uint64_t *bytes_read, struct err *err) {
+int part_read_keys_image(struct store_part *part, uint32_t block, struct part_ahead *ahead,
+                         struct arena *arena, struct codec_image *image, uint64_t *bytes_read,
+                         struct err *err) {
   int code = part_load_blocks(part, err);
   if (code) return code;
   assert(block < part->meta.blocks);
@@ -325,8 +335,10 @@ int part_read_keys_image(struct store_part *part, uint32_t block, struct arena *
   const struct part_block_place *place = &loaded->places[block];
   uint64_t offset = place->place + place->runs_size;
   const uint8_t *bytes;
-  code = read_unit(part, block, 0, offset, place->keys_size, place->keys_checksum, arena, &bytes,
-                   bytes_read, err);
+  struct part_unit unit = {.block = block, .size = place->keys_size, .offset = offset};
+  if (part->column_major) unit.end = part->keys.offset + part->keys.size;
+  code = part_ahead_bytes(part, ahead, &unit, arena, &bytes, err);
+  if (!code) code = check_unit(part, 0, &unit, place->keys_checksum, bytes, bytes_read, err);
   if (code) return code;
   code = codec_open(bytes, place->keys_size, TYPE_INT64, loaded->blocks[block].rows, image, err);
   if (!code && image->has_nulls)
@@ -569,7 +581,7 @@ int part_read_column_rows(struct store_part *part, uint32_t block, uint32_t colu
 }
 
 int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
-                    struct arena *arena, struct codec_image *image,
+                    struct part_ahead *ahead, struct arena *arena, struct codec_image *image,
                     struct column_statistics *statistics, uint64_t *bytes_read, struct err *err) {
   struct part_record record;
   struct type type;
@@ -581,8 +593,11 @@ int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
   *image = (struct codec_image){.type = type};
   if (record.size == 0) return ERR_OK;
   const uint8_t *bytes;
-  code = read_unit(part, block, column_id, offset, record.size, record.checksum, arena, &bytes,
-                   bytes_read, err);
+  struct part_unit unit = {.block = block, .size = record.size, .offset = offset};
+  const struct part_place *values = &part->columns[part__find_column(part, column_id)].values;
+  if (part->column_major) unit.end = values->offset + values->size;
+  code = part_ahead_bytes(part, ahead, &unit, arena, &bytes, err);
+  if (!code) code = check_unit(part, column_id, &unit, record.checksum, bytes, bytes_read, err);
   if (code) return code;
   uint32_t rows = atomic_load(&part->blocks)->blocks[block].rows;
   code = codec_open(bytes, record.size, type, rows, image, err);

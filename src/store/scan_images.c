@@ -3,6 +3,7 @@
 #include "store/scan_images.h"
 
 #include "base/err.h"
+#include "store/part_ahead.h"
 #include "store/scan_private.h"
 
 /* What is known of a column of a slot's block. */
@@ -35,6 +36,31 @@ static int slot_images(struct store_scan *scan, struct scan_slot *slot, struct e
   return slot->images ? ERR_OK : scan__refused(&slot->arena, size, err);
 }
 
+/* What is read ahead of the slot's input; many inputs have little each. */
+static int source_ahead(struct store_scan *scan, struct scan_source *source, uint32_t i,
+                        struct part_ahead **out, struct err *err) {
+  enum { LEAST = 8 << 10 };
+  uint32_t count = scan->column_total + 1;
+  *out = NULL;
+  if (scan->keep) return ERR_OK; /* outputs decode */
+  if (!source->ahead) {
+    source->ahead = arena_alloc_zero(&scan->memory, count * sizeof *source->ahead);
+    if (!source->ahead) return scan__refused(&scan->memory, count * sizeof *source->ahead, err);
+    uint32_t most = PART_AHEAD_MOST / (scan->active_count ? scan->active_count : 1);
+    for (uint32_t c = 0; c < count; c++)
+      source->ahead[c] = (struct part_ahead){
+          .account = scan->account, .until = source->end, .most = most < LEAST ? LEAST : most};
+  }
+  *out = &source->ahead[i];
+  return ERR_OK;
+}
+
+void scan__ahead_deinit(struct store_scan *scan, struct scan_source *source) {
+  for (uint32_t c = 0; source->ahead && c <= scan->column_total; c++)
+    part_ahead_deinit(&source->ahead[c]);
+  source->ahead = NULL;
+}
+
 int scan__slot_key_image(struct store_scan *scan, struct scan_slot *slot,
                          const struct codec_image **image, struct err *err) {
   int code = slot_images(scan, slot, err);
@@ -43,8 +69,11 @@ int scan__slot_key_image(struct store_scan *scan, struct scan_slot *slot,
   *image = &of->image;
   if (of->read) return ERR_OK;
   slot->decoded = true;
-  code = part_read_keys_image(slot->source->part, slot->block, &slot->arena, &of->image,
-                              &scan->figures.bytes_read, err);
+  struct part_ahead *ahead;
+  code = source_ahead(scan, slot->source, scan->column_total, &ahead, err);
+  if (!code)
+    code = part_read_keys_image(slot->source->part, slot->block, ahead, &slot->arena, &of->image,
+                                &scan->figures.bytes_read, err);
   of->read = code == ERR_OK;
   return code;
 }
@@ -62,8 +91,11 @@ static int slot_image(struct store_scan *scan, struct scan_slot *slot, uint32_t 
   of->absent = !source->has[i];
   if (!of->absent) {
     slot->decoded = true;
-    code = part_read_image(source->part, slot->block, scan->column_ids[i], &slot->arena, &of->image,
-                           &of->statistics, &scan->figures.bytes_read, err);
+    struct part_ahead *ahead;
+    code = source_ahead(scan, slot->source, i, &ahead, err);
+    if (code) return code;
+    code = part_read_image(source->part, slot->block, scan->column_ids[i], ahead, &slot->arena,
+                           &of->image, &of->statistics, &scan->figures.bytes_read, err);
     of->absent = of->image.rows == 0;
     if (!code && !of->absent) code = find_tables(scan, i, &of->image.tables, err);
   }

@@ -355,9 +355,11 @@ void store_scan_close(struct store_scan *scan) {
   for (uint32_t i = 0; i < scan->source_count; i++)
     for (uint32_t j = 0; j < SCAN_SLOTS; j++)
       if (scan->sources[i].slots[j].columns) arena_deinit(&scan->sources[i].slots[j].arena);
-  for (uint32_t i = 0; i < scan->source_count; i++)
+  for (uint32_t i = 0; i < scan->source_count; i++) {
+    scan__ahead_deinit(scan, &scan->sources[i]);
     mem_free(scan->account, scan->sources[i].cuts,
              scan->sources[i].cut_capacity * sizeof(struct scan_cut));
+  }
   scan__place_deinit(scan);
   scan__plan_deinit(scan);
   twins_deinit(&scan->twins);

@@ -90,8 +90,9 @@ struct scan_source {
   uint32_t run;
   uint32_t from, to, stop; /* stop: the end of the run, or of what the key range leaves of it */
   int64_t lo, hi;
-  size_t wanted_at;       /* index of the first wanted series not below the position */
-  struct scan_slot *slot; /* holds block `at`, or NULL */
+  struct part_ahead *ahead; /* per column of the scan, the keys behind them; NULL: none yet */
+  size_t wanted_at;         /* index of the first wanted series not below the position */
+  struct scan_slot *slot;   /* holds block `at`, or NULL */
   struct scan_slot slots[SCAN_SLOTS];
 };
 
@@ -358,6 +359,8 @@ int scan__chunk_images(struct store_scan *scan, uint32_t i, const struct store_i
 /* The keys of a slot's block, which is one of a part. */
 int scan__slot_key_image(struct store_scan *scan, struct scan_slot *slot,
                          const struct codec_image **image, struct err *err);
+/* Gives up what was read ahead of an input. */
+void scan__ahead_deinit(struct store_scan *scan, struct scan_source *source);
 
 /* The error of an arena that gave nothing: it asks its account for a chunk, not for the block. */
 static inline int scan__refused(const struct arena *arena, size_t size, struct err *err) {

@@ -8,6 +8,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
+#include "base/checksum.h"
 #include "columnar/column.h"
 #include "kernel/bucket.h"
 #include "kernel/isa.h"
@@ -82,6 +83,7 @@ static void check_reductions(const struct kernel_loops *loops, size_t from, size
   assert_true(loops->min_u64(naturals, count) == low_u);
   assert_true(loops->max_u64(naturals, count) == high_u);
   assert_true(loops->descents_i64(whole, count) == descents);
+  assert_true(loops->checksum(whole, count * 8) == checksum64(whole, count * 8));
   loops->sum_i64(whole, count, &sum);
   loops->sum_u64(naturals, count, &sum_u);
   assert_true(sum == expected && sum_u == expected_u);
