@@ -610,14 +610,21 @@ static int order_pages(struct scan_aggregate *self, struct err *err) {
   return ERR_OK;
 }
 
+/* Whether series of a group may come mixed: calls that answer from encoded totals, or by rank. */
+static bool minds_no_order(const struct scan_aggregate *self) {
+  for (uint32_t i = 0; i < self->aggregator.call_count; i++)
+    if (exec__encoded_want(&self->aggregator.calls[i]) == ENCODED_NOTHING) return false;
+  return self->aggregator.carried_count == 0;
+}
+
 /* Aggregates the rows with keys in [min, max]. */
 static int run_round(struct scan_aggregate *self, int64_t min, int64_t max, struct err *err) {
   struct exec *exec = self->op.exec;
   struct scan_round *round = &self->rounds[self->round_count];
   int code = ERR_OK;
   if (!round->tasks) { /* the rounds of the next range of groups are the same */
-    code = exec__source_cut(&self->source, min, max, exec->options.morsel_rows, &round->morsels,
-                            &round->count, err);
+    struct morsel_cut cut = {min, max, exec->options.morsel_rows, minds_no_order(self)};
+    code = exec__source_cut(&self->source, &cut, &round->morsels, &round->count, err);
     if (code) return code;
     round->tasks = ARENA_ARRAY(&exec->memory, struct scan_task, round->count + 1);
     if (!round->tasks) return exec__refused(exec, round->count * sizeof *round->tasks, err);

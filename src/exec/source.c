@@ -167,12 +167,16 @@ int exec__source_order(struct source *source, bool ties, struct err *err) {
 
 /* ---- opening ---- */
 
+static size_t source_parts(const struct source *source, struct store_part *const **parts) {
+  return store_snapshot_parts(table_snapshot_store(source->exec->options.snapshot),
+                              source->scan->scan.table->id, parts);
+}
+
 /* What parts say about how many rows there are, and between which keys. */
 static void estimate(struct source *source) {
   const struct plan_scan *scan = &source->scan->scan;
   struct store_part *const *parts;
-  size_t count = store_snapshot_parts(table_snapshot_store(source->exec->options.snapshot),
-                                      scan->table->id, &parts);
+  size_t count = source_parts(source, &parts);
   source->key_min = INT64_MAX;
   source->key_max = INT64_MIN;
   for (size_t i = 0; i < count; i++) {
@@ -283,16 +287,63 @@ enum { MORSELS_MAX = 1024, MORSELS_PLENTY = 64, MORSEL_GROWTH = 8 };
 /* What is cut: a range of keys, and the part of it where parts have rows (low above high: none). */
 struct cut {
   int64_t min, max, low, high;
+  int64_t *begins; /* of parts, ascending */
+  uint32_t begin_count;
 };
 
-/* Range `i` of `count` equal ones of the keys that parts have; the outer ones reach to the ends of
- * what is asked for, because unflushed rows may lie there. */
+/* Where range `i` of `count` equal ones of the keys that parts have begins; where a part begins
+ * nearby, there, so that fewer blocks lie in two of them. */
+static int64_t cut_bound(const struct cut *cut, uint32_t i, uint32_t count) {
+  const __int128 span = (__int128)cut->high - cut->low + 1;
+  int64_t even = (int64_t)(cut->low + span * i / count);
+  uint32_t low = 0, high = cut->begin_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (cut->begins[middle] < even)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  /* Less than half of a range away: bounds ascend. */
+  __int128 nearest = (span / count - 1) / 2;
+  int64_t bound = even;
+  for (uint32_t at = low ? low - 1 : 0; at < cut->begin_count && at <= low; at++) {
+    __int128 away = (__int128)cut->begins[at] - even;
+    if (away < 0) away = -away;
+    if (away >= nearest) continue;
+    nearest = away;
+    bound = cut->begins[at];
+  }
+  return bound;
+}
+
+/* The outer ranges reach to the ends of what is asked for, because unflushed rows may lie there. */
 static void cut_keys(const struct cut *cut, uint32_t i, uint32_t count, struct morsel *morsel) {
   morsel->key_min = cut->min;
   morsel->key_max = cut->max;
-  __int128 span = (__int128)cut->high - cut->low + 1;
-  if (i > 0) morsel->key_min = (int64_t)(cut->low + span * i / count);
-  if (i + 1 < count) morsel->key_max = (int64_t)(cut->low + span * (i + 1) / count) - 1;
+  if (i > 0) morsel->key_min = cut_bound(cut, i, count);
+  if (i + 1 < count) morsel->key_max = cut_bound(cut, i + 1, count) - 1;
+}
+
+/* The first keys of the parts in the range, ascending. */
+static int find_begins(const struct source *source, struct cut *cut, struct err *err) {
+  struct exec *exec = source->exec;
+  struct store_part *const *parts;
+  size_t count = source_parts(source, &parts);
+  if (count > UINT32_MAX) return ERR_OK;
+  struct sort_row *rows = ARENA_ARRAY(&exec->memory, struct sort_row, 2 * count + 1);
+  cut->begins = ARENA_ARRAY(&exec->memory, int64_t, count + 1);
+  if (!rows || !cut->begins) return exec__refused(exec, count * 2 * sizeof *rows, err);
+  for (size_t i = 0; i < count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(parts[i], &facts);
+    if (facts.rows == 0 || facts.key_min <= cut->low || facts.key_min > cut->high) continue;
+    rows[cut->begin_count++].key = (uint64_t)facts.key_min ^ UINT64_C(1) << 63;
+  }
+  sort_rows(rows, rows + count, cut->begin_count);
+  for (uint32_t i = 0; i < cut->begin_count; i++)
+    cut->begins[i] = (int64_t)(rows[i].key ^ UINT64_C(1) << 63);
+  return ERR_OK;
 }
 
 /* Where there are many, morsels are larger: what each costs by itself is paid for more rows. */
@@ -306,15 +357,68 @@ static uint64_t pieces_of(const struct source *source, const struct cut *cut, ui
   return pieces > MORSELS_MAX ? MORSELS_MAX : pieces;
 }
 
-int exec__source_cut(const struct source *source, int64_t key_min, int64_t key_max, uint64_t rows,
+/* What it costs to read a part in so many pieces, in rows: blocks that lie in several pieces are
+ * read for each, and each piece opens every part that it touches. */
+static double cost_of_part(const struct source *source, const struct cut *cut,
+                           const struct store_part_facts *facts, uint32_t by_series,
+                           uint32_t by_keys) {
+  enum { OPENING = 2048 };
+  int64_t low = facts->key_min > cut->low ? facts->key_min : cut->low;
+  int64_t high = facts->key_max < cut->high ? facts->key_max : cut->high;
+  if (facts->rows == 0 || low > high) return 0;
+  double run = (double)facts->rows / (double)(facts->series_count ? facts->series_count : 1);
+  double packed = LIMIT_BLOCK_ROWS / run; /* series of a block */
+  if (packed > (double)facts->series_count) packed = (double)facts->series_count;
+  double touched =
+      by_keys * ((double)high - (double)low + 1) / ((double)cut->high - (double)cut->low + 1);
+  double by_block = packed < 1 ? touched * packed : touched;
+  double pieces = packed > 1 ? (packed - 1) * by_series / (double)source->series.count : 0;
+  if (pieces > by_series - 1) pieces = by_series - 1;
+  return (double)facts->rows * (1 + pieces) * (1 + by_block) + OPENING * by_series * (1 + touched);
+}
+
+/* How many pieces of each kind are cheapest. Each group has states in every range of keys. */
+static void choose_pieces(const struct source *source, const struct cut *cut, uint32_t pieces,
+                          uint32_t *by_series, uint32_t *by_keys) {
+  enum { STATES = 256 };
+  struct store_part *const *parts;
+  size_t count = source_parts(source, &parts);
+  double least = 0;
+  for (uint32_t series = *by_series;; series = (series + 1) / 2) {
+    uint32_t keys = (pieces + series - 1) / series;
+    double cost =
+        (double)STATES * keys * (series > source->group_count ? series : source->group_count);
+    for (size_t i = 0; i < count; i++) {
+      struct store_part_facts facts;
+      store_part_facts(parts[i], &facts);
+      cost += cost_of_part(source, cut, &facts, series, keys);
+    }
+    if (least == 0 || cost < least) {
+      least = cost;
+      *by_series = series;
+      *by_keys = keys;
+    }
+    if (series == 1) break;
+  }
+}
+
+int exec__source_cut(const struct source *source, const struct morsel_cut *wanted,
                      struct morsel **out, uint32_t *count, struct err *err) {
-  struct cut cut = {key_min, key_max, key_min > source->key_min ? key_min : source->key_min,
-                    key_max < source->key_max ? key_max : source->key_max};
+  int64_t key_min = wanted->key_min, key_max = wanted->key_max;
+  struct cut cut = {.min = key_min,
+                    .max = key_max,
+                    .low = key_min > source->key_min ? key_min : source->key_min,
+                    .high = key_max < source->key_max ? key_max : source->key_max};
   size_t series = source->series.count;
-  uint64_t pieces = pieces_of(source, &cut, rows);
+  uint64_t pieces = pieces_of(source, &cut, wanted->rows);
   uint32_t by_series = (uint32_t)(pieces < series ? pieces : series), by_keys = 1;
-  if (series && by_series < pieces) by_keys = (uint32_t)((pieces + by_series - 1) / by_series);
+  if (wanted->any_order && by_series > 1 && cut.low <= cut.high)
+    choose_pieces(source, &cut, (uint32_t)pieces, &by_series, &by_keys);
+  else if (series && by_series < pieces)
+    by_keys = (uint32_t)((pieces + by_series - 1) / by_series);
   if (cut.low > cut.high || (__int128)cut.high - cut.low < by_keys) by_keys = 1;
+  int code = by_keys > 1 ? find_begins(source, &cut, err) : ERR_OK;
+  if (code) return code;
   struct morsel *morsels =
       ARENA_ARRAY(&source->exec->memory, struct morsel, (size_t)by_series * by_keys + 1);
   if (!morsels) return exec__refused(source->exec, by_series * sizeof *morsels, err);

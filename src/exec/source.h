@@ -106,10 +106,16 @@ int exec__reader_keys(struct reader *reader, struct err *err);
 /* Adds what was read to `figures`. */
 void exec__reader_close(struct reader *reader, struct exec_figures *figures);
 
-/* Cuts the source's rows with keys in [key_min, key_max] into morsels of about `rows` rows, in the
- * order of series and then of keys. The cut depends on the data only, never on the number of
- * threads. From the execution's memory. */
-int exec__source_cut(const struct source *source, int64_t key_min, int64_t key_max, uint64_t rows,
+/* What to cut: the source's rows with keys in a range, into morsels of about `rows` rows. */
+struct morsel_cut {
+  int64_t key_min, key_max;
+  uint64_t rows;
+  bool any_order;
+};
+/* Cuts into morsels in the order of series and then of keys. With any_order a morsel may have many
+ * series of a short range of keys, so that blocks of many series are not read once per series. The
+ * cut depends on the data only, never on the number of threads. From the execution's memory. */
+int exec__source_cut(const struct source *source, const struct morsel_cut *wanted,
                      struct morsel **morsels, uint32_t *count, struct err *err);
 
 #endif

@@ -516,10 +516,39 @@ static void test_what_is_decoded(void **state) {
   fixture_close(&fixture);
 }
 
+/* Blocks of many series in parts that follow each other in time: morsels are cut between the parts,
+ * not between the series, so that each block is read once. */
+static void test_blocks_are_read_once(void **state) {
+  (void)state;
+  enum { PARTS = 16, HOSTS = 8, ROWS = 200 };
+  struct fixture fixture;
+  struct model_row rows[ROWS];
+  fixture_open(&fixture, 6);
+  for (int p = 0; p < PARTS; p++) {
+    for (int i = 0; i < ROWS; i++)
+      rows[i] = (struct model_row){.host = i % HOSTS,
+                                   .time = p * 1000 + i / HOSTS,
+                                   .has = {true, true, true, true, true},
+                                   .f = (double)(i % 97) / 100,
+                                   .i = i,
+                                   .u = (uint64_t)i * 31 % 1009};
+    fixture_write(&fixture, rows, ROWS);
+    flush(&fixture);
+  }
+  struct exec_figures whole = figures_of(&fixture, NULL, 7);
+  fixture.small = true;
+  struct exec_figures cut = figures_of(&fixture, NULL, 7);
+  assert_true(whole.bytes_read > 0);
+  assert_true(cut.bytes_read <= whole.bytes_read);
+  assert_true(cut.blocks_read <= whole.blocks_read);
+  fixture_close(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_conditions),
       cmocka_unit_test(test_what_is_decoded),
+      cmocka_unit_test(test_blocks_are_read_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
