@@ -40,7 +40,8 @@ static void put_header(struct image *image, uint32_t times, uint32_t types, uint
   memcpy(image->bytes + image->size, "TZif2", 5);
   memset(image->bytes + image->size + 5, 0, 15);
   image->size += 20;
-  put(image, 0, 12);
+  put(image, 0, 8); /* counts of what is not there */
+  put(image, 0, 4);
   put(image, times, 4);
   put(image, types, 4);
   put(image, text, 4);
