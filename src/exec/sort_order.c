@@ -57,8 +57,8 @@ struct sorter {
   uint32_t piece_count;
   uint64_t bucket_rows; /* wanted */
   struct level *level;
-  struct range *todo;
-  uint32_t todo_count, todo_capacity;
+  struct range *waiting;
+  uint32_t waiting_count, waiting_capacity;
 };
 
 uint64_t exec__sort_order_bytes(uint64_t rows, uint64_t key_bytes) {
@@ -159,7 +159,7 @@ static void deinit_sorter(struct sorter *sorter) {
   give(sorter, sorter->rows, sorter->count * sizeof *sorter->rows);
   give(sorter, sorter->spare, sorter->spare ? sorter->count * sizeof *sorter->rows : 0);
   give(sorter, sorter->level, sorter->level ? sizeof *sorter->level : 0);
-  give(sorter, sorter->todo, sorter->todo_capacity * sizeof *sorter->todo);
+  give(sorter, sorter->waiting, sorter->waiting_capacity * sizeof *sorter->waiting);
 }
 
 /* ---- input that is in order ---- */
@@ -371,16 +371,16 @@ static int plan_tasks(struct sorter *sorter, struct err *err) {
   for (uint32_t b = 1; b < level->bucket_count; b += 2) {
     uint64_t from = level->range.from + bucket_start(level, b);
     if (!is_level(sorter, b) || from >= sorter->keep) continue;
-    if (sorter->todo_count == sorter->todo_capacity) {
-      uint32_t capacity = sorter->todo_capacity ? 2 * sorter->todo_capacity : 64;
-      struct range *todo =
-          mem_resize(sorter->exec->options.account, sorter->todo,
-                     sorter->todo_capacity * sizeof *todo, capacity * sizeof *todo);
-      if (!todo) return exec__refused(sorter->exec, capacity * sizeof *todo, err);
-      sorter->todo = todo;
-      sorter->todo_capacity = capacity;
+    if (sorter->waiting_count == sorter->waiting_capacity) {
+      uint32_t capacity = sorter->waiting_capacity ? 2 * sorter->waiting_capacity : 64;
+      struct range *waiting =
+          mem_resize(sorter->exec->options.account, sorter->waiting,
+                     sorter->waiting_capacity * sizeof *waiting, capacity * sizeof *waiting);
+      if (!waiting) return exec__refused(sorter->exec, capacity * sizeof *waiting, err);
+      sorter->waiting = waiting;
+      sorter->waiting_capacity = capacity;
     }
-    sorter->todo[sorter->todo_count++] =
+    sorter->waiting[sorter->waiting_count++] =
         (struct range){from, level->range.from + level->ends[b] - from, level->range.depth + 8};
   }
   return ERR_OK;
@@ -431,8 +431,8 @@ static int sort_all(struct sorter *sorter, struct err *err) {
   sorter->level = take(sorter, sizeof *sorter->level);
   if (!sorter->level) return exec__refused(sorter->exec, sizeof *sorter->level, err);
   int code = sort_level(sorter, (struct range){0, sorter->count, 0}, true, err);
-  while (!code && sorter->todo_count)
-    code = sort_level(sorter, sorter->todo[--sorter->todo_count], false, err);
+  while (!code && sorter->waiting_count)
+    code = sort_level(sorter, sorter->waiting[--sorter->waiting_count], false, err);
   return code;
 }
 
