@@ -28,12 +28,24 @@ enum physical_type {
 /* What they mean. Stored in formats: never renumbered. */
 enum logical_type {
   LOGICAL_PLAIN = 0,
-  LOGICAL_TIMESTAMP = 1,   /* INT64; parameter: enum time_unit of base/time.h */
-  LOGICAL_DECIMAL = 2,     /* reserved: parameter scale */
-  LOGICAL_JSON = 3,        /* reserved */
-  LOGICAL_DURATION = 4,    /* INT64; parameter: enum time_unit */
+  LOGICAL_TIMESTAMP = 1, /* INT64; parameter: enum time_unit of base/time.h */
+  LOGICAL_DECIMAL = 2,   /* BYTES of base/decimal.h: numeric, each value with a scale of its own */
+  LOGICAL_JSON = 3,      /* STRING; parameter 0: the text as it came, 1: normal form (jsonb) */
+  LOGICAL_DURATION = 4,  /* INT64; parameter: enum time_unit */
   LOGICAL_LIST_STRING = 5, /* BYTES: a list of strings (docs/format/element.md) */
   LOGICAL_LIST_INT64 = 6,  /* BYTES: a list of integers */
+  /* SQL's other types. Integers and floats that are narrower than their values' place: whoever
+   * computes them checks or rounds. */
+  LOGICAL_INT16 = 7,     /* INT64 */
+  LOGICAL_INT32 = 8,     /* INT64 */
+  LOGICAL_REAL = 9,      /* FLOAT64 whose values are floats of 32 bits */
+  LOGICAL_DATE = 10,     /* INT64: days since 1970-01-01 */
+  LOGICAL_TIME = 11,     /* INT64: since midnight; parameter: enum time_unit */
+  LOGICAL_LOCAL = 12,    /* INT64: timestamp without time zone; parameter: enum time_unit */
+  LOGICAL_INTERVAL = 13, /* BYTES of base/interval.h */
+  LOGICAL_UUID = 14,     /* BYTES: 16 of them */
+  LOGICAL_ARRAY = 15,   /* BYTES of base/array.h; parameter: the items' type (lang/sql/types.def) */
+  LOGICAL_UNKNOWN = 16, /* STRING: a literal or parameter of no type yet; never in a plan */
 };
 
 /* A type descriptor, four bytes wherever it is stored. */
@@ -53,6 +65,19 @@ _Static_assert(sizeof(struct type) == 4, "a stored type descriptor is four bytes
 #define TYPE_LIST_STRING     ((struct type){PHYSICAL_BYTES, LOGICAL_LIST_STRING, 0})
 #define TYPE_LIST_INT64      ((struct type){PHYSICAL_BYTES, LOGICAL_LIST_INT64, 0})
 #define TYPE_TIMESTAMP(unit) ((struct type){PHYSICAL_INT64, LOGICAL_TIMESTAMP, (unit)})
+#define TYPE_DECIMAL         ((struct type){PHYSICAL_BYTES, LOGICAL_DECIMAL, 0})
+#define TYPE_JSON            ((struct type){PHYSICAL_STRING, LOGICAL_JSON, 0})
+#define TYPE_JSONB           ((struct type){PHYSICAL_STRING, LOGICAL_JSON, 1})
+#define TYPE_INT16           ((struct type){PHYSICAL_INT64, LOGICAL_INT16, 0})
+#define TYPE_INT32           ((struct type){PHYSICAL_INT64, LOGICAL_INT32, 0})
+#define TYPE_REAL            ((struct type){PHYSICAL_FLOAT64, LOGICAL_REAL, 0})
+#define TYPE_DATE            ((struct type){PHYSICAL_INT64, LOGICAL_DATE, 0})
+#define TYPE_TIME(unit)      ((struct type){PHYSICAL_INT64, LOGICAL_TIME, (unit)})
+#define TYPE_LOCAL(unit)     ((struct type){PHYSICAL_INT64, LOGICAL_LOCAL, (unit)})
+#define TYPE_INTERVAL        ((struct type){PHYSICAL_BYTES, LOGICAL_INTERVAL, 0})
+#define TYPE_UUID            ((struct type){PHYSICAL_BYTES, LOGICAL_UUID, 0})
+#define TYPE_ARRAY(item)     ((struct type){PHYSICAL_BYTES, LOGICAL_ARRAY, (item)})
+#define TYPE_UNKNOWN         ((struct type){PHYSICAL_STRING, LOGICAL_UNKNOWN, 0})
 
 static inline bool type_equal(struct type a, struct type b) {
   return a.physical == b.physical && a.logical == b.logical && a.parameter == b.parameter;
