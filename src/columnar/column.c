@@ -19,6 +19,14 @@ const char *type_name(struct type type) {
     return "string list";
   case LOGICAL_LIST_INT64:
     return "integer list";
+  case LOGICAL_DATE:
+  case LOGICAL_TIME:
+  case LOGICAL_LOCAL:
+  case LOGICAL_INTERVAL:
+  case LOGICAL_UUID:
+  case LOGICAL_ARRAY:
+  case LOGICAL_UNKNOWN:
+    return type_sql_name(type);
   default:
     break;
   }
@@ -39,6 +47,38 @@ const char *type_name(struct type type) {
   default:
     return "unknown";
   }
+}
+
+const char *type_sql_name(struct type type) {
+  static const char *const logical[] = {
+      [LOGICAL_TIMESTAMP] = "timestamp with time zone",
+      [LOGICAL_DECIMAL] = "numeric",
+      [LOGICAL_DURATION] = "duration",
+      [LOGICAL_LIST_STRING] = "text list",
+      [LOGICAL_LIST_INT64] = "bigint list",
+      [LOGICAL_INT16] = "smallint",
+      [LOGICAL_INT32] = "integer",
+      [LOGICAL_REAL] = "real",
+      [LOGICAL_DATE] = "date",
+      [LOGICAL_TIME] = "time without time zone",
+      [LOGICAL_LOCAL] = "timestamp without time zone",
+      [LOGICAL_INTERVAL] = "interval",
+      [LOGICAL_UUID] = "uuid",
+      [LOGICAL_ARRAY] = "array",
+      [LOGICAL_UNKNOWN] = "unknown",
+  };
+  static const char *const physical[] = {
+      [PHYSICAL_BOOL] = "boolean",   [PHYSICAL_INT64] = "bigint",
+      [PHYSICAL_UINT64] = "ubigint", [PHYSICAL_FLOAT64] = "double precision",
+      [PHYSICAL_STRING] = "text",    [PHYSICAL_BYTES] = "bytea",
+      [PHYSICAL_INT32] = "integer",
+  };
+  if (type.logical == LOGICAL_JSON) return type.parameter ? "jsonb" : "json";
+  if (type.logical && type.logical < sizeof logical / sizeof logical[0])
+    return logical[type.logical];
+  return type.physical && type.physical < sizeof physical / sizeof physical[0]
+             ? physical[type.physical]
+             : "unknown";
 }
 
 /* Memory of the arena for `size` bytes, rounded up to whole words. */

@@ -44,8 +44,8 @@ enum logical_type {
   LOGICAL_LOCAL = 12,    /* INT64: timestamp without time zone; parameter: enum time_unit */
   LOGICAL_INTERVAL = 13, /* BYTES of base/interval.h */
   LOGICAL_UUID = 14,     /* BYTES: 16 of them */
-  LOGICAL_ARRAY = 15,   /* BYTES of base/array.h; parameter: the items' type (lang/sql/types.def) */
-  LOGICAL_UNKNOWN = 16, /* STRING: a literal or parameter of no type yet; never in a plan */
+  LOGICAL_ARRAY = 15,    /* BYTES of base/array.h; parameter: the items' type (type_array) */
+  LOGICAL_UNKNOWN = 16,  /* STRING: a literal or parameter of no type yet; never in a plan */
 };
 
 /* A type descriptor, four bytes wherever it is stored. */
@@ -76,15 +76,28 @@ _Static_assert(sizeof(struct type) == 4, "a stored type descriptor is four bytes
 #define TYPE_LOCAL(unit)     ((struct type){PHYSICAL_INT64, LOGICAL_LOCAL, (unit)})
 #define TYPE_INTERVAL        ((struct type){PHYSICAL_BYTES, LOGICAL_INTERVAL, 0})
 #define TYPE_UUID            ((struct type){PHYSICAL_BYTES, LOGICAL_UUID, 0})
-#define TYPE_ARRAY(item)     ((struct type){PHYSICAL_BYTES, LOGICAL_ARRAY, (item)})
 #define TYPE_UNKNOWN         ((struct type){PHYSICAL_STRING, LOGICAL_UNKNOWN, 0})
 
 static inline bool type_equal(struct type a, struct type b) {
   return a.physical == b.physical && a.logical == b.logical && a.parameter == b.parameter;
 }
+/* Arrays of a type that is no array itself, and the type of an array's items. Stored: the item's
+ * physical type in the low 4 bits of the parameter, its parameter in the next 4, then its logical
+ * type. */
+static inline struct type type_array(struct type item) {
+  return (struct type){PHYSICAL_BYTES, LOGICAL_ARRAY,
+                       (uint16_t)(item.physical | item.parameter << 4 | item.logical << 8)};
+}
+static inline struct type type_item(struct type array) {
+  return (struct type){array.parameter & 15, (uint8_t)(array.parameter >> 8),
+                       array.parameter >> 4 & 15};
+}
 /* "float", "integer", "unsigned", "boolean", "string", "bytes", "timestamp" …: the words of error
  * texts. */
 const char *type_name(struct type type);
+/* As SQL spells it: "bigint", "double precision", "timestamp with time zone"; an array is
+ * "array". */
+const char *type_sql_name(struct type type);
 /* Bytes per value; 0 for bits and for strings. */
 static inline unsigned type_width(struct type type) {
   return type.physical == PHYSICAL_INT32                                        ? 4
