@@ -1,5 +1,6 @@
 /* Builders of expressions: arguments are checked and cast by the function table, calls of literals
  * are computed at once, and truth values that decide AND and OR take the call's place. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -251,6 +252,30 @@ const struct expr *expr_call(struct arena *arena, enum plan_function function,
   return finish(arena, new_call(arena, canonical(function, list), list, count, result), err);
 }
 
+/* The same value with another meaning. */
+static const struct expr *retype(struct arena *arena, const struct expr *expr, struct type type,
+                                 struct err *err) {
+  if (type_equal(expr->type, type) || expr->type.physical != type.physical) return expr;
+  struct expr *copy = ARENA_NEW(arena, struct expr);
+  if (!copy) return refused(arena, err);
+  *copy = *expr;
+  copy->type = copy->literal.type = type;
+  return copy;
+}
+
+const struct expr *expr_call_as(struct arena *arena, enum plan_function function,
+                                const struct expr *const *arguments, uint32_t count,
+                                struct type type, const void *compiled, struct err *err) {
+  if (!plan__function_is_given(function)) {
+    const struct expr *call = expr_call(arena, function, arguments, count, err);
+    return call ? retype(arena, call, type, err) : NULL;
+  }
+  assert(plan__function_takes(function, count));
+  struct expr *call = new_call(arena, function, arguments, count, type);
+  if (call) call->compiled = compiled;
+  return finish(arena, call, err);
+}
+
 const struct expr *plan__expr_rebuild(struct arena *arena, const struct expr *expr,
                                       const struct expr *const *arguments, struct err *err) {
   switch (expr->function) {
@@ -263,6 +288,7 @@ const struct expr *plan__expr_rebuild(struct arena *arena, const struct expr *ex
   case FUNCTION_BUCKET:
     return expr_bucket(arena, arguments[0], expr->compiled, err);
   default:
-    return expr_call(arena, expr->function, arguments, expr->argument_count, err);
+    return expr_call_as(arena, expr->function, arguments, expr->argument_count, expr->type,
+                        expr->compiled, err);
   }
 }

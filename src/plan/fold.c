@@ -36,6 +36,7 @@ static bool fold(struct arena *arena, const struct expr *call, struct plan_value
 }
 
 const struct expr *plan__fold(struct arena *arena, const struct expr *call) {
+  if (plan__function_is_volatile(call->function)) return call;
   for (uint32_t i = 0; i < call->argument_count; i++)
     if (call->arguments[i]->kind != EXPR_LITERAL) return call;
   struct arena scratch;

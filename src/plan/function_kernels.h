@@ -9,7 +9,7 @@
 #include "plan/plan_private.h"
 #include "plan/vector.h"
 
-enum function_trait { LENIENT = 1, FALLIBLE = 2 };
+enum function_trait { LENIENT = 1, FALLIBLE = 2, VOLATILE = 4 };
 enum function_form { INFIX, PREFIX, NAMED };
 
 /* For each row that is asked for. */

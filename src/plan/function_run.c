@@ -29,6 +29,10 @@ bool plan__function_is_strict(enum plan_function function) {
   return !(functions[function].traits & LENIENT);
 }
 
+bool plan__function_is_volatile(enum plan_function function) {
+  return functions[function].traits & VOLATILE;
+}
+
 bool plan_function_may_fail(enum plan_function function) {
   return functions[function].traits & FALLIBLE;
 }

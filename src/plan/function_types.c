@@ -13,6 +13,7 @@ enum { INTEGERS = CLASS_INT | CLASS_UINT, NUMBERS = INTEGERS | CLASS_FLOAT };
 enum { ORDERED = NUMBERS | CLASS_BOOL | CLASS_STRING | CLASS_TIME };
 
 enum rule {
+  RULE_GIVEN,       /* whoever makes the call says what comes out: expr_call_as */
   RULE_SHAPE,       /* by its shapes */
   RULE_COMMON,      /* all in the widest of their types, which is the result's */
   RULE_FLOAT,       /* all in floats */
@@ -137,6 +138,10 @@ static const struct typing {
     [FUNCTION_BUCKET] = {0, RULE_ANY, 0},   /* expr_bucket have rules of their own */
     [FUNCTION_DATE_PART] = {0, RULE_SHAPE, "st:f"},
 };
+
+bool plan__function_is_given(enum plan_function function) {
+  return typings[function].rule == RULE_GIVEN;
+}
 
 unsigned plan__class(struct type type) {
   switch (type.physical) {
@@ -408,6 +413,9 @@ int plan__function_types(enum plan_function function, const struct expr *const *
   *result = TYPE_BOOL;
   *sql = typing->rule != RULE_COMMON && typing->rule != RULE_FLOAT && typing->rule != RULE_COMPARE;
   switch (typing->rule) {
+  case RULE_GIVEN:
+    return err_set(err, ERR_INVALID_ARGUMENT, "function \"%s\" needs the type of its result",
+                   plan__function_name(function));
   case RULE_SHAPE:
     for (const char *shape = typing->shapes; *shape;)
       if (fits_shape(&shape, arguments, count, wanted, result)) return ERR_OK;

@@ -56,7 +56,7 @@ struct expr {
   uint32_t argument_count;
   const struct expr *const *arguments;
   /* FUNCTION_MATCH: the compiled pattern (pcre2_code), owned by the statement. FUNCTION_BUCKET: a
-   * struct plan_bucket. */
+   * struct plan_bucket. Functions of functions_sql.def: what expr_call_as was given. */
   const void *compiled;
 };
 
@@ -67,6 +67,13 @@ const struct expr *expr_literal(struct arena *arena, const struct plan_value *va
 const struct expr *expr_parameter(struct arena *arena, uint32_t number, struct type type);
 const struct expr *expr_call(struct arena *arena, enum plan_function function,
                              const struct expr *const *arguments, uint32_t count, struct err *err);
+/* The same, giving `type`: for the functions of functions_sql.def, which take their arguments as
+ * they are and whose languages know what comes out, and for others where the result means something
+ * narrower than what expr_call gives (length() is an `integer` in SQL); its physical type is the
+ * same. `compiled`: what the function keeps beside its arguments (NULL). */
+const struct expr *expr_call_as(struct arena *arena, enum plan_function function,
+                                const struct expr *const *arguments, uint32_t count,
+                                struct type type, const void *compiled, struct err *err);
 /* FUNCTION_CAST: numbers and booleans to numbers (floats towards zero, saturating), integers to
  * times and back; the argument itself when it has the type already. */
 const struct expr *expr_cast(struct arena *arena, const struct expr *argument, struct type type,

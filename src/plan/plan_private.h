@@ -23,6 +23,11 @@ uint32_t plan__function_minimum(enum plan_function function);
 /* Null where an argument is null. */
 bool plan__function_is_strict(enum plan_function function);
 
+/* Of functions_sql.def: the types of its calls are given. */
+bool plan__function_is_given(enum plan_function function);
+/* Another value each time. */
+bool plan__function_is_volatile(enum plan_function function);
+
 /* The types that arguments are brought to (physical 0: it stays as it is) and the result's. `sql`:
  * by expr_cast_sql. */
 int plan__function_types(enum plan_function function, const struct expr *const *arguments,
