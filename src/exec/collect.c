@@ -20,6 +20,8 @@ struct collecting {
   uint64_t *picked; /* rows that are taken; bits */
   uint32_t *rows;
   uint32_t *block_rows; /* the same in their blocks */
+  uint32_t *run_rows;   /* how many of them are in each run */
+  int32_t *codes;       /* of a tag, for each of them */
   uint64_t *values, *validity;
 };
 
@@ -50,6 +52,7 @@ void exec__collection_deinit(struct collection *collection) {
   mem_free(account, collection->columns, (count + 1) * sizeof *collection->columns);
   builder_deinit(&collection->keys);
   mem_free(account, collection->runs, collection->run_capacity * sizeof *collection->runs);
+  mem_free(account, collection->bare, collection->bare_capacity * sizeof *collection->bare);
   collection->exec = NULL;
 }
 
@@ -122,6 +125,8 @@ static int load_unstored(struct collecting *of, struct err *err) {
   for (uint32_t i = plan_schema_values(schema); i < schema->count; i++) {
     const struct store_image *images;
     uint32_t count;
+    of->wanted[i] = of->stored[i] = false;
+    if (reader->source->tags[i].length) continue; /* told by the runs */
     int code = exec__reader_images(reader, i, &images, &count, err);
     if (code) return code;
     of->stored[i] = count > 0;
@@ -131,8 +136,44 @@ static int load_unstored(struct collecting *of, struct err *err) {
   return any ? exec__reader_load(reader, of->wanted, err) : ERR_OK;
 }
 
+/* Notes the series that have fewer picked rows than before. */
+static int note_bare(struct collecting *of, const uint64_t *before, struct err *err) {
+  struct collection *into = of->into;
+  const struct store_chunk *chunk = &of->reader.chunk;
+  for (uint32_t r = 0; r < chunk->run_count; r++) {
+    const struct store_run *run = &chunk->runs[r];
+    uint32_t position = of->reader.run_positions[r];
+    if (bits_count(before, run->row, run->rows) == bits_count(of->picked, run->row, run->rows) ||
+        (into->bare_count && into->bare[into->bare_count - 1] == position))
+      continue;
+    if (into->bare_count == into->bare_capacity) {
+      uint32_t capacity = into->bare_capacity ? into->bare_capacity * 2 : 64;
+      uint32_t *bare = mem_resize(into->exec->options.account, into->bare,
+                                  into->bare_capacity * sizeof *bare, capacity * sizeof *bare);
+      if (!bare) return exec__refused(into->exec, capacity * sizeof *bare, err);
+      into->bare = bare;
+      into->bare_capacity = capacity;
+    }
+    into->bare[into->bare_count++] = position;
+  }
+  return ERR_OK;
+}
+
+/* Whether one of the series that rows were left out of has fewer than are needed. */
+static bool is_short(const struct collection *into) {
+  uint64_t limit = into->source->scan->scan.limit;
+  uint32_t run = 0;
+  for (uint32_t i = 0; i < into->bare_count; i++) {
+    while (run < into->run_count && into->runs[run].position < into->bare[i])
+      run++;
+    bool found = run < into->run_count && into->runs[run].position == into->bare[i];
+    if (!found || into->runs[run].rows < limit) return true;
+  }
+  return false;
+}
+
 /* Leaves out rows whose fields are all absent. */
-static void keep_present(struct collecting *of) {
+static int keep_present(struct collecting *of, struct err *err) {
   const struct source *source = of->reader.source;
   const struct plan_schema *schema = &source->scan->schema;
   uint32_t rows = of->reader.chunk.rows;
@@ -142,12 +183,35 @@ static void keep_present(struct collecting *of) {
     bool all;
     if (source->tags[i].length) continue;
     add_present(&of->reader, i, present, &all);
-    if (all) return;
+    if (all) return ERR_OK;
   }
-  int64_t before = bits_count(of->picked, 0, rows);
-  for (size_t w = 0; w < words; w++)
+  uint64_t before[LIMIT_BLOCK_ROWS / 64], changed = 0;
+  memcpy(before, of->picked, words * sizeof *before);
+  for (size_t w = 0; w < words; w++) {
     of->picked[w] &= present[w];
-  of->into->dropped |= bits_count(of->picked, 0, rows) != before;
+    changed |= of->picked[w] ^ before[w];
+  }
+  return changed && of->rows_max ? note_bare(of, before, err) : ERR_OK;
+}
+
+/* How many rows of [row, row + rows), from the end that is wanted, hold rows_max picked ones. */
+static uint32_t enough_rows(const struct collecting *of, uint32_t row, uint32_t rows) {
+  uint32_t picked = 0;
+  for (uint32_t at = 0, size; at < rows; at += size) {
+    size = rows - at < 64 ? rows - at : 64;
+    uint32_t from = of->tail ? row + rows - at - size : row + at;
+    uint64_t word = bits_load(of->picked, from, size) & bits_mask(size);
+    uint32_t more = (uint32_t)__builtin_popcountll(word);
+    if (picked + more < of->rows_max) {
+      picked += more;
+      continue;
+    }
+    for (; picked + 1 < of->rows_max; picked++) /* the one that makes it enough is left first */
+      word &= of->tail ? ~(UINT64_C(1) << (63 - __builtin_clzll(word))) : word - 1;
+    return of->tail ? at + size - (63 - (uint32_t)__builtin_clzll(word))
+                    : at + (uint32_t)__builtin_ctzll(word) + 1;
+  }
+  return rows;
 }
 
 /* Keeps at most rows_max picked rows of each run. */
@@ -155,12 +219,8 @@ static void keep_few(struct collecting *of) {
   const struct store_chunk *chunk = &of->reader.chunk;
   for (uint32_t r = 0; r < chunk->run_count; r++) {
     const struct store_run *run = &chunk->runs[r];
-    int64_t surplus = bits_count(of->picked, run->row, run->rows) - of->rows_max;
-    for (uint32_t i = 0; surplus > 0 && i < run->rows; i++) {
-      uint32_t row = of->tail ? run->row + i : run->row + run->rows - 1 - i;
-      surplus -= bit_get(of->picked, row);
-      bit_clear(of->picked, row);
-    }
+    uint32_t enough = enough_rows(of, run->row, run->rows), surplus = run->rows - enough;
+    if (surplus) bits_fill(of->picked, of->tail ? run->row : run->row + enough, surplus, false);
   }
 }
 
@@ -176,7 +236,7 @@ static int pick(struct collecting *of, struct err *err) {
     if (of->reader.run_positions[r] == POSITION_NONE)
       bits_fill(of->picked, of->reader.chunk.runs[r].row, of->reader.chunk.runs[r].rows, false);
   code = load_unstored(of, err);
-  if (!code && of->reader.source->scan->scan.any_present) keep_present(of);
+  if (!code && of->reader.source->scan->scan.any_present) code = keep_present(of, err);
   if (!code && of->rows_max) keep_few(of);
   return code;
 }
@@ -215,34 +275,41 @@ static int append_range(struct collecting *of, const struct store_image *image, 
   return ERR_OK;
 }
 
-static int append_image(struct collecting *of, const struct store_image *image,
-                        const uint32_t *rows, uint32_t count, struct builder *builder,
-                        struct err *err) {
+/* `count` rows of one block, which are block_rows. */
+static int append_image(struct collecting *of, const struct store_image *image, uint32_t count,
+                        struct builder *builder, struct err *err) {
   if (image->absent) {
     builder_append_nulls(builder, count);
     return ERR_OK;
   }
-  uint32_t from = rows[0] - image->row + image->from, span = rows[count - 1] - rows[0] + 1;
-  for (uint32_t i = 0; i < count && count < span; i++)
-    of->block_rows[i] = from + (rows[i] - rows[0]);
+  uint32_t from = of->block_rows[0], span = of->block_rows[count - 1] - from + 1;
   bool few = type_width(builder->type) == 8 && count < span / 2;
   of->reader.values_decoded += few ? count : span;
   return few ? append_few(of, image, count, builder, err)
              : append_range(of, image, from, span, count, builder, err);
 }
 
-/* A stored column: image after image. */
+/* Whether both are of one block, the second behind the first. */
+static bool follows(const struct store_image *first, const struct store_image *second) {
+  return first->absent == second->absent &&
+         (first->absent ||
+          (first->image.bytes == second->image.bytes && first->from + first->rows <= second->from));
+}
+
+/* A stored column: block after block, where rows of one can be picked at once. */
 static int append_stored(struct collecting *of, uint32_t column, uint32_t count, struct err *err) {
   const struct reader_images *images = &of->reader.images[column];
+  bool joined = type_width(of->into->columns[column].type) == 8;
   int code = ERR_OK;
-  for (uint32_t i = 0, at = 0; i < images->count && !code; i++) {
-    const struct store_image *image = &images->images[i];
-    uint32_t end = of->rows[count - 1] < image->row + image->rows ? count : at;
-    while (end < count && of->rows[end] < image->row + image->rows)
-      end++;
-    if (end > at)
-      code = append_image(of, image, of->rows + at, end - at, &of->into->columns[column], err);
-    at = end;
+  for (uint32_t i = 0, at = 0; i < images->count && at < count && !code;) {
+    const struct store_image *first = &images->images[i];
+    uint32_t taken = 0;
+    do {
+      const struct store_image *image = &images->images[i++];
+      for (; at < count && of->rows[at] < image->row + image->rows; at++)
+        of->block_rows[taken++] = of->rows[at] - image->row + image->from;
+    } while (joined && i < images->count && follows(&images->images[i - 1], &images->images[i]));
+    if (taken) code = append_image(of, first, taken, &of->into->columns[column], err);
   }
   if (code != ERR_CORRUPTION) return code;
   /* Loading finds out which part it is, and voids what was read. */
@@ -250,6 +317,20 @@ static int append_stored(struct collecting *of, uint32_t column, uint32_t count,
   of->wanted[column] = true;
   int loaded = exec__reader_load(&of->reader, of->wanted, err);
   return loaded ? loaded : code;
+}
+
+/* A tag is the same in all rows of a run. */
+static void append_tag(struct collecting *of, uint32_t column, uint32_t count) {
+  const struct column *tag = &of->reader.source->tags[column];
+  uint32_t at = 0;
+  for (uint32_t r = 0; r < of->reader.chunk.run_count; r++) {
+    if (of->run_rows[r] == 0) continue;
+    int32_t code = tag->i32[of->reader.run_positions[r]];
+    for (uint32_t end = at + of->run_rows[r]; at < end; at++)
+      of->codes[at] = code;
+  }
+  struct column codes = {.type = {PHYSICAL_INT32, 0, 0}, .length = count, .i32 = of->codes};
+  builder_append_column(&of->into->columns[column], &codes, 0, count);
 }
 
 static void append(struct builder *builder, const struct column *column, const uint32_t *rows,
@@ -285,13 +366,16 @@ static int copy_rows(struct collecting *of, struct err *err) {
                         ? chunk->runs[r].rows
                         : (uint32_t)bits_count(of->picked, chunk->runs[r].row, chunk->runs[r].rows);
     code = add_run(of, of->reader.run_positions[r], at, rows, err);
+    of->run_rows[r] = rows;
     at += rows;
   }
   if (code) return code;
   struct column keys = {.type = TYPE_INT64, .length = chunk->rows, .i64 = chunk->keys};
   append(&into->keys, &keys, of->rows, count, chunk->rows);
   for (uint32_t i = first; i < schema->count && !code; i++)
-    if (of->stored[i])
+    if (of->reader.source->tags[i].length)
+      append_tag(of, i, count);
+    else if (of->stored[i])
       code = append_stored(of, i, count, err);
     else
       append(&into->columns[i], &of->reader.columns[i], of->rows, count, chunk->rows);
@@ -352,10 +436,12 @@ static int collecting_init(struct collecting *of, struct err *err) {
   of->stored = ARENA_ARRAY(arena, bool, schema->count + 1);
   of->rows = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->rows);
   of->block_rows = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->block_rows);
+  of->run_rows = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->run_rows);
+  of->codes = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->codes);
   of->values = arena_alloc(arena, LIMIT_BLOCK_ROWS * sizeof *of->values);
   of->validity = arena_alloc(arena, LIMIT_BLOCK_ROWS / 8);
   if (!of->wanted || !of->picked || !of->stored || !of->rows || !of->block_rows || !of->values ||
-      !of->validity)
+      !of->validity || !of->run_rows || !of->codes)
     return exec__refused(of->into->exec, LIMIT_BLOCK_ROWS * 4, err);
   return ERR_OK;
 }
@@ -374,6 +460,7 @@ int exec__collect(struct collection *collection, const struct morsel *morsel, ui
     code = pick(&of, err);
     if (!code && of.reader.selected) code = copy_rows(&of, err);
   }
+  if (!code) collection->is_short = is_short(collection);
   exec__reader_close(&of.reader, figures);
   return code;
 }

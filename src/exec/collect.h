@@ -18,7 +18,9 @@ struct collection {
   struct builder keys;
   struct collected_run *runs;
   uint32_t run_count, run_capacity;
-  bool dropped; /* rows without any value were left out */
+  uint32_t *bare; /* positions, ascending: rows without any value were left out */
+  uint32_t bare_count, bare_capacity;
+  bool is_short; /* so many that a series has fewer than the scan's limit: it may have more */
 };
 int exec__collection_init(struct collection *collection, const struct source *source,
                           struct err *err);

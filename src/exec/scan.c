@@ -26,6 +26,7 @@ struct scan {
   struct source source;
   struct exec_rows rows;
   uint64_t rows_per_series; /* estimated, at least 1 */
+  uint64_t work_per_series; /* the same with rows that are decoded for nothing */
   bool by_time;             /* rows of several series are put in the order of time */
   /* Where the scan is. */
   size_t at;                /* in source.order: series before it are done */
@@ -47,6 +48,14 @@ struct scan {
   bool group_begun;
 };
 
+/* Of a series only its ends are read: a vector, where several share a block; of one that has blocks
+ * of its own what statistics do not tell. */
+static void push_limit(struct scan *self, uint64_t limit) {
+  uint64_t all = self->rows_per_series, least = all < LIMIT_VECTOR_ROWS ? all : LIMIT_VECTOR_ROWS;
+  self->rows_per_series = self->work_per_series = limit;
+  if (all <= LIMIT_BLOCK_ROWS && limit < least) self->work_per_series = least;
+}
+
 static int scan_open(struct exec_op *op, struct err *err) {
   struct scan *self = (struct scan *)op;
   struct exec *exec = op->exec;
@@ -59,9 +68,10 @@ static int scan_open(struct exec_op *op, struct err *err) {
   if (!code) code = exec__rows_init(&self->rows, exec, &op->node->schema, err);
   if (code) return code;
   self->rows_per_series = series ? self->source.rows_estimate / series + 1 : 1;
+  self->work_per_series = self->rows_per_series;
   if (scan->limit && scan->limit <= LIMIT_PUSHED_MAX && !self->source.filter &&
       self->rows_per_series > scan->limit)
-    self->rows_per_series = scan->limit;
+    push_limit(self, scan->limit);
   for (uint32_t i = 0; i < op->node->schema.count; i++)
     if (self->source.tags[i].length)
       exec__rows_dictionary(&self->rows, i, self->source.tags[i].dictionary);
@@ -150,7 +160,7 @@ static int cut_wave(struct scan *self, size_t series, struct err *err) {
   struct mem_account *account = self->op.exec->options.account;
   const struct plan_scan *scan = &self->source.scan->scan;
   int64_t min = scan->time_min, max = scan->time_max;
-  uint64_t rows = series * self->rows_per_series;
+  uint64_t rows = series * self->work_per_series;
   if (self->windows) {
     uint32_t window = scan->descending ? self->windows - 1 - self->window : self->window;
     window_range(self, window, &min, &max);
@@ -246,10 +256,10 @@ static int collect_wave(struct scan *self, size_t series, struct err *err) {
     self->rows_max = rows_max > LIMIT_PUSHED_MAX ? 0 : (uint32_t)rows_max;
     int code = cut_wave(self, series, err);
     if (!code) code = exec__parallel(self->op.exec, self->piece_count, collect_piece, self, err);
-    bool dropped = false;
+    bool is_short = false;
     for (uint32_t i = 0; i < self->piece_count; i++)
-      dropped |= self->pieces[i].dropped;
-    if (!code && dropped && self->rows_max) { /* a series may have more rows further on */
+      is_short |= self->pieces[i].is_short;
+    if (!code && is_short && self->rows_max) {
       drop_pieces(self);
       continue;
     }

@@ -157,6 +157,7 @@ static int settle_last(struct store_scan *scan, struct err *err) {
   if (plan->piece_count == 0) return ERR_OK;
   struct scan_piece *last = &plan->pieces[plan->piece_count - 1];
   if (!last->slot || last->rows >= SCAN_SHORT) return ERR_OK;
+  if (scan__wants_ends(scan, &last->slot->source->blocks[last->slot->block])) return ERR_OK;
   int code = plan_init_picks(scan, err);
   if (code) return code;
   uint32_t pick = scan__pick(last->slot, last->from);
@@ -182,8 +183,8 @@ int scan__plan_slice(struct store_scan *scan, struct scan_slot *slot, uint32_t f
     last->rows += count;
   } else {
     if ((code = settle_last(scan, err))) return code;
-    plan->pieces[plan->piece_count++] =
-        (struct scan_piece){.slot = slot, .from = from, .row = plan->rows, .rows = count};
+    plan->pieces[plan->piece_count++] = (struct scan_piece){
+        .slot = slot, .from = from, .row = plan->rows, .rows = count, .key = lo};
   }
   scan__plan_refer(scan, slot, from, count);
   plan_rows(scan, count, lo, hi);
@@ -218,7 +219,8 @@ int scan__plan_block(struct store_scan *scan, struct scan_slot *slot, struct err
   int code = plan_reserve(scan, err);
   if (!code) code = scan__slot_runs(slot, err);
   if (code) return code;
-  plan->pieces[plan->piece_count++] = (struct scan_piece){.slot = slot, .rows = block->rows};
+  plan->pieces[plan->piece_count++] =
+      (struct scan_piece){.slot = slot, .rows = block->rows, .key = block->key_min};
   plan->direct_runs = slot->runs;
   plan->run_count = block->runs;
   plan->rows = block->rows;
@@ -390,9 +392,28 @@ static void load_words(struct store_scan *scan, uint64_t *values, bool nulls) {
   }
 }
 
+/* Keys of slices of one row each, which were planned by them; *done false: they are not all. */
+static int know_keys(struct store_scan *scan, struct store_chunk *chunk, bool *done,
+                     struct err *err) {
+  const struct scan_plan *plan = &scan->plan;
+  struct scan_output *output = &scan->plan.outputs[scan->spec.column_count];
+  *done = plan->piece_count == plan->rows;
+  for (uint32_t i = 0; i < plan->piece_count && *done; i++)
+    *done = plan->pieces[i].slot != NULL;
+  if (!*done) return ERR_OK;
+  int code = output_reserve(scan, output, false, err);
+  if (code) return code;
+  for (uint32_t i = 0; i < plan->piece_count; i++)
+    output->values[i] = (uint64_t)plan->pieces[i].key;
+  chunk->keys = (const int64_t *)output->values;
+  return ERR_OK;
+}
+
 static int load_keys(struct store_scan *scan, struct store_chunk *chunk, struct err *err) {
   struct scan_plan *plan = &scan->plan;
   if (plan->keys_loaded) return ERR_OK;
+  int known = know_keys(scan, chunk, &plan->keys_loaded, err);
+  if (known || plan->keys_loaded) return known;
   for (uint32_t i = 0; i < plan->slot_count; i++) {
     struct scan_slot *slot = plan->slots[i];
     int code = scan__slot_keys(scan, slot, slot->needed.from, slot->needed.to, err);

@@ -29,6 +29,7 @@ enum {
   SCAN_PICKS_MAX = 65536, /* folded rows behind one chunk */
   SCAN_LARGE = 1024,      /* rows of a slice worth a chunk of its own */
   SCAN_SHORT = 8,         /* slices shorter than this are cheaper as picks */
+  SCAN_ENDS = 256,        /* rows for one that is wanted, where the others are not to be decoded */
 };
 _Static_assert(SCAN_ROWS_MAX == 1 << SCAN_ROW_BITS, "rows of a block fit a pick");
 
@@ -101,6 +102,7 @@ struct scan_piece {
   struct scan_slot *slot; /* NULL: picks */
   uint32_t from;          /* slices: the first row in the block */
   uint32_t row, rows;     /* in the chunk */
+  int64_t key;            /* slices: of the first row */
   uint32_t fold, folds;   /* picks: folded rows behind them, in fold_pick; 0: none */
 };
 
@@ -270,6 +272,13 @@ bool scan__next_wanted(const struct store_scan *scan, uint64_t series, size_t *a
 /* First index in [from, to) whose key is not below (above) `key`; galloping from the front. */
 uint32_t scan__lower(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
 uint32_t scan__upper(const int64_t *keys, uint32_t from, uint32_t to, int64_t key);
+
+/* True when head or tail leave so little of the runs of a block that it is to be opened, and only
+ * some of its vectors to be decoded. */
+static inline bool scan__wants_ends(const struct store_scan *scan, const struct part_block *block) {
+  uint64_t each = (uint64_t)scan->spec.head + scan->spec.tail;
+  return !scan->spec.head != !scan->spec.tail && block->rows / SCAN_ENDS >= block->runs * each;
+}
 
 /* ---- scan_versions.c ---- */
 static inline bool scan__is_versioned(const struct scan_source *source) {

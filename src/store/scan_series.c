@@ -58,9 +58,9 @@ static bool wants_all(const struct store_scan *scan, const struct part_block *bl
  * of the other inputs. */
 static bool passes_whole(struct store_scan *scan, const struct scan_source *source) {
   const struct part_block *block = &source->blocks[source->at];
-  if (source->may_hold_twins || scan__is_versioned(source) || !wants_all(scan, block) ||
-      block->key_min < scan->spec.key_min || block->key_max > scan->spec.key_max ||
-      scan__block_cut(scan, source, block))
+  if (scan__wants_ends(scan, block) || source->may_hold_twins || scan__is_versioned(source) ||
+      !wants_all(scan, block) || block->key_min < scan->spec.key_min ||
+      block->key_max > scan->spec.key_max || scan__block_cut(scan, source, block))
     return false;
   for (uint32_t i = 0; i < scan->active_count; i++) {
     const struct scan_source *other = &scan->sources[scan->active[i]];
@@ -269,18 +269,19 @@ static bool ends_series(const struct store_scan *scan, const struct scan_source 
          source->blocks[source->at + 1].series_first != scan->current;
 }
 
-/* Head and tail of more than one row: the only member left gives its first or last rows alone, so
- * that one vector is decoded and not the block. (For one row, the statistics of the whole block say
- * more.) *count: the rows to take; *last: nothing of the series is needed after them. */
+/* Head and tail: the only member left gives its first or last rows alone, so that one vector is
+ * decoded and not the block. (Of one row the statistics say more, where the run is a block.)
+ * *count: the rows to take; *last: nothing of the series is needed after them. */
 static int trim_rows(struct store_scan *scan, struct scan_source *source, uint32_t *count,
                      bool *last, struct err *err) {
   uint32_t head = scan->spec.head, tail = scan->spec.tail;
   *count = source->to - source->from;
   *last = false;
   if (scan->member_count > 1 || (head && tail) || scan->current == UINT64_MAX) return ERR_OK;
-  bool cuts_tail = tail > 1 && *count > tail && ends_series(scan, source) &&
+  if ((head | tail) == 1 && source->blocks[source->at].runs == 1 && source->part) return ERR_OK;
+  bool cuts_tail = tail && *count > tail && ends_series(scan, source) &&
                    scan->planned != scan->current; /* no holes: all of the end or nothing else */
-  bool cuts_head = head > 1 && *count > head;
+  bool cuts_head = head && *count > head;
   if (!cuts_tail && !cuts_head) return ERR_OK;
   bool ready;
   int code = scan__slot(scan, source, &ready, err);
@@ -290,10 +291,12 @@ static int trim_rows(struct store_scan *scan, struct scan_source *source, uint32
   uint32_t from = cuts_tail ? source->to - tail : source->from;
   *count = cuts_tail ? tail : head;
   *last = cuts_head;
-  code = scan__slot_keys(scan, source->slot, from, from + *count, err);
-  if (code) return code;
+  if (*count > 1) { /* else the key is that of the run's end */
+    code = scan__slot_keys(scan, source->slot, from, from + *count, err);
+    if (code) return code;
+  }
   source->from = from;
-  source->lo = source->slot->keys[from];
+  if (cuts_tail) source->lo = *count > 1 ? source->slot->keys[from] : source->hi;
   return ERR_OK;
 }
 
@@ -307,7 +310,7 @@ static int take_run(struct store_scan *scan, struct scan_source *source, struct 
   uint32_t to = source->to, stop = source->stop;
   int64_t hi = source->hi;
   source->to = source->stop = source->from + count; /* what is behind is not needed */
-  source->hi = source->slot->keys[source->to - 1];
+  source->hi = count > 1 ? source->slot->keys[source->to - 1] : source->lo;
   scan->floor = scan->current + 1;
   code = take_slice(scan, source, count, &took, err);
   if (!code && !took) { /* again with the next chunk */

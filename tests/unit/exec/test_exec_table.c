@@ -646,6 +646,78 @@ static void test_last_row_is_not_read(void **state) {
   fixture_close(&fixture);
 }
 
+/* Series that share blocks: of each block only the vectors with a wanted row are decoded. */
+static void test_ends_of_shared_blocks(void **state) {
+  (void)state;
+  enum { HOSTS = 7, COUNT = 1100 * HOSTS };
+  static const struct query ends[] = {
+      {.name = "last", .by_host = true, ALL, ROWS, .descending = true, .limit = 1},
+      {.name = "first", .by_host = true, ALL, ROWS, .limit = 1},
+      {.name = "last three", .by_host = true, ALL, ROWS, .descending = true, .limit = 3},
+      {.name = "first three", .by_host = true, ALL, ROWS, .limit = 3},
+      {.name = "last of few",
+       .by_host = true,
+       ALL,
+       ROWS,
+       .descending = true,
+       .limit = 1,
+       .few_fields = true},
+  };
+  struct fixture fixture;
+  struct err err;
+  struct arena arena;
+  struct mem_account running, plans;
+  struct exec_figures figures;
+  fixture_open(&fixture, 10);
+  struct model_row *rows = malloc(COUNT * sizeof *rows);
+  for (int i = 0; i < COUNT; i++) {
+    bool bare = i / HOSTS > 1090 && i % HOSTS > 4; /* series whose last rows have little */
+    rows[i] = (struct model_row){.host = i % HOSTS,
+                                 .region = i % HOSTS % 2,
+                                 .time = i,
+                                 .has = {!bare, !bare, !bare && i % 5, bare || i % 3, i % 2},
+                                 .f = (double)(i % 977) / 100,
+                                 .i = i,
+                                 .u = (uint64_t)i * 31 % 1009,
+                                 .s = i % 4};
+  }
+  fixture_write(&fixture, rows, COUNT);
+  for (size_t q = 0; q < sizeof ends / sizeof *ends; q++)
+    check_query(&fixture, &ends[q], "in memory");
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  for (size_t q = 0; q < sizeof ends / sizeof *ends; q++)
+    check_query(&fixture, &ends[q], "flushed");
+  mem_account_init(&running, "running", NULL, 0);
+  mem_account_init(&plans, "plans", NULL, 0);
+  arena_init(&arena, &plans, 4096);
+  fixture.small = false;
+  for (int few = 0; few < 2; few++) {
+    const struct plan_node *plan = query_plan(&fixture, &arena, &ends[few ? 4 : 0]);
+    plan = plan_optimize(&arena, plan, &err);
+    expect_ok(run_plan(&fixture, plan, NULL, &running, NULL, &figures, &err), &err);
+    assert_int_equal(figures.rows_returned, HOSTS);
+    /* Once more for the two series whose last row has none of the few fields. */
+    assert_int_equal(figures.blocks_read, 1 + few);
+    assert_true(figures.values_decoded <= (few ? 1 + 16 : 1) * HOSTS * FIELD_COUNT);
+  }
+  arena_deinit(&arena);
+  mem_account_deinit(&running);
+  mem_account_deinit(&plans);
+  for (int i = 0; i < COUNT / 2; i++) /* newer rows of some over and behind them */
+    rows[i].time += COUNT / 2 + i % 3, rows[i].host = i % 3;
+  fixture_write(&fixture, rows, COUNT / 2);
+  for (size_t q = 0; q < sizeof ends / sizeof *ends; q++)
+    check_query(&fixture, &ends[q], "with newer rows");
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  for (size_t q = 0; q < sizeof ends / sizeof *ends; q++)
+    check_query(&fixture, &ends[q], "overlapping");
+  expect_ok(store_merge(table_engine_shard(fixture.engine), 0, &err), &err);
+  for (size_t q = 0; q < sizeof ends / sizeof *ends; q++)
+    check_query(&fixture, &ends[q], "merged");
+  free(rows);
+  fixture_close(&fixture);
+}
+
 /* ---- more groups than memory ---- */
 
 /* With half the memory that all groups take the answer is the same: they are taken in ranges. */
@@ -714,9 +786,13 @@ static void test_ranges_of_groups(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_rows), cmocka_unit_test(test_refused_memory),
-      cmocka_unit_test(test_deadline),    cmocka_unit_test(test_last_row_is_not_read),
-      cmocka_unit_test(test_long_series), cmocka_unit_test(test_ranges_of_groups),
+      cmocka_unit_test(test_random_rows),
+      cmocka_unit_test(test_refused_memory),
+      cmocka_unit_test(test_deadline),
+      cmocka_unit_test(test_last_row_is_not_read),
+      cmocka_unit_test(test_ends_of_shared_blocks),
+      cmocka_unit_test(test_long_series),
+      cmocka_unit_test(test_ranges_of_groups),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "codec/codec.h"
 #include "os/os.h"
 #include "store/scan.h"
+#include "store/scan_images.h"
 
 enum { PARTS_MAX = 64 };
 
@@ -221,6 +222,59 @@ static void test_ends_of_long_series_are_cut(void **state) {
   assert_int_equal(outcome.rows, 2 * 10);
   assert_int_equal(outcome.figures.blocks_read, 2);
   assert_int_equal(outcome.figures.blocks_considered, 40);
+}
+
+/* Blocks of several series: of each only the row that is wanted comes out, as a slice of its block,
+ * and its key is known without the others being decoded. */
+static void test_ends_of_packed_series_are_cut(void **state) {
+  (void)state;
+  enum { SERIES = 40, ROWS = 2000 };
+  for (int64_t p = 0; p < 3; p++)
+    add_grid(1, SERIES, p * ROWS, 1, ROWS);
+  for (int way = 0; way < 4; way++) {
+    struct store_scan_spec spec = all_rows();
+    if (way % 2) {
+      spec.head = 1;
+    } else {
+      spec.tail = 1;
+    }
+    if (way >= 2) { /* inside a part */
+      spec.key_min = ROWS + 100;
+      spec.key_max = 2 * ROWS - 100;
+    }
+    int64_t wanted = way == 0   ? 3 * ROWS - 1
+                     : way == 1 ? 0
+                     : way == 2 ? spec.key_max
+                                : spec.key_min;
+    struct scan_input input = {
+        .policy = STORE_NEWEST_COLUMN, .parts = parts, .part_count = part_count};
+    struct store_scan *scan = NULL;
+    struct store_chunk chunk;
+    struct store_scan_figures figures;
+    uint64_t series = 0;
+    assert_int_equal(store__scan_create(&input, &spec, &scan, NULL), ERR_OK);
+    for (;;) {
+      assert_int_equal(store_scan_next(scan, &chunk, NULL), ERR_OK);
+      if (chunk.rows == 0) break;
+      if (way < 2) assert_int_equal(chunk.rows, chunk.run_count);
+      const struct store_image *images;
+      uint32_t count;
+      assert_int_equal(store_scan_images(scan, &chunk, 0, &images, &count, NULL), ERR_OK);
+      assert_true(count > 0 && count <= chunk.run_count);
+      store_scan_figures(scan, &figures);
+      uint64_t read = figures.bytes_read;
+      assert_int_equal(store_scan_load(scan, &chunk, true, 0, NULL), ERR_OK);
+      store_scan_figures(scan, &figures);
+      if (way < 2) assert_int_equal(figures.bytes_read, read); /* no keys */
+      for (uint32_t i = 0; i < chunk.run_count; i++) {
+        const struct store_run *run = &chunk.runs[i];
+        assert_int_equal(run->series, ++series);
+        assert_int_equal(chunk.keys[way % 2 ? run->row : run->row + run->rows - 1], wanted);
+      }
+    }
+    assert_int_equal(series, SERIES);
+    store_scan_close(scan);
+  }
 }
 
 static void test_deleted_blocks_are_not_read(void **state) {
@@ -573,6 +627,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_tail_does_not_read_history, clean),
       cmocka_unit_test_teardown(test_tail_of_long_series, clean),
       cmocka_unit_test_teardown(test_ends_of_long_series_are_cut, clean),
+      cmocka_unit_test_teardown(test_ends_of_packed_series_are_cut, clean),
       cmocka_unit_test_teardown(test_deleted_blocks_are_not_read, clean),
       cmocka_unit_test_teardown(test_bad_questions, clean),
       cmocka_unit_test_teardown(test_empty_inputs, clean),
