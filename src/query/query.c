@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "os/os.h"
 #include "query/query.h"
+#include "query/session.h"
 #include "store/health.h"
 
 /* Memory of one query by default: a tenth of what a small machine has. */
@@ -42,10 +43,7 @@ static int copy_options(struct query *query, const struct query_options *options
   if ((options->database.size && !query->database.data) ||
       (options->schema.size && !query->schema.data))
     return mem_refused(&query->account, options->database.size, err);
-  struct str parameters = arena_copy(&query->arena, options->parameters);
-  if (options->parameters.size && !parameters.data)
-    return mem_refused(&query->account, options->parameters.size, err);
-  return influxql_parse_bound(options->text, parameters, &query->arena, &query->syntax, err);
+  return query->dialect->parse(query, options, err);
 }
 
 int query_open(struct table_engine *engine, const struct query_options *options, struct query **out,
@@ -63,6 +61,8 @@ int query_open(struct table_engine *engine, const struct query_options *options,
   query->engine = engine;
   query->control = control;
   query->totals = options->totals;
+  query->dialect = &query__influxql;
+  query->session = options->session;
   query->read_only = options->read_only;
   query->deadline_ns = options->deadline_ns;
   if (!query->deadline_ns && control) query->deadline_ns = query__control_deadline(control);
@@ -83,16 +83,10 @@ int query_open(struct table_engine *engine, const struct query_options *options,
 
 static void begin_statement(struct query *query) {
   struct statement *s = &query->statement;
-  *s = (struct statement){.syntax = &query->syntax.statements[query->next]};
+  *s = (struct statement){.row_count = -1};
   arena_init(&s->arena, &query->account, 4096);
   arena_init(&s->rows, &query->account, 4096);
-  s->context = (struct influxql_context){.arena = &s->arena,
-                                         .account = &query->account,
-                                         .now_ns = query->now_ns,
-                                         .find_tables = query__find_tables,
-                                         .user = query,
-                                         .zones = table_engine_zones(query->engine)};
-  s->show_last = &s->show_first;
+  query->dialect->begin(query);
   query->has_statement = true;
 }
 
@@ -100,32 +94,18 @@ static void end_statement(struct query *query) {
   struct statement *s = &query->statement;
   if (!query->has_statement) return;
   if (s->exec) exec_close(s->exec);
-  query__show_close(s);
+  query->dialect->end(query);
   for (uint32_t i = 0; i < s->table_count; i++)
     catalog_table_release(s->tables[i]);
   if (s->snapshot) table_snapshot_release(s->snapshot);
-  influxql_context_deinit(&s->context);
   arena_deinit(&s->rows);
   arena_deinit(&s->arena);
   query->has_statement = false;
 }
 
-static int refuse_change(struct err *err) {
-  err_set(err, ERR_METHOD_NOT_ALLOWED, "this statement changes something: it is not run by a GET");
-  err_hint(err, "send it with POST");
-  return ERR_METHOD_NOT_ALLOWED;
-}
-
 static int open_statement(struct query *query, struct err *err) {
-  const struct influxql_statement *syntax = query->statement.syntax;
   int code = query__check(query, err);
-  if (code) return code;
-  if (influxql_changes(syntax) && query->read_only) return refuse_change(err);
-  if (syntax->kind == INFLUXQL_SELECT)
-    return syntax->explain ? query__explain(query, err)
-           : syntax->into  ? query__into(query, err)
-                           : query__select_open(query, err);
-  return influxql_changes(syntax) ? query__change(query, err) : query__show_open(query, err);
+  return code ? code : query->dialect->open(query, err);
 }
 
 /* ---- answers that lack rows ---- */
@@ -161,13 +141,7 @@ static int warn_of_damage(struct query *query, struct err *err) {
 static int run_statement(struct query *query, struct query_event *event, bool *done,
                          struct err *err) {
   struct statement *s = &query->statement;
-  int code;
-  if (s->syntax->kind == INFLUXQL_SELECT && !s->syntax->into && !s->syntax->explain) {
-    arena_reset(&s->rows);
-    code = query__select_next(query, event, done, err);
-  } else {
-    code = query__show_next(query, event, done, err);
-  }
+  int code = query->dialect->next(query, event, done, err);
   if (!code && *done) code = warn_of_damage(query, err);
   if (code || !*done || !s->message.data) return code;
   event->kind = QUERY_MESSAGE;
@@ -196,7 +170,7 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   bool done = false;
   switch (query->state) {
   case QUERY_IDLE:
-    if (query->next == query->syntax.count) {
+    if (query->next == query->statement_count) {
       event->kind = QUERY_END;
       return ERR_OK;
     }
@@ -221,9 +195,11 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   *event =
       (struct query_event){.kind = QUERY_DONE, .statement = query->next, .error = {.offset = -1}};
   if (query->state == QUERY_FAILED) event->error = query->error;
+  event->command = query->statement.command;
+  event->rows = query->statement.row_count;
   query->failed = query->failed || query->state == QUERY_FAILED;
   end_statement(query);
-  query->next = event->error.code == ERR_CANCELLED ? query->syntax.count : query->next + 1;
+  query->next = event->error.code == ERR_CANCELLED ? query->statement_count : query->next + 1;
   query->state = QUERY_IDLE;
   return ERR_OK;
 }
@@ -243,6 +219,7 @@ void query_close(struct query *query) {
   end_statement(query);
   query_rest(query);
   if (query->entered) query__control_leave(query->control);
+  if (query->own_session) query_session_destroy(query->session);
   arena_deinit(&query->arena);
   mem_account_deinit(&query->account);
   mem_free(parent, query, sizeof *query);

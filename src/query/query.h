@@ -12,12 +12,23 @@
 #include "base/memory.h"
 #include "columnar/column.h"
 
+struct plan_value;
 struct query;
 struct query_control;
+struct query_session;
 struct table_engine;
 struct time_zone;
 
-enum query_language { QUERY_INFLUXQL = 1 };
+enum query_language { QUERY_INFLUXQL = 1, QUERY_SQL = 2 };
+
+/* SQL: in which form values are given. */
+enum query_form {
+  QUERY_FORM_VALUES, /* as the executor has them */
+  QUERY_FORM_TEXT,   /* as PostgreSQL's text, all of them strings: "t", "1.50", "2024-01-01" */
+  /* The same for what JSON has no form of: numeric (a JSON number), dates, times, intervals, uuids,
+   * arrays, bytes; integers, floats, booleans and texts are as the executor has them. */
+  QUERY_FORM_JSON,
+};
 
 /* What answers came from: values (a column of a row) that were known from statistics of blocks,
  * that kernels took from encoded data, and that were decoded. */
@@ -27,12 +38,20 @@ struct query_totals {
 
 struct query_options {
   enum query_language language;
-  struct str text;       /* copied */
-  struct str parameters; /* values for $name: a JSON object; empty: none. Copied */
-  struct str database;   /* default database; may be empty */
-  struct str schema;     /* default retention policy; may be empty */
-  bool read_only;        /* a GET: statements that change something are refused, as InfluxDB does */
-  int64_t deadline_ns;   /* monotonic; 0: the control's, else none */
+  struct str text; /* copied */
+  /* InfluxQL: values for $name, a JSON object. SQL: values for $1, $2 …, a JSON array. Empty: none.
+   * Copied. */
+  struct str parameters;
+  /* SQL: the same as values, when `parameters` is empty; texts of TYPE_UNKNOWN are read as what
+   * their place asks for. Copied. */
+  const struct plan_value *values;
+  uint32_t value_count;
+  struct query_session *session; /* SQL (session.h); NULL: one of its own, with the database below.
+                                    One query of a session at a time */
+  struct str database;           /* default database; may be empty */
+  struct str schema;             /* default retention policy; may be empty */
+  bool read_only;      /* a GET: statements that change something are refused, as InfluxDB does */
+  int64_t deadline_ns; /* monotonic; 0: the control's, else none */
   int64_t memory_bytes_max; /* 0: the control's, else 256 MiB */
   int64_t now_ns;           /* wall clock for now(); 0: ask the system */
   /* What it shares with others (query_control.h), which outlives it; NULL: it is alone, has no
@@ -46,7 +65,7 @@ enum query_event_kind {
   QUERY_SERIES,    /* a result series begins: name, tags, column names */
   QUERY_ROWS,      /* rows of it */
   QUERY_MESSAGE,   /* a note to the user (InfluxDB's messages) */
-  QUERY_DONE,      /* the statement ended; error.code tells how */
+  QUERY_DONE,      /* the statement ended; error.code tells how, `command` and `rows` what it did */
   QUERY_END,       /* no more statements */
 };
 
@@ -70,6 +89,10 @@ struct query_event {
   struct batch batch;
   struct str message;
   struct err error;
+  /* QUERY_DONE of SQL: "SELECT", "INSERT", "CREATE TABLE" …, and how many rows it gave or changed;
+   * -1: it is not of that kind. */
+  struct str command;
+  int64_t rows;
 };
 
 /* Parses all statements at once: a syntax error is returned here and nothing runs. Then waits for a

@@ -34,8 +34,7 @@ int query__snapshot(struct query *query, struct err *err) {
   return s->snapshot ? ERR_OK : table_snapshot_acquire(query->engine, &s->snapshot, err);
 }
 
-/* Takes over the caller's reference. */
-static int add_table(struct query *query, struct catalog_table *table, struct err *err) {
+int query__keep_table(struct query *query, struct catalog_table *table, struct err *err) {
   struct statement *s = &query->statement;
   if (s->table_count == s->table_capacity) {
     uint32_t capacity = s->table_capacity ? 2 * s->table_capacity : 16;
@@ -65,7 +64,7 @@ static int visit_table(void *context, struct catalog_table *table) {
   if (visit->regex) code = influxql_regex_match(visit->regex, table->name, &is_meant, visit->err);
   if (code || !is_meant) return code;
   catalog_table_retain(table);
-  return add_table(visit->query, table, visit->err);
+  return query__keep_table(visit->query, table, visit->err);
 }
 
 static int list_tables(struct query *query, struct str database, struct str schema,
@@ -109,7 +108,7 @@ static int add_source(struct query *query, const struct influxql_source *source,
   }
   struct catalog_table *table =
       catalog_table_find(table_engine_catalog(query->engine), database, schema, source->name);
-  return table ? add_table(query, table, err) : ERR_OK;
+  return table ? query__keep_table(query, table, err) : ERR_OK;
 }
 
 static int order_tables(const void *a, const void *b) {

@@ -8,6 +8,7 @@
 #include "columnar/builder.h"
 #include "exec/exec.h"
 #include "lang/influxql/influxql.h"
+#include "lang/sql/sql.h"
 #include "query/query.h"
 #include "query/query_control.h"
 #include "table/read.h"
@@ -21,12 +22,28 @@ struct show_series {
   struct builder columns[SHOW_COLUMNS_MAX];
 };
 
+/* An answer of SQL that is there as a whole: RETURNING, SHOW, EXPLAIN. */
+struct sql_answer {
+  const struct sql_result_column *columns; /* NULL: no rows are told */
+  uint32_t column_count;
+  struct builder *builders; /* one per column */
+  int64_t told;
+};
+
 /* The statement that runs. */
 struct statement {
-  const struct influxql_statement *syntax;
+  const struct influxql_statement *syntax; /* InfluxQL */
+  const struct sql_statement *sql;         /* SQL */
   struct arena arena;
   struct arena rows; /* of the event at hand */
   struct influxql_context context;
+  struct sql_context sql_context;
+  struct sql_selection sql_selection;
+  struct sql_answer answer;
+  struct str command;
+  int64_t row_count; /* given or changed; -1: neither */
+  bool announced;    /* SQL: the columns were */
+  bool counted;      /* row_count is not of the rows given */
   struct table_snapshot *snapshot;
   struct catalog_table **tables; /* retained, ascending names */
   uint32_t table_count, table_capacity;
@@ -51,12 +68,33 @@ struct statement {
   uint64_t damaged_store; /* of which table */
 };
 
+/* What a language does with its statements. */
+struct query_dialect {
+  /* Parses the text; sets statement_count. */
+  int (*parse)(struct query *query, const struct query_options *options, struct err *err);
+  void (*begin)(struct query *query);
+  int (*open)(struct query *query, struct err *err);
+  /* The next event of the statement; *done when there is none. */
+  int (*next)(struct query *query, struct query_event *event, bool *done, struct err *err);
+  void (*end)(struct query *query);
+};
+extern const struct query_dialect query__influxql, query__sql;
+
 enum query_state { QUERY_IDLE, QUERY_OPENING, QUERY_RUNNING, QUERY_FAILED };
 struct query {
   struct table_engine *engine;
   struct mem_account account;
   struct arena arena; /* text, syntax, options */
+  const struct query_dialect *dialect;
   struct influxql_query syntax;
+  struct sql_text sql;
+  struct str text; /* of SQL: what errors show */
+  enum query_form form;
+  uint32_t statement_count;
+  struct query_session *session; /* SQL */
+  bool own_session;
+  struct plan_value *values; /* of $1 … */
+  uint32_t value_count;
   struct str database, schema;
   bool read_only;
   int64_t deadline_ns, now_ns;
@@ -102,6 +140,8 @@ void query__note_damage(struct statement *statement, uint64_t store, uint64_t pa
 /* The database that a statement means: `named`, or the query's. ERR_INVALID_ARGUMENT when there is
  * none, ERR_UNKNOWN_DATABASE. */
 int query__database(struct query *query, struct str named, struct str *database, struct err *err);
+/* Keeps a table until the statement ends; takes over the caller's reference, also on failure. */
+int query__keep_table(struct query *query, struct catalog_table *table, struct err *err);
 /* Retains the tables that the sources name (none: all of the database), ascending by name, each
  * once, in statement->tables. Names without a table are passed over. */
 int query__tables(struct query *query, struct str database, struct err *err);
@@ -119,6 +159,12 @@ int query__select_next(struct query *query, struct query_event *event, bool *don
 
 /* Opens s->plan; `analyze`: its operators' times are measured. */
 int query__open_plan(struct query *query, bool analyze, struct err *err);
+/* Opens a plan as s->exec; it must be optimized, and live as long. */
+int query__open_exec(struct query *query, const struct plan_node *plan, bool analyze,
+                     struct err *err);
+/* Adds what the statement's execution read to the totals, and closes it. `table`: whose damage is
+ * told. */
+void query__close_exec(struct query *query, uint64_t table);
 
 /* ---- query_explain.c ---- */
 /* Gathers the plans of a SELECT as text; its answer is told as a SHOW's. */

@@ -18,12 +18,9 @@ int query__select_open(struct query *query, struct err *err) {
   return ERR_OK;
 }
 
-int query__open_plan(struct query *query, bool analyze, struct err *err) {
+int query__open_exec(struct query *query, const struct plan_node *plan, bool analyze,
+                     struct err *err) {
   struct statement *s = &query->statement;
-  const struct plan_node *plan = plan_optimize(&s->arena, s->selection.plans[s->plan].plan, err);
-  if (!plan) return err->code ? err->code : mem_refused(&query->account, sizeof *plan, err);
-  for (uint32_t i = 0; i < s->selection.column_count; i++)
-    s->types[i] = plan->schema.columns[s->selection.group_count + i].type;
   struct exec_options options = {
       .snapshot = s->snapshot,
       .pool = table_engine_pool(query->engine),
@@ -37,6 +34,15 @@ int query__open_plan(struct query *query, bool analyze, struct err *err) {
   s->batch = (struct exec_batch){0};
   s->group = 0;
   return exec_open(plan, &options, &s->exec, err);
+}
+
+int query__open_plan(struct query *query, bool analyze, struct err *err) {
+  struct statement *s = &query->statement;
+  const struct plan_node *plan = plan_optimize(&s->arena, s->selection.plans[s->plan].plan, err);
+  if (!plan) return err->code ? err->code : mem_refused(&query->account, sizeof *plan, err);
+  for (uint32_t i = 0; i < s->selection.column_count; i++)
+    s->types[i] = plan->schema.columns[s->selection.group_count + i].type;
+  return query__open_exec(query, plan, analyze, err);
 }
 
 static struct str dictionary_text(const struct column *column, int64_t row) {
@@ -104,6 +110,17 @@ static void add_totals(struct query_totals *totals, const struct exec_figures *f
   atomic_fetch_add(&totals->values_decoded, figures->values_decoded);
 }
 
+void query__close_exec(struct query *query, uint64_t table) {
+  struct statement *s = &query->statement;
+  struct exec_figures figures;
+  exec_figures(s->exec, &figures);
+  add_totals(query->totals, &figures);
+  query__note_damage(s, table, figures.parts_damaged);
+  exec_close(s->exec);
+  s->exec = NULL;
+  s->batch = (struct exec_batch){0};
+}
+
 int query__select_next(struct query *query, struct query_event *event, bool *done,
                        struct err *err) {
   struct statement *s = &query->statement;
@@ -132,13 +149,7 @@ int query__select_next(struct query *query, struct query_event *event, bool *don
     s->group = 0;
     if (code) return code;
     if (s->batch.batch.length) continue;
-    struct exec_figures figures;
-    exec_figures(s->exec, &figures);
-    add_totals(query->totals, &figures);
-    query__note_damage(s, s->selection.plans[s->plan].table->id, figures.parts_damaged);
-    exec_close(s->exec);
-    s->exec = NULL;
-    s->batch = (struct exec_batch){0};
+    query__close_exec(query, s->selection.plans[s->plan].table->id);
     s->plan++;
   }
 }
