@@ -48,6 +48,7 @@ struct query_options {
   uint32_t value_count;
   struct query_session *session; /* SQL (session.h); NULL: one of its own, with the database below.
                                     One query of a session at a time */
+  enum query_form form;          /* SQL; column_types of events say what values were before */
   struct str database;           /* default database; may be empty */
   struct str schema;             /* default retention policy; may be empty */
   bool read_only;      /* a GET: statements that change something are refused, as InfluxDB does */
