@@ -28,13 +28,12 @@ static void unpack_for(const struct codec_loops *loops) {
 /* Sums of differences in their natural order, as numbers of 32 bits. */
 static void unpack_sums(const struct codec_loops *loops) {
   loops->unpack[width](packed, fields);
-  loops->sum_fields(fields, CODEC_VECTOR, 1000, 3);
+  loops->sum_fields(fields, CODEC_VECTOR, 1000, 3, width <= 11);
   keep(fields);
 }
 static void unpack_delta(const struct codec_loops *loops) {
   loops->unpack[width](packed, fields);
-  loops->sum_fields(fields, CODEC_VECTOR, 0, 0);
-  loops->widen_signed(fields, CODEC_VECTOR, 1000, 1, wide);
+  loops->sum_wide(fields, CODEC_VECTOR, 1000, 3, width <= 11, wide);
   keep(wide);
 }
 static void unpack_decimal(const struct codec_loops *loops) {

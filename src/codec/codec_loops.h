@@ -93,11 +93,16 @@ struct codec_loops {
   void (*prefix)(uint64_t *x, size_t count, uint64_t start);
 
   /* fields[i] = start + the sum of fields[j] + add for j up to i, modulo 2^32; of
-   * unzigzag(fields[j]) + add; of steps[j] + add, the steps taken as signed. */
-  void (*sum_fields)(uint32_t *fields, size_t count, uint32_t start, uint32_t add);
+   * unzigzag(fields[j]) + add; of steps[j] + add, the steps taken as signed. `small`: fields are
+   * below 2^12, and fields[j] + add, taken as signed, within 2^11 of 0. */
+  void (*sum_fields)(uint32_t *fields, size_t count, uint32_t start, uint32_t add, bool small);
   void (*unzigzag_sum)(uint32_t *fields, size_t count, uint32_t start, uint32_t add);
   void (*sum_steps)(const uint8_t *steps, size_t count, uint32_t start, uint32_t add,
                     uint32_t *out);
+  /* out[i] = start + the sum of fields[j] + add for j up to i, each taken as signed; no sum of those
+   * leaves +-2^30. */
+  void (*sum_wide)(const uint32_t *fields, size_t count, uint64_t start, uint32_t add, bool small,
+                   uint64_t *out);
   /* out[i] = base + scale * fields[i], the fields taken as signed. */
   void (*widen_signed)(const uint32_t *fields, size_t count, uint64_t base, uint64_t scale,
                        uint64_t *out);
@@ -108,8 +113,8 @@ struct codec_loops {
   size_t (*decimal)(const double *values, size_t count, double power, uint64_t *out);
   /* In place: the bits of m / power. Any count. */
   void (*undecimal)(uint64_t *x, size_t count, double power);
-  /* The same of m = fields[i] + base modulo 2^32, taken as signed. */
-  void (*undecimal_fields)(const uint32_t *fields, size_t count, uint32_t base, double power,
+  /* The same of m = base + fields[i], taken as signed. */
+  void (*undecimal_fields)(const uint32_t *fields, size_t count, int32_t base, double power,
                            uint64_t *out);
   /* Raw bits of floats to integers in their order, and back in place. Any count. */
   void (*order)(const uint64_t *bits, size_t count, uint64_t *out);

@@ -304,6 +304,13 @@ static bool is_narrow(const struct vector *vector, uint64_t center) {
          center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
 }
 
+/* Whether fields are biased ones of at most 11 bits, which exceptions are not, and with the center
+ * no difference leaves +-2^11. */
+static bool is_small(const struct vector *vector, uint64_t center) {
+  return vector->form == DIFFERENCE_BIASED && !vector->entry.exceptions &&
+         field_width(vector) <= 11 && center + 1023 < 2 * 1023;
+}
+
 /* fields[i] = start + the sum of differences + center up to i, where is_narrow; the first
  * difference is 0. */
 static int narrow_sums(const struct vector *vector, uint64_t center, uint32_t start,
@@ -320,8 +327,10 @@ static int narrow_sums(const struct vector *vector, uint64_t center, uint32_t st
     fields[i] = (uint32_t)(int8_t)vector->symbols[i];
   int code = vector->entry.exceptions ? patch_narrow(vector, fields, err) : ERR_OK;
   if (code) return code;
-  (vector->form == DIFFERENCE_ZIGZAG ? loops->unzigzag_sum
-                                     : loops->sum_fields)(fields, vector->count, start, add);
+  if (vector->form == DIFFERENCE_ZIGZAG)
+    loops->unzigzag_sum(fields, vector->count, start, add);
+  else
+    loops->sum_fields(fields, vector->count, start, add, is_small(vector, center));
   return ERR_OK;
 }
 
@@ -333,6 +342,14 @@ static int decode_sums(const struct vector *vector, uint64_t center, uint64_t st
   int code = ERR_OK;
   if (is_narrow(vector, center)) {
     VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
+    if (vector->form == DIFFERENCE_BIASED && vector->scale == 1) {
+      unpack(vector, fields);
+      if (vector->entry.exceptions) code = patch_narrow(vector, fields, err);
+      if (!code)
+        loops->sum_wide(fields, count, start, (uint32_t)(center - bias_of(vector)),
+                        is_small(vector, center), out);
+      return code;
+    }
     code = narrow_sums(vector, center, 0, fields, err);
     if (!code) loops->widen_signed(fields, count, start, vector->scale, out);
     return code;
@@ -384,7 +401,7 @@ static int decode_narrow_decimals(const struct vector *vector, unsigned codec, u
     if (vector->entry.exceptions) code = patch_narrow(vector, fields, err);
   }
   if (!code)
-    vector->loops->undecimal_fields(fields, vector->count, (uint32_t)start, vector->power, out);
+    vector->loops->undecimal_fields(fields, vector->count, (int32_t)start, vector->power, out);
   return code;
 }
 

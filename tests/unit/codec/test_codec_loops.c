@@ -91,8 +91,9 @@ struct results {
   uint64_t x[COUNT], subtracted[COUNT], zigzag[COUNT], differences[COUNT], affine[COUNT],
       wide[COUNT], prefix[COUNT], joined[COUNT], decimal[COUNT], undecimal[COUNT], order[COUNT],
       unorder[COUNT], widened[COUNT], widened_signed[COUNT], lined[COUNT], biased[COUNT],
-      quotients[COUNT];
-  uint32_t counts[65], narrow[COUNT], sums[COUNT], field_sums[COUNT], step_sums[COUNT];
+      quotients[COUNT], small_wide[COUNT], limited_wide[COUNT];
+  uint32_t counts[65], narrow[COUNT], sums[COUNT], field_sums[COUNT], step_sums[COUNT],
+      small_sums[COUNT], limited[COUNT];
   uint16_t outliers[COUNT + 1], codes[COUNT];
   uint8_t symbols[COUNT];
   uint32_t with_symbols[COUNT];
@@ -122,7 +123,18 @@ static void run(const struct codec_loops *loops, const uint64_t *values, size_t 
   memcpy(r->sums, r->narrow, sizeof r->sums);
   loops->unzigzag_sum(r->sums, count, (uint32_t)factor, (uint32_t)base);
   memcpy(r->field_sums, r->narrow, sizeof r->field_sums);
-  loops->sum_fields(r->field_sums, count, (uint32_t)factor, (uint32_t)base);
+  loops->sum_fields(r->field_sums, count, (uint32_t)factor, (uint32_t)base, false);
+  /* Small fields with signs all alike and mixed, from any start; and the largest that are narrow.
+   */
+  uint32_t below = parameters[3] & 1 ? 0x7ff : 0xfff;
+  uint32_t add = parameters[3] & 1 ? (uint32_t)(parameters[2] % 2 * 0u - 0x400u) : 0u - 0x800u;
+  for (size_t i = 0; i < COUNT; i++) {
+    r->small_sums[i] = parameters[3] & 2 ? below : r->narrow[i] & below;
+    r->limited[i] = parameters[3] & 2 ? 0 : r->narrow[i] & 0xfffff;
+  }
+  loops->sum_wide(r->small_sums, count, base, add, true, r->small_wide);
+  loops->sum_fields(r->small_sums, count, (uint32_t)factor, add, true);
+  loops->sum_wide(r->limited, count, parameters[0], 0u - 0x80000u, false, r->limited_wide);
   loops->sum_steps((const uint8_t *)r->narrow, count, (uint32_t)factor, (uint32_t)base,
                    r->step_sums);
   loops->widen_signed(r->sums, count, base, factor, r->widened_signed);
@@ -130,7 +142,7 @@ static void run(const struct codec_loops *loops, const uint64_t *values, size_t 
   loops->widen_line(r->narrow, count, &line, base, (uint32_t)factor, r->lined);
   memcpy(r->biased, values, count * 8);
   loops->bias(r->biased, count, width);
-  loops->undecimal_fields(r->narrow, count, (uint32_t)base, 1000, r->quotients);
+  loops->undecimal_fields(r->narrow, count, (int32_t)base, 1000, r->quotients);
   r->missed = loops->sum_from(values, count, base, width);
   loops->join((const packed_word *)r->narrow, r->sums, count, r->joined);
   memcpy(r->affine, values, count * 8);
