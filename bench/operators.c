@@ -4,7 +4,9 @@
  *
  * A case makes a plan over literal rows once and runs it several times; the rows that come out are
  * counted and let go. Wall time is the best of the runs, CPU time that of all threads in that run;
- * the last column is how many times faster two threads were. New cases are a line in `cases`. */
+ * then how many times faster two threads were, and how many times faster they can be by what one of
+ * them does alone, which does not depend on what else the machine is doing. New cases are a line in
+ * `cases`. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,12 +279,15 @@ static double clock_seconds(clockid_t clock) {
 }
 
 struct figures {
-  double wall, cpu;
+  double wall, cpu, shared; /* shared: of cpu */
   uint64_t rows;
 };
 
+static struct os *os;
+
 static void run_once(const struct plan_node *plan, struct os_pool *pool, struct figures *best) {
-  struct exec_options options = {.account = &account, .pool = pool};
+  struct exec_options options = {.account = &account, .pool = pool, .os = os, .analyze = true};
+  struct exec_figures work = {0};
   struct exec *exec;
   struct exec_batch batch;
   struct err err;
@@ -297,10 +302,12 @@ static void run_once(const struct plan_node *plan, struct os_pool *pool, struct 
     fprintf(stderr, "%s\n", text);
     exit(1);
   }
+  exec_figures(exec, &work);
   exec_close(exec);
   wall = clock_seconds(CLOCK_MONOTONIC) - wall;
   cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-  if (best->wall == 0 || wall < best->wall) *best = (struct figures){wall, cpu, rows};
+  if (best->wall == 0 || wall < best->wall)
+    *best = (struct figures){wall, cpu, (double)work.morsel_ns / 1e9, rows};
 }
 
 static void measure(const struct benchmark *benchmark, struct os_pool *pool) {
@@ -310,13 +317,13 @@ static void measure(const struct benchmark *benchmark, struct os_pool *pool) {
     run_once(plan, NULL, &one);
     run_once(plan, pool, &two);
   }
-  printf("%-32s %10" PRIu64 " %8.3f %8.3f %8.3f %8.3f %6.2f\n", benchmark->name, one.rows, one.wall,
-         one.cpu, two.wall, two.cpu, one.wall / two.wall);
+  printf("%-32s %10" PRIu64 " %8.3f %8.3f %8.3f %8.3f %6.2f %6.2f\n", benchmark->name, one.rows,
+         one.wall, one.cpu, two.wall, two.cpu, one.wall / two.wall,
+         one.cpu / (two.cpu - two.shared / 2));
   fflush(stdout);
 }
 
 int main(int argc, char **argv) {
-  struct os *os;
   struct os_pool *pool;
   struct err err;
   const char *only = NULL;
@@ -328,8 +335,8 @@ int main(int argc, char **argv) {
   arena_init(&arena, &account, 4096);
   /* The calling thread works too: two threads are it and one of the pool. */
   if (os_real_create(&os, &err) || os_pool_create(os, 1, &pool, &err)) return 1;
-  printf("%-32s %10s %8s %8s %8s %8s %6s\n", "", "rows out", "1: wall", "cpu", "2: wall", "cpu",
-         "ratio");
+  printf("%-32s %10s %8s %8s %8s %8s %6s %6s\n", "", "rows out", "1: wall", "cpu", "2: wall", "cpu",
+         "ratio", "bound");
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     if (!only || strstr(cases[i].name, only)) measure(&cases[i], pool);
   os_pool_destroy(pool);

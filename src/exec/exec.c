@@ -158,6 +158,23 @@ int exec_open(const struct plan_node *plan, const struct exec_options *options, 
   return code;
 }
 
+int exec__pull_some(struct exec_op *op, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                    struct err *err) {
+  *count = 0;
+  if (!op->next_some || most <= 1) {
+    int code = exec__pull(op, &batches[0], err);
+    *count = !code && batches[0].batch.length > 0;
+    return code;
+  }
+  struct exec_op *before = exec__at(op->exec, op);
+  int code = op->next_some(op, batches, most < EXEC_SOME ? most : EXEC_SOME, count, err);
+  for (uint32_t i = 0; i < *count && !code; i++)
+    op->figures.rows += (uint64_t)batches[i].batch.length;
+  if (!code) op->figures.batches += *count;
+  exec__at(op->exec, before);
+  return code;
+}
+
 int exec_next(struct exec *exec, struct exec_batch *batch, struct err *err) {
   *batch = (struct exec_batch){0};
   if (exec->ended) return ERR_OK;

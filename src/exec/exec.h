@@ -62,6 +62,7 @@ struct exec_figures {
   uint64_t values_by_statistics, values_encoded, values_decoded;
   uint64_t bytes_spilled, bytes_spill_read, streams_spilled;
   uint64_t memory_most; /* bytes that the account held at once, by now */
+  int64_t morsel_ns;    /* processor time of what all threads share in, when analyzing */
   uint64_t
       parts_damaged; /* left out of the answer, which lacks their rows; counted once at least */
 };

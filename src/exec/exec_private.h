@@ -34,7 +34,12 @@ struct exec_op {
   const struct plan_node *node;
   struct exec *exec;
   struct exec_op *input, *right; /* of the node's inputs; NULL: none */
-  bool opened;                   /* its open was called, so its close must be */
+  /* Set by open where the operator has several batches at hand that stay: gives up to `most` (at
+   * least 1) of them, all valid until the next call of it or of next. *count 0: the end. Whoever
+   * pulls them can have all threads work on them. NULL: one at a time. */
+  int (*next_some)(struct exec_op *op, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                   struct err *err);
+  bool opened; /* its open was called, so its close must be */
   struct exec_op_figures figures;
 };
 extern const struct exec_op_kind exec__scan, exec__filter, exec__project, exec__aggregate,
@@ -75,6 +80,11 @@ static inline int exec__pull(struct exec_op *op, struct exec_batch *batch, struc
   exec__at(op->exec, before);
   return code;
 }
+
+enum { EXEC_SOME = 16 };
+/* The next batches, at most `most` and EXEC_SOME, valid until the next pull; none at the end. */
+int exec__pull_some(struct exec_op *op, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                    struct err *err);
 
 /* Runs count calls on the pool, or here when there is none or only one; each gets an err of its
  * own; gives back the first failure in order. What they add to `figures` is added to the

@@ -126,7 +126,8 @@ static int group_open(struct exec_op *op, struct err *err) {
     code = group_table_begin(&self->partitions[p], layout, err);
   if (!code) code = open_slots(self, err);
   if (code) return code;
-  self->picked = ARENA_ARRAY(&op->exec->memory, struct column, layout->rows.count + 1);
+  self->picked =
+      ARENA_ARRAY(&op->exec->memory, struct column, (layout->rows.count + 1) * EXEC_SOME);
   if (!self->picked) return exec__refused(op->exec, sizeof *self->picked, err);
   return ERR_OK;
 }
@@ -214,36 +215,58 @@ static bool wave_full(const struct group *self) {
   return limit && self->wave.bytes > (uint64_t)limit / 16;
 }
 
+/* How many batches a wave that is not full has room for; one as long as it is not known how large
+ * rows are. */
+static uint32_t wave_room(const struct group *self) {
+  const struct exec *exec = self->op.exec;
+  int64_t limit = exec->options.account->limit;
+  if (!self->wave.rows) return 1;
+  uint64_t rows = exec->options.wave_rows - self->wave.rows;
+  uint64_t row_size = self->wave.bytes / self->wave.rows + 1;
+  if (limit && ((uint64_t)limit / 16 - self->wave.bytes) / row_size < rows)
+    rows = ((uint64_t)limit / 16 - self->wave.bytes) / row_size;
+  uint64_t most = rows / LIMIT_BLOCK_ROWS + 1;
+  return most < EXEC_SOME ? (uint32_t)most : EXEC_SOME;
+}
+
 /* Keeps rows of the input, after a refusal once more without the groups in memory. */
-static int keep_rows(struct group *self, const struct exec_batch *batch, struct err *err) {
-  for (uint32_t i = 0; i < self->layout.rows.count; i++)
-    self->picked[i] = batch->batch.columns[self->layout.columns[i]];
-  int code = exec__row_buffer_append(&self->wave, self->picked, 0, batch->batch.length, err);
+static int keep_rows(struct group *self, const struct exec_batch *given, uint32_t count,
+                     struct err *err) {
+  struct batch batches[EXEC_SOME];
+  uint32_t columns = self->layout.rows.count;
+  for (uint32_t b = 0; b < count; b++) {
+    struct column *picked = self->picked + (size_t)b * columns;
+    for (uint32_t i = 0; i < columns; i++)
+      picked[i] = given[b].batch.columns[self->layout.columns[i]];
+    batches[b] = (struct batch){given[b].batch.length, columns, picked};
+  }
+  int code = exec__row_buffer_append_batches(&self->wave, batches, count, err);
   if (!is_refusal(code) || !exec__can_spill(self->op.exec) || self->partition_count == 1 ||
       !groups_held(self))
     return code;
   err_reset(err);
   code = spill_all(self, err);
-  if (!code) code = exec__row_buffer_append(&self->wave, self->picked, 0, batch->batch.length, err);
+  if (!code) code = exec__row_buffer_append_batches(&self->wave, batches, count, err);
   return code;
 }
 
 static int pull_wave(struct group *self, struct err *err) {
-  struct exec_batch batch;
+  struct exec_batch batches[EXEC_SOME];
   exec__row_buffer_reset(&self->wave);
   if (self->partition_count > 1 && should_spill(self, 0)) {
     int code = spill_all(self, err);
     if (code) return code;
   }
   while (!wave_full(self)) {
+    uint32_t count;
     int code = exec__check(self->op.exec, err);
-    if (!code) code = exec__pull(self->op.input, &batch, err);
+    if (!code) code = exec__pull_some(self->op.input, batches, wave_room(self), &count, err);
     if (code) return code;
-    if (batch.batch.length == 0) {
+    if (count == 0) {
       self->ended = true;
       return ERR_OK;
     }
-    code = keep_rows(self, &batch, err);
+    code = keep_rows(self, batches, count, err);
     if (code) return code;
   }
   return ERR_OK;

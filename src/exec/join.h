@@ -71,7 +71,15 @@ bool join__absent(const uint32_t *keys, uint32_t key_count, const struct column 
 struct join_source {
   struct exec_op *op;
   struct spill_reader *reader; /* not NULL: instead of op */
+  /* Batches that were pulled at once, all valid: those from `at` on are yet to be taken. */
+  struct batch *batches; /* EXEC_SOME of them; NULL: one is pulled at a time */
+  uint32_t at, count;
 };
+/* Room for batches to be pulled at once, for the life of the execution. */
+int join__source_init(struct join_source *source, struct exec *exec, struct err *err);
+/* Pulls if none are at hand; then those are source->batches [at, count), and the caller moves `at`
+ * on by what it took. None at hand: the end. */
+int join__source_some(struct join_source *source, struct err *err);
 /* The next rows, valid until the next call; length 0: the end. */
 int join__source_next(struct join_source *source, struct batch *batch, struct err *err);
 /* Appends what is left of a source to a stream of its schema. */
@@ -142,6 +150,8 @@ struct join_lane {
   struct column *condition_columns;
   struct builder *builders; /* output, a column of the schema each */
   struct builder **pointers;
+  struct column *views; /* of the output */
+  struct exec_group group;
   int64_t length;
 };
 struct join_core {
@@ -176,8 +186,6 @@ struct join_core {
   const struct column **dictionaries;      /* per output column */
   uint32_t *build_columns, *build_outputs; /* gathered from the build side, and to where */
   uint32_t build_column_count;
-  struct column *views;
-  struct exec_group group;
   bool begun;
 };
 int join__core_init(struct join_core *core, struct exec_op *op, bool choose, struct err *err);
@@ -193,6 +201,12 @@ void join__core_clear(struct join_core *core);
  * come; no row has a partner yet. *room: another one fits. Runs are the caller's to find before the
  * next join__core_next. */
 int join__core_add(struct join_core *core, const struct batch *batch, bool *room, struct err *err);
+/* The same for a batch that stays as long as the pieces: no copy is made. There must be room. */
+void join__core_add_view(struct join_core *core, const struct batch *batch);
+/* The next outputs, at most `most`, all valid until the next call; none when all pieces are
+ * through. */
+int join__core_some(struct join_core *core, struct exec_batch *batches, uint32_t most,
+                    uint32_t *count, struct err *err);
 /* Only rows [from, to) of the one probe batch are to be worked on. */
 void join__core_range(struct join_core *core, uint32_t from, uint32_t to);
 /* Lets those of the first `rows` build rows follow that have, or lack, a partner, where they are

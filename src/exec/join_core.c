@@ -72,11 +72,12 @@ static int init_lane(struct join_core *core, struct join_lane *lane, struct err 
   lane->out_probe = ARENA_ARRAY(memory, uint32_t, core->piece_rows + 1);
   lane->out_build = ARENA_ARRAY(memory, uint64_t, core->piece_rows + 1);
   lane->pointers = ARENA_ARRAY(memory, struct builder *, shape->schema->count + 1);
+  lane->views = ARENA_ARRAY(memory, struct column, shape->schema->count + 1);
   struct builder *builders = ARENA_ARRAY(memory, struct builder, shape->schema->count + 1);
   struct builder *gathered = ARENA_ARRAY(memory, struct builder, inputs + 1);
   lane->condition_columns = ARENA_ARRAY(memory, struct column, inputs + 1);
   if (!lane->probe_rows || !lane->build_rows || !lane->out_probe || !lane->out_build ||
-      !lane->pointers || !builders || !gathered || !lane->condition_columns)
+      !lane->pointers || !lane->views || !builders || !gathered || !lane->condition_columns)
     return exec__refused(core->exec, core->piece_rows * sizeof(uint64_t), err);
   for (uint32_t c = 0; c < shape->schema->count; c++)
     builder_init(&builders[c], shape->schema->columns[c].type, account);
@@ -123,9 +124,8 @@ static int init_outputs(struct join_core *core, struct err *err) {
   core->dictionaries = ARENA_ARRAY(memory, const struct column *, count + 1);
   core->build_columns = ARENA_ARRAY(memory, uint32_t, count + 1);
   core->build_outputs = ARENA_ARRAY(memory, uint32_t, count + 1);
-  core->views = ARENA_ARRAY(memory, struct column, count + 1);
-  if (!core->dictionaries || !core->build_columns || !core->build_outputs || !core->views)
-    return exec__refused(core->exec, count * sizeof *core->views, err);
+  if (!core->dictionaries || !core->build_columns || !core->build_outputs)
+    return exec__refused(core->exec, count * sizeof *core->dictionaries, err);
   for (uint32_t c = 0; c < count; c++) {
     bool left = c < shape->left_count;
     if (left != shape->build_left) continue;
@@ -293,6 +293,16 @@ int join__core_add(struct join_core *core, const struct batch *batch, bool *room
   return ERR_OK;
 }
 
+void join__core_add_view(struct join_core *core, const struct batch *batch) {
+  if (!core->probe_count) adopt_probe(core, batch);
+  struct join_probe *probe = &core->probes[core->probe_count++];
+  memcpy(probe->columns, batch->columns, batch->column_count * sizeof *batch->columns);
+  memset((void *)probe->matched, 0, (size_t)batch->length);
+  probe->length = batch->length;
+  probe->base = core->probe_rows;
+  core->probe_rows += (uint64_t)batch->length;
+}
+
 void join__core_range(struct join_core *core, uint32_t from, uint32_t to) {
   core->at_batch = core->at_part = 0;
   core->at_row = from;
@@ -377,29 +387,35 @@ static int run_lane(void *context, size_t i, struct exec_figures *figures, struc
   return join__piece_run(core, &core->lanes[i], err);
 }
 
-static void give(struct join_core *core, const struct join_lane *lane, struct exec_batch *batch) {
+static void give(struct join_core *core, struct join_lane *lane, struct exec_batch *batch) {
   uint32_t count = core->shape.schema->count;
   for (uint32_t c = 0; c < count; c++) {
-    core->views[c] = builder_view(&lane->builders[c]);
-    core->views[c].dictionary = core->dictionaries[c];
+    lane->views[c] = builder_view(&lane->builders[c]);
+    lane->views[c].dictionary = core->dictionaries[c];
   }
-  core->group = (struct exec_group){.rows = (uint32_t)lane->length, .continued = core->begun};
+  lane->group = (struct exec_group){.rows = (uint32_t)lane->length, .continued = core->begun};
   core->begun = true;
   *batch = (struct exec_batch){
-      .batch = {.length = lane->length, .column_count = count, .columns = core->views},
-      .groups = &core->group,
+      .batch = {.length = lane->length, .column_count = count, .columns = lane->views},
+      .groups = &lane->group,
       .group_count = 1};
 }
 
 int join__core_next(struct join_core *core, struct exec_batch *batch, struct err *err) {
+  uint32_t count;
   *batch = (struct exec_batch){0};
+  return join__core_some(core, batch, 1, &count, err);
+}
+
+int join__core_some(struct join_core *core, struct exec_batch *batches, uint32_t most,
+                    uint32_t *given, struct err *err) {
+  *given = 0;
   for (;;) {
-    while (core->given < core->ran) {
-      const struct join_lane *lane = &core->lanes[core->given++];
-      if (!lane->length) continue;
-      give(core, lane, batch);
-      return ERR_OK;
+    while (core->given < core->ran && *given < most) {
+      struct join_lane *lane = &core->lanes[core->given++];
+      if (lane->length) give(core, lane, &batches[(*given)++]);
     }
+    if (*given) return ERR_OK;
     core->ran = core->given = 0;
     uint32_t count = 0;
     while (count < core->lane_count && next_piece(core, count == 0, &core->lanes[count].piece))

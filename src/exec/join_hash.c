@@ -68,7 +68,7 @@ static void free_task(struct join_hash *self, struct join_task *task) {
 
 static void close_source(struct join_source *source) {
   if (source->reader) exec__spill_close(source->reader);
-  *source = (struct join_source){0};
+  *source = (struct join_source){.batches = source->batches};
 }
 
 static void end_task(struct join_hash *self) {
@@ -130,18 +130,47 @@ static int take_pending(struct join_hash *self, struct err *err) {
   return code ? code : reserve(self, err);
 }
 
+/* Takes the batches at hand by all threads, when memory has room for them; *taken false: it has
+ * not, or there is but one. */
+static int take_wide(struct join_hash *self, bool *taken, struct err *err) {
+  struct join_source *source = &self->build;
+  uint32_t count = source->count - source->at;
+  *taken = false;
+  if (count < 2 || (exec__can_spill(self->op.exec) && is_full(self))) return ERR_OK;
+  if (self->buffer.rows > JOIN_TABLE_ROWS_MAX - (EXEC_SOME + 1) * LIMIT_BLOCK_ROWS) return ERR_OK;
+  int code =
+      exec__row_buffer_append_batches(&self->buffer, source->batches + source->at, count, err);
+  if (is_refusal(code)) {
+    if (err) err_reset(err);
+    return ERR_OK;
+  }
+  if (code) return code;
+  *taken = true;
+  source->at = source->count;
+  return reserve(self, err);
+}
+
+/* Takes build rows that are at hand, all or some. */
+static int take_rows(struct join_hash *self, bool *complete, struct err *err) {
+  bool taken = false;
+  if (self->pending_at < self->pending.length) return take_pending(self, err);
+  self->pending_at = 0;
+  self->pending = (struct batch){0};
+  int code = join__source_some(&self->build, err);
+  *complete = !code && self->build.at == self->build.count;
+  if (!code && !*complete) code = take_wide(self, &taken, err);
+  if (code || *complete || taken) return code;
+  code = join__source_next(&self->build, &self->pending, err);
+  return code ? code : take_pending(self, err);
+}
+
 /* Reads build rows into the buffer until the source ends (*complete) or no more should be held. */
 static int read_build(struct join_hash *self, bool *complete, struct err *err) {
   struct exec *exec = self->op.exec;
   *complete = false;
   for (;;) {
-    if (self->pending_at == self->pending.length) {
-      self->pending_at = 0;
-      int code = join__source_next(&self->build, &self->pending, err);
-      *complete = !code && !self->pending.length;
-      if (code || *complete) return code;
-    }
-    int code = take_pending(self, err);
+    int code = take_rows(self, complete, err);
+    if (*complete) return code;
     if (is_refusal(code) && exec__can_spill(exec) && self->buffer.rows) {
       if (err) err_reset(err);
       return ERR_OK;
@@ -325,19 +354,32 @@ static int find_runs(void *context, size_t i, struct exec_figures *figures, stru
   return ERR_OK;
 }
 
+/* Probe rows for all lanes: batches that stay as they are, of others copies. */
+static int add_probes(struct join_hash *self, struct err *err) {
+  struct join_core *core = &self->core;
+  struct join_source *source = &self->probe;
+  bool room = true;
+  while (room) {
+    int code = join__source_some(source, err);
+    if (code || source->at == source->count) return code;
+    if (!core->probe_count && source->count - source->at > 1 && core->probe_capacity > 1) {
+      while (source->at < source->count && core->probe_count < core->probe_capacity)
+        join__core_add_view(core, &source->batches[source->at++]);
+      return ERR_OK;
+    }
+    code = join__core_add(core, &source->batches[source->at++], &room, err);
+    if (code) return code;
+  }
+  return ERR_OK;
+}
+
 /* A few batches of probe rows and their runs; none: the pass is at its end. */
 static int probe_more(struct join_hash *self, struct err *err) {
   struct join_core *core = &self->core;
-  bool room = true;
   if (self->blocks) store_matched(self);
   join__core_clear(core);
-  while (room) {
-    struct batch batch;
-    int code = join__source_next(&self->probe, &batch, err);
-    if (!code && batch.length) code = join__core_add(core, &batch, &room, err);
-    if (code) return code;
-    if (!batch.length) break;
-  }
+  int code = add_probes(self, err);
+  if (code) return code;
   if (core->probe_count)
     return exec__parallel(self->op.exec, core->probe_count, find_runs, self, err);
   join__core_rest(core, self->buffer.rows);
@@ -347,25 +389,12 @@ static int probe_more(struct join_hash *self, struct err *err) {
 
 /* ---- the operator ---- */
 
-static int open_join(struct exec_op *op, bool hashed, struct err *err) {
-  struct join_hash *self = (struct join_hash *)op;
-  self->hashed = hashed && op->node->join.key_count > 0;
-  int code = join__core_init(&self->core, op, true, err);
-  if (code) return code;
-  self->core.compare_keys = self->hashed ? !self->core.shape.exact : op->node->join.key_count > 0;
-  code = exec__row_buffer_init_schema(&self->buffer, op->exec, self->core.shape.build_schema, err);
-  if (code) return code;
-  self->tasks = new_task(self, 0, err);
-  return self->tasks ? ERR_OK : exec__refused(op->exec, sizeof *self->tasks, err);
-}
-static int hash_open(struct exec_op *op, struct err *err) { return open_join(op, true, err); }
-static int loop_open(struct exec_op *op, struct err *err) { return open_join(op, false, err); }
-
-static int join_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+static int join_some(struct exec_op *op, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                     struct err *err) {
   struct join_hash *self = (struct join_hash *)op;
   for (;;) {
-    int code = join__core_next(&self->core, batch, err);
-    if (code || batch->batch.length || self->phase == PHASE_END) return code;
+    int code = join__core_some(&self->core, batches, most, count, err);
+    if (code || *count || self->phase == PHASE_END) return code;
     if (self->phase == PHASE_TASK)
       code = begin_task(self, err);
     else if (self->phase == PHASE_PROBE)
@@ -375,6 +404,29 @@ static int join_next(struct exec_op *op, struct exec_batch *batch, struct err *e
     if (code) return code;
   }
 }
+
+static int join_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  uint32_t count;
+  *batch = (struct exec_batch){0};
+  return join_some(op, batch, 1, &count, err);
+}
+
+static int open_join(struct exec_op *op, bool hashed, struct err *err) {
+  struct join_hash *self = (struct join_hash *)op;
+  self->hashed = hashed && op->node->join.key_count > 0;
+  op->next_some = join_some;
+  int code = join__core_init(&self->core, op, true, err);
+  if (!code) code = join__source_init(&self->build, op->exec, err);
+  if (!code) code = join__source_init(&self->probe, op->exec, err);
+  if (code) return code;
+  self->core.compare_keys = self->hashed ? !self->core.shape.exact : op->node->join.key_count > 0;
+  code = exec__row_buffer_init_schema(&self->buffer, op->exec, self->core.shape.build_schema, err);
+  if (code) return code;
+  self->tasks = new_task(self, 0, err);
+  return self->tasks ? ERR_OK : exec__refused(op->exec, sizeof *self->tasks, err);
+}
+static int hash_open(struct exec_op *op, struct err *err) { return open_join(op, true, err); }
+static int loop_open(struct exec_op *op, struct err *err) { return open_join(op, false, err); }
 
 static void join_close(struct exec_op *op) {
   struct join_hash *self = (struct join_hash *)op;

@@ -2,7 +2,40 @@
 #include "base/err.h"
 #include "exec/join.h"
 
+int join__source_init(struct join_source *source, struct exec *exec, struct err *err) {
+  source->at = source->count = 0;
+  source->batches = ARENA_ARRAY(&exec->memory, struct batch, EXEC_SOME);
+  return source->batches ? ERR_OK : exec__refused(exec, EXEC_SOME * sizeof *source->batches, err);
+}
+
+int join__source_some(struct join_source *source, struct err *err) {
+  struct exec_batch given[EXEC_SOME];
+  uint32_t count = 0;
+  if (source->at < source->count) return ERR_OK;
+  source->at = source->count = 0;
+  if (source->reader) {
+    int code = exec__spill_next(source->reader, &source->batches[0], err);
+    source->count = !code && source->batches[0].length > 0;
+    return code;
+  }
+  if (!source->op) return ERR_OK;
+  int code = exec__check(source->op->exec, err);
+  if (!code) code = exec__pull_some(source->op, given, EXEC_SOME, &count, err);
+  if (code) return code;
+  for (uint32_t i = 0; i < count; i++)
+    source->batches[i] = given[i].batch;
+  source->count = count;
+  if (!count) source->op = NULL; /* an operator is not asked again behind its end */
+  return ERR_OK;
+}
+
 int join__source_next(struct join_source *source, struct batch *batch, struct err *err) {
+  if (source->batches) {
+    int code = join__source_some(source, err);
+    *batch = code || source->at == source->count ? (struct batch){0} : source->batches[source->at];
+    source->at += batch->length > 0;
+    return code;
+  }
   if (source->reader) return exec__spill_next(source->reader, batch, err);
   struct exec_batch rows = {0};
   *batch = (struct batch){0};

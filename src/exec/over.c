@@ -229,7 +229,7 @@ static int run(struct over *self, struct err *err) {
   uint64_t wave = self->within ? 1 : self->op.exec->options.wave_rows;
   while (!rows->ended && rows->end - self->done < wave) {
     bool enough = rows->end > self->done && exec__memory_tight(self->op.exec);
-    int code = enough ? ERR_OK : over__rows_load(rows, err);
+    int code = enough ? ERR_OK : over__rows_load(rows, wave - (rows->end - self->done), err);
     if (code) return code;
     if (enough) break;
   }

@@ -47,7 +47,7 @@ struct over_rows {
   uint32_t start_front, start_count, start_capacity;
   bool ended;
   struct sort_key_layout partition, order;
-  struct arena batch, memory;                  /* keys of a batch; of its last row */
+  struct arena memory;                         /* of the keys of the last row */
   struct sort_keys last_partition, last_order; /* count 0: no row yet */
   uint64_t home;                               /* a row whose chunk must not go to disk */
   uint64_t arrivals;                           /* of chunks so far */
@@ -58,8 +58,9 @@ int over__rows_init(struct over_rows *rows, struct exec_op *op, const struct ove
                     struct err *err);
 /* May be called on zeroed rows. */
 void over__rows_deinit(struct over_rows *rows);
-/* Reads one more batch, or notes the end. */
-int over__rows_load(struct over_rows *rows, struct err *err);
+/* Reads one more batch, or as many as have the rows wanted and are there at once; or notes the end.
+ */
+int over__rows_load(struct over_rows *rows, uint64_t wanted, struct err *err);
 /* Lets go of chunks that end at or before `row`. */
 void over__rows_release(struct over_rows *rows, uint64_t row);
 /* The chunk of a row that is held, of which only the flags are to be looked at. *hint: where to

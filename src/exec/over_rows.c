@@ -22,7 +22,6 @@ int over__rows_init(struct over_rows *rows, struct exec_op *op, const struct ove
   const struct plan_overing *over = &op->node->over;
   *rows = (struct over_rows){
       .exec = op->exec, .input = op->input, .calls = calls, .call_count = over->call_count};
-  arena_init(&rows->batch, op->exec->options.account, 4096);
   arena_init(&rows->memory, op->exec->options.account, 512);
   int code = make_layout(rows, over, false, &rows->partition, err);
   return code ? code : make_layout(rows, over, true, &rows->order, err);
@@ -43,7 +42,6 @@ void over__rows_deinit(struct over_rows *rows) {
     free_chunk(rows, rows->chunks[rows->front + i]);
   mem_free(account, rows->chunks, rows->chunk_capacity * sizeof *rows->chunks);
   mem_free(account, rows->starts, rows->start_capacity * sizeof *rows->starts);
-  arena_deinit(&rows->batch);
   arena_deinit(&rows->memory);
   *rows = (struct over_rows){0};
 }
@@ -67,14 +65,18 @@ static bool make_room(struct mem_account *account, void **array, size_t size, ui
 
 /* ---- marks ---- */
 
-/* Marks rows whose key is not that of the row before; keeps the key of the last row. */
-static int mark(struct over_rows *rows, const struct sort_key_layout *layout,
-                struct sort_keys *last, const struct over_chunk *chunk, uint8_t flags,
-                struct err *err) {
-  struct sort_keys keys;
-  arena_reset(&rows->batch);
-  int code =
-      exec__sort_keys_make(layout, chunk->columns, 0, chunk->length, &rows->batch, &keys, err);
+/* Marks rows whose key is not that of the row before, which for the first one is the last row of
+ * `before` (NULL: `last` has its key, or there is none). */
+static int mark(const struct sort_key_layout *layout, const struct sort_keys *last,
+                const struct batch *before, const struct over_chunk *chunk, struct arena *arena,
+                uint8_t flags, struct err *err) {
+  struct sort_keys keys, key_before = {0};
+  int code = exec__sort_keys_make(layout, chunk->columns, 0, chunk->length, arena, &keys, err);
+  if (!code && before) {
+    code = exec__sort_keys_make(layout, before->columns, before->length - 1, 1, arena, &key_before,
+                                err);
+    last = &key_before;
+  }
   for (int64_t i = 0; i < chunk->length && !code; i++) {
     bool same = i ? exec__sort_keys_compare(&keys, i - 1, &keys, i) == 0
                   : last->count && exec__sort_keys_compare(last, 0, &keys, 0) == 0;
@@ -83,12 +85,24 @@ static int mark(struct over_rows *rows, const struct sort_key_layout *layout,
   return code;
 }
 
-static int keep_last(struct over_rows *rows, const struct over_chunk *chunk, struct err *err) {
+static int mark_chunk(const struct over_rows *rows, const struct batch *before,
+                      const struct over_chunk *chunk, struct err *err) {
+  struct arena arena;
+  arena_init(&arena, rows->exec->options.account, 4096);
+  int code = mark(&rows->partition, &rows->last_partition, before, chunk, &arena,
+                  OVER_PARTITION | OVER_PEERS, err);
+  arena_reset(&arena);
+  if (!code) code = mark(&rows->order, &rows->last_order, before, chunk, &arena, OVER_PEERS, err);
+  arena_deinit(&arena);
+  return code;
+}
+
+static int keep_last(struct over_rows *rows, const struct batch *batch, struct err *err) {
   arena_reset(&rows->memory);
-  int code = exec__sort_keys_make(&rows->partition, chunk->columns, chunk->length - 1, 1,
+  int code = exec__sort_keys_make(&rows->partition, batch->columns, batch->length - 1, 1,
                                   &rows->memory, &rows->last_partition, err);
   return code ? code
-              : exec__sort_keys_make(&rows->order, chunk->columns, chunk->length - 1, 1,
+              : exec__sort_keys_make(&rows->order, batch->columns, batch->length - 1, 1,
                                      &rows->memory, &rows->last_order, err);
 }
 
@@ -148,64 +162,108 @@ static int copy_batch(struct over_rows *rows, struct over_chunk *chunk, const st
   return ERR_OK;
 }
 
+/* Chunks are made by all threads, a batch each, and then put behind the others in order. */
+struct loading {
+  struct over_rows *rows;
+  const struct batch *batches;
+  struct over_chunk **chunks;
+};
+
+/* A chunk with a copy of the batch and its marks. */
+static int make_chunk(void *context, size_t i, struct exec_figures *figures, struct err *err) {
+  const struct loading *loading = context;
+  struct over_rows *rows = loading->rows;
+  const struct batch *batch = &loading->batches[i];
+  struct mem_account *account = rows->exec->options.account;
+  struct over_chunk *chunk = mem_alloc_zero(account, sizeof *chunk);
+  (void)figures;
+  loading->chunks[i] = chunk;
+  if (!chunk) return exec__refused(rows->exec, sizeof *chunk, err);
+  chunk->length = batch->length;
+  arena_init(&chunk->memory, account, 2048);
+  int code = copy_batch(rows, chunk, batch, err);
+  return code ? code : mark_chunk(rows, i ? batch - 1 : NULL, chunk, err);
+}
+
+static int make_chunks(struct over_rows *rows, const struct batch *batches, uint32_t count,
+                       struct over_chunk **chunks, struct err *err) {
+  struct loading loading = {rows, batches, chunks};
+  memset(chunks, 0, count * sizeof(struct over_chunk *));
+  int code = exec__parallel(rows->exec, count, make_chunk, &loading, err);
+  for (uint32_t i = 0; i < count && code; i++)
+    if (chunks[i]) free_chunk(rows, chunks[i]);
+  return code;
+}
+
 static int add_chunk(struct over_rows *rows, struct over_chunk *chunk, struct err *err) {
-  int code =
-      mark(rows, &rows->partition, &rows->last_partition, chunk, OVER_PARTITION | OVER_PEERS, err);
-  if (!code) code = mark(rows, &rows->order, &rows->last_order, chunk, OVER_PEERS, err);
-  if (!code) code = keep_last(rows, chunk, err);
-  if (!code) code = note_starts(rows, chunk, err);
-  if (code) return code;
   void *chunks = rows->chunks;
   bool made = make_room(rows->exec->options.account, &chunks, sizeof *rows->chunks, &rows->front,
                         rows->chunk_count, &rows->chunk_capacity);
   rows->chunks = chunks;
   if (!made) return exec__refused(rows->exec, rows->chunk_capacity * 16, err);
+  chunk->first = rows->end;
+  chunk->came = ++rows->arrivals;
+  int code = note_starts(rows, chunk, err);
+  if (code) return code;
   rows->chunks[rows->front + rows->chunk_count++] = chunk;
   rows->end += (uint64_t)chunk->length;
+  rows->here++;
   return ERR_OK;
 }
 
-/* A chunk with a copy of the batch. */
-static int make_chunk(struct over_rows *rows, const struct batch *batch, struct over_chunk **out,
-                      struct err *err) {
-  struct mem_account *account = rows->exec->options.account;
-  struct over_chunk *chunk = mem_alloc_zero(account, sizeof *chunk);
-  *out = NULL;
-  if (!chunk) return exec__refused(rows->exec, sizeof *chunk, err);
-  chunk->first = rows->end;
-  chunk->length = batch->length;
-  chunk->came = ++rows->arrivals;
-  arena_init(&chunk->memory, account, 2048);
-  int code = copy_batch(rows, chunk, batch, err);
-  if (code)
-    free_chunk(rows, chunk);
-  else
-    *out = chunk;
+static bool is_refusal(int code) { return code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY; }
+
+/* Takes batches, at once or with others put on disk to make room. *refused: there is none for
+ * their rows, which are as if they had not come. */
+static int take(struct over_rows *rows, const struct batch *batches, uint32_t count, bool *refused,
+                struct err *err) {
+  struct over_chunk *chunks[EXEC_SOME];
+  int code = make_chunks(rows, batches, count, chunks, err);
+  *refused = is_refusal(code) && exec__can_spill(rows->exec);
+  if (code) return code;
+  code = keep_last(rows, &batches[count - 1], err);
+  for (uint32_t i = 0; i < count; i++) {
+    if (!code) code = add_chunk(rows, chunks[i], err);
+    if (code) free_chunk(rows, chunks[i]);
+  }
   return code;
 }
 
-int over__rows_load(struct over_rows *rows, struct err *err) {
-  struct exec_batch input;
-  struct over_chunk *chunk;
-  int code = exec__check(rows->exec, err);
-  if (!code) code = over__relieve(rows, false, err);
-  if (!code) code = exec__pull(rows->input, &input, err);
-  if (code) return code;
-  rows->ended = input.batch.length == 0;
-  if (rows->ended) return ERR_OK;
-  code = make_chunk(rows, &input.batch, &chunk, err);
-  if ((code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY) && exec__can_spill(rows->exec)) {
+static int take_each(struct over_rows *rows, const struct batch *batches, uint32_t count,
+                     struct err *err) {
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < count && !code; i++) {
+    bool refused;
+    code = over__relieve(rows, false, err);
+    if (!code) code = take(rows, &batches[i], 1, &refused, err);
+    if (!code || !refused) continue;
     err_reset(err);
     code = over__relieve(rows, true, err);
-    if (!code) code = make_chunk(rows, &input.batch, &chunk, err);
+    if (!code) code = take(rows, &batches[i], 1, &refused, err);
   }
-  if (code) return code;
-  code = add_chunk(rows, chunk, err);
-  if (code)
-    free_chunk(rows, chunk);
-  else
-    rows->here++;
   return code;
+}
+
+int over__rows_load(struct over_rows *rows, uint64_t wanted, struct err *err) {
+  struct exec_batch input[EXEC_SOME];
+  struct batch batches[EXEC_SOME];
+  uint64_t most = wanted / LIMIT_BLOCK_ROWS + 1;
+  uint32_t count = 0;
+  bool refused = true;
+  int code = exec__check(rows->exec, err);
+  if (!code) code = over__relieve(rows, false, err);
+  if (most > EXEC_SOME) most = EXEC_SOME;
+  if (!code) code = exec__pull_some(rows->input, input, (uint32_t)most, &count, err);
+  if (code) return code;
+  rows->ended = count == 0;
+  for (uint32_t i = 0; i < count; i++)
+    batches[i] = input[i].batch;
+  if (count > 1 && !exec__memory_tight(rows->exec)) {
+    code = take(rows, batches, count, &refused, err);
+    if (!code || !refused) return code;
+    err_reset(err);
+  }
+  return take_each(rows, batches, count, err);
 }
 
 void over__rows_release(struct over_rows *rows, uint64_t row) {
@@ -267,7 +325,7 @@ int over__has(struct over_part *part, uint64_t row, bool *has, struct err *err) 
       break;
     }
     uint64_t before = rows->end;
-    int code = over__rows_load(rows, err);
+    int code = over__rows_load(rows, 1, err);
     if (code) return code;
     uint64_t start = before ? over__next_start(rows, before - 1) : over__next_start(rows, 0);
     if (start != UINT64_MAX && start > part->first) part->end = start;

@@ -107,7 +107,7 @@ static uint64_t builder_bytes(const struct builder *builder) {
 }
 
 /* Views of what is there. A string's memory grows by doubling: a full chunk gives back the rest. */
-static void settle(struct row_buffer *buffer, struct row_chunk *chunk, int64_t rows) {
+static void settle(const struct row_buffer *buffer, struct row_chunk *chunk, int64_t rows) {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < buffer->column_count; i++) {
     struct builder *builder = &chunk->builders[i];
@@ -124,8 +124,13 @@ static void settle(struct row_buffer *buffer, struct row_chunk *chunk, int64_t r
     chunk->columns[i].dictionary = buffer->dictionaries[i];
     bytes += builder_bytes(builder);
   }
-  buffer->bytes += bytes - chunk->bytes;
   chunk->bytes = bytes;
+}
+static void settle_last(struct row_buffer *buffer, int64_t rows) {
+  struct row_chunk *chunk = buffer->chunks[buffer->chunk_count - 1];
+  buffer->bytes -= chunk->bytes;
+  settle(buffer, chunk, rows);
+  buffer->bytes += chunk->bytes;
 }
 
 /* The texts of codes. */
@@ -186,11 +191,11 @@ static int append_part(struct row_buffer *buffer, const struct column *columns, 
     if (!builder->failed) continue;
     int code = refusal(builder, err);
     undo(buffer, chunk, length, before);
-    settle(buffer, chunk, length);
+    settle_last(buffer, length);
     return code;
   }
   buffer->rows += (uint64_t)count;
-  settle(buffer, chunk, length + count);
+  settle_last(buffer, length + count);
   return ERR_OK;
 }
 
@@ -207,7 +212,18 @@ static void cut(struct row_buffer *buffer, uint64_t rows, uint32_t chunks,
   buffer->rows = rows;
   if (chunks == 0 || rows % ROW_BUFFER_CHUNK == 0) return;
   undo(buffer, buffer->chunks[chunks - 1], (int64_t)(rows % ROW_BUFFER_CHUNK), before);
-  settle(buffer, buffer->chunks[chunks - 1], (int64_t)(rows % ROW_BUFFER_CHUNK));
+  settle_last(buffer, (int64_t)(rows % ROW_BUFFER_CHUNK));
+}
+
+/* Notes how far the last chunk goes, for cut; with no rows yet, which columns are codes. */
+static void note_end(struct row_buffer *buffer, const struct column *columns,
+                     struct before *before) {
+  for (uint32_t i = 0; buffer->rows == 0 && i < buffer->column_count; i++)
+    buffer->dictionaries[i] = buffer->plain ? NULL : columns[i].dictionary;
+  for (uint32_t i = 0; buffer->chunk_count && i < buffer->column_count; i++) {
+    const struct builder *builder = &buffer->chunks[buffer->chunk_count - 1]->builders[i];
+    before[i] = (struct before){builder->null_count, builder->data_size};
+  }
 }
 
 static int append(struct row_buffer *buffer, const struct column *columns, int64_t from,
@@ -219,13 +235,7 @@ static int append(struct row_buffer *buffer, const struct column *columns, int64
   struct before *before = mem_alloc(buffer->exec->options.account, size);
   struct before *scratch = before ? before + buffer->column_count + 1 : NULL;
   if (!before) return exec__refused(buffer->exec, size, err);
-  if (rows_before == 0)
-    for (uint32_t i = 0; i < buffer->column_count; i++)
-      buffer->dictionaries[i] = buffer->plain ? NULL : columns[i].dictionary;
-  for (uint32_t i = 0; chunks_before && i < buffer->column_count; i++) {
-    const struct builder *builder = &buffer->chunks[chunks_before - 1]->builders[i];
-    before[i] = (struct before){builder->null_count, builder->data_size};
-  }
+  note_end(buffer, columns, before);
   int code = ERR_OK;
   while (count > 0 && !code) {
     int64_t room = ROW_BUFFER_CHUNK - (int64_t)(buffer->rows % ROW_BUFFER_CHUNK);
@@ -249,6 +259,95 @@ int exec__row_buffer_append(struct row_buffer *buffer, const struct column *colu
 int exec__row_buffer_append_rows(struct row_buffer *buffer, const struct column *columns,
                                  const uint32_t *rows, int64_t count, struct err *err) {
   return append(buffer, columns, 0, rows, count, err);
+}
+
+/* ---- batches by all threads ---- */
+
+/* Batches that become the rows [from, from + their sum): a morsel is a chunk of those. */
+struct spread {
+  struct row_buffer *buffer;
+  const struct batch *batches;
+  uint32_t first; /* chunk of the first row */
+  uint64_t from, end;
+};
+
+/* The rows of a batch that belong to a chunk, whose builders have room for them. */
+static void copy_rows(const struct row_buffer *buffer, struct row_chunk *chunk,
+                      const struct batch *batch, int64_t from, int64_t count) {
+  for (uint32_t i = 0; i < buffer->column_count; i++) {
+    const struct column *column = &batch->columns[i];
+    assert(!buffer->dictionaries[i] || column->dictionary == buffer->dictionaries[i]);
+    if (column->dictionary && !buffer->dictionaries[i])
+      append_texts(&chunk->builders[i], column, from, NULL, count);
+    else
+      builder_append_column(&chunk->builders[i], column, from, count);
+  }
+}
+
+static int fill_chunk(void *context, size_t i, struct exec_figures *figures, struct err *err) {
+  const struct spread *spread = context;
+  const struct row_buffer *buffer = spread->buffer;
+  struct row_chunk *chunk = buffer->chunks[spread->first + i];
+  uint64_t low = (spread->first + i) * (uint64_t)ROW_BUFFER_CHUNK, high = low + ROW_BUFFER_CHUNK;
+  uint64_t start = spread->from; /* of the batch at hand */
+  (void)figures;
+  if (high > spread->end) high = spread->end;
+  if (low < spread->from) low = spread->from;
+  for (uint32_t c = 0; c < buffer->column_count; c++)
+    builder_reserve(&chunk->builders[c], (int64_t)(high - low), 0);
+  for (const struct batch *batch = spread->batches; start < high; batch++) {
+    uint64_t end = start + (uint64_t)batch->length;
+    uint64_t from = start < low ? low : start, to = end < high ? end : high;
+    if (from < to) copy_rows(buffer, chunk, batch, (int64_t)(from - start), (int64_t)(to - from));
+    start = end;
+  }
+  for (uint32_t c = 0; c < buffer->column_count; c++) {
+    int code = chunk->builders[c].failed ? refusal(&chunk->builders[c], err) : ERR_OK;
+    if (code) return code;
+  }
+  settle(buffer, chunk, (int64_t)((high - 1) % ROW_BUFFER_CHUNK + 1));
+  return ERR_OK;
+}
+
+/* The chunks that the rows need. */
+static int spread_rows(struct spread *spread, struct err *err) {
+  struct row_buffer *buffer = spread->buffer;
+  uint64_t had = 0, has = 0;
+  int code = ERR_OK;
+  if (spread->from % ROW_BUFFER_CHUNK) had = buffer->chunks[spread->first]->bytes;
+  while (!code && (uint64_t)buffer->chunk_count * ROW_BUFFER_CHUNK < spread->end)
+    code = add_chunk(buffer, err);
+  size_t chunks = buffer->chunk_count - spread->first;
+  if (!code) code = exec__parallel(buffer->exec, chunks, fill_chunk, spread, err);
+  for (uint32_t c = spread->first; c < buffer->chunk_count; c++)
+    has += buffer->chunks[c]->bytes;
+  buffer->bytes += has - had;
+  return code;
+}
+
+int exec__row_buffer_append_batches(struct row_buffer *buffer, const struct batch *batches,
+                                    uint32_t count, struct err *err) {
+  uint64_t rows = 0, rows_before = buffer->rows;
+  uint32_t chunks_before = buffer->chunk_count;
+  for (uint32_t i = 0; i < count; i++)
+    rows += (uint64_t)batches[i].length;
+  if (rows == 0) return ERR_OK;
+  size_t size = (buffer->column_count + 1) * sizeof(struct before);
+  struct before *before = mem_alloc(buffer->exec->options.account, size);
+  if (!before) return exec__refused(buffer->exec, size, err);
+  note_end(buffer, batches[0].columns, before);
+  struct spread spread = {.buffer = buffer,
+                          .batches = batches,
+                          .first = (uint32_t)(rows_before / ROW_BUFFER_CHUNK),
+                          .from = rows_before,
+                          .end = rows_before + rows};
+  int code = spread_rows(&spread, err);
+  if (code)
+    cut(buffer, rows_before, chunks_before, before);
+  else
+    buffer->rows = spread.end;
+  mem_free(buffer->exec->options.account, before, size);
+  return code;
 }
 
 /* ---- reading ---- */

@@ -7,7 +7,7 @@
  *
  * All memory is charged to the query's account. An append that is refused leaves the rows before it
  * as they were: the operator may spill (exec/spill.h), reset and append again. One thread appends
- * while nobody reads; any number read while nobody appends. */
+ * (and may have all of them copy) while nobody reads; any number read while nobody appends. */
 #ifndef NILO_EXEC_ROW_BUFFER_H
 #define NILO_EXEC_ROW_BUFFER_H
 
@@ -46,6 +46,10 @@ int exec__row_buffer_append(struct row_buffer *buffer, const struct column *colu
 /* Appends rows picked by their index. */
 int exec__row_buffer_append_rows(struct row_buffer *buffer, const struct column *columns,
                                  const uint32_t *rows, int64_t count, struct err *err);
+
+/* Appends whole batches, by all threads. All of them or none. */
+int exec__row_buffer_append_batches(struct row_buffer *buffer, const struct batch *batches,
+                                    uint32_t count, struct err *err);
 
 /* Chunk i as a batch: all but the last have ROW_BUFFER_CHUNK rows. Borrowed until reset, that of
  * the last chunk until the next append. */

@@ -29,6 +29,7 @@ struct slot {
   uint64_t *numbers;              /* LIMIT_BLOCK_ROWS */
   const struct sort_row *ordered; /* whose numbers those are to be */
   int64_t count;
+  struct exec_group group; /* all of it */
 };
 struct sort {
   struct exec_op op;
@@ -49,11 +50,13 @@ struct sort {
   struct sort_merge *merge;
   struct exec_rows merged;
   struct type *types;
-  struct exec_group group; /* of the batch that is out */
   bool collected, begun, narrow;
 };
 
 static const struct plan_sorting *sorting(const struct sort *self) { return &self->op.node->sort; }
+
+static int sort_some(struct exec_op *op, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                     struct err *err);
 
 static int sort_open(struct exec_op *op, struct err *err) {
   struct sort *self = (struct sort *)op;
@@ -62,6 +65,7 @@ static int sort_open(struct exec_op *op, struct err *err) {
   const struct plan_schema *schema = &op->input->node->schema;
   uint64_t all = plan->limit + plan->offset;
   self->keep = plan->limit == 0 ? 0 : all < plan->limit ? UINT64_MAX : all;
+  op->next_some = sort_some;
   int code = exec__row_buffer_init_schema(&self->buffer, op->exec, schema, err);
   if (!code)
     code = exec__sort_key_layout(arena, plan->keys, plan->key_count, schema, &self->layout, err);
@@ -299,6 +303,29 @@ static int take_batch(struct sort *self, const struct batch *batch, struct err *
   return code;
 }
 
+/* Takes batches by all threads, where all of their rows are wanted and memory has room for them;
+ * *taken false: it has not, and they are as if they had not come. */
+static int take_wide(struct sort *self, const struct batch *batches, uint32_t count, bool *taken,
+                     struct err *err) {
+  struct exec *exec = self->op.exec;
+  uint64_t before = self->reserved;
+  *taken = false;
+  if (count < 2 || self->keep != UINT64_MAX || exec__memory_tight(exec)) return ERR_OK;
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < count && !code; i++) {
+    uint64_t rows = (uint64_t)batches[i].length;
+    uint64_t keys = key_bytes(self, batches[i].columns, batches[i].length);
+    code = reserve(self, exec__sort_order_bytes(rows, keys), err);
+  }
+  if (!code) code = exec__row_buffer_append_batches(&self->buffer, batches, count, err);
+  *taken = !code;
+  if (code != ERR_MEMORY_LIMIT) return code;
+  mem_discharge(exec->options.account, self->reserved - before);
+  self->reserved = before;
+  err_reset(err);
+  return ERR_OK;
+}
+
 /* Merges runs until one merge can take all that are left. */
 static int merge_runs(struct sort *self, struct err *err) {
   const struct plan_schema *schema = &self->op.node->schema;
@@ -348,11 +375,18 @@ static int collect(struct sort *self, struct err *err) {
   self->cut_at = self->keep < HELD_MIN / 2 ? HELD_MIN : self->keep;
   if (self->cut_at < UINT64_MAX / 2) self->cut_at *= 2;
   for (;;) {
-    struct exec_batch batch;
+    struct exec_batch given[EXEC_SOME];
+    struct batch batches[EXEC_SOME];
+    uint32_t count = 0;
+    bool taken = false;
     int code = exec__check(op->exec, err);
-    if (!code) code = exec__pull(op->input, &batch, err);
-    if (!code && batch.batch.length == 0) break;
-    if (!code) code = take_batch(self, &batch.batch, err);
+    if (!code) code = exec__pull_some(op->input, given, EXEC_SOME, &count, err);
+    if (!code && count == 0) break;
+    for (uint32_t i = 0; i < count; i++)
+      batches[i] = given[i].batch;
+    if (!code) code = take_wide(self, batches, count, &taken, err);
+    for (uint32_t i = 0; i < count && !taken && !code; i++)
+      code = take_batch(self, &batches[i], err);
     if (code) return code;
   }
   int code = self->run_count ? spill(self, err) : order_held(self, err);
@@ -400,31 +434,43 @@ static int gather_wave(struct sort *self, struct err *err) {
   return gather_slots(self, 1, err);
 }
 
-static int next_held(struct sort *self, struct exec_batch *batch, struct err *err) {
-  *batch = (struct exec_batch){0};
-  if (self->slot_at == self->slot_count) {
-    int code = gather_wave(self, err);
-    if (code || self->slot_count == 0) return code;
+/* What slots have, as long as they have some. */
+static int next_held(struct sort *self, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                     struct err *err) {
+  int code = ERR_OK;
+  if (self->slot_at == self->slot_count) code = gather_wave(self, err);
+  for (*count = 0; !code && *count < most && self->slot_at < self->slot_count; ++*count) {
+    struct slot *slot = &self->slots[self->slot_at++];
+    struct exec_batch *batch = &batches[*count];
+    slot->group = (struct exec_group){.rows = (uint32_t)exec__rows_count(&slot->rows),
+                                      .continued = self->begun};
+    self->begun = true;
+    code = exec__rows_batch(&slot->rows, batch, err);
+    batch->groups = &slot->group;
+    batch->group_count = 1;
   }
-  struct exec_rows *rows = &self->slots[self->slot_at++].rows;
-  self->group =
-      (struct exec_group){.rows = (uint32_t)exec__rows_count(rows), .continued = self->begun};
-  self->begun = true;
-  int code = exec__rows_batch(rows, batch, err);
-  batch->groups = &self->group;
-  batch->group_count = 1;
   return code;
 }
 
-static int sort_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+static int sort_some(struct exec_op *op, struct exec_batch *batches, uint32_t most, uint32_t *count,
+                     struct err *err) {
   struct sort *self = (struct sort *)op;
-  *batch = (struct exec_batch){0};
+  *count = 0;
   if (self->keep == 0) return ERR_OK;
   if (!self->collected) {
     int code = collect(self, err);
     if (code) return code;
   }
-  return self->merge ? next_merged(self, batch, err) : next_held(self, batch, err);
+  if (!self->merge) return next_held(self, batches, most, count, err);
+  int code = next_merged(self, batches, err);
+  *count = batches->batch.length > 0;
+  return code;
+}
+
+static int sort_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  uint32_t count;
+  *batch = (struct exec_batch){0};
+  return sort_some(op, batch, 1, &count, err);
 }
 
 static void sort_close(struct exec_op *op) {

@@ -9,7 +9,7 @@
 struct values {
   struct exec_op op;
   struct column *columns; /* the plan's, group columns with dictionaries */
-  struct column *slices;
+  struct column *slices;  /* of one batch; where rows are not grouped, of EXEC_SOME */
   struct arena batch;
   struct exec_group *groups; /* of a batch */
   int64_t at;
@@ -52,13 +52,19 @@ static int make_dictionary(struct exec_op *op, struct column *column, struct err
   return ERR_OK;
 }
 
+static int values_some(struct exec_op *op, struct exec_batch *batches, uint32_t most,
+                       uint32_t *count, struct err *err);
+
 static int values_open(struct exec_op *op, struct err *err) {
   struct values *self = (struct values *)op;
   const struct batch *batch = &op->node->values;
   struct arena *arena = &op->exec->memory;
+  bool flat = op->node->schema.group_count == 0 && batch->length > LIMIT_BLOCK_ROWS;
+  if (flat) op->next_some = values_some;
   arena_init(&self->batch, op->exec->options.account, 1024);
   self->columns = ARENA_ARRAY(arena, struct column, batch->column_count + 1);
-  self->slices = ARENA_ARRAY(arena, struct column, batch->column_count + 1);
+  self->slices =
+      ARENA_ARRAY(arena, struct column, (batch->column_count + 1) * (flat ? EXEC_SOME : 1));
   self->groups = ARENA_ARRAY(arena, struct exec_group, LIMIT_BLOCK_ROWS);
   if (!self->columns || !self->slices || !self->groups)
     return exec__refused(op->exec, LIMIT_BLOCK_ROWS * sizeof *self->groups, err);
@@ -77,34 +83,60 @@ static bool same_group(const struct values *self, int64_t a, int64_t b) {
   return true;
 }
 
-static int values_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
-  struct values *self = (struct values *)op;
-  const struct batch *all = &op->node->values;
+/* The next rows, through `slices`; length 0: there are none. */
+static int cut(struct values *self, struct column *slices, struct batch *batch, struct err *err) {
+  const struct batch *all = &self->op.node->values;
   int64_t count = all->length - self->at;
   if (count > LIMIT_BLOCK_ROWS) count = LIMIT_BLOCK_ROWS;
-  *batch = (struct exec_batch){0};
+  *batch = (struct batch){0};
   if (count <= 0) return ERR_OK;
-  arena_reset(&self->batch);
   for (uint32_t i = 0; i < all->column_count; i++) {
-    int code =
-        column_slice(&self->columns[i], self->at, count, &self->batch, &self->slices[i], err);
+    int code = column_slice(&self->columns[i], self->at, count, &self->batch, &slices[i], err);
     if (code) return code;
   }
+  *batch = (struct batch){.length = count, .column_count = all->column_count, .columns = slices};
+  self->at += count;
+  return ERR_OK;
+}
+
+/* Rows without groups are one group, also over several batches. */
+static int values_some(struct exec_op *op, struct exec_batch *batches, uint32_t most,
+                       uint32_t *count, struct err *err) {
+  struct values *self = (struct values *)op;
+  arena_reset(&self->batch);
+  for (*count = 0; *count < most; ++*count) {
+    struct exec_batch *batch = &batches[*count];
+    int64_t at = self->at;
+    int code = cut(self, self->slices + (size_t)*count * op->node->values.column_count,
+                   &batch->batch, err);
+    if (code || batch->batch.length == 0) return code;
+    self->groups[*count] = (struct exec_group){0, (uint32_t)batch->batch.length, at > 0};
+    batch->groups = &self->groups[*count];
+    batch->group_count = 1;
+  }
+  return ERR_OK;
+}
+
+static int values_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  struct values *self = (struct values *)op;
+  int64_t at = self->at;
+  *batch = (struct exec_batch){0};
+  arena_reset(&self->batch);
+  int code = cut(self, self->slices, &batch->batch, err);
+  int64_t count = batch->batch.length;
+  if (code || count == 0) return code;
   uint32_t groups = 0;
-  if (!op->node->schema.group_count) /* all rows are one group */
-    self->groups[groups++] = (struct exec_group){0, (uint32_t)count, self->at > 0};
+  if (!op->node->schema.group_count)
+    self->groups[groups++] = (struct exec_group){0, (uint32_t)count, at > 0};
   for (int64_t i = groups ? count : 0; i < count; i++) {
-    bool same = self->at + i > 0 && same_group(self, self->at + i - 1, self->at + i);
+    bool same = at + i > 0 && same_group(self, at + i - 1, at + i);
     if (i && same)
       self->groups[groups - 1].rows++;
     else
       self->groups[groups++] = (struct exec_group){(uint32_t)i, 1, same};
   }
-  self->at += count;
-  *batch = (struct exec_batch){
-      .batch = {.length = count, .column_count = all->column_count, .columns = self->slices},
-      .groups = self->groups,
-      .group_count = groups};
+  batch->groups = self->groups;
+  batch->group_count = groups;
   return ERR_OK;
 }
 

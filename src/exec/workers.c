@@ -25,6 +25,7 @@ static void add(struct exec_figures *into, const struct exec_figures *from) {
   into->values_by_statistics += from->values_by_statistics;
   into->values_encoded += from->values_encoded;
   into->values_decoded += from->values_decoded;
+  into->morsel_ns += from->morsel_ns;
   if (into->parts_damaged < from->parts_damaged) into->parts_damaged = from->parts_damaged;
 }
 
@@ -68,6 +69,7 @@ static void run_one(void *context, size_t i) {
   int64_t end = exec->analyze ? os_thread_cpu_ns(exec->os) : 0;
   if (code) atomic_store_explicit(&parallel->failed, true, memory_order_relaxed);
   os_mutex_lock(&parallel->lock);
+  figures.morsel_ns += end - begin;
   add(&parallel->figures, &figures);
   if (exec->analyze) note_time(parallel, end - begin);
   if (code && (!parallel->code || i < parallel->failure)) {

@@ -3,6 +3,10 @@
 #include "random_rows.h"
 
 #include "exec/row_buffer.h"
+#include "os/os.h"
+#include "os/pool.h"
+
+static struct os_pool *pool; /* two threads */
 
 struct bench {
   struct mem_account account;
@@ -13,6 +17,7 @@ static void begin(struct bench *bench, int64_t limit) {
   memset(bench, 0, sizeof *bench);
   mem_account_init(&bench->account, "test", NULL, limit);
   bench->exec.options.account = &bench->account;
+  bench->exec.options.pool = pool;
   arena_init(&bench->exec.memory, &bench->account, 1024);
 }
 static void end(struct bench *bench) {
@@ -61,6 +66,31 @@ static void check_take(const struct row_buffer *buffer, const struct random_rows
   }
 }
 
+/* Rows [from, from + count) cut into some batches, a few of them empty, appended at once. */
+static int append_cut(struct row_buffer *buffer, const struct random_rows *rows, int64_t from,
+                      int64_t count, struct random_source *random, struct err *err) {
+  enum { BATCHES = 5 };
+  static struct column columns[BATCHES][RANDOM_COLUMNS];
+  struct batch batches[BATCHES];
+  struct mem_account account;
+  struct arena arena;
+  mem_account_init(&account, "slices", NULL, 0);
+  arena_init(&arena, &account, 4096);
+  for (int b = 0; b < BATCHES; b++) {
+    int64_t part = b + 1 < BATCHES ? (int64_t)random_less(random, (uint64_t)count + 1) : count;
+    for (int c = 0; c < RANDOM_COLUMNS; c++)
+      assert_int_equal(column_slice(&rows->columns[c], from, part, &arena, &columns[b][c], NULL),
+                       ERR_OK);
+    batches[b] = (struct batch){part, RANDOM_COLUMNS, columns[b]};
+    from += part;
+    count -= part;
+  }
+  int code = exec__row_buffer_append_batches(buffer, batches, BATCHES, err);
+  arena_deinit(&arena);
+  mem_account_deinit(&account);
+  return code;
+}
+
 static void rows_come_back(void **state) {
   (void)state;
   for (uint64_t seed = 1; seed <= 12; seed++) {
@@ -80,12 +110,13 @@ static void rows_come_back(void **state) {
     for (int round = 0; round < 20; round++) {
       int64_t from = (int64_t)random_less(&random, 3000);
       int64_t part = (int64_t)random_less(&random, (uint64_t)(3000 - from) + 1);
-      bool pick = random_less(&random, 2);
+      bool pick = random_less(&random, 2), cut = !pick && random_less(&random, 2);
       for (int64_t i = 0; i < part; i++)
         expected[count + i] = picked[i] =
             pick ? (uint32_t)random_less(&random, 3000) : (uint32_t)(from + i);
-      int code = pick ? exec__row_buffer_append_rows(&buffer, rows.columns, picked, part, NULL)
-                      : exec__row_buffer_append(&buffer, rows.columns, from, part, NULL);
+      int code = pick  ? exec__row_buffer_append_rows(&buffer, rows.columns, picked, part, NULL)
+                 : cut ? append_cut(&buffer, &rows, from, part, &random, NULL)
+                       : exec__row_buffer_append(&buffer, rows.columns, from, part, NULL);
       assert_int_equal(code, ERR_OK);
       count += part;
     }
@@ -105,8 +136,7 @@ static void rows_come_back(void **state) {
 }
 
 /* Every allocation of an append that crosses two chunks fails once: the rows before it stay. */
-static void a_refused_append_changes_nothing(void **state) {
-  (void)state;
+static void refuse_appends(bool cut) {
   struct random_source random = random_begin(5);
   struct mem_account account;
   struct bench bench;
@@ -124,7 +154,8 @@ static void a_refused_append_changes_nothing(void **state) {
                      ERR_OK);
     assert_int_equal(exec__row_buffer_append(&buffer, rows.columns, 0, 5000, NULL), ERR_OK);
     bench.account.fail_countdown = fail;
-    int code = exec__row_buffer_append(&buffer, rows.columns, 0, 9000, &err);
+    int code = cut ? append_cut(&buffer, &rows, 0, 9000, &random, &err)
+                   : exec__row_buffer_append(&buffer, rows.columns, 0, 9000, &err);
     bench.account.fail_countdown = 0;
     check_rows(&buffer, &rows, expected, code ? 5000 : 14000);
     assert_true(buffer.bytes <= (uint64_t)mem_account_used(&bench.account));
@@ -142,6 +173,15 @@ static void a_refused_append_changes_nothing(void **state) {
   }
   random_rows_free(&rows);
   mem_account_deinit(&account);
+}
+
+static void a_refused_append_changes_nothing(void **state) {
+  (void)state;
+  refuse_appends(false);
+}
+static void refused_batches_change_nothing(void **state) {
+  (void)state;
+  refuse_appends(true);
 }
 
 /* Texts that came plain first are kept as texts when codes follow. */
@@ -181,7 +221,14 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_come_back),
       cmocka_unit_test(a_refused_append_changes_nothing),
+      cmocka_unit_test(refused_batches_change_nothing),
       cmocka_unit_test(codes_behind_texts),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  struct os *os;
+  struct err err;
+  if (os_real_create(&os, &err) || os_pool_create(os, 1, &pool, &err)) return 1;
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  os_pool_destroy(pool);
+  os_destroy(os);
+  return failed;
 }
