@@ -33,6 +33,8 @@ int catalog_create(struct os *os, struct mem_account *account, void (*detach)(vo
   str_table_init(&catalog->tables, account, true, seed);
   u64_table_init(&catalog->database_ids, account);
   u64_table_init(&catalog->table_ids, account);
+  str_table_init(&catalog->views, account, false, seed);
+  u64_table_init(&catalog->comments, account);
   arena_init(&catalog->strings, account, ARENA_CHUNK);
   *out = catalog;
   return ERR_OK;
@@ -46,6 +48,9 @@ void catalog_destroy(struct catalog *catalog) {
     assert(atomic_load(&table->public.references) == 1 && "a table is still held");
     catalog__table_free(table);
   }
+  catalog__views_remove(catalog, NULL, NULL);
+  str_table_deinit(&catalog->views);
+  u64_table_deinit(&catalog->comments);
   str_table_deinit(&catalog->databases);
   str_table_deinit(&catalog->tables);
   u64_table_deinit(&catalog->database_ids);
@@ -117,8 +122,11 @@ int catalog__database_add(struct catalog *catalog, struct str name, enum time_un
                                                .default_schema = STR("autogen"),
                                                .unit = unit};
   /* The default schema's id follows its database's. */
-  database->schema = (struct catalog_schema){
-      .id = database->public.id + 1, .database_id = database->public.id, .name = STR("autogen")};
+  database->schema = (struct schema){.public = {.id = database->public.id + 1,
+                                                .database_id = database->public.id,
+                                                .name = STR("autogen"),
+                                                .is_default = true},
+                                     .database = database};
   if (!id) catalog->next_id++;
   if (id && catalog->next_id < id + 2) catalog->next_id = id + 2;
   *by_id = *slot = (uint64_t)(uintptr_t)database;
@@ -172,7 +180,7 @@ void catalog_database_retain_for(struct catalog *catalog, struct str name,
                                  const struct catalog_retention *retention) {
   os_mutex_lock(&catalog->lock);
   struct database *database = database_by_name(catalog, name);
-  if (database) database->public.retention = *retention;
+  if (database) database->public.retention = database->schema.public.retention = *retention;
   os_mutex_unlock(&catalog->lock);
 }
 
@@ -182,7 +190,11 @@ bool catalog_table_retention(struct catalog *catalog, uint64_t id,
   const uint64_t *found = u64_table_find(&catalog->table_ids, id);
   const struct table *table = found ? (const struct table *)(uintptr_t)*found : NULL;
   if (table) {
-    *retention = table->database->public.retention;
+    const struct catalog_definition *definition = catalog_table_definition(&table->public);
+    *retention = table->schema->public.retention;
+    if (definition->retention_ns >= 0) retention->duration_ns = definition->retention_ns;
+    /* another number with every change of either */
+    retention->rule += definition->retention_rule << 32;
     *unit = table->public.unit;
   }
   os_mutex_unlock(&catalog->lock);
@@ -235,24 +247,13 @@ void catalog_database_drop(struct catalog *catalog, struct str name) {
   struct table *gone = NULL;
   os_mutex_lock(&catalog->lock);
   struct database *database = database_by_name(catalog, name);
-  size_t cursor = 0;
-  for (const struct str_table_slot *slot;
-       database && (slot = str_table_next(&catalog->tables, &cursor));) {
-    struct table *table = (struct table *)(uintptr_t)slot->value;
-    if (table->database != database) continue;
-    table->next = gone;
-    gone = table;
-  }
-  for (struct table *table = gone; table; table = table->next)
-    catalog__table_unlink(table);
   if (database) {
+    gone = catalog__unlink_tables(catalog, database, NULL);
+    catalog__views_remove(catalog, database, NULL);
     str_table_remove(&catalog->databases, name, NULL);
     u64_table_remove(&catalog->database_ids, database->public.id, NULL);
     catalog_caches_expire(catalog);
   }
   os_mutex_unlock(&catalog->lock);
-  for (struct table *table = gone, *next; table; table = next) {
-    next = table->next;
-    catalog_table_release(&table->public);
-  }
+  catalog__release_tables(gone);
 }

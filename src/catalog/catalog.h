@@ -35,9 +35,12 @@ struct catalog_column {
   _Atomic bool pending;
 };
 
-/* A table. Fields are constant but for the columns, which only grow. */
-struct table_columns; /* an immutable list; see catalog_table_columns */
+/* A table. Fields are constant but for the columns: a list that grows, and that another one
+ * replaces when a column is renamed or dropped. A table that is renamed is replaced by a successor
+ * with the same id, series and rows; who holds the old one goes on reading it. */
+struct table_columns; /* see catalog_table_columns */
 struct catalog_settings;
+struct catalog_definition;
 struct catalog_table {
   _Atomic uint32_t references;
   uint64_t id; /* and its store's */
@@ -48,11 +51,14 @@ struct catalog_table {
   _Atomic uint32_t pending_columns; /* how many of its columns are pending */
   _Atomic(struct table_columns *) columns;
   _Atomic(const struct catalog_settings *) settings; /* NULL: the defaults; table_settings.h */
+  /* NULL: as writes made it; definition.h */
+  _Atomic(const struct catalog_definition *) definition;
+  _Atomic(struct catalog_table *) successor; /* not NULL: it was renamed */
   struct catalog *catalog;
   _Atomic(void *) attachment; /* the layer above keeps its per-table state here (series index) */
 };
 
-/* How long rows are kept, of a database's one retention policy. All 0: for ever. */
+/* How long rows are kept, of a schema or of a table. All 0: for ever. */
 struct catalog_retention {
   int64_t duration_ns; /* 0: for ever */
   int64_t shard_ns;    /* how much time goes together; 0: chosen by the duration */
@@ -68,8 +74,16 @@ struct catalog_database {
   uint64_t id;
   struct str name;
   struct str default_schema;
-  enum time_unit unit; /* of new tables */
+  enum time_unit unit;                /* of new tables */
+  struct catalog_retention retention; /* of the default schema */
+};
+
+/* A schema, which is what InfluxQL calls a retention policy. */
+struct catalog_schema {
+  uint64_t id, database_id;
+  struct str name;
   struct catalog_retention retention;
+  bool is_default;
 };
 
 /* `detach` (may be NULL) is called with a table's attachment, if it has one, when the table's
@@ -88,10 +102,11 @@ int catalog_database_create(struct catalog *catalog, struct str name, enum time_
  * catalog. */
 int catalog_database_find(struct catalog *catalog, struct str name,
                           struct catalog_database *database, struct err *err);
-/* After the commit that says so. A name that is not there is passed over. */
+/* Of the default schema, after the commit that says so. A name that is not there is passed over. */
 void catalog_database_retain_for(struct catalog *catalog, struct str name,
                                  const struct catalog_retention *retention);
-/* The retention of a table's database, and the table's unit; false when there is no such table. */
+/* How long a table keeps its rows, by its own definition or its schema's, and its unit; false when
+ * there is no such table. */
 bool catalog_table_retention(struct catalog *catalog, uint64_t table,
                              struct catalog_retention *retention, enum time_unit *unit);
 /* In bytewise order of names; a non-zero result ends it and is returned. */
@@ -106,6 +121,26 @@ int catalog_database_tables(struct catalog *catalog, struct str name, struct buf
  * logged has changed nothing. Allocates nothing; a name that is not there is passed over. */
 void catalog_database_drop(struct catalog *catalog, struct str name);
 
+/* ---- schemas ---- */
+/* Empty, the default one's name and SQL's name for it, "public", all mean the default.
+ * ERR_UNKNOWN_DATABASE, ERR_NOT_FOUND. Strings live as long as the catalog. */
+int catalog_schema_find(struct catalog *catalog, struct str database, struct str schema,
+                        struct catalog_schema *found, struct err *err);
+/* The default one first, then in bytewise order of names; a non-zero result ends it and is
+ * returned. ERR_UNKNOWN_DATABASE. */
+int catalog_schema_list(struct catalog *catalog, struct str database,
+                        int (*visit)(void *context, const struct catalog_schema *schema),
+                        void *context, struct err *err);
+/* Makes a (pending) schema. ERR_UNKNOWN_DATABASE, ERR_ALREADY_EXISTS, ERR_LIMIT_EXCEEDED. */
+int catalog_schema_create(struct catalog *catalog, struct str database, struct str schema,
+                          const struct catalog_retention *retention, struct err *err);
+/* Removes it with its tables and views from view, after the commit that says so. Allocates nothing;
+ * the default one stays. */
+void catalog_schema_drop(struct catalog *catalog, struct str database, struct str schema);
+/* Appends the ids (uint64) of its tables, pending ones too, in no order. */
+int catalog_schema_tables(struct catalog *catalog, const struct catalog_schema *schema,
+                          struct buffer *tables, struct err *err);
+
 /* ---- tables ---- */
 /* schema empty: the database's default. NULL when there is none. Retained for the caller. */
 struct catalog_table *catalog_table_find(struct catalog *catalog, struct str database,
@@ -115,6 +150,23 @@ struct catalog_table *catalog_table_find(struct catalog *catalog, struct str dat
 int catalog_table_ensure(struct catalog *catalog, struct str database, struct str schema,
                          struct str name, struct catalog_table **table, struct err *err);
 struct catalog_table *catalog_table_by_id(struct catalog *catalog, uint64_t id);
+/* A table that nobody can find yet, with a new id; its columns are made as any other's. Once the
+ * commit that carries it is durable it is published, which cannot fail, or else given up with
+ * catalog_table_discard. Nothing else may be created in between. Borrowed from the catalog.
+ * ERR_ALREADY_EXISTS for a name that a durable table has; a pending one of that name is forgotten.
+ */
+int catalog_table_prepare(struct catalog *catalog, struct str database, struct str schema,
+                          struct str name, enum time_unit unit, struct catalog_table **table,
+                          struct err *err);
+void catalog_table_publish(struct catalog_table *table);
+void catalog_table_discard(struct catalog_table *table);
+/* The successor of a table under another name or in another schema of its database: prepared as
+ * above; catalog_table_publish puts it in the old one's place. The old one's `attachment` must be
+ * set. */
+int catalog_table_rename(struct catalog *catalog, struct catalog_table *table, struct str schema,
+                         struct str name, struct catalog_table **successor, struct err *err);
+/* The table as it is now: itself, or the last of its successors. Borrowed from the table. */
+struct catalog_table *catalog_table_now(struct catalog_table *table);
 void catalog_table_retain(struct catalog_table *table);
 void catalog_table_release(struct catalog_table *table);
 /* In bytewise order of names, of one schema; pending ones are left out: nobody was told yet that
@@ -139,6 +191,16 @@ size_t catalog_table_columns(const struct catalog_table *table,
 const struct catalog_column *catalog_column_find(const struct catalog_table *table,
                                                  enum column_kind kind, struct str name);
 const struct catalog_column *catalog_column_by_id(const struct catalog_table *table, uint32_t id);
+/* Another name for a column, or none at all (`name` empty): prepared before the commit that says
+ * so, applied after it, which cannot fail; a draft that is not applied stays with the table until
+ * that goes. No other column may be made in between. ERR_DUPLICATE_COLUMN. */
+struct catalog_column_draft {
+  struct table_columns *list;
+  const struct catalog_column *from, *to; /* to NULL: dropped */
+};
+int catalog_column_draft(struct catalog_table *table, const struct catalog_column *column,
+                         struct str name, struct catalog_column_draft *draft, struct err *err);
+void catalog_column_apply(struct catalog_table *table, const struct catalog_column_draft *draft);
 /* Finds or makes a (pending) column. ERR_TYPE_CONFLICT when a field exists with another type, with
  * InfluxDB's text; ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for the name `time`. */
 int catalog_column_ensure(struct catalog_table *table, enum column_kind kind, struct str name,
@@ -171,6 +233,16 @@ void catalog_changes_database(struct catalog_changes *changes, struct catalog *c
 void catalog_changes_retention(struct catalog_changes *changes,
                                const struct catalog_database *database,
                                const struct catalog_retention *retention);
+/* A schema, if pending; its drop. */
+void catalog_changes_schema(struct catalog_changes *changes, struct catalog *catalog,
+                            struct str database, struct str schema);
+void catalog_changes_schema_drop(struct catalog_changes *changes,
+                                 const struct catalog_schema *schema);
+/* A column's other name; its drop. */
+void catalog_changes_column_name(struct catalog_changes *changes, struct catalog_table *table,
+                                 const struct catalog_column *column, struct str name);
+void catalog_changes_column_drop(struct catalog_changes *changes, struct catalog_table *table,
+                                 const struct catalog_column *column);
 /* The drop of a table, of a database. */
 void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table);
 void catalog_changes_database_drop(struct catalog_changes *changes,

@@ -53,6 +53,11 @@ static void add(struct catalog_changes *changes, enum catalog_kind kind, uint64_
       .kind = kind, .key = (int64_t)key, .record = copy, .pending = pending};
 }
 
+void catalog__change(struct catalog_changes *changes, enum catalog_kind kind, uint64_t key,
+                     const struct buffer *record) {
+  add(changes, kind, key, NULL, record);
+}
+
 /* ---- records ---- */
 
 static void record_begin(struct buffer *record, struct mem_account *account, uint8_t flags) {
@@ -61,8 +66,13 @@ static void record_begin(struct buffer *record, struct mem_account *account, uin
   buffer_append_byte(record, flags);
 }
 
+void catalog__record_begin(struct buffer *record, struct mem_account *account) {
+  record_begin(record, account, 0);
+}
+
 static void add_schema(struct catalog_changes *changes, uint64_t id, uint64_t database,
-                       struct str name, const struct catalog_retention *retention) {
+                       struct str name, const struct catalog_retention *retention,
+                       _Atomic bool *pending) {
   struct buffer record;
   record_begin(&record, changes->arena->account, 0);
   buffer_append_varint(&record, database);
@@ -72,26 +82,41 @@ static void add_schema(struct catalog_changes *changes, uint64_t id, uint64_t da
     buffer_append_varint(&record, (uint64_t)retention->shard_ns);
     buffer_append_varint(&record, retention->rule);
   }
-  add(changes, KIND_SCHEMA, id, NULL, &record);
+  add(changes, KIND_SCHEMA, id, pending, &record);
   buffer_deinit(&record);
 }
 
 void catalog_changes_retention(struct catalog_changes *changes,
                                const struct catalog_database *database,
                                const struct catalog_retention *retention) {
-  add_schema(changes, database->id + 1, database->id, database->default_schema, retention);
+  add_schema(changes, database->id + 1, database->id, database->default_schema, retention, NULL);
 }
 
 static void add_database(struct catalog_changes *changes, struct database *database) {
   struct buffer record;
   record_begin(&record, changes->arena->account, 0);
   buffer_append_byte(&record, (uint8_t)database->public.unit);
-  buffer_append_varint(&record, database->schema.id);
+  buffer_append_varint(&record, database->schema.public.id);
   buffer_append_sized(&record, database->public.name);
   add(changes, KIND_DATABASE, database->public.id, &database->pending, &record);
   buffer_deinit(&record);
-  add_schema(changes, database->schema.id, database->public.id, database->schema.name,
-             &database->public.retention);
+  add_schema(changes, database->schema.public.id, database->public.id, database->schema.public.name,
+             &database->public.retention, NULL);
+}
+
+static void add_pending(struct catalog_changes *changes, struct schema *schema) {
+  if (atomic_load(&schema->database->pending)) add_database(changes, schema->database);
+  if (atomic_load(&schema->pending))
+    add_schema(changes, schema->public.id, schema->public.database_id, schema->public.name,
+               &schema->public.retention, &schema->pending);
+}
+
+void catalog_changes_schema(struct catalog_changes *changes, struct catalog *catalog,
+                            struct str database, struct str name) {
+  os_mutex_lock(&catalog->lock);
+  struct schema *schema = catalog__schema_find(catalog, database, name, NULL);
+  os_mutex_unlock(&catalog->lock);
+  if (schema) add_pending(changes, schema);
 }
 
 void catalog_changes_database(struct catalog_changes *changes, struct catalog *catalog,
@@ -117,14 +142,17 @@ static void add_table(struct catalog_changes *changes, struct catalog_table *pub
 
 void catalog_changes_table(struct catalog_changes *changes, struct catalog_table *public) {
   struct table *table = (struct table *)public;
-  if (atomic_load(&table->database->pending)) add_database(changes, table->database);
-  if (atomic_load(&public->pending)) add_table(changes, public, catalog_table_settings(public));
+  add_pending(changes, table->schema);
+  if (!atomic_load(&public->pending)) return;
+  add_table(changes, public, catalog_table_settings(public));
+  const struct catalog_definition *definition = catalog_table_definition(public);
+  if (definition->number) catalog_changes_definition(changes, public, definition);
 }
 
 void catalog_changes_settings(struct catalog_changes *changes, struct catalog_table *public,
                               const struct catalog_settings *settings) {
   struct table *table = (struct table *)public;
-  if (atomic_load(&table->database->pending)) add_database(changes, table->database);
+  add_pending(changes, table->schema);
   add_table(changes, public, settings);
 }
 
@@ -132,22 +160,45 @@ static uint64_t column_key(uint64_t table, uint32_t column) {
   return table << COLUMN_ID_BITS | column;
 }
 
+static void column_record(struct buffer *record, struct mem_account *account,
+                          const struct catalog_column *column, struct str name) {
+  record_begin(record, account, 0);
+  buffer_append_byte(record, (uint8_t)column->kind);
+  buffer_append(record, &column->type, sizeof column->type);
+  buffer_append_sized(record, name);
+}
+
 void catalog_changes_column(struct catalog_changes *changes, struct catalog_table *table,
                             const struct catalog_column *column) {
   if (!atomic_load(&column->pending)) return;
   uint32_t before = changes->count;
   struct buffer record;
-  record_begin(&record, changes->arena->account, 0);
-  buffer_append_byte(&record, (uint8_t)column->kind);
-  buffer_append(&record, &column->type, sizeof column->type);
-  buffer_append_sized(&record, column->name);
+  column_record(&record, changes->arena->account, column, column->name);
   add(changes, KIND_COLUMN, column_key(table->id, column->id), (_Atomic bool *)&column->pending,
       &record);
   if (changes->count > before) changes->list[before].pending_count = &table->pending_columns;
   buffer_deinit(&record);
 }
 
-static void add_drop(struct catalog_changes *changes, enum catalog_kind kind, uint64_t id) {
+void catalog_changes_column_name(struct catalog_changes *changes, struct catalog_table *table,
+                                 const struct catalog_column *column, struct str name) {
+  struct buffer record;
+  column_record(&record, changes->arena->account, column, name);
+  add(changes, KIND_COLUMN, column_key(table->id, column->id), NULL, &record);
+  buffer_deinit(&record);
+}
+
+void catalog_changes_column_drop(struct catalog_changes *changes, struct catalog_table *table,
+                                 const struct catalog_column *column) {
+  catalog__change_drop(changes, KIND_COLUMN, column_key(table->id, column->id));
+}
+
+void catalog_changes_schema_drop(struct catalog_changes *changes,
+                                 const struct catalog_schema *schema) {
+  catalog__change_drop(changes, KIND_SCHEMA, schema->id);
+}
+
+void catalog__change_drop(struct catalog_changes *changes, enum catalog_kind kind, uint64_t id) {
   struct buffer record;
   record_begin(&record, changes->arena->account, FLAG_DROPPED);
   add(changes, kind, id, NULL, &record);
@@ -155,7 +206,7 @@ static void add_drop(struct catalog_changes *changes, enum catalog_kind kind, ui
 }
 
 void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table) {
-  add_drop(changes, KIND_TABLE, table);
+  catalog__change_drop(changes, KIND_TABLE, table);
   uint64_t *kind = ARENA_NEW(changes->arena, uint64_t);
   if (!kind || !make_room(changes->arena, (void **)&changes->tombstones, changes->tombstone_count,
                           &changes->tombstone_capacity, sizeof *changes->tombstones)) {
@@ -172,8 +223,8 @@ void catalog_changes_table_drop(struct catalog_changes *changes, uint64_t table)
 
 void catalog_changes_database_drop(struct catalog_changes *changes,
                                    const struct catalog_database *database) {
-  add_drop(changes, KIND_DATABASE, database->id);
-  add_drop(changes, KIND_SCHEMA, database->id + 1);
+  catalog__change_drop(changes, KIND_DATABASE, database->id);
+  catalog__change_drop(changes, KIND_SCHEMA, database->id + 1);
 }
 
 /* ---- rows ---- */
@@ -245,21 +296,112 @@ void catalog_changes_confirm(struct catalog_changes *changes) {
 
 /* ---- loading ---- */
 
-/* The default schema, which is made with its database: how long that keeps its rows. False for
- * nonsense. */
-static bool load_schema(struct catalog *catalog, struct reader *reader) {
+/* A schema: the default one is made with its database and only told how long that keeps its rows.
+ */
+static int load_schema(struct catalog *catalog, uint64_t id, struct reader *reader,
+                       struct err *err) {
   uint64_t database_id = reader_varint(reader);
   struct catalog_retention retention = {0};
-  (void)reader_sized(reader); /* its name */
-  if (reader_left(reader)) {  /* nothing: it was never set */
+  struct str name = reader_sized(reader);
+  if (reader_left(reader)) { /* nothing: it was never set */
     retention.duration_ns = (int64_t)reader_varint(reader);
     retention.shard_ns = (int64_t)reader_varint(reader);
     retention.rule = reader_varint(reader);
   }
-  if (!reader_done(reader) || retention.duration_ns < 0 || retention.shard_ns < 0) return false;
+  if (!reader_done(reader) || retention.duration_ns < 0 || retention.shard_ns < 0)
+    return ERR_CORRUPTION;
   uint64_t *found = u64_table_find(&catalog->database_ids, database_id);
-  if (found) ((struct database *)(uintptr_t)*found)->public.retention = retention;
-  return true;
+  if (!found) return ERR_OK; /* dropped with its database */
+  struct database *database = (struct database *)(uintptr_t)*found;
+  struct schema *schema = &database->schema;
+  int code = ERR_OK;
+  if (id != schema->public.id) {
+    if (name.size == 0) return ERR_CORRUPTION;
+    code = catalog__schema_add(catalog, database, name, id, &schema, err);
+  } else {
+    database->public.retention = retention;
+  }
+  if (!code) schema->public.retention = retention;
+  return code;
+}
+
+static int load_table(struct catalog *catalog, uint64_t id, struct reader *reader,
+                      struct err *err) {
+  uint64_t database_id = reader_varint(reader), schema_id = reader_varint(reader);
+  uint8_t unit = reader_u8(reader);
+  struct str name = reader_sized(reader);
+  struct table *table;
+  if (reader->failed || unit > TIME_S || name.size == 0) return ERR_CORRUPTION;
+  uint64_t *database = u64_table_find(&catalog->database_ids, database_id);
+  struct schema *schema =
+      database ? catalog__schema_by_id((struct database *)(uintptr_t)*database, schema_id) : NULL;
+  if (!schema) return ERR_OK; /* dropped with its database or schema */
+  int code = catalog__table_add(catalog, schema, name, (enum time_unit)unit, id, &table, err);
+  if (!code && reader_left(reader)) code = catalog__settings_load(table, reader, err);
+  return code;
+}
+
+static struct table *table_of(struct catalog *catalog, uint64_t id) {
+  const uint64_t *found = u64_table_find(&catalog->table_ids, id);
+  return found ? (struct table *)(uintptr_t)*found : NULL;
+}
+
+static int load_column(struct catalog *catalog, uint64_t key, struct reader *reader,
+                       struct err *err) {
+  uint8_t column_kind = reader_u8(reader);
+  struct type type = {0};
+  const uint8_t *bytes = reader_bytes(reader, sizeof type);
+  if (bytes) memcpy(&type, bytes, sizeof type);
+  struct str name = reader_sized(reader);
+  uint32_t column_id = (uint32_t)(key & ((1u << COLUMN_ID_BITS) - 1));
+  if (!reader_done(reader) || (column_kind != COLUMN_TAG && column_kind != COLUMN_FIELD) ||
+      column_id == 0 || name.size == 0 || type.physical < PHYSICAL_BOOL ||
+      type.physical > PHYSICAL_BYTES)
+    return ERR_CORRUPTION;
+  struct table *table = table_of(catalog, key >> COLUMN_ID_BITS);
+  struct catalog_column *column;
+  if (!table) return ERR_OK; /* of a dropped table */
+  return catalog__column_add(table, (enum column_kind)column_kind, name, type, column_id, false,
+                             &column, err);
+}
+
+static int load_definition(struct catalog *catalog, uint64_t id, struct reader *reader,
+                           struct err *err) {
+  struct table *table = table_of(catalog, id);
+  if (!table) return ERR_OK;
+  struct catalog_definition *definition = ARENA_NEW(&table->names, struct catalog_definition);
+  struct str bytes =
+      arena_copy(&table->names, str_of((const char *)reader->at, reader_left(reader)));
+  if (!definition || !bytes.data) return mem_refused(catalog->account, sizeof *definition, err);
+  struct reader kept = reader_of(bytes.data, bytes.size);
+  int code = catalog__definition_read(&kept, &table->names, definition, err);
+  if (!code) catalog_table_define(&table->public, definition);
+  return code;
+}
+
+static int load_comment(struct catalog *catalog, uint64_t id, struct reader *reader,
+                        struct err *err) {
+  struct str text = reader_sized(reader);
+  if (!reader_done(reader)) return ERR_CORRUPTION;
+  return catalog__comment_set(catalog, id, text, err);
+}
+
+static int load_database(struct catalog *catalog, uint64_t id, struct reader *reader,
+                         struct err *err) {
+  uint8_t unit = reader_u8(reader);
+  uint64_t schema = reader_varint(reader);
+  struct str name = reader_sized(reader);
+  struct database *database;
+  if (!reader_done(reader) || unit > TIME_S || schema != id + 1 || name.size == 0)
+    return ERR_CORRUPTION;
+  return catalog__database_add(catalog, name, (enum time_unit)unit, id, &database, err);
+}
+
+/* A dropped object: its id is not given again. */
+static void note_drop(struct catalog *catalog, uint64_t kind, uint64_t id) {
+  struct table *table = kind == KIND_COLUMN ? table_of(catalog, id >> COLUMN_ID_BITS) : NULL;
+  uint32_t column = (uint32_t)(id & ((1u << COLUMN_ID_BITS) - 1));
+  if (table && table->column_high < column) table->column_high = column;
 }
 
 /* One row into the catalog. Rows come by kind, then id: parents before children. */
@@ -273,55 +415,38 @@ static int load_row(struct catalog *catalog, uint64_t kind, int64_t key, struct 
   if (reader_u8(&reader) != RECORD_VERSION) goto bad;
   bool dropped = reader_u8(&reader) & FLAG_DROPPED;
   if (kind != KIND_COLUMN && catalog->next_id <= id) catalog->next_id = id + 1;
-  if (dropped)
-    return reader.failed ? err_set(err, ERR_CORRUPTION, "a catalog record is cut") : ERR_OK;
-  switch (kind) {
-  case KIND_DATABASE: {
-    uint8_t unit = reader_u8(&reader);
-    uint64_t schema = reader_varint(&reader);
-    struct str name = reader_sized(&reader);
-    struct database *database;
-    if (!reader_done(&reader) || unit > TIME_S || schema != id + 1 || name.size == 0) goto bad;
-    return catalog__database_add(catalog, name, (enum time_unit)unit, id, &database, err);
-  }
-  case KIND_SCHEMA:
-    if (!load_schema(catalog, &reader)) goto bad;
+  if (reader.failed) return err_set(err, ERR_CORRUPTION, "a catalog record is cut");
+  if (dropped) {
+    note_drop(catalog, kind, id);
     return ERR_OK;
-  case KIND_TABLE: {
-    uint64_t database_id = reader_varint(&reader);
-    reader_varint(&reader); /* schema */
-    uint8_t unit = reader_u8(&reader);
-    struct str name = reader_sized(&reader);
-    struct table *table;
-    if (reader.failed || unit > TIME_S || name.size == 0) goto bad;
-    uint64_t *database = u64_table_find(&catalog->database_ids, database_id);
-    if (!database) return ERR_OK; /* dropped with its database */
-    int code = catalog__table_add(catalog, (struct database *)(uintptr_t)*database, name,
-                                  (enum time_unit)unit, id, &table, err);
-    if (!code && reader_left(&reader)) code = catalog__settings_load(table, &reader, err);
-    if (code == ERR_CORRUPTION) goto bad;
-    return code;
   }
-  case KIND_COLUMN: {
-    uint8_t column_kind = reader_u8(&reader);
-    struct type type = {0};
-    const uint8_t *bytes = reader_bytes(&reader, sizeof type);
-    if (bytes) memcpy(&type, bytes, sizeof type);
-    struct str name = reader_sized(&reader);
-    uint32_t column_id = (uint32_t)(id & ((1u << COLUMN_ID_BITS) - 1));
-    if (!reader_done(&reader) || (column_kind != COLUMN_TAG && column_kind != COLUMN_FIELD) ||
-        column_id == 0 || name.size == 0 || type.physical < PHYSICAL_BOOL ||
-        type.physical > PHYSICAL_BYTES)
-      goto bad;
-    uint64_t *table = u64_table_find(&catalog->table_ids, id >> COLUMN_ID_BITS);
-    struct catalog_column *column;
-    if (!table) return ERR_OK; /* of a dropped table */
-    return catalog__column_add((struct table *)(uintptr_t)*table, (enum column_kind)column_kind,
-                               name, type, column_id, false, &column, err);
-  }
+  int code = ERR_CORRUPTION;
+  switch (kind) {
+  case KIND_DATABASE:
+    code = load_database(catalog, id, &reader, err);
+    break;
+  case KIND_SCHEMA:
+    code = load_schema(catalog, id, &reader, err);
+    break;
+  case KIND_TABLE:
+    code = load_table(catalog, id, &reader, err);
+    break;
+  case KIND_COLUMN:
+    code = load_column(catalog, id, &reader, err);
+    break;
+  case KIND_VIEW:
+    code = catalog__view_load(catalog, id, &reader, err);
+    break;
+  case KIND_DEFINITION:
+    code = load_definition(catalog, id, &reader, err);
+    break;
+  case KIND_COMMENT:
+    code = load_comment(catalog, id, &reader, err);
+    break;
   default:
     break;
   }
+  if (code != ERR_CORRUPTION) return code;
 bad:
   err_set(err, ERR_CORRUPTION, "the catalog's record of kind %llu, id %lld cannot be read",
           (unsigned long long)kind, (long long)key);
