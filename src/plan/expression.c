@@ -138,7 +138,7 @@ enum { NUMBERS = CLASS_INT | CLASS_UINT | CLASS_FLOAT };
 
 static const struct expr *cast(struct arena *arena, enum plan_function function,
                                const struct expr *argument, struct type type, bool allowed,
-                               struct err *err) {
+                               const void *compiled, struct err *err) {
   if (type_equal(argument->type, type)) return argument;
   if (literal_is_null(argument)) {
     struct plan_value null = {.type = type, .null = true};
@@ -149,7 +149,9 @@ static const struct expr *cast(struct arena *arena, enum plan_function function,
             type_name(type));
     return NULL;
   }
-  return finish(arena, new_call(arena, function, &argument, 1, type), err);
+  struct expr *call = new_call(arena, function, &argument, 1, type);
+  if (call) call->compiled = compiled;
+  return finish(arena, call, err);
 }
 
 const struct expr *expr_cast(struct arena *arena, const struct expr *argument, struct type type,
@@ -158,11 +160,16 @@ const struct expr *expr_cast(struct arena *arena, const struct expr *argument, s
   bool allowed = (from == to && from != CLASS_TIME) ||
                  ((from & (NUMBERS | CLASS_BOOL)) && (to & NUMBERS)) ||
                  ((from | to) == (CLASS_INT | CLASS_TIME));
-  return cast(arena, FUNCTION_CAST, argument, type, allowed, err);
+  return cast(arena, FUNCTION_CAST, argument, type, allowed, NULL, err);
 }
 
 const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argument, struct type type,
                                  struct err *err) {
+  return expr_cast_in(arena, argument, type, NULL, err);
+}
+
+const struct expr *expr_cast_in(struct arena *arena, const struct expr *argument, struct type type,
+                                const struct datetime_session *session, struct err *err) {
   unsigned from = plan__class(argument->type), to = plan__class(type);
   bool certain = (from == CLASS_BOOL && (to & NUMBERS)) ||
                  ((from & NUMBERS) && to == CLASS_FLOAT) || (from == to && from == CLASS_STRING) ||
@@ -171,7 +178,8 @@ const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argumen
   bool allowed = certain || ((from & NUMBERS) && (to & (NUMBERS | CLASS_BOOL))) ||
                  (times && argument->type.logical == type.logical) ||
                  (from == CLASS_STRING && to) || (from && to == CLASS_STRING);
-  return cast(arena, certain ? FUNCTION_CAST : FUNCTION_CAST_SQL, argument, type, allowed, err);
+  return cast(arena, certain ? FUNCTION_CAST : FUNCTION_CAST_SQL, argument, type, allowed,
+              certain ? NULL : session, err);
 }
 
 /* ---- calls ---- */
@@ -282,7 +290,7 @@ const struct expr *plan__expr_rebuild(struct arena *arena, const struct expr *ex
   case FUNCTION_CAST:
     return expr_cast(arena, arguments[0], expr->type, err);
   case FUNCTION_CAST_SQL:
-    return expr_cast_sql(arena, arguments[0], expr->type, err);
+    return expr_cast_in(arena, arguments[0], expr->type, expr->compiled, err);
   case FUNCTION_MATCH:
     return expr_match(arena, arguments[0], expr->compiled, err);
   case FUNCTION_BUCKET:

@@ -18,6 +18,7 @@
 
 struct buffer;
 struct catalog_table;
+struct datetime_session;
 struct err;
 struct series_filter;
 
@@ -56,7 +57,8 @@ struct expr {
   uint32_t argument_count;
   const struct expr *const *arguments;
   /* FUNCTION_MATCH: the compiled pattern (pcre2_code), owned by the statement. FUNCTION_BUCKET: a
-   * struct plan_bucket. Functions of functions_sql.def: what expr_call_as was given. */
+   * struct plan_bucket. Functions of functions_sql.def: what expr_call_as was given.
+   * FUNCTION_CAST_SQL: a struct datetime_session or NULL. */
   const void *compiled;
 };
 
@@ -84,6 +86,9 @@ const struct expr *expr_cast(struct arena *arena, const struct expr *argument, s
  */
 const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argument, struct type type,
                                  struct err *err);
+/* The same by the clock and zone of a session (NULL: UTC), which must outlive the plan. */
+const struct expr *expr_cast_in(struct arena *arena, const struct expr *argument, struct type type,
+                                const struct datetime_session *session, struct err *err);
 /* FUNCTION_MATCH with the compiled pattern (pcre2_code), which must outlive the plan. */
 const struct expr *expr_match(struct arena *arena, const struct expr *argument,
                               const void *compiled, struct err *err);

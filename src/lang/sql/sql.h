@@ -19,6 +19,7 @@
 
 struct buffer;
 struct catalog_table;
+struct datetime_session;
 struct os_zones;
 struct time_zone;
 
@@ -88,10 +89,13 @@ struct sql_context {
   int (*ask)(void *user, struct str function, const struct plan_value *arguments, uint32_t count,
              struct plan_value *value, struct err *err);
   void *owner; /* the `user` of both */
-  /* The types of $1 … as far as they are known; TYPE_UNKNOWN ones are filled in by what they meet.
-   */
+  /* The values of $1 …, where they are known: each is then bound as the literal it is (a text of
+   * TYPE_UNKNOWN is read as what its place asks for). NULL: parameters stay in the plan, and their
+   * types, TYPE_UNKNOWN ones, are filled in by what they meet. */
+  const struct plan_value *parameters;
   struct type *parameter_types;
   uint32_t parameter_count;
+  const struct datetime_session *session; /* sql_session's; NULL at first */
   struct sql_pattern *patterns; /* compiled regular expressions; sql_context_deinit frees them */
 };
 void sql_context_deinit(struct sql_context *context);
