@@ -571,13 +571,14 @@ static int run_morsel(void *context, size_t i, struct exec_figures *figures, str
     aggregate_table_init(&task->table, &self->aggregator);
     code = try_morsel(self, i, figures, err);
   }
+  aggregate_table_settle(&task->table);
   return code;
 }
 
 /* ---- the whole ---- */
 
 static void drop_pages(struct scan_aggregate *self) {
-  mem_free(self->op.exec->options.account, self->pages, self->page_count * 2 * sizeof *self->pages);
+  mem_free(self->op.exec->options.account, self->pages, self->page_count * sizeof *self->pages);
   self->pages = NULL;
   self->page_count = 0;
 }
@@ -590,23 +591,30 @@ static int order_pages(struct scan_aggregate *self, struct err *err) {
     for (uint32_t i = 0; i < self->rounds[r].count; i++)
       count += self->rounds[r].tasks[i].table.page_count;
   struct mem_account *account = self->op.exec->options.account;
-  size_t size = count * 2 * sizeof *self->pages;
+  size_t size = count * sizeof *self->pages;
   if (count == 0) return ERR_OK;
   self->pages = mem_alloc(account, size);
   if (!self->pages) return mem_refused(account, size, err);
   self->page_count = count;
   struct sort_row *at = self->pages;
+  bool sorted = true;
   for (uint32_t r = 0; r < self->round_count; r++) {
     for (uint32_t i = 0; i < self->rounds[r].count; i++) {
       const struct scan_task *task = &self->rounds[r].tasks[i];
       for (uint32_t p = 0; p < task->table.page_count; p++) {
         struct aggregate_page *page = task->table.pages[p];
-        *at++ = (struct sort_row){task->groups ? task->groups[page->slot] : 0,
-                                  (uint64_t)(uintptr_t)page};
+        *at = (struct sort_row){task->groups ? task->groups[page->slot] : 0,
+                                (uint64_t)(uintptr_t)page};
+        sorted &= at == self->pages || at[-1].key <= at->key;
+        at++;
       }
     }
   }
-  sort_rows(self->pages, self->pages + count, count);
+  if (sorted) return ERR_OK;
+  struct sort_row *spare = mem_alloc(account, size);
+  if (!spare) return mem_refused(account, size, err);
+  sort_rows(self->pages, spare, count);
+  mem_free(account, spare, size);
   return ERR_OK;
 }
 

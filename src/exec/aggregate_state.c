@@ -121,10 +121,17 @@ void aggregate_table_init(struct aggregate_table *table, const struct aggregator
   arena_init(&table->arena, aggregator->exec->options.account, 16384);
 }
 
+void aggregate_table_settle(struct aggregate_table *table) {
+  mem_free(table->arena.account, table->slots, table->hash_capacity * sizeof *table->slots);
+  table->slots = NULL;
+  table->hash_capacity = 0;
+  table->last = NULL;
+}
+
 static void free_lists(struct aggregate_table *table) {
   struct mem_account *account = table->arena.account;
   mem_free(account, table->pages, table->page_capacity * sizeof(struct aggregate_page *));
-  mem_free(account, table->slots, table->hash_capacity * sizeof(struct aggregate_page *));
+  aggregate_table_settle(table);
 }
 
 void aggregate_table_deinit(struct aggregate_table *table) {
@@ -135,7 +142,7 @@ void aggregate_table_deinit(struct aggregate_table *table) {
 }
 
 void aggregate_table_reset(struct aggregate_table *table) {
-  if (table->slots) memset(table->slots, 0, table->hash_capacity * sizeof(struct aggregate_page *));
+  if (table->slots) memset(table->slots, 0, table->hash_capacity * sizeof *table->slots);
   table->page_count = 0;
   table->last = NULL;
   arena_reset(&table->arena);
@@ -148,6 +155,15 @@ static uint32_t page_hash(uint32_t slot, int64_t number) {
   return (uint32_t)(hash >> 32);
 }
 
+/* Puts a page into the hash table, which has room. */
+static void enter_page(struct aggregate_table *table, uint32_t index) {
+  const struct aggregate_page *page = table->pages[index];
+  uint32_t mask = table->hash_capacity - 1, at = page_hash(page->slot, page->number) & mask;
+  while (table->slots[at])
+    at = (at + 1) & mask;
+  table->slots[at] = index + 1;
+}
+
 static bool grow_pages(struct aggregate_table *table) {
   struct mem_account *account = table->arena.account;
   uint32_t capacity = table->page_capacity ? table->page_capacity * 2 : 32;
@@ -156,18 +172,13 @@ static bool grow_pages(struct aggregate_table *table) {
   if (!pages) return false;
   table->pages = pages;
   table->page_capacity = capacity;
-  uint32_t slots = capacity * 2;
-  struct aggregate_page **hash = mem_alloc_zero(account, slots * sizeof *hash);
+  uint32_t *hash = mem_alloc_zero(account, capacity * 2 * sizeof *hash);
   if (!hash) return false;
   mem_free(account, table->slots, table->hash_capacity * sizeof *hash);
   table->slots = hash;
-  table->hash_capacity = slots;
-  for (uint32_t i = 0; i < table->page_count; i++) {
-    uint32_t at = page_hash(pages[i]->slot, pages[i]->number) & (slots - 1);
-    while (hash[at])
-      at = (at + 1) & (slots - 1);
-    hash[at] = pages[i];
-  }
+  table->hash_capacity = capacity * 2;
+  for (uint32_t i = 0; i < table->page_count; i++)
+    enter_page(table, i);
   return true;
 }
 
@@ -175,17 +186,15 @@ static struct aggregate_page *find_page(struct aggregate_table *table, uint32_t 
                                         int64_t number) {
   uint32_t at = 0, mask = table->hash_capacity - 1;
   if (table->hash_capacity) {
-    for (at = page_hash(slot, number) & mask; table->slots[at]; at = (at + 1) & mask)
-      if (table->slots[at]->slot == slot && table->slots[at]->number == number)
-        return table->slots[at];
+    for (at = page_hash(slot, number) & mask; table->slots[at]; at = (at + 1) & mask) {
+      struct aggregate_page *page = table->pages[table->slots[at] - 1];
+      if (page->slot == slot && page->number == number) return page;
+    }
   }
-  if (table->page_count * 2 >= table->hash_capacity || table->page_count == table->page_capacity) {
-    if (!grow_pages(table)) return NULL;
-    mask = table->hash_capacity - 1;
-    at = page_hash(slot, number) & mask;
-    while (table->slots[at])
-      at = (at + 1) & mask;
-  }
+  if ((table->page_count * 2 >= table->hash_capacity ||
+       table->page_count == table->page_capacity) &&
+      !grow_pages(table))
+    return NULL;
   const struct aggregator *aggregator = table->aggregator;
   struct aggregate_page *page = ARENA_NEW(&table->arena, struct aggregate_page);
   if (!page) return NULL;
@@ -194,8 +203,8 @@ static struct aggregate_page *find_page(struct aggregate_table *table, uint32_t 
   if (!page->records) return NULL;
   page->slot = slot;
   page->number = number;
-  table->slots[at] = page;
-  table->pages[table->page_count++] = page;
+  table->pages[table->page_count] = page;
+  enter_page(table, table->page_count++);
   return page;
 }
 

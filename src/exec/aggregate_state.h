@@ -58,7 +58,7 @@ struct aggregate_table {
   struct arena arena;
   struct aggregate_page **pages; /* in the order of making */
   uint32_t page_count, page_capacity;
-  struct aggregate_page **slots; /* hash table of pages */
+  uint32_t *slots; /* hash table: one more than the index of a page; 0: none */
   uint32_t hash_capacity;
   struct aggregate_page *last;
 };
@@ -66,6 +66,8 @@ struct aggregate_table {
 void aggregate_table_init(struct aggregate_table *table, const struct aggregator *aggregator);
 /* May be called twice. */
 void aggregate_table_deinit(struct aggregate_table *table);
+/* No more records are asked for soon: gives up what finds them. */
+void aggregate_table_settle(struct aggregate_table *table);
 /* Forgets everything. */
 void aggregate_table_reset(struct aggregate_table *table);
 /* The record, made if need be; NULL when memory is refused. */

@@ -33,6 +33,34 @@ static unsigned bits_for(uint64_t count) {
   return count > 1 ? 64 - (unsigned)__builtin_clzll(count - 1) : 0;
 }
 
+/* The codes of a position as one integer that orders like them. */
+static uint64_t pack_codes(const struct code_order *order, size_t position) {
+  uint64_t key = order->groups ? order->groups[position] : 0;
+  for (uint32_t i = 0; i < order->tag_count; i++)
+    key = key << bits_for((uint64_t)order->tags[i].dictionary->length) |
+          (uint32_t)order->tags[i].i32[position];
+  return key;
+}
+
+/* Where there is room for them behind the codes, positions are sorted as part of the keys. */
+static int sort_keys_packed(struct source *source, const struct code_order *order,
+                            unsigned position_bits, uint32_t *positions, struct err *err) {
+  size_t count = source->series.count, size = count * 2 * sizeof(uint64_t);
+  struct mem_account *account = source->exec->options.account;
+  uint64_t *keys = mem_alloc(account, size), mask = (UINT64_C(1) << position_bits) - 1;
+  bool sorted = true;
+  if (!keys) return mem_refused(account, size, err);
+  for (size_t p = 0; p < count; p++) {
+    keys[p] = pack_codes(order, p) << position_bits | p;
+    sorted &= p == 0 || keys[p] > keys[p - 1];
+  }
+  if (!sorted) sort_keys(keys, keys + count, count);
+  for (size_t p = 0; p < count; p++)
+    positions[p] = (uint32_t)(keys[p] & mask);
+  mem_free(account, keys, size);
+  return ERR_OK;
+}
+
 /* Sorts by one packed integer; false when the codes do not fit into one. */
 static bool sort_packed(struct source *source, const struct code_order *order, uint32_t *positions,
                         int *code, struct err *err) {
@@ -41,6 +69,10 @@ static bool sort_packed(struct source *source, const struct code_order *order, u
   for (uint32_t i = 0; i < order->tag_count; i++)
     bits += bits_for((uint64_t)order->tags[i].dictionary->length);
   if (bits > 64) return false;
+  if (bits + bits_for(count) <= 63) {
+    *code = sort_keys_packed(source, order, bits_for(count), positions, err);
+    return true;
+  }
   struct mem_account *account = source->exec->options.account;
   size_t size = count * 2 * sizeof(struct sort_row);
   struct sort_row *rows = mem_alloc(account, size);
@@ -49,13 +81,7 @@ static bool sort_packed(struct source *source, const struct code_order *order, u
     return true;
   }
   for (size_t p = 0; p < count; p++)
-    rows[p] = (struct sort_row){order->groups ? order->groups[p] : 0, p};
-  for (uint32_t i = 0; i < order->tag_count; i++) {
-    unsigned width = bits_for((uint64_t)order->tags[i].dictionary->length);
-    const int32_t *codes = order->tags[i].i32;
-    for (size_t p = 0; p < count && width; p++)
-      rows[p].key = rows[p].key << width | (uint32_t)codes[p];
-  }
+    rows[p] = (struct sort_row){pack_codes(order, p), p};
   sort_rows(rows, rows + count, count);
   for (size_t p = 0; p < count; p++)
     positions[p] = (uint32_t)rows[p].row;
@@ -82,9 +108,33 @@ static bool same_codes(const struct code_order *order, uint32_t x, uint32_t y) {
   return true;
 }
 
+/* Numbers the groups of positions that stand in their order. */
+static int number_groups(struct source *source, const struct code_order *order,
+                         const uint32_t *positions, struct err *err) {
+  struct exec *exec = source->exec;
+  struct arena *arena = &exec->memory;
+  size_t count = source->series.count;
+  uint32_t tags = order->tag_count, groups = 1, group = 0;
+  for (size_t i = 1; i < count; i++)
+    groups += !same_codes(order, positions[i - 1], positions[i]);
+  source->group_count = groups;
+  source->group_sizes = ARENA_ARRAY(arena, uint32_t, groups);
+  source->group_codes = ARENA_ARRAY(arena, int32_t, (size_t)groups * tags);
+  if (!source->group_sizes || !source->group_codes) return exec__refused(exec, groups * 4, err);
+  for (size_t i = 0; i < count; i++) {
+    group += i && !same_codes(order, positions[i - 1], positions[i]);
+    source->groups[positions[i]] = group;
+    if (source->group_sizes[group]++ == 0)
+      for (uint32_t t = 0; t < tags; t++)
+        source->group_codes[group * tags + t] = source->tags[t].i32[positions[i]];
+  }
+  return ERR_OK;
+}
+
 static int find_groups(struct source *source, struct err *err) {
   struct exec *exec = source->exec;
   struct arena *arena = &exec->memory;
+  struct mem_account *account = exec->options.account;
   size_t count = source->series.count;
   uint32_t tags = source->scan->schema.group_count;
   source->group_count = count > 0;
@@ -92,28 +142,17 @@ static int find_groups(struct source *source, struct err *err) {
   if (!source->group_sizes) return exec__refused(exec, sizeof(uint32_t), err);
   source->group_sizes[0] = (uint32_t)count;
   if (tags == 0 || count == 0) return ERR_OK;
-  uint32_t *positions = ARENA_ARRAY(arena, uint32_t, count);
   source->groups = ARENA_ARRAY(arena, uint32_t, count);
-  if (!positions || !source->groups) return exec__refused(exec, count * 8, err);
+  uint32_t *positions = mem_alloc(account, count * sizeof *positions);
+  if (!positions || !source->groups) {
+    mem_free(account, positions, count * sizeof *positions);
+    return exec__refused(exec, count * 8, err);
+  }
   struct code_order order = {source->tags, tags, NULL};
   int code = sort_positions(source, &order, positions, err);
-  if (code) return code;
-  uint32_t groups = 1;
-  for (size_t i = 1; i < count; i++)
-    groups += !same_codes(&order, positions[i - 1], positions[i]);
-  source->group_count = groups;
-  source->group_sizes = ARENA_ARRAY(arena, uint32_t, groups);
-  source->group_codes = ARENA_ARRAY(arena, int32_t, (size_t)groups * tags);
-  if (!source->group_sizes || !source->group_codes) return exec__refused(exec, groups * 4, err);
-  uint32_t group = 0;
-  for (size_t i = 0; i < count; i++) {
-    group += i && !same_codes(&order, positions[i - 1], positions[i]);
-    source->groups[positions[i]] = group;
-    if (source->group_sizes[group]++ == 0)
-      for (uint32_t t = 0; t < tags; t++)
-        source->group_codes[group * tags + t] = source->tags[t].i32[positions[i]];
-  }
-  return ERR_OK;
+  if (!code) code = number_groups(source, &order, positions, err);
+  mem_free(account, positions, count * sizeof *positions);
+  return code;
 }
 
 /* The table's tag columns by name. */

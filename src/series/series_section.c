@@ -232,19 +232,24 @@ int series__section_codes(const struct section *section, struct store_part *part
                           uint32_t *codes, struct err *err) {
   const int64_t *chunk_codes = NULL;
   uint64_t loaded = UINT64_MAX;
+  struct arena read; /* of one chunk */
+  int code = ERR_OK;
   if (count == 1) return code_at(section, part, column, ordinals[0], arena, codes, err);
+  arena_init(&read, arena->account, SECTION_CHUNK * 10);
   for (size_t i = 0; i < count; i++) {
     uint64_t chunk = ordinals[i] / SECTION_CHUNK;
     if (chunk != loaded) {
       uint32_t rows;
-      int code = series__section_codes_chunk(section, part, column, chunk, arena, &chunk_codes,
-                                             &rows, err);
-      if (code) return code;
+      arena_reset(&read);
+      code = series__section_codes_chunk(section, part, column, chunk, &read, &chunk_codes, &rows,
+                                         err);
+      if (code) break;
       loaded = chunk;
     }
     codes[i] = (uint32_t)chunk_codes[ordinals[i] % SECTION_CHUNK];
   }
-  return ERR_OK;
+  arena_deinit(&read);
+  return code;
 }
 
 int series__section_values(const struct section *section, struct store_part *part, uint32_t column,
@@ -375,28 +380,39 @@ int series__section_find(const struct section *section, struct store_part *part,
   return code;
 }
 
+/* The chunk `chunk` of ids. */
+static int read_ids(const struct section *section, struct store_part *part, uint32_t chunk,
+                    struct arena *arena, int64_t *ids, uint32_t *rows, struct err *err) {
+  arena_reset(arena);
+  *rows = chunk_rows(section, chunk);
+  return series__section_ids(section, part, (uint64_t)chunk * SECTION_CHUNK, *rows, arena, ids,
+                             err);
+}
+
 int series__section_ordinals(const struct section *section, struct store_part *part,
                              const uint64_t *ids, size_t count, struct arena *arena,
                              uint32_t *ordinals, struct err *err) {
   int64_t *chunk_ids = NULL;
   uint32_t loaded = UINT32_MAX, rows = 0, at = 0;
-  for (size_t i = 0; i < count; i++) {
+  struct arena read; /* of one chunk */
+  int code = ERR_OK;
+  arena_init(&read, arena->account, 16384);
+  for (size_t i = 0; i < count && !code; i++) {
     ordinals[i] = UINT32_MAX;
     if (section->id_chunks == 0 || ids[i] < section->first_ids[0]) continue;
     uint32_t chunk = chunk_before(section->first_ids, section->id_chunks, ids[i] + 1);
     if (chunk != loaded) {
-      rows = chunk_rows(section, chunk);
       if (!chunk_ids && !(chunk_ids = ARENA_ARRAY(arena, int64_t, SECTION_CHUNK)))
-        return mem_refused(arena->account, SECTION_CHUNK * 8, err);
-      int code = series__section_ids(section, part, (uint64_t)chunk * SECTION_CHUNK, rows, arena,
-                                     chunk_ids, err);
-      if (code) return code;
+        code = mem_refused(arena->account, SECTION_CHUNK * 8, err);
+      if (!code) code = read_ids(section, part, chunk, &read, chunk_ids, &rows, err);
       loaded = chunk;
       at = 0;
     }
-    while (at < rows && (uint64_t)chunk_ids[at] < ids[i])
+    while (!code && at < rows && (uint64_t)chunk_ids[at] < ids[i])
       at++;
-    if (at < rows && (uint64_t)chunk_ids[at] == ids[i]) ordinals[i] = chunk * SECTION_CHUNK + at;
+    if (!code && at < rows && (uint64_t)chunk_ids[at] == ids[i])
+      ordinals[i] = chunk * SECTION_CHUNK + at;
   }
-  return ERR_OK;
+  arena_deinit(&read);
+  return code;
 }

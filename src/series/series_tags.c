@@ -15,7 +15,9 @@ struct column_gather {
   uint32_t value_capacity;
 };
 struct gather {
-  struct arena *arena;
+  struct arena *arena; /* of the answer */
+  struct arena work;   /* of one section */
+  struct arena part;   /* of one column of it */
   const uint64_t *ids;
   size_t count;
   const uint32_t *wanted; /* NULL: all */
@@ -141,16 +143,37 @@ static int gather_cached(struct gather *gather, const struct series_memory *memo
 
 /* ---- sections ---- */
 
+/* The values of a chunk that are in `map`, which becomes their codes in the answer. */
+static int gather_values(struct gather *gather, const struct section *section,
+                         struct store_part *part, uint32_t section_column, uint32_t chunk,
+                         struct column_gather *column, uint32_t *map, struct err *err) {
+  struct str *values;
+  uint32_t count, first = chunk * SECTION_VALUES + 1;
+  struct arena read;
+  arena_init(&read, gather->arena->account, 65536);
+  int code =
+      series__section_values(section, part, section_column, chunk, &read, &values, &count, err);
+  for (uint32_t v = 0; !code && v < count; v++) {
+    if (!map[first + v]) continue;
+    struct str copy = arena_copy(gather->arena, values[v]);
+    if ((!copy.data && values[v].size) || !(map[first + v] = add_value(gather, column, copy)))
+      code = refused(gather, 64, err);
+  }
+  arena_deinit(&read);
+  return code;
+}
+
 /* Codes of one section column for some series: `at` are their places in the answer. */
 static int gather_column(struct gather *gather, const struct section *section,
                          struct store_part *part, uint32_t section_column,
                          struct column_gather *column, const uint32_t *ordinals, const uint32_t *at,
                          size_t count, struct err *err) {
   uint32_t distinct = section->columns[section_column].distinct;
-  uint32_t *codes = ARENA_ARRAY(gather->arena, uint32_t, count);
-  uint32_t *map = ARENA_ARRAY(gather->arena, uint32_t, (size_t)distinct + 1);
+  arena_reset(&gather->part);
+  uint32_t *codes = ARENA_ARRAY(&gather->part, uint32_t, count);
+  uint32_t *map = ARENA_ARRAY(&gather->part, uint32_t, (size_t)distinct + 1);
   if (!codes || !map) return refused(gather, (count + distinct) * 4, err);
-  int code = series__section_codes(section, part, section_column, ordinals, count, gather->arena,
+  int code = series__section_codes(section, part, section_column, ordinals, count, &gather->part,
                                    codes, err);
   for (size_t i = 0; i < count && !code; i++)
     map[codes[i]] = 1;
@@ -158,13 +181,9 @@ static int gather_column(struct gather *gather, const struct section *section,
     uint32_t to = distinct - from < SECTION_VALUES ? distinct : from + SECTION_VALUES, n = 0;
     for (uint32_t v = from + 1; v <= to; v++)
       n += map[v];
-    if (n == 0) continue;
-    struct str *values;
-    code = series__section_values(section, part, section_column, from / SECTION_VALUES,
-                                  gather->arena, &values, &n, err);
-    for (uint32_t v = from + 1; v <= to && !code; v++)
-      if (map[v] && !(map[v] = add_value(gather, column, values[v - 1 - from])))
-        code = refused(gather, 64, err);
+    if (n)
+      code = gather_values(gather, section, part, section_column, from / SECTION_VALUES, column,
+                           map, err);
   }
   map[0] = 0;
   for (size_t i = 0; i < count && !code; i++)
@@ -177,14 +196,19 @@ static int gather_section(struct gather *gather, struct series_registry *registr
   struct section *section;
   int code = series__section_of(registry, part, &section, err);
   if (code || !section) return code;
-  uint64_t *ids = ARENA_ARRAY(gather->arena, uint64_t, *left);
-  uint32_t *at = ARENA_ARRAY(gather->arena, uint32_t, *left),
-           *ordinals = ARENA_ARRAY(gather->arena, uint32_t, *left);
-  if (!ids || !at || !ordinals) return refused(gather, *left * 16, err);
+  arena_reset(&gather->work);
+  uint64_t *some = *left < gather->count ? ARENA_ARRAY(&gather->work, uint64_t, *left) : NULL;
+  const uint64_t *ids = some ? some : gather->ids;
+  uint32_t *at = ARENA_ARRAY(&gather->work, uint32_t, *left),
+           *ordinals = ARENA_ARRAY(&gather->work, uint32_t, *left);
+  if ((!some && *left < gather->count) || !at || !ordinals) return refused(gather, *left * 16, err);
   size_t n = 0, known = 0;
-  for (size_t i = 0; i < gather->count; i++)
-    if (!gather->found[i]) ids[n] = gather->ids[i], at[n++] = (uint32_t)i;
-  code = series__section_ordinals(section, part, ids, n, gather->arena, ordinals, err);
+  for (size_t i = 0; i < gather->count; i++) {
+    if (gather->found[i]) continue;
+    if (some) some[n] = gather->ids[i];
+    at[n++] = (uint32_t)i;
+  }
+  code = series__section_ordinals(section, part, ids, n, &gather->work, ordinals, err);
   for (size_t i = 0; i < n && !code; i++) {
     if (ordinals[i] == UINT32_MAX) continue;
     at[known] = at[i];
@@ -229,6 +253,8 @@ static int gather_once(struct series_index *index, struct store_part *const *giv
   struct gather gather = {.arena = arena, .ids = wanted->ids, .count = wanted->count};
   gather.found = arena_alloc_zero(arena, wanted->count);
   if (!gather.found) return refused(&gather, wanted->count, err);
+  arena_init(&gather.work, arena->account, 16384);
+  arena_init(&gather.part, arena->account, 16384);
   int code = ERR_OK;
   for (size_t c = 0; c < wanted->column_count && wanted->columns && !code; c++)
     column_of(&gather, wanted->columns[c], &code, err);
@@ -255,6 +281,8 @@ static int gather_once(struct series_index *index, struct store_part *const *giv
     if (*again) break;
   }
   series__parts_unpin(&pinned);
+  arena_deinit(&gather.part);
+  arena_deinit(&gather.work);
   if (!code && left && !*again) {
     os_mutex_lock(&index->lock);
     code = gather_cached(&gather, index->current, err);
@@ -289,12 +317,13 @@ int series__gather(struct series_index *index, struct store_part *const *given, 
 
 /* ---- for queries ---- */
 
-/* A gathered column as an Arrow dictionary column, "" for absent. */
-static int dictionary_column(struct section_source_column *source, size_t count,
+/* A gathered column as an Arrow dictionary column, "" for absent; its codes become those of the
+ * answer where they are. */
+static int dictionary_column(struct section_source_column *source, size_t count, struct arena *work,
                              struct arena *arena, struct column *out, struct err *err) {
   struct str *values;
   uint32_t distinct;
-  int code = series__sort_values(source, count, arena, &values, &distinct, err);
+  int code = series__sort_values(source, count, work, &values, &distinct, err);
   if (code) return code;
   bool absent = false;
   for (size_t i = 0; i < count; i++)
@@ -303,12 +332,10 @@ static int dictionary_column(struct section_source_column *source, size_t count,
   size_t bytes = 0;
   for (uint32_t v = 0; v < distinct; v++)
     bytes += values[v].size;
-  int32_t *offsets = ARENA_ARRAY(arena, int32_t, (size_t)distinct + 2),
-          *codes = ARENA_ARRAY(arena, int32_t, count + 1);
+  int32_t *offsets = ARENA_ARRAY(arena, int32_t, (size_t)distinct + 2);
   char *data = arena_alloc(arena, bytes);
   struct column *dictionary = ARENA_NEW(arena, struct column);
-  if (!offsets || !codes || !data || !dictionary)
-    return mem_refused(arena->account, bytes + count * 4, err);
+  if (!offsets || !data || !dictionary) return mem_refused(arena->account, bytes, err);
   if (bytes > INT32_MAX)
     return err_set(err, ERR_LIMIT_EXCEEDED, "the values of a tag take %zu bytes", bytes);
   uint32_t n = absent ? 1 : 0;
@@ -317,11 +344,11 @@ static int dictionary_column(struct section_source_column *source, size_t count,
     offsets[n + 1] = offsets[n] + (int32_t)values[v].size;
   }
   for (size_t i = 0; i < count; i++)
-    codes[i] = (int32_t)(source->codes[i] - first);
+    source->codes[i] -= first;
   *dictionary = (struct column){.type = TYPE_STRING, .length = n, .offsets = offsets, .data = data};
   *out = (struct column){.type = {PHYSICAL_INT32, 0, 0},
                          .length = (int64_t)count,
-                         .i32 = codes,
+                         .values = source->codes,
                          .dictionary = dictionary};
   return ERR_OK;
 }
@@ -336,11 +363,15 @@ int series_tags(struct series_index *index, struct store_snapshot *snapshot, con
   int code = series__gather(index, NULL, 0, snapshot, &wanted, arena, &gathered, err);
   if (code) return code;
   if (known && gathered.missing) *known = gathered.known;
+  struct arena work;
+  arena_init(&work, arena->account, 16384);
   for (uint32_t g = 0; g < gathered.column_count && !code; g++) {
     struct column column;
-    code = dictionary_column(&gathered.columns[g], count, arena, &column, err);
+    arena_reset(&work);
+    code = dictionary_column(&gathered.columns[g], count, &work, arena, &column, err);
     for (size_t c = 0; c < column_count && !code; c++)
       if (columns[c] == gathered.columns[g].id) out[c] = column;
   }
+  arena_deinit(&work);
   return code;
 }

@@ -784,6 +784,40 @@ static void test_ranges_of_groups(void **state) {
   fixture_close(&fixture);
 }
 
+/* What a query holds of each series that is a group of its own, whatever its rows. */
+static void test_memory_of_groups(void **state) {
+  (void)state;
+  enum { SERIES = 40000, BATCH = 2000, BYTES = 240 };
+  struct fixture fixture;
+  struct err err;
+  struct arena arena;
+  struct mem_account plans, running;
+  fixture_open(&fixture, 11);
+  for (int first = 0; first < SERIES; first += BATCH) {
+    struct model_row rows[BATCH];
+    for (int i = 0; i < BATCH; i++)
+      rows[i] = (struct model_row){
+          .host = (first + i) % 1000, .region = 1 + (first + i) / 1000, .has = {true}, .f = i};
+    fixture_write(&fixture, rows, BATCH);
+  }
+  expect_ok(store_flush(table_engine_shard(fixture.engine), 0, &err), &err);
+  mem_account_init(&plans, "plans", NULL, 0);
+  mem_account_init(&running, "running", NULL, 0);
+  arena_init(&arena, &plans, 4096);
+  static const struct query means = {
+      .by_host = true, .by_region = true, ALL, .aggregate = AGGREGATE_MEAN, .field = FIELD_F};
+  const struct plan_node *plan = query_plan(&fixture, &arena, &means);
+  struct exec_figures figures;
+  expect_ok(run_plan(&fixture, plan, NULL, &running, NULL, &figures, &err), &err);
+  assert_int_equal(figures.rows_returned, SERIES);
+  print_message("%lld bytes a series\n", (long long)atomic_load(&running.peak) / SERIES);
+  assert_true(atomic_load(&running.peak) < (int64_t)SERIES * BYTES);
+  arena_deinit(&arena);
+  mem_account_deinit(&running);
+  mem_account_deinit(&plans);
+  fixture_close(&fixture);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_rows),
@@ -793,6 +827,7 @@ int main(void) {
       cmocka_unit_test(test_ends_of_shared_blocks),
       cmocka_unit_test(test_long_series),
       cmocka_unit_test(test_ranges_of_groups),
+      cmocka_unit_test(test_memory_of_groups),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
