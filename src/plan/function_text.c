@@ -6,11 +6,11 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "plan/function_kernels.h"
+#include "plan/function_rows.h"
 
 /* ---- characters ---- */
 
-static size_t char_size(struct str text, size_t at) {
+size_t plan__char_size(struct str text, size_t at) {
   uint8_t lead = (uint8_t)text.data[at];
   size_t size = lead < 0xc2 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 1;
   if (at + size > text.size) return 1;
@@ -31,22 +31,22 @@ static bool is_ascii(struct str text) {
   return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
-static int64_t char_count(struct str text) {
+int64_t plan__char_count(struct str text) {
   if (is_ascii(text)) return (int64_t)text.size;
   int64_t count = 0;
-  for (size_t at = 0; at < text.size; at += char_size(text, at))
+  for (size_t at = 0; at < text.size; at += plan__char_size(text, at))
     count++;
   return count;
 }
 
 /* The byte at which character `index` (from 0) begins, or the end. */
-static size_t char_at(struct str text, int64_t index) {
+size_t plan__char_at(struct str text, int64_t index) {
   if (index <= 0) return 0;
   if ((uint64_t)index >= text.size) return text.size;
   if (is_ascii(text)) return (size_t)index;
   size_t at = 0;
   for (; index > 0 && at < text.size; index--)
-    at += char_size(text, at);
+    at += plan__char_size(text, at);
   return at;
 }
 
@@ -55,7 +55,7 @@ static struct str part(struct str text, size_t from, size_t to) {
 }
 
 /* Offset of `wanted` at or behind `from`; SIZE_MAX: nowhere. */
-static size_t find(struct str text, struct str wanted, size_t from) {
+size_t plan__text_find(struct str text, struct str wanted, size_t from) {
   if (wanted.size == 0) return from;
   if (from > text.size || wanted.size > text.size - from) return SIZE_MAX;
   const char *found = memmem(text.data + from, text.size - from, wanted.data, wanted.size);
@@ -65,13 +65,13 @@ static size_t find(struct str text, struct str wanted, size_t from) {
 /* ---- numbers and truths of texts ---- */
 
 static int64_t position(struct str text, struct str wanted) {
-  size_t at = find(text, wanted, 0);
-  return at == SIZE_MAX ? 0 : char_count(part(text, 0, at)) + 1;
+  size_t at = plan__text_find(text, wanted, 0);
+  return at == SIZE_MAX ? 0 : plan__char_count(part(text, 0, at)) + 1;
 }
 
 static int64_t first_code_point(struct str text) {
   if (text.size == 0) return 0;
-  size_t size = char_size(text, 0);
+  size_t size = plan__char_size(text, 0);
   uint8_t lead = (uint8_t)text.data[0];
   if (size == 1) return lead;
   int64_t code = lead & (0x7f >> size);
@@ -87,7 +87,7 @@ int plan__run_text_number(struct plan_call *call, const uint64_t *rows, struct e
     struct str text = vector_text(call->arguments[0], row);
     switch (call->expr->function) {
     case FUNCTION_LENGTH:
-      out[row] = char_count(text);
+      out[row] = plan__char_count(text);
       break;
     case FUNCTION_BYTE_LENGTH:
       out[row] = (int64_t)text.size;
@@ -163,15 +163,15 @@ static int substring(struct text_row *at) {
       return err_set(at->err, ERR_INVALID_ARGUMENT, "negative substring length not allowed");
     if (__builtin_add_overflow(from, count, &end)) end = INT64_MAX;
   }
-  size_t start = char_at(at->text, from > 1 ? from - 1 : 0);
-  size_t stop = end == INT64_MAX ? at->text.size : char_at(at->text, end > 1 ? end - 1 : 0);
+  size_t start = plan__char_at(at->text, from > 1 ? from - 1 : 0);
+  size_t stop = end == INT64_MAX ? at->text.size : plan__char_at(at->text, end > 1 ? end - 1 : 0);
   *at->out = part(at->text, start, stop);
   return ERR_OK;
 }
 
 static bool among_chars(struct str set, struct str character) {
-  for (size_t at = 0; at < set.size; at += char_size(set, at))
-    if (str_equal((struct str){set.data + at, char_size(set, at)}, character)) return true;
+  for (size_t at = 0; at < set.size; at += plan__char_size(set, at))
+    if (str_equal((struct str){set.data + at, plan__char_size(set, at)}, character)) return true;
   return false;
 }
 
@@ -179,7 +179,7 @@ static int trim(struct text_row *at) {
   enum plan_function function = at->call->expr->function;
   struct str set = argument_count(at) > 1 ? text_argument(at, 1) : STR(" "), text = at->text;
   while (function != FUNCTION_TRIM_RIGHT && text.size) {
-    size_t size = char_size(text, 0);
+    size_t size = plan__char_size(text, 0);
     if (!among_chars(set, (struct str){text.data, size})) break;
     text = part(text, size, text.size);
   }
@@ -187,7 +187,7 @@ static int trim(struct text_row *at) {
     size_t last = text.size - 1;
     while (last > 0 && last + 4 > text.size && (text.data[last] & 0xc0) == 0x80)
       last--;
-    if (last + char_size(text, last) != text.size) last = text.size - 1;
+    if (last + plan__char_size(text, last) != text.size) last = text.size - 1;
     if (!among_chars(set, part(text, last, text.size))) break;
     text = part(text, 0, last);
   }
@@ -199,14 +199,14 @@ static int replace(struct text_row *at) {
   struct str text = at->text, from = text_argument(at, 1), to = text_argument(at, 2);
   size_t count = 0;
   *at->out = text;
-  for (size_t i = 0; from.size && (i = find(text, from, i)) != SIZE_MAX; i += from.size)
+  for (size_t i = 0; from.size && (i = plan__text_find(text, from, i)) != SIZE_MAX; i += from.size)
     count++;
   if (count == 0) return ERR_OK;
   char *bytes;
   int code = new_text(at, text.size + count * to.size - count * from.size, &bytes);
   if (code) return code;
   size_t last = 0;
-  for (size_t i = 0; (i = find(text, from, i)) != SIZE_MAX; last = i) {
+  for (size_t i = 0; (i = plan__text_find(text, from, i)) != SIZE_MAX; last = i) {
     memcpy(bytes, text.data + last, i - last);
     bytes += i - last;
     if (to.size) memcpy(bytes, to.data, to.size);
@@ -219,11 +219,11 @@ static int replace(struct text_row *at) {
 
 /* A negative count: all but so many. */
 static int end_part(struct text_row *at) {
-  int64_t count = int_argument(at, 1), all = char_count(at->text);
+  int64_t count = int_argument(at, 1), all = plan__char_count(at->text);
   if (count < 0) count = count < -all ? 0 : all + count;
   if (count > all) count = all;
   bool left = at->call->expr->function == FUNCTION_LEFT;
-  size_t cut = char_at(at->text, left ? count : all - count);
+  size_t cut = plan__char_at(at->text, left ? count : all - count);
   *at->out = left ? part(at->text, 0, cut) : part(at->text, cut, at->text.size);
   return ERR_OK;
 }
@@ -238,29 +238,29 @@ static int split_part(struct text_row *at) {
     if (n == 1 || n == -1) *at->out = text;
     return ERR_OK;
   }
-  for (size_t i = 0; (i = find(text, separator, i)) != SIZE_MAX; i += separator.size)
+  for (size_t i = 0; (i = plan__text_find(text, separator, i)) != SIZE_MAX; i += separator.size)
     pieces++;
   if (n < 0) n += pieces + 1;
   if (n < 1 || n > pieces) return ERR_OK;
   size_t from = 0, end;
   while (n-- > 1)
-    from = find(text, separator, from) + separator.size;
-  end = find(text, separator, from);
+    from = plan__text_find(text, separator, from) + separator.size;
+  end = plan__text_find(text, separator, from);
   *at->out = part(text, from, end == SIZE_MAX ? text.size : end);
   return ERR_OK;
 }
 
 static int pad(struct text_row *at) {
-  int64_t wanted = int_argument(at, 1), have = char_count(at->text);
+  int64_t wanted = int_argument(at, 1), have = plan__char_count(at->text);
   struct str fill = argument_count(at) > 2 ? text_argument(at, 2) : STR(" ");
   if (wanted < 0) wanted = 0;
-  *at->out = part(at->text, 0, char_at(at->text, wanted));
+  *at->out = part(at->text, 0, plan__char_at(at->text, wanted));
   if (wanted <= have || fill.size == 0) return ERR_OK;
-  int64_t missing = wanted - have, each = char_count(fill);
+  int64_t missing = wanted - have, each = plan__char_count(fill);
   if (missing > LIMIT_STRING_SIZE_MAX)
     return err_set(at->err, ERR_LIMIT_EXCEEDED, "a text of %lld characters is too long",
                    (long long)wanted);
-  size_t rest = char_at(fill, missing % each);
+  size_t rest = plan__char_at(fill, missing % each);
   size_t padding = (size_t)(missing / each) * fill.size + rest;
   char *bytes;
   int code = new_text(at, at->text.size + padding, &bytes);
@@ -279,7 +279,7 @@ static int reverse(struct text_row *at) {
   if (code) return code;
   char *end = bytes + at->text.size;
   for (size_t i = 0; i < at->text.size;) {
-    size_t size = char_size(at->text, i);
+    size_t size = plan__char_size(at->text, i);
     end -= size;
     memcpy(end, at->text.data + i, size);
     i += size;

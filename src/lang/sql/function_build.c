@@ -1,0 +1,157 @@
+/* Calls and operators as expressions of a plan: most rows name the plan's function; what the rest
+ * needs (the session, a constant's value) is built here. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "lang/sql/functions_private.h"
+#include "os/zones.h"
+
+/* ---- literals ---- */
+
+const struct expr *sql__literal(struct sql_context *context, const struct plan_value *value,
+                                struct err *err) {
+  const struct expr *literal = expr_literal(context->arena, value);
+  if (!literal) mem_refused(context->arena->account, sizeof *literal, err);
+  return literal;
+}
+
+const struct expr *sql__text_literal(struct sql_context *context, struct str text,
+                                     struct err *err) {
+  struct plan_value value = {.type = TYPE_STRING, .text = text};
+  return sql__literal(context, &value, err);
+}
+
+const struct expr *sql__int_literal(struct sql_context *context, int64_t number, struct type type,
+                                    struct err *err) {
+  struct plan_value value = {.type = type, .i64 = number};
+  return sql__literal(context, &value, err);
+}
+
+int sql__constant_argument(const struct sql_call *call, uint32_t index, const char *what,
+                           struct plan_value *value, struct err *err) {
+  const struct expr *argument = call->arguments[index];
+  if (argument->kind == EXPR_LITERAL) {
+    *value = argument->literal;
+    return ERR_OK;
+  }
+  err_set(err, ERR_INVALID_ARGUMENT, "the %s of %s() must be a constant", what, call->row->name);
+  err_hint(err, "write a literal or a parameter of the statement");
+  return ERR_INVALID_ARGUMENT;
+}
+
+/* ---- builders ---- */
+
+static int made_of(const struct expr *expr, const struct expr **made, struct err *err) {
+  *made = expr;
+  return expr ? ERR_OK : err && err->code ? err->code : ERR_NO_MEMORY;
+}
+
+int sql__build_plan(struct sql_call *call, const struct expr **made, struct err *err) {
+  return made_of(expr_call_as(call->context->arena, (enum plan_function)call->row->number,
+                              call->arguments, call->count, call->result, NULL, err),
+                 made, err);
+}
+
+int sql__build_session_call(struct sql_call *call, const struct expr **made, struct err *err) {
+  const struct datetime_session *session = sql_session(call->context, err);
+  if (!session) return made_of(NULL, made, err);
+  return made_of(expr_call_as(call->context->arena, (enum plan_function)call->row->number,
+                              call->arguments, call->count, call->result, session, err),
+                 made, err);
+}
+
+/* not (the same without "not "). */
+int sql__build_negated(struct sql_call *call, const struct expr **made, struct err *err) {
+  int code = sql__build_plan(call, made, err);
+  if (code) return code;
+  return made_of(expr_call(call->context->arena, FUNCTION_NOT, made, 1, err), made, err);
+}
+
+/* The statement's time, as whatever the row gives: an instant, or a date or time by the session's
+ * clock. */
+int sql__build_now(struct sql_call *call, const struct expr **made, struct err *err) {
+  struct plan_value now = {.type = TYPE_TIMESTAMP(TIME_US)};
+  now.i64 = time_from_ns_floor(call->context->now_ns, TIME_US);
+  const struct expr *literal = sql__literal(call->context, &now, err);
+  if (!literal) return made_of(NULL, made, err);
+  return sql_coerce(call->context, literal, call->result, SQL_EXPLICIT, made, err);
+}
+
+int sql__build_type_of(struct sql_call *call, const struct expr **made, struct err *err) {
+  char text[SQL_TYPE_TEXT_MAX];
+  struct str name = str_from(sql_type_text(call->arguments[0]->type, text));
+  return made_of(sql__text_literal(call->context, name, err), made, err);
+}
+
+/* The argument as the result's type. */
+int sql__build_cast(struct sql_call *call, const struct expr **made, struct err *err) {
+  return sql_coerce(call->context, call->arguments[0], call->result, SQL_EXPLICIT, made, err);
+}
+
+/* What only the session can tell. */
+int sql__build_ask(struct sql_call *call, const struct expr **made, struct err *err) {
+  struct sql_context *context = call->context;
+  struct plan_value *values = ARENA_ARRAY(context->arena, struct plan_value, call->count + 1);
+  struct plan_value value = {.type = call->result, .null = true};
+  if (!values) return mem_refused(context->arena->account, sizeof *values, err);
+  for (uint32_t i = 0; i < call->count; i++) {
+    int code = sql__constant_argument(call, i, "arguments", &values[i], err);
+    if (code) return code;
+  }
+  if (!context->ask) return err_set(err, ERR_UNSUPPORTED, "%s() needs a session", call->row->name);
+  int code =
+      context->ask(context->owner, str_from(call->row->name), values, call->count, &value, err);
+  if (code) return code;
+  if (value.null) value.type = call->result;
+  const struct expr *literal = sql__literal(context, &value, err);
+  if (!literal) return ERR_NO_MEMORY;
+  return sql_coerce(context, literal, call->result, SQL_EXPLICIT, made, err);
+}
+
+/* ---- scalar calls ---- */
+
+static int build(struct sql_call *call, const struct expr **made, struct err *err) {
+  return call->row->build ? call->row->build(call, made, err) : sql__build_plan(call, made, err);
+}
+
+/* PostgreSQL reads `text(x)`, `float8(x)` as casts where no function has the name. */
+static bool is_cast(struct sql_context *context, struct str name,
+                    const struct expr *const *arguments, uint32_t count, const struct expr **call,
+                    struct err *err, int *code) {
+  struct sql_type_name type_name = {.name = name};
+  struct sql_type type;
+  enum sql_function_kind kind;
+  if (count != 1 || sql_type_resolve(&type_name, &type, NULL)) return false;
+  if (sql_function_find(name, &kind) &&
+      !sql_can_coerce(arguments[0]->type, type.type, SQL_EXPLICIT))
+    return false;
+  *code = sql_coerce_typed(context, arguments[0], &type, SQL_EXPLICIT, call, err);
+  return true;
+}
+
+int sql_call(struct sql_context *context, struct str name, const struct expr *const *arguments,
+             const struct str *names, uint32_t count, const struct expr **call, struct err *err) {
+  struct function_request request = {.name = name,
+                                     .arguments = arguments,
+                                     .names = names,
+                                     .count = count,
+                                     .kinds = 1u << SQL_FUNCTION_SCALAR};
+  struct sql_call found;
+  int code = sql__function_resolve(context, &request, &found, err);
+  if (code == ERR_UNKNOWN_FUNCTION && is_cast(context, name, arguments, count, call, err, &code))
+    return code;
+  return code ? code : build(&found, call, err);
+}
+
+int sql_operator(struct sql_context *context, struct str symbol,
+                 const struct expr *const *arguments, uint32_t count, const struct expr **call,
+                 struct err *err) {
+  struct function_request request = {.name = symbol,
+                                     .arguments = arguments,
+                                     .count = count,
+                                     .is_operator = true,
+                                     .kinds = 1u << SQL_FUNCTION_SCALAR};
+  struct sql_call found;
+  int code = sql__function_resolve(context, &request, &found, err);
+  return code ? code : build(&found, call, err);
+}
