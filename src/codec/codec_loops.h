@@ -94,15 +94,17 @@ struct codec_loops {
 
   /* fields[i] = start + the sum of fields[j] + add for j up to i, modulo 2^32; of
    * unzigzag(fields[j]) + add; of steps[j] + add, the steps taken as signed. `small`: fields are
-   * below 2^12, and fields[j] + add, taken as signed, within 2^11 of 0. */
+   * below 2^12, and what is summed up, taken as signed, within 2^11 of 0. */
   void (*sum_fields)(uint32_t *fields, size_t count, uint32_t start, uint32_t add, bool small);
   void (*unzigzag_sum)(uint32_t *fields, size_t count, uint32_t start, uint32_t add);
-  void (*sum_steps)(const uint8_t *steps, size_t count, uint32_t start, uint32_t add,
+  void (*sum_steps)(const uint8_t *steps, size_t count, uint32_t start, uint32_t add, bool small,
                     uint32_t *out);
-  /* out[i] = start + the sum of fields[j] + add for j up to i, each taken as signed; no sum of those
-   * leaves +-2^30. */
+  /* out[i] = start + the sum of fields[j] + add for j up to i, each taken as signed; no sum of
+   * those leaves +-2^30. The same of steps. */
   void (*sum_wide)(const uint32_t *fields, size_t count, uint64_t start, uint32_t add, bool small,
                    uint64_t *out);
+  void (*sum_steps_wide)(const uint8_t *steps, size_t count, uint64_t start, uint32_t add,
+                         bool small, uint64_t *out);
   /* out[i] = base + scale * fields[i], the fields taken as signed. */
   void (*widen_signed)(const uint32_t *fields, size_t count, uint64_t base, uint64_t scale,
                        uint64_t *out);

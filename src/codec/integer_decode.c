@@ -304,11 +304,12 @@ static bool is_narrow(const struct vector *vector, uint64_t center) {
          center + (UINT64_C(1) << 19) < UINT64_C(1) << 20;
 }
 
-/* Whether fields are biased ones of at most 11 bits, which exceptions are not, and with the center
- * no difference leaves +-2^11. */
+/* Whether differences come out as steps or as biased fields of at most 11 bits, which exceptions do
+ * not, and with the center none of them leaves +-2^11. */
 static bool is_small(const struct vector *vector, uint64_t center) {
-  return vector->form == DIFFERENCE_BIASED && !vector->entry.exceptions &&
-         field_width(vector) <= 11 && center + 1023 < 2 * 1023;
+  bool fits = vector->form == DIFFERENCE_STEPS ||
+              (vector->form == DIFFERENCE_BIASED && field_width(vector) <= 11);
+  return fits && !vector->entry.exceptions && center + 1023 < 2 * 1023;
 }
 
 /* fields[i] = start + the sum of differences + center up to i, where is_narrow; the first
@@ -319,7 +320,7 @@ static int narrow_sums(const struct vector *vector, uint64_t center, uint32_t st
   uint32_t add = (uint32_t)(center - bias_of(vector));
   bool steps = vector->form == DIFFERENCE_STEPS;
   if (steps && !vector->entry.exceptions) {
-    loops->sum_steps(vector->symbols, vector->count, start, add, fields);
+    loops->sum_steps(vector->symbols, vector->count, start, add, is_small(vector, center), fields);
     return ERR_OK;
   }
   if (!steps) unpack(vector, fields);
@@ -334,6 +335,23 @@ static int narrow_sums(const struct vector *vector, uint64_t center, uint32_t st
   return ERR_OK;
 }
 
+/* The same into 64 bits, for the forms that have a loop which does it all; false: it is another. */
+static bool sum_at_once(const struct vector *vector, uint64_t center, uint64_t start,
+                        uint32_t *fields, uint64_t *out, int *code, struct err *err) {
+  const struct codec_loops *loops = vector->loops;
+  uint32_t add = (uint32_t)(center - bias_of(vector));
+  bool small = is_small(vector, center);
+  if (vector->form == DIFFERENCE_STEPS && !vector->entry.exceptions) {
+    loops->sum_steps_wide(vector->symbols, vector->count, start, add, small, out);
+    return true;
+  }
+  if (vector->form != DIFFERENCE_BIASED) return false;
+  unpack(vector, fields);
+  if (vector->entry.exceptions) *code = patch_narrow(vector, fields, err);
+  if (!*code) loops->sum_wide(fields, vector->count, start, add, small, out);
+  return true;
+}
+
 /* out[i] = start + the sum of scale * (difference + center) up to i; the first difference is 0. */
 static int decode_sums(const struct vector *vector, uint64_t center, uint64_t start, uint64_t *out,
                        struct err *err) {
@@ -342,14 +360,8 @@ static int decode_sums(const struct vector *vector, uint64_t center, uint64_t st
   int code = ERR_OK;
   if (is_narrow(vector, center)) {
     VECTOR_ALIGNED uint32_t fields[CODEC_VECTOR];
-    if (vector->form == DIFFERENCE_BIASED && vector->scale == 1) {
-      unpack(vector, fields);
-      if (vector->entry.exceptions) code = patch_narrow(vector, fields, err);
-      if (!code)
-        loops->sum_wide(fields, count, start, (uint32_t)(center - bias_of(vector)),
-                        is_small(vector, center), out);
+    if (vector->scale == 1 && sum_at_once(vector, center, start, fields, out, &code, err))
       return code;
-    }
     code = narrow_sums(vector, center, 0, fields, err);
     if (!code) loops->widen_signed(fields, count, start, vector->scale, out);
     return code;

@@ -91,9 +91,10 @@ struct results {
   uint64_t x[COUNT], subtracted[COUNT], zigzag[COUNT], differences[COUNT], affine[COUNT],
       wide[COUNT], prefix[COUNT], joined[COUNT], decimal[COUNT], undecimal[COUNT], order[COUNT],
       unorder[COUNT], widened[COUNT], widened_signed[COUNT], lined[COUNT], biased[COUNT],
-      quotients[COUNT], small_wide[COUNT], limited_wide[COUNT];
+      quotients[COUNT], small_wide[COUNT], limited_wide[COUNT], steps_wide[COUNT],
+      limited_steps_wide[COUNT];
   uint32_t counts[65], narrow[COUNT], sums[COUNT], field_sums[COUNT], step_sums[COUNT],
-      small_sums[COUNT], limited[COUNT];
+      small_sums[COUNT], limited[COUNT], small_step_sums[COUNT];
   uint16_t outliers[COUNT + 1], codes[COUNT];
   uint8_t symbols[COUNT];
   uint32_t with_symbols[COUNT];
@@ -135,8 +136,11 @@ static void run(const struct codec_loops *loops, const uint64_t *values, size_t 
   loops->sum_wide(r->small_sums, count, base, add, true, r->small_wide);
   loops->sum_fields(r->small_sums, count, (uint32_t)factor, add, true);
   loops->sum_wide(r->limited, count, parameters[0], 0u - 0x80000u, false, r->limited_wide);
-  loops->sum_steps((const uint8_t *)r->narrow, count, (uint32_t)factor, (uint32_t)base,
-                   r->step_sums);
+  const uint8_t *steps = (const uint8_t *)r->narrow;
+  loops->sum_steps(steps, count, (uint32_t)factor, (uint32_t)base, false, r->step_sums);
+  loops->sum_steps(steps, count, (uint32_t)base, 0u - 1900u, true, r->small_step_sums);
+  loops->sum_steps_wide(steps, count, parameters[0], 1900, true, r->steps_wide);
+  loops->sum_steps_wide(steps, count, base, 1u << 19, false, r->limited_steps_wide);
   loops->widen_signed(r->sums, count, base, factor, r->widened_signed);
   struct codec_line line = {base, (uint32_t)factor};
   loops->widen_line(r->narrow, count, &line, base, (uint32_t)factor, r->lined);
