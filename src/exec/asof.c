@@ -152,19 +152,39 @@ static void release_reserved(struct asof *self) {
   self->reserved = 0;
 }
 
+/* Charges what the index of so many rows will need. */
+static int reserve(struct asof *self, struct err *err) {
+  size_t size = self->buffer.rows * INDEX_ROW_SIZE;
+  if (mem_charge(self->op.exec->options.account, size - self->reserved))
+    return exec__refused(self->op.exec, size - self->reserved, err);
+  self->reserved = size;
+  return ERR_OK;
+}
+
 static int take_pending(struct asof *self, struct err *err) {
-  struct exec *exec = self->op.exec;
   int64_t count = self->pending.length - self->pending_at;
-  if (count > JOIN_VECTOR && exec__can_spill(exec)) count = JOIN_VECTOR;
+  if (count > JOIN_VECTOR && exec__can_spill(self->op.exec)) count = JOIN_VECTOR;
   int code =
       exec__row_buffer_append(&self->buffer, self->pending.columns, self->pending_at, count, err);
   if (code) return code;
   self->pending_at += count;
-  size_t size = self->buffer.rows * INDEX_ROW_SIZE;
-  if (mem_charge(exec->options.account, size - self->reserved))
-    return exec__refused(exec, size - self->reserved, err);
-  self->reserved = size;
-  return ERR_OK;
+  return reserve(self, err);
+}
+
+/* Takes right rows that are at hand, all or some; none: *end. */
+static int take_rows(struct asof *self, bool *end, struct err *err) {
+  bool taken = false, tight = exec__can_spill(self->op.exec) && join__core_tight(&self->core);
+  *end = false;
+  if (self->pending_at < self->pending.length) return take_pending(self, err);
+  self->pending_at = 0;
+  self->pending = (struct batch){0};
+  int code = join__source_some(&self->right, err);
+  *end = !code && self->right.at == self->right.count;
+  if (!code && !*end && !tight) code = join__source_keep(&self->right, &self->buffer, &taken, err);
+  if (code || *end) return code;
+  if (taken) return reserve(self, err);
+  code = join__source_next(&self->right, &self->pending, err);
+  return code ? code : take_pending(self, err);
 }
 
 /* *full: memory says that the right rows should not be held. */
@@ -172,12 +192,9 @@ static int read_right(struct asof *self, bool *full, struct err *err) {
   struct exec *exec = self->op.exec;
   *full = false;
   for (;;) {
-    if (self->pending_at == self->pending.length) {
-      self->pending_at = 0;
-      int code = join__source_next(&self->right, &self->pending, err);
-      if (code || !self->pending.length) return code;
-    }
-    int code = take_pending(self, err);
+    bool end;
+    int code = take_rows(self, &end, err);
+    if (end) return code;
     *full = exec__can_spill(exec) &&
             (code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY ||
              (self->buffer.bytes >= SPILL_BYTES_MIN && join__core_tight(&self->core)));
@@ -214,15 +231,9 @@ static int find_runs(void *context, size_t i, struct exec_figures *figures, stru
 
 static int probe_more(struct asof *self, bool *more, struct err *err) {
   struct join_core *core = &self->core;
-  bool room = true;
   join__core_clear(core);
-  while (room) {
-    struct batch batch;
-    int code = join__source_next(&self->left, &batch, err);
-    if (!code && batch.length) code = join__core_add(core, &batch, &room, err);
-    if (code) return code;
-    if (!batch.length) break;
-  }
+  int code = join__core_fill(core, &self->left, err);
+  if (code) return code;
   *more = core->probe_count > 0;
   return exec__parallel(self->op.exec, core->probe_count, find_runs, self, err);
 }
@@ -257,8 +268,9 @@ static int asof_open(struct exec_op *op, struct err *err) {
   self->right.op = op->right;
   self->streaming = self->built = left && right;
   if (self->streaming)
-    code = asof__merge_init(&self->merge, &self->core, op->input, op->right, err);
-  return code;
+    return asof__merge_init(&self->merge, &self->core, op->input, op->right, err);
+  code = join__source_init(&self->left, op->exec, err);
+  return code ? code : join__source_init(&self->right, op->exec, err);
 }
 
 static int asof_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {

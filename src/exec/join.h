@@ -82,6 +82,10 @@ int join__source_init(struct join_source *source, struct exec *exec, struct err 
 int join__source_some(struct join_source *source, struct err *err);
 /* The next rows, valid until the next call; length 0: the end. */
 int join__source_next(struct join_source *source, struct batch *batch, struct err *err);
+/* Appends the batches at hand to a buffer, by all threads, where there are several; *taken false:
+ * there are not, or memory is refused for them together, and they are still at hand. */
+int join__source_keep(struct join_source *source, struct row_buffer *buffer, bool *taken,
+                      struct err *err);
 /* Appends what is left of a source to a stream of its schema. */
 int join__source_spill(struct join_source *source, struct exec *exec, struct spill_stream *stream,
                        struct err *err);
@@ -203,6 +207,9 @@ void join__core_clear(struct join_core *core);
 int join__core_add(struct join_core *core, const struct batch *batch, bool *room, struct err *err);
 /* The same for a batch that stays as long as the pieces: no copy is made. There must be room. */
 void join__core_add_view(struct join_core *core, const struct batch *batch);
+/* Probe rows for all lanes, behind join__core_clear, from a source with room for several batches:
+ * those that stay as they are, of others copies. No probe batch: the source's end. */
+int join__core_fill(struct join_core *core, struct join_source *source, struct err *err);
 /* The next outputs, at most `most`, all valid until the next call; none when all pieces are
  * through. */
 int join__core_some(struct join_core *core, struct exec_batch *batches, uint32_t most,

@@ -303,6 +303,22 @@ void join__core_add_view(struct join_core *core, const struct batch *batch) {
   core->probe_rows += (uint64_t)batch->length;
 }
 
+int join__core_fill(struct join_core *core, struct join_source *source, struct err *err) {
+  bool room = true;
+  while (room) {
+    int code = join__source_some(source, err);
+    if (code || source->at == source->count) return code;
+    if (!core->probe_count && source->count - source->at > 1 && core->probe_capacity > 1) {
+      while (source->at < source->count && core->probe_count < core->probe_capacity)
+        join__core_add_view(core, &source->batches[source->at++]);
+      return ERR_OK;
+    }
+    code = join__core_add(core, &source->batches[source->at++], &room, err);
+    if (code) return code;
+  }
+  return ERR_OK;
+}
+
 void join__core_range(struct join_core *core, uint32_t from, uint32_t to) {
   core->at_batch = core->at_part = 0;
   core->at_row = from;

@@ -130,26 +130,6 @@ static int take_pending(struct join_hash *self, struct err *err) {
   return code ? code : reserve(self, err);
 }
 
-/* Takes the batches at hand by all threads, when memory has room for them; *taken false: it has
- * not, or there is but one. */
-static int take_wide(struct join_hash *self, bool *taken, struct err *err) {
-  struct join_source *source = &self->build;
-  uint32_t count = source->count - source->at;
-  *taken = false;
-  if (count < 2 || (exec__can_spill(self->op.exec) && is_full(self))) return ERR_OK;
-  if (self->buffer.rows > JOIN_TABLE_ROWS_MAX - (EXEC_SOME + 1) * LIMIT_BLOCK_ROWS) return ERR_OK;
-  int code =
-      exec__row_buffer_append_batches(&self->buffer, source->batches + source->at, count, err);
-  if (is_refusal(code)) {
-    if (err) err_reset(err);
-    return ERR_OK;
-  }
-  if (code) return code;
-  *taken = true;
-  source->at = source->count;
-  return reserve(self, err);
-}
-
 /* Takes build rows that are at hand, all or some. */
 static int take_rows(struct join_hash *self, bool *complete, struct err *err) {
   bool taken = false;
@@ -158,7 +138,11 @@ static int take_rows(struct join_hash *self, bool *complete, struct err *err) {
   self->pending = (struct batch){0};
   int code = join__source_some(&self->build, err);
   *complete = !code && self->build.at == self->build.count;
-  if (!code && !*complete) code = take_wide(self, &taken, err);
+  bool may = self->buffer.rows <= JOIN_TABLE_ROWS_MAX - (EXEC_SOME + 1) * LIMIT_BLOCK_ROWS &&
+             !(exec__can_spill(self->op.exec) && is_full(self));
+  if (!code && !*complete && may)
+    code = join__source_keep(&self->build, &self->buffer, &taken, err);
+  if (!code && taken) code = reserve(self, err);
   if (code || *complete || taken) return code;
   code = join__source_next(&self->build, &self->pending, err);
   return code ? code : take_pending(self, err);
@@ -354,31 +338,12 @@ static int find_runs(void *context, size_t i, struct exec_figures *figures, stru
   return ERR_OK;
 }
 
-/* Probe rows for all lanes: batches that stay as they are, of others copies. */
-static int add_probes(struct join_hash *self, struct err *err) {
-  struct join_core *core = &self->core;
-  struct join_source *source = &self->probe;
-  bool room = true;
-  while (room) {
-    int code = join__source_some(source, err);
-    if (code || source->at == source->count) return code;
-    if (!core->probe_count && source->count - source->at > 1 && core->probe_capacity > 1) {
-      while (source->at < source->count && core->probe_count < core->probe_capacity)
-        join__core_add_view(core, &source->batches[source->at++]);
-      return ERR_OK;
-    }
-    code = join__core_add(core, &source->batches[source->at++], &room, err);
-    if (code) return code;
-  }
-  return ERR_OK;
-}
-
 /* A few batches of probe rows and their runs; none: the pass is at its end. */
 static int probe_more(struct join_hash *self, struct err *err) {
   struct join_core *core = &self->core;
   if (self->blocks) store_matched(self);
   join__core_clear(core);
-  int code = add_probes(self, err);
+  int code = join__core_fill(core, &self->probe, err);
   if (code) return code;
   if (core->probe_count)
     return exec__parallel(self->op.exec, core->probe_count, find_runs, self, err);

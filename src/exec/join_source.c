@@ -29,6 +29,21 @@ int join__source_some(struct join_source *source, struct err *err) {
   return ERR_OK;
 }
 
+int join__source_keep(struct join_source *source, struct row_buffer *buffer, bool *taken,
+                      struct err *err) {
+  uint32_t count = source->count - source->at;
+  *taken = false;
+  if (count < 2) return ERR_OK;
+  int code = exec__row_buffer_append_batches(buffer, source->batches + source->at, count, err);
+  if (code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY) {
+    if (err) err_reset(err);
+    return ERR_OK;
+  }
+  *taken = !code;
+  if (!code) source->at = source->count;
+  return code;
+}
+
 int join__source_next(struct join_source *source, struct batch *batch, struct err *err) {
   if (source->batches) {
     int code = join__source_some(source, err);
