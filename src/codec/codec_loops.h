@@ -141,9 +141,10 @@ struct codec_loops {
   size_t (*encode_stream)(const struct huffman_encoder *encoder, const uint8_t *symbols,
                           size_t count, uint8_t *stream, bool *covered);
 
-  /* codes[i] = index in dictionary of high[i], or `size` if it is not there. */
-  void (*lookup)(const uint16_t *high, size_t count, const uint16_t *dictionary, unsigned size,
-                 uint16_t *codes);
+  /* high[i] = the low 16 bits of bits[i] >> low; codes[i] = its index in dictionary, or `size` if
+   * it is not there. Returns how many are not. */
+  size_t (*split)(const uint64_t *bits, size_t count, unsigned low, const uint16_t *dictionary,
+                  unsigned size, uint16_t *high, uint16_t *codes);
 
   /* Sum, least and greatest of at least one field. */
   void (*summarize)(const uint32_t *fields, size_t count, struct codec_fields *out);

@@ -125,7 +125,8 @@ static uint8_t try_numbers(const struct codec_loops *loops, struct type type,
   if (!codec__may_be_numbers(values, count, size, entry_bits, scratch, &distinct)) return codec;
   struct codec_writer other = *writer;
   bool smaller = codec__put_numbers(loops, type, values, count, level, size, scratch, &other);
-  size_t taken = smaller ? (size_t)(other.at - writer->at) : size;
+  size_t taken = (size_t)(other.at - writer->at); /* so far, if it is too much */
+  if (!smaller && taken < size) taken = size;
   if (hint)
     hint->entry_bits =
         (float)(((double)taken - codec__places_size(distinct, count)) * 8 / distinct);

@@ -16,6 +16,7 @@ enum {
   SAMPLES_FIRST = 8, /* if none of so many is a decimal, no more are looked at */
   EXPONENT_NONE = EXPONENT_MAX + 1,
   HINT_BLOCKS = 64,  /* blocks after which the exponent is searched again */
+  SPLIT_BLOCKS = 8,  /* split ones after which other ways are planned again */
   NEAR_DISTANCE = 4, /* units in the last place that make a decimal of a sample */
 };
 /* Bits of a digit; of an exception, and of one near a decimal. */
@@ -155,7 +156,7 @@ static bool find_decimals(const struct codec_loops *loops, const uint64_t *bits,
                 hint->exponent <= EXPONENT_MAX && hint->age++ < HINT_BLOCKS;
   if (hinted) find_integers(loops, bits, count, hint->exponent, decimals);
   if (!hinted || decimals->exceptions > count / 64) {
-    if (hint) hint->age = 0;
+    if (hint && hint->codec != CODEC_SPLIT) hint->age = 0;
     unsigned exponent = find_exponent(bits, count);
     if (exponent == EXPONENT_NONE) return false;
     if (!hinted || exponent != decimals->exponent)
@@ -232,10 +233,17 @@ static bool put_binary(const struct codec_loops *loops, const uint64_t *bits, si
                        uint64_t *scratch, struct codec_writer *writer, uint8_t *codec) {
   struct integer_plan plan;
   struct split_plan split = {.size = SIZE_MAX};
-  loops->order(bits, count, scratch);
-  codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED,
-                       effort_of(level, PLAN_FULL) | (level >= CODEC_COLD ? PLAN_ANEW : 0), hint,
-                       &plan);
+  bool again =
+      level != CODEC_FAST && hint && hint->codec == CODEC_SPLIT && hint->age < SPLIT_BLOCKS;
+  if (hint && hint->codec == CODEC_SPLIT) hint->age = again ? (uint8_t)(hint->age + 1) : 0;
+  if (again) {
+    plan.size = SIZE_MAX;
+  } else {
+    loops->order(bits, count, scratch);
+    codec__plan_integers(loops, scratch, count, FLIP_UNSIGNED,
+                         effort_of(level, PLAN_FULL) | (level >= CODEC_COLD ? PLAN_ANEW : 0), hint,
+                         &plan);
+  }
   if (level != CODEC_FAST) codec__plan_split(loops, bits, count, &split);
   size_t best = plan.size < split.size ? plan.size : split.size;
   size_t raw = count * 8;

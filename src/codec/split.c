@@ -70,12 +70,11 @@ static void choose(const uint64_t *bits, size_t count, struct split_frame *frame
 
 static unsigned dictionary_size(const struct split_frame *frame) { return 1u << frame->codes; }
 
-/* High parts of a vector and their codes. */
-static void codes_of(const struct codec_loops *loops, const uint64_t *bits, size_t count,
-                     const struct split_frame *frame, uint16_t *high, uint16_t *codes) {
-  for (size_t i = 0; i < count; i++)
-    high[i] = (uint16_t)(bits[i] >> frame->low);
-  loops->lookup(high, count, frame->dictionary, dictionary_size(frame), codes);
+/* High parts of a vector and their codes; returns how many have none. */
+static size_t codes_of(const struct codec_loops *loops, const uint64_t *bits, size_t count,
+                       const struct split_frame *frame, uint16_t *high, uint16_t *codes) {
+  return loops->split(bits, count, frame->low, frame->dictionary, dictionary_size(frame), high,
+                      codes);
 }
 
 static size_t packed_size(const struct split_frame *frame, size_t count) {
@@ -96,25 +95,26 @@ void codec__plan_split(const struct codec_loops *loops, const uint64_t *bits, si
   size_t missed = 0;
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
     size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
-    codes_of(loops, bits + at, size, &plan->frame, high, codes);
-    for (size_t i = 0; i < size; i++)
-      missed += codes[i] == dictionary_size(&plan->frame);
+    missed += codes_of(loops, bits + at, size, &plan->frame, high, codes);
   }
   plan->frame.exceptions = (uint16_t)missed;
   plan->size = sizeof plan->frame + vectors_size(&plan->frame, count) + codec__align(missed * 4);
 }
 
+/* High parts without a code, or the positions of those. */
 static void put_exceptions(const struct codec_loops *loops, const uint64_t *bits, size_t count,
                            const struct split_frame *frame, bool positions,
                            struct codec_writer *writer) {
   VECTOR_ALIGNED uint16_t high[CODEC_VECTOR], codes[CODEC_VECTOR];
+  uint16_t taken[CODEC_VECTOR];
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
-    size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
-    codes_of(loops, bits + at, size, frame, high, codes);
-    for (size_t i = 0; i < size; i++) {
-      uint16_t number = positions ? (uint16_t)(at + i) : high[i];
-      if (codes[i] == dictionary_size(frame)) codec__put(writer, &number, 2);
+    size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR, found = 0;
+    if (!codes_of(loops, bits + at, size, frame, high, codes)) continue;
+    for (size_t i = 0; i < size; i++) { /* which ones have none is no pattern to guess */
+      taken[found] = positions ? (uint16_t)(at + i) : high[i];
+      found += codes[i] == dictionary_size(frame);
     }
+    codec__put(writer, taken, found * sizeof *taken);
   }
 }
 
@@ -126,7 +126,7 @@ void codec__put_split(const struct codec_loops *loops, const uint64_t *bits, siz
   codec__put(writer, frame, sizeof *frame);
   for (size_t at = 0; at < count; at += CODEC_VECTOR) {
     size_t size = count - at < CODEC_VECTOR ? count - at : CODEC_VECTOR;
-    codes_of(loops, bits + at, size, frame, high, codes);
+    (void)codes_of(loops, bits + at, size, frame, high, codes);
     for (size_t i = 0; i < size; i++)
       fields[i] = codes[i];
     writer->at += codec__pack_vector_wide(loops, bits + at, size, frame->low, writer->at);
