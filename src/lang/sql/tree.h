@@ -33,10 +33,13 @@ struct sql_exprs {
 
 /* A type as it is written: numeric(10,2), timestamp(3) with time zone, text[], interval day. */
 struct sql_type_name {
-  struct str name;      /* one word, in lower case: "double precision" is "double", … */
+  /* In lower case and one word: "double precision" is "double", "character varying" "varchar"; of
+   * pg_catalog without it, of another schema with it and a point. */
+  struct str name;
   bool with_zone;       /* time and timestamp WITH TIME ZONE */
   int32_t modifiers[2]; /* (n), (p, s) */
   uint32_t modifier_count;
+  struct str fields;   /* of an interval: "day", "year to month", …; empty: all */
   uint32_t dimensions; /* of an array; 0: none */
   uint32_t offset;
 };
@@ -58,7 +61,8 @@ enum sql_expr_kind {
   SQL_STAR,   /* *, or name.* (name.count 0: plain) */
   SQL_NULL,
   SQL_BOOLEAN,   /* boolean */
-  SQL_NUMBER,    /* text: digits, with a point or an exponent or without */
+  SQL_NUMBER,    /* text: digits, with a point or an exponent or without; "-" before it when the
+                  * literal was negated */
   SQL_STRING,    /* text; of no type yet */
   SQL_PARAMETER, /* number, from 1 */
   SQL_DEFAULT,   /* in INSERT and UPDATE */
@@ -158,6 +162,7 @@ struct sql_column_definition;
 struct sql_from {
   enum sql_from_kind kind;
   uint32_t offset;
+  uint32_t depth;   /* of joins, selects and expressions below and with it */
   struct str alias; /* empty: none */
   struct sql_names column_aliases;
   bool lateral;
@@ -249,7 +254,10 @@ struct sql_select {
 
 /* ---- definitions ---- */
 enum sql_column_role { SQL_ROLE_NONE, SQL_ROLE_TAG, SQL_ROLE_FIELD, SQL_ROLE_TIME };
-/* name = value of WITH (…), of COPY and EXPLAIN: value NULL where only the name stands. */
+/* name = value of WITH (…), of COPY and EXPLAIN: value NULL where only the name stands. A value
+ * that is one word is a SQL_STRING like a quoted one; several in parentheses are a SQL_ROW, * a
+ * SQL_STAR.
+ */
 struct sql_option {
   struct str name;
   struct sql_expr *value;
@@ -266,7 +274,9 @@ struct sql_column_definition {
   bool not_null, primary_key, unique;
   struct sql_expr *default_value;
   struct sql_expr *check;
-  struct sql_options options; /* CODEC …, DECIMALS n, ERROR x, RELATIVE ERROR x by name */
+  /* CODEC c, DECIMALS n, ERROR x, RELATIVE ERROR x, EXACT as "codec", "decimals", "error",
+   * "relative_error", "exact" */
+  struct sql_options options;
   uint32_t offset;
 };
 struct sql_assignment {
@@ -315,25 +325,31 @@ enum sql_statement_kind {
   SQL_STATEMENT_DELETE,
   SQL_STATEMENT_CREATE_DATABASE, /* target, if_not_exists, options */
   SQL_STATEMENT_CREATE_SCHEMA,
-  SQL_STATEMENT_CREATE_TABLE, /* target, columns, primary_key, options; select: AS */
+  SQL_STATEMENT_CREATE_TABLE, /* target, columns, keys, checks, options; select: AS */
   SQL_STATEMENT_CREATE_VIEW,  /* target, or_replace, names, select, body */
   SQL_STATEMENT_ALTER,        /* object, target, alterations */
   SQL_STATEMENT_DROP,         /* object, targets, if_exists, cascade */
   SQL_STATEMENT_TRUNCATE,     /* targets */
   SQL_STATEMENT_COPY,         /* target or select, names, from or to, options */
-  SQL_STATEMENT_SHOW,         /* names[0]: a setting or what to list; "all" */
-  SQL_STATEMENT_SET,          /* names[0], values (none: DEFAULT), local */
-  SQL_STATEMENT_RESET,        /* names[0]; "all" */
-  SQL_STATEMENT_PREPARE,      /* names[0], types, inner */
-  SQL_STATEMENT_EXECUTE,      /* names[0], values */
-  SQL_STATEMENT_DEALLOCATE,   /* names[0]; none: ALL */
-  SQL_STATEMENT_COMMENT,      /* object, target, values[0] a string or NULL */
-  SQL_STATEMENT_EXPLAIN,      /* inner, options (analyze, verbose, format …) */
-  SQL_STATEMENT_BEGIN,        /* transactions of one statement: accepted where harmless */
+  /* names[0]: a setting, "all", or what to list ("tables", "columns" …, of `target` if it is
+   * named); "create": the definition of `object` target */
+  SQL_STATEMENT_SHOW,
+  /* names[0], values (none: DEFAULT), local; words are SQL_STRINGs. TRANSACTION: "transaction",
+   * options as of BEGIN. */
+  SQL_STATEMENT_SET,
+  SQL_STATEMENT_RESET,      /* names[0]; "all" */
+  SQL_STATEMENT_PREPARE,    /* names[0], types, inner */
+  SQL_STATEMENT_EXECUTE,    /* names[0], values */
+  SQL_STATEMENT_DEALLOCATE, /* names[0]; none: ALL */
+  SQL_STATEMENT_COMMENT,    /* object, target, values[0] a string or NULL */
+  SQL_STATEMENT_EXPLAIN,    /* inner, options (analyze, verbose, format …) */
+  /* Transactions of one statement: accepted where harmless. options: transaction_isolation,
+   * transaction_read_only, transaction_deferrable. */
+  SQL_STATEMENT_BEGIN,
   SQL_STATEMENT_COMMIT,
   SQL_STATEMENT_ROLLBACK,
-  SQL_STATEMENT_DISCARD,
-  SQL_STATEMENT_USE, /* names[0]: a database */
+  SQL_STATEMENT_DISCARD, /* names[0]: all, plans, temporary */
+  SQL_STATEMENT_USE,     /* names[0]: a database */
 };
 enum sql_conflict { SQL_CONFLICT_NONE, SQL_CONFLICT_NOTHING, SQL_CONFLICT_UPDATE };
 /* One struct for all kinds: what a kind does not have is empty. */
@@ -363,7 +379,10 @@ struct sql_statement {
   struct sql_expr *conflict_where;
   struct sql_column_definition *columns;
   uint32_t column_count;
-  struct sql_names primary_key;
+  struct sql_names primary_key;  /* PRIMARY KEY (…) of the table */
+  struct sql_names *unique_keys; /* UNIQUE (…) */
+  uint32_t unique_key_count;
+  struct sql_exprs checks; /* CHECK (…) of the table */
   struct sql_options options;
   struct sql_alteration *alterations;
   uint32_t alteration_count;
