@@ -2,15 +2,17 @@
  *
  * bench_codec [FILE or FOLDER…]: every CSV file below those, then generated sets: bits a value,
  * encoding and decoding in values a second of one core (CPU time, best of several runs over columns
- * that fit the cache), hot and cold, beside zstd -3, LZ4 and plain copies in the same run; of
- * floats also what published ways would take. A cold image is decoded with the tables of the one
- * before kept, as a reader of a column does; "alone" without. Then the loops alone, then the means
- * over the folder `floats`. Every image is decoded and compared. */
+ * that fit the cache), hot, cold and as small as zstd inside makes them, beside zstd -3, LZ4 and
+ * plain copies in the same run; of floats also what published ways would take, and cold images of
+ * them rounded within a bound first (the time of which counts as encoding). A cold image is decoded
+ * with the tables of the one before kept, as a reader of a column does; "alone" without. Then the
+ * loops alone, then the means over the folder `floats`. Every image is decoded and compared. */
 #include <math.h>
 #include <string.h>
 
 #include "bench_codec.h"
 #include "codec/codec_loops.h"
+#include "codec/lossy.h"
 
 struct figures {
   double bits, encode, decode; /* a value; ns */
@@ -20,7 +22,7 @@ struct figures {
 
 void print_row(const char *way, const char *codec, double bits, double encode_ns,
                double decode_ns) {
-  printf("  %-8s %-14s %9.3f bits %9.0f M/s in %9.0f M/s out\n", way, codec, bits, 1000 / encode_ns,
+  printf("  %-9s %-14s %9.3f bits %9.0f M/s in %9.0f M/s out\n", way, codec, bits, 1000 / encode_ns,
          1000 / decode_ns);
 }
 
@@ -68,18 +70,31 @@ static void decode_all(const struct column *all, const struct buffer *buffer, st
   }
 }
 
-static struct figures measure_level(struct bench *bench, const struct column *all,
-                                    enum codec_level level) {
+/* Rounds floats block by block as a writer does with each body; the column is then `rounded`. */
+static void round_all(const struct lossy_bound *bound, const struct column *all, double *rounded) {
+  for (int64_t from = 0; from < all->length; from += CODEC_ROWS_MAX)
+    (void)codec_round(bound, all->f64 + from, (size_t)block_of(all, from).length, rounded + from);
+}
+
+/* `bound`: floats are rounded first; or NULL. */
+static struct figures measure_level(struct bench *bench, const struct column *given,
+                                    enum codec_level level, const struct lossy_bound *bound) {
+  static double rounded[VALUES_MAX];
   static struct codec_tables tables;
   struct figures figures = {.encode = INFINITY, .decode = INFINITY, .alone = INFINITY};
   struct buffer buffer;
   struct arena arena;
   buffer_init(&buffer, &bench->account);
   arena_init(&arena, &bench->account, 1 << 20);
-  for (int run = 0; run < RUNS; run++) {
+  struct column view = *given;
+  const struct column *all = &view;
+  if (bound) view.f64 = rounded;
+  double begin = cpu_ns(bench);
+  for (int run = 0; run < RUNS || cpu_ns(bench) - begin < ENOUGH_NS; run++) {
     struct codec_hint hint = {0};
     buffer_reset(&buffer);
     double start = cpu_ns(bench);
+    if (bound) round_all(bound, given, rounded);
     for (int64_t from = 0; from < all->length; from += CODEC_ROWS_MAX) {
       struct column block = block_of(all, from);
       if (codec_encode(&block, level, &hint, &buffer, NULL)) abort();
@@ -117,16 +132,33 @@ static void compare(struct bench *bench, const struct data_set *set, const struc
   snprintf(bench->worst_name, sizeof bench->worst_name, "%s", set->name);
 }
 
+/* What a bound saves: by a digit fewer than two decimals have, and by a thousandth. */
+static void measure_lossy(struct bench *bench, const struct column *column) {
+  static const struct {
+    const char *name;
+    struct lossy_bound bound;
+  } bounds[] = {{"1 decimal", {LOSSY_DECIMALS, 1, 0}},
+                {"+-0.005", {LOSSY_ABSOLUTE, 0, 0.005}},
+                {"+-0.1 %", {LOSSY_RELATIVE, 0, 0.001}}};
+  for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+    struct figures lossy = measure_level(bench, column, CODEC_COLD, &bounds[i].bound);
+    print_row(bounds[i].name, lossy.codec, lossy.bits, lossy.encode, lossy.decode);
+  }
+}
+
 static void measure(struct bench *bench, const struct data_set *set) {
   struct column column = builder_view(&set->values);
   printf("%s, %lld values", set->name, (long long)column.length);
   if (set->entropy > 0) printf(", entropy %.2f bits", set->entropy);
   printf("\n");
-  struct figures hot = measure_level(bench, &column, CODEC_HOT);
+  struct figures hot = measure_level(bench, &column, CODEC_HOT, NULL);
   print_row("hot", hot.codec, hot.bits, hot.encode, hot.decode);
-  struct figures cold = measure_level(bench, &column, CODEC_COLD);
+  struct figures cold = measure_level(bench, &column, CODEC_COLD, NULL);
   print_row("cold", cold.codec, cold.bits, cold.encode, cold.decode);
   print_row("alone", cold.codec, cold.bits, cold.encode, cold.alone);
+  struct figures smallest = measure_level(bench, &column, CODEC_SMALLEST, NULL);
+  print_row("zstd", smallest.codec, smallest.bits, smallest.encode, smallest.decode);
+  if (column.type.physical == PHYSICAL_FLOAT64) measure_lossy(bench, &column);
   peers_measure(bench, &column);
   if (column.type.physical == PHYSICAL_FLOAT64) compare(bench, set, &column, &hot);
   if (!set->is_float_set) return;
