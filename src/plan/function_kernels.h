@@ -47,6 +47,11 @@ KERNEL(plan__run_cast);
 KERNEL(plan__run_cast_sql);
 KERNEL(plan__run_bucket);
 KERNEL(plan__run_date_part);
+/* of functions_sql.def, a row at a time */
+KERNEL(plan__run_string);
+KERNEL(plan__run_bytes);
+KERNEL(plan__run_regex);
+KERNEL(plan__run_similar);
 
 /* The order of two values of a type in a row, both present: -1, 0, 1. NaN is above all numbers and
  * equal to itself. */
@@ -56,5 +61,7 @@ static inline uint64_t plan__valid_word(const struct vector *vector, size_t word
 }
 /* Frees what plan__run_match keeps. */
 void plan__match_release(void *memory);
+/* Frees what plan__run_regex and plan__run_similar keep. */
+void plan__regex_release(void *memory);
 
 #endif

@@ -116,5 +116,9 @@ int plan_call_run(struct plan_call *call, struct err *err) {
 }
 
 void plan_call_release(const struct expr *expr, void *memory) {
-  if (expr->kind == EXPR_CALL && expr->function == FUNCTION_MATCH) plan__match_release(memory);
+  if (expr->kind != EXPR_CALL) return;
+  const struct function *function = &functions[expr->function];
+  if (function->run == plan__run_match) plan__match_release(memory);
+  if (function->run == plan__run_regex || function->run == plan__run_similar)
+    plan__regex_release(memory);
 }

@@ -67,6 +67,23 @@ int sql__build_negated(struct sql_call *call, const struct expr **made, struct e
   return made_of(expr_call(call->context->arena, FUNCTION_NOT, made, 1, err), made, err);
 }
 
+/* text ~* pattern */
+int sql__build_ignoring_case(struct sql_call *call, const struct expr **made, struct err *err) {
+  const struct expr *arguments[] = {call->arguments[0], call->arguments[1],
+                                    sql__text_literal(call->context, STR("i"), err)};
+  if (!arguments[2]) return made_of(NULL, made, err);
+  struct sql_call with_flags = *call;
+  with_flags.arguments = arguments;
+  with_flags.count = 3;
+  return sql__build_plan(&with_flags, made, err);
+}
+
+int sql__build_not_ignoring_case(struct sql_call *call, const struct expr **made, struct err *err) {
+  int code = sql__build_ignoring_case(call, made, err);
+  if (code) return code;
+  return made_of(expr_call(call->context->arena, FUNCTION_NOT, made, 1, err), made, err);
+}
+
 /* The statement's time, as whatever the row gives: an instant, or a date or time by the session's
  * clock. */
 int sql__build_now(struct sql_call *call, const struct expr **made, struct err *err) {
@@ -86,6 +103,27 @@ int sql__build_type_of(struct sql_call *call, const struct expr **made, struct e
 /* The argument as the result's type. */
 int sql__build_cast(struct sql_call *call, const struct expr **made, struct err *err) {
   return sql_coerce(call->context, call->arguments[0], call->result, SQL_EXPLICIT, made, err);
+}
+
+/* An argument as concat() and format() see it: the text that the type prints, of booleans t and f.
+ */
+static int as_text(struct sql_call *call, const struct expr **argument, struct err *err) {
+  if ((*argument)->type.physical != PHYSICAL_BOOL)
+    return sql_coerce(call->context, *argument, TYPE_STRING, SQL_EXPLICIT, argument, err);
+  const struct expr *no[] = {*argument};
+  const struct expr *parts[] = {*argument, sql__text_literal(call->context, STR("t"), err),
+                                expr_call(call->context->arena, FUNCTION_NOT, no, 1, err),
+                                sql__text_literal(call->context, STR("f"), err)};
+  if (!parts[1] || !parts[2] || !parts[3]) return made_of(NULL, argument, err);
+  return made_of(expr_call(call->context->arena, FUNCTION_CASE, parts, 4, err), argument, err);
+}
+
+int sql__build_texts(struct sql_call *call, const struct expr **made, struct err *err) {
+  for (uint32_t i = 0; i < call->count; i++) {
+    int code = as_text(call, &call->arguments[i], err);
+    if (code) return code;
+  }
+  return sql__build_plan(call, made, err);
 }
 
 /* What only the session can tell. */

@@ -106,6 +106,9 @@ BUILDER(ask);
 BUILDER(cast);
 BUILDER(type_of);
 BUILDER(unnest);
+BUILDER(texts);
+BUILDER(ignoring_case);
+BUILDER(not_ignoring_case);
 #undef BUILDER
 
 #endif
