@@ -193,6 +193,7 @@ bool catalog_table_retention(struct catalog *catalog, uint64_t id,
     const struct catalog_definition *definition = catalog_table_definition(&table->public);
     *retention = table->schema->public.retention;
     if (definition->retention_ns >= 0) retention->duration_ns = definition->retention_ns;
+    if (catalog_definition_is_rows(definition)) retention->duration_ns = 0; /* keys are no times */
     /* another number with every change of either */
     retention->rule += definition->retention_rule << 32;
     *unit = table->public.unit;

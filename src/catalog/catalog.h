@@ -201,6 +201,8 @@ struct catalog_column_draft {
 int catalog_column_draft(struct catalog_table *table, const struct catalog_column *column,
                          struct str name, struct catalog_column_draft *draft, struct err *err);
 void catalog_column_apply(struct catalog_table *table, const struct catalog_column_draft *draft);
+/* The id that the next new column gets. */
+uint32_t catalog_column_next(const struct catalog_table *table);
 /* Finds or makes a (pending) column. ERR_TYPE_CONFLICT when a field exists with another type, with
  * InfluxDB's text; ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for the name `time`. */
 int catalog_column_ensure(struct catalog_table *table, enum column_kind kind, struct str name,

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "catalog/catalog_private.h"
 
-enum { FORMAT = 1, FLAG_NOT_NULL = 1, FLAG_FLOOR = 1, FLAG_PRIMARY = 1 };
+enum { FORMAT = 1, FLAG_NOT_NULL = 1, FLAG_NUMBERED = 2, FLAG_PADDED = 4, FLAG_FLOOR = 1, FLAG_PRIMARY = 1 };
 
 static const struct catalog_definition none = {
     .retention_ns = -1, .key_type = {PHYSICAL_INT64, LOGICAL_TIMESTAMP, TIME_NS}};
@@ -62,10 +62,13 @@ bool catalog_table_storage(struct catalog *catalog, uint64_t id, struct catalog_
 
 static void write_column(const struct catalog_column_definition *column, struct buffer *record) {
   buffer_append_varint(record, column->id);
-  buffer_append_byte(record, column->not_null ? FLAG_NOT_NULL : 0);
+  buffer_append_byte(record, (uint8_t)((column->not_null ? FLAG_NOT_NULL : 0) |
+                                       (column->numbered ? FLAG_NUMBERED : 0) |
+                                      (column->padded ? FLAG_PADDED : 0)));
   buffer_append_varint(record, (uint64_t)column->length);
   buffer_append_varint(record, (uint64_t)column->precision);
   buffer_append_zigzag(record, column->scale);
+  buffer_append_byte(record, column->fraction);
   buffer_append_sized(record, column->default_text);
   buffer_append_sized(record, column->comment);
 }
@@ -119,11 +122,15 @@ static int32_t read_modifier(struct reader *reader) {
 static bool read_column(struct reader *reader, struct catalog_column_definition *column) {
   uint64_t id = reader_varint(reader);
   column->id = (uint32_t)id;
-  column->not_null = reader_u8(reader) & FLAG_NOT_NULL;
+  uint8_t flags = reader_u8(reader);
+  column->not_null = flags & FLAG_NOT_NULL;
+  column->numbered = flags & FLAG_NUMBERED;
+  column->padded = flags & FLAG_PADDED;
   column->length = read_modifier(reader);
   column->precision = read_modifier(reader);
   int64_t scale = zigzag_decode(reader_varint(reader));
   column->scale = (int32_t)scale;
+  column->fraction = reader_u8(reader);
   column->default_text = reader_sized(reader);
   column->comment = reader_sized(reader);
   return !reader->failed && id >> COLUMN_ID_BITS == 0 && scale >= -100000 && scale <= 100000;

@@ -28,8 +28,11 @@ enum catalog_duplicates { CATALOG_NEWEST = 0, CATALOG_KEEP = 1 };
 struct catalog_column_definition {
   uint32_t id;              /* the column's; 0: the key's */
   int32_t length;           /* varchar(n): characters; 0: any */
+  bool padded;              /* char(n) */
   int32_t precision, scale; /* numeric(p, s); precision 0: any */
+  uint8_t fraction;         /* timestamp(p), time(p): 1 + p; 0: any */
   bool not_null;
+  bool numbered;           /* of an integer key: one more than the highest where none is given */
   struct str default_text; /* an expression of SQL; empty: null */
   struct str comment;
 };

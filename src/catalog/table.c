@@ -484,6 +484,13 @@ int catalog_column_ensure(struct catalog_table *public, enum column_kind kind, s
 
 /* ---- columns that change ---- */
 
+uint32_t catalog_column_next(const struct catalog_table *table) {
+  os_mutex_lock(&table->catalog->lock);
+  uint32_t next = ((const struct table *)table)->column_high + 1;
+  os_mutex_unlock(&table->catalog->lock);
+  return next;
+}
+
 /* The list with `column` replaced by `to`, or without it. */
 static struct table_columns *changed_list(struct table *table, const struct catalog_column *column,
                                           const struct catalog_column *to) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "catalog/definition.h"
 #include "query/query_private.h"
 
 /* ERR_UNKNOWN_DATABASE in the words that InfluxDB's /query has for it. */
@@ -60,6 +61,7 @@ struct visit {
 static int visit_table(void *context, struct catalog_table *table) {
   struct visit *visit = context;
   bool is_meant = true;
+  if (catalog_definition_is_rows(catalog_table_definition(table))) return ERR_OK;
   int code = ERR_OK;
   if (visit->regex) code = influxql_regex_match(visit->regex, table->name, &is_meant, visit->err);
   if (code || !is_meant) return code;
@@ -108,6 +110,10 @@ static int add_source(struct query *query, const struct influxql_source *source,
   }
   struct catalog_table *table =
       catalog_table_find(table_engine_catalog(query->engine), database, schema, source->name);
+  if (table && catalog_definition_is_rows(catalog_table_definition(table))) {
+    catalog_table_release(table); /* no measurement */
+    return ERR_OK;
+  }
   return table ? query__keep_table(query, table, err) : ERR_OK;
 }
 

@@ -40,10 +40,9 @@ static int check_change(const struct catalog_table *table, const struct table_ch
   return ERR_OK;
 }
 
-/* The settings after all changes, in `arena`. */
-static int change_settings(const struct catalog_table *table, const struct table_change *changes,
-                           size_t count, struct arena *arena, struct catalog_settings *settings,
-                           struct err *err) {
+int table__draft_settings(const struct catalog_table *table, const struct table_change *changes,
+                          size_t count, struct arena *arena, struct catalog_settings *settings,
+                          struct err *err) {
   uint32_t more = count < CATALOG_BOUNDS_MAX ? (uint32_t)count : CATALOG_BOUNDS_MAX;
   int code = catalog_settings_draft(catalog_table_settings(table), more, arena, settings, err);
   for (size_t i = 0; i < count && !code; i++) {
@@ -86,7 +85,8 @@ int table_change_settings(struct table_engine *engine, const struct table_settin
   table__gate_close(engine);
   int code = find(engine, setting, &table, err);
   if (!code)
-    code = change_settings(table, setting->changes, setting->change_count, &arena, &settings, err);
+    code = table__draft_settings(table, setting->changes, setting->change_count, &arena, &settings,
+                                 err);
   if (!code) code = catalog_table_settings_prepare(table, &settings, &kept, err);
   if (!code) {
     catalog_changes_settings(&changes, table, &settings);

@@ -98,6 +98,23 @@ static size_t distinct_series(const struct joined *joined, uint64_t *out) {
   return n;
 }
 
+enum store_policy table__policy(const struct catalog_table *table) {
+  const struct catalog_definition *definition = catalog_table_definition(table);
+  return catalog_definition_is_rows(definition)   ? STORE_NEWEST_ROW
+         : definition->duplicates == CATALOG_KEEP ? STORE_KEEP_ALL
+                                                  : STORE_NEWEST_COLUMN;
+}
+
+void table__note_pending(struct catalog_changes *changes, struct catalog_table *table) {
+  catalog_changes_table(changes, table);
+  const struct catalog_column *const *columns;
+  bool pending = atomic_load_explicit(&table->pending_columns, memory_order_acquire) != 0;
+  size_t count = pending ? catalog_table_columns(table, &columns) : 0;
+  for (size_t i = 0; i < count; i++)
+    if (atomic_load_explicit(&columns[i]->pending, memory_order_relaxed))
+      catalog_changes_column(changes, table, columns[i]);
+}
+
 /* What the commit says of one table: its rows, the tag sets and catalog rows that are not durable
  * yet. */
 static int add_table(struct table_write *write, struct gathering *gathering, struct joined *joined,
@@ -107,13 +124,7 @@ static int add_table(struct table_write *write, struct gathering *gathering, str
   buffer_init(&written->note, &write->account);
   if (joined->rows == 0) return ERR_OK;
   table__round(joined);
-  catalog_changes_table(&write->changes, joined->table);
-  const struct catalog_column *const *columns;
-  bool pending = atomic_load_explicit(&joined->table->pending_columns, memory_order_acquire) != 0;
-  size_t count = pending ? catalog_table_columns(joined->table, &columns) : 0;
-  for (size_t i = 0; i < count; i++)
-    if (atomic_load_explicit(&columns[i]->pending, memory_order_relaxed))
-      catalog_changes_column(&write->changes, joined->table, columns[i]);
+  table__note_pending(&write->changes, joined->table);
   int code = ERR_OK;
   if (joined->recall || series_has_undurable(joined->index)) {
     uint64_t *ids = arena_alloc(&gathering->arena, joined->rows * sizeof *ids);
@@ -123,14 +134,15 @@ static int add_table(struct table_write *write, struct gathering *gathering, str
     if (!code) code = series_note(joined->index, ids, distinct, &written->note, err);
     if (code) return code;
   }
-  gathering->rows[gathering->row_sets++] = (struct store_rows){.store = joined->table->id,
-                                                               .policy = STORE_NEWEST_COLUMN,
-                                                               .rows = joined->rows,
-                                                               .series = joined->series,
-                                                               .keys = joined->times,
-                                                               .columns = joined->columns,
-                                                               .column_count = joined->column_count,
-                                                               .note = buffer_str(&written->note)};
+  gathering->rows[gathering->row_sets++] =
+      (struct store_rows){.store = joined->table->id,
+                          .policy = table__policy(joined->table),
+                          .rows = joined->rows,
+                          .series = joined->series,
+                          .keys = joined->times,
+                          .columns = joined->columns,
+                          .column_count = joined->column_count,
+                          .note = buffer_str(&written->note)};
   return code;
 }
 

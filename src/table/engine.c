@@ -21,6 +21,7 @@ int table_engine_open(const struct table_engine_options *options, struct table_e
   engine->os = options->store.os;
   mem_account_init(&engine->account, "engine", parent, 0);
   os_mutex_init(&engine->gate.lock, engine->os);
+  os_mutex_init(&engine->rows_lock, engine->os);
   os_cond_init(&engine->gate.changed, engine->os);
   table__clock_init(&engine->clock, engine->os, options->store.logger);
   uint64_t cache =
@@ -58,6 +59,7 @@ void table_engine_close(struct table_engine *engine) {
   os_zones_destroy(engine->zones);
   table__clock_deinit(&engine->clock);
   os_cond_deinit(&engine->gate.changed);
+  os_mutex_deinit(&engine->rows_lock);
   os_mutex_deinit(&engine->gate.lock);
   mem_account_deinit(&engine->account);
   mem_free(parent, engine, sizeof *engine);
@@ -92,6 +94,7 @@ void table_engine_series_figures(struct table_engine *engine, struct series_figu
 }
 
 struct series_index *table__index(struct table_engine *engine, struct catalog_table *table) {
+  table = catalog_table_now(table);
   struct series_index *index = atomic_load_explicit(&table->attachment, memory_order_acquire);
   if (index) return index;
   index = series_index_of(engine->series, table->id);
@@ -143,6 +146,13 @@ void table__gate_open(struct table_engine *engine) {
 
 /* ---- definitions: all of them behind a closed gate ---- */
 
+static enum store_policy policy_of(struct table_engine *engine, uint64_t id) {
+  struct catalog_table *table = catalog_table_by_id(engine->catalog, id);
+  enum store_policy policy = table ? table__policy(table) : STORE_NEWEST_COLUMN;
+  catalog_table_release(table);
+  return policy;
+}
+
 /* Writes catalog rows and the ends of stores as one commit, and confirms them. */
 static int write_changes(struct table_engine *engine, struct catalog_changes *changes,
                          const uint64_t *dropped, size_t dropped_count, struct err *err) {
@@ -150,8 +160,8 @@ static int write_changes(struct table_engine *engine, struct catalog_changes *ch
   if (!rows) return mem_refused(changes->arena->account, sizeof *rows, err);
   int code = catalog_changes_rows(changes, &rows[0], err);
   for (size_t i = 0; i < dropped_count; i++)
-    rows[i + 1] =
-        (struct store_rows){.store = dropped[i], .policy = STORE_NEWEST_COLUMN, .drop = true};
+    rows[i + 1] = (struct store_rows){
+        .store = dropped[i], .policy = policy_of(engine, dropped[i]), .drop = true};
   if (!code) code = store_write(engine->shard, rows, dropped_count + 1, NULL, err);
   if (!code) catalog_changes_confirm(changes);
   return code;
@@ -177,8 +187,8 @@ static int check_retention(const struct catalog_retention *retention, struct err
   return ERR_OK;
 }
 
-/* What the retention becomes; negative values leave it as it is. A shard is an hour at least. */
-static int change_retention(struct catalog_retention *retention, int64_t duration_ns,
+/* A shard is an hour at least. */
+int table__change_retention(struct catalog_retention *retention, int64_t duration_ns,
                             int64_t shard_ns, struct err *err) {
   static const int64_t hour = INT64_C(3600) * 1000000000;
   if (duration_ns >= 0 && duration_ns != retention->duration_ns) {
@@ -206,7 +216,7 @@ int table_retain_for(struct table_engine *engine, struct str name, int64_t durat
   int code = catalog_database_find(engine->catalog, name, &database, err);
   if (!code) {
     retention = database.retention;
-    code = change_retention(&retention, duration_ns, shard_ns, err);
+    code = table__change_retention(&retention, duration_ns, shard_ns, err);
   }
   if (!code) {
     catalog_changes_retention(&changes, &database, &retention);
@@ -226,7 +236,7 @@ int table_create_database_for(struct table_engine *engine, struct str name, enum
   struct catalog_retention retention = {0};
   struct catalog_database there;
   catalog_changes_init(&changes, &arena);
-  int code = change_retention(&retention, duration_ns, shard_ns, err);
+  int code = table__change_retention(&retention, duration_ns, shard_ns, err);
   table__gate_close(engine);
   bool exists = catalog_database_find(engine->catalog, name, &there, NULL) == ERR_OK;
   if (!code && exists && (duration_ns >= 0 || shard_ns >= 0) &&
@@ -262,6 +272,13 @@ static int existing_stores(struct table_engine *engine, uint64_t *ids, size_t *c
   return ERR_OK;
 }
 
+int table__write_drops(struct table_engine *engine, struct catalog_changes *changes, uint64_t *ids,
+                       size_t count, struct err *err) {
+  int code = existing_stores(engine, ids, &count, err);
+  if (!code && count == 0 && catalog_changes_empty(changes)) return ERR_OK;
+  return code ? code : write_changes(engine, changes, ids, count, err);
+}
+
 /* One commit that ends tables, and their database if there is one. `ids` is rewritten. */
 static int commit_drop(struct table_engine *engine, const struct catalog_database *database,
                        uint64_t *ids, size_t count, struct err *err) {
@@ -272,8 +289,7 @@ static int commit_drop(struct table_engine *engine, const struct catalog_databas
   if (database) catalog_changes_database_drop(&changes, database);
   for (size_t i = 0; i < count; i++)
     catalog_changes_table_drop(&changes, ids[i]);
-  int code = existing_stores(engine, ids, &count, err);
-  if (!code) code = write_changes(engine, &changes, ids, count, err);
+  int code = table__write_drops(engine, &changes, ids, count, err);
   arena_deinit(&arena);
   return code;
 }

@@ -35,6 +35,7 @@ struct join {
   uint32_t input_count;
   struct catalog_table *table;
   struct series_index *index;
+  bool keep; /* rows of equal series and time are not folded */
   struct target *targets;
   uint32_t target_count, target_capacity;
   struct u64_table target_of; /* column id -> index + 1 */
@@ -248,14 +249,15 @@ static int take_rows(struct join *join, uint32_t input, struct err *err) {
 
 /* ---- columns ---- */
 
-/* Where each row (in order) goes: equal (series, time) share a place. Returns the number of places.
- */
+/* Where each row (in order) goes: equal (series, time) share a place, unless all rows are kept.
+ * Returns the number of places. */
 static uint32_t fold(const struct join *join, const uint32_t *order, uint32_t *places,
                      uint64_t *series, int64_t *times) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < join->rows; i++) {
     uint32_t from = order ? order[i] : i;
-    if (n == 0 || series[n - 1] != join->series[from] || times[n - 1] != join->times[from]) {
+    if (n == 0 || join->keep || series[n - 1] != join->series[from] ||
+        times[n - 1] != join->times[from]) {
       series[n] = join->series[from];
       times[n] = join->times[from];
       n++;
@@ -374,7 +376,7 @@ static int make_columns(struct join *join, struct joined *joined, struct err *er
 }
 
 static bool is_dropped(const struct rows *rows) {
-  return rows->public.table && atomic_load(&rows->public.table->dropped);
+  return rows->public.table && atomic_load(&catalog_table_now(rows->public.table)->dropped);
 }
 
 /* The table, made if it is new. NULL when every piece means one that was dropped meanwhile. */
@@ -387,7 +389,7 @@ static int find_table(struct join *join, struct err *err) {
   }
   if (!use) return ERR_OK;
   if (use->public.table) {
-    join->table = use->public.table;
+    join->table = catalog_table_now(use->public.table);
     catalog_table_retain(join->table);
   } else {
     const struct table_write_options *options = &join->write->options;
@@ -395,6 +397,10 @@ static int find_table(struct join *join, struct err *err) {
                                     use->public.name, &join->table, err);
     if (code) return code;
   }
+  /* It may have been made since the piece asked for it. */
+  if (catalog_definition_is_rows(catalog_table_definition(join->table)))
+    return table__refuse_rows(use->public.name, err);
+  join->keep = table__policy(join->table) == STORE_KEEP_ALL;
   join->index = table__index(engine, join->table);
   return join->index ? ERR_OK : refused(join, 0, err);
 }

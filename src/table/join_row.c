@@ -13,7 +13,7 @@ static struct table_row *only_row(const struct rows *rows) {
 /* Everything that the general join exists for is absent. */
 static bool is_plain(const struct rows *rows) {
   if (rows->public.row_count != 1 || !rows->public.table || rows->new_count) return false;
-  if (atomic_load(&rows->public.table->dropped) || !rows->first->used) return false;
+  if (!table__takes_rows(rows->public.table) || !rows->first->used) return false;
   const struct shape *shape = &rows->shapes[only_row(rows)->shape];
   for (uint32_t f = 0; f < shape->count; f++) {
     const struct table_field *field = &rows->public.fields[shape->fields[f]];

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "table/table_private.h"
 
 enum {
@@ -26,19 +27,17 @@ enum {
 int table_write_begin(struct table_engine *engine, const struct table_write_options *options,
                       struct table_write **out, struct err *err) {
   struct catalog_database database;
+  struct catalog_schema schema;
   int code = catalog_database_find(engine->catalog, options->database, &database, err);
+  if (!code)
+    code = catalog_schema_find(engine->catalog, options->database, options->schema, &schema, err);
   if (code) return code;
-  if (options->schema.size && !str_equal(options->schema, database.default_schema)) {
-    err_set(err, ERR_NOT_FOUND, "retention policy not found: \"%.*s\"", STR_ARG(options->schema));
-    err_hint(err, "leave it out, or use \"%.*s\"", STR_ARG(database.default_schema));
-    return ERR_NOT_FOUND;
-  }
   struct table_write *write = mem_alloc_zero(&engine->account, sizeof *write);
   if (!write) return mem_refused(&engine->account, sizeof *write, err);
   write->engine = engine;
   write->unit = database.unit;
-  write->database_id = database.id;
-  write->retention = database.retention;
+  write->schema_id = schema.id;
+  write->retention = schema.retention;
   mem_account_init(&write->account, "write", &engine->account, 0);
   arena_init(&write->arena, &write->account, 4096);
   os_mutex_init(&write->lock, engine->os);
@@ -142,6 +141,17 @@ static void tables_room(struct table_piece *piece) {
   if (guess > TABLES_FEW) (void)str_table_reserve(&piece->tables, guess); /* else it grows */
 }
 
+bool table__takes_rows(struct catalog_table *table) {
+  return !atomic_load(&table->dropped) && !atomic_load(&table->successor);
+}
+
+int table__refuse_rows(struct str name, struct err *err) {
+  err_set(err, ERR_WRONG_OBJECT, "\"%.*s\" is a table of rows, not of series",
+          STR_ARG(text_cut(name, 150)));
+  err_hint(err, "write it with INSERT, or give the measurement another name");
+  return ERR_WRONG_OBJECT;
+}
+
 /* Rows of a table that the piece does not have yet; the name's bytes live as long as the piece. The
  * reference to the table (NULL: new) goes over to them in every case. */
 static int add_rows(struct table_piece *piece, struct str name, uint64_t hash,
@@ -192,13 +202,17 @@ int table_piece_rows(struct table_piece *piece, struct str measurement, struct t
                    measurement.size, LIMIT_NAME_SIZE);
   struct catalog_table *table = catalog_table_find(write->engine->catalog, write->options.database,
                                                    write->options.schema, measurement);
+  if (table && catalog_definition_is_rows(catalog_table_definition(table))) {
+    catalog_table_release(table);
+    return table__refuse_rows(measurement, err);
+  }
   return add_rows(piece, arena_copy(&piece->arena, measurement), hash, table, out, err);
 }
 
 struct table_rows *table_piece_rows_known(struct table_piece *piece, struct catalog_table *table,
                                           uint64_t hash) {
   if (table->catalog != piece->write->engine->catalog ||
-      table->database_id != piece->write->database_id || atomic_load(&table->dropped))
+      table->schema_id != piece->write->schema_id || !table__takes_rows(table))
     return NULL;
   uint64_t *known = str_table_find_hashed(&piece->tables, table->name, hash);
   if (known) return &((struct rows *)(uintptr_t)*known)->public;

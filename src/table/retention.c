@@ -48,14 +48,20 @@ static void settings(void *context, uint64_t store, struct store_settings *setti
   if (store < FIRST_TABLE_STORE) return;
   settings->unknown = !atomic_load(&engine->ready) ||
                       !catalog_table_retention(engine->catalog, store, &retention, &unit);
+  struct catalog_storage storage = {0};
+  settings->unknown |= !catalog_table_storage(engine->catalog, store, &storage);
   if (settings->unknown) return;
-  int64_t width = catalog_retention_shard_ns(&retention) / time_unit_ns(unit);
+  settings->history_commits = storage.history_commits;
+  enum catalog_codec codec;
+  if (catalog_table_codec(engine->catalog, store, &codec)) settings->merge_level = levels[codec];
+  if (storage.kind == CATALOG_ROWS) return; /* keys are no times */
+  int64_t width =
+      (storage.partition_ns ? storage.partition_ns : catalog_retention_shard_ns(&retention)) /
+      time_unit_ns(unit);
   settings->partition_width = width > 0 ? (uint64_t)width : 1;
   settings->has_horizon =
       catalog_retention_cut(&retention, unit, table__clock_now(&engine->clock), &settings->horizon);
   settings->horizon_rule = retention.rule;
-  enum catalog_codec codec;
-  if (catalog_table_codec(engine->catalog, store, &codec)) settings->merge_level = levels[codec];
 }
 
 /* Series that were found in parts are asked for again from now on, and told with the rows that use
@@ -148,8 +154,17 @@ static void reject_below(struct table_piece *piece, struct rows *rows, int64_t c
   }
 }
 
+/* Whether any of its tables gives rows up. */
+static bool may_expire(const struct table_write *write) {
+  bool may = write->retention.duration_ns > 0;
+  for (uint32_t p = 0; p < write->piece_count && !may; p++)
+    for (struct rows *rows = write->pieces[p]->first; rows && !may; rows = rows->next)
+      may = rows->public.table && catalog_table_definition(rows->public.table)->retention_ns > 0;
+  return may;
+}
+
 int table__reject_expired(struct table_write *write, struct err *err) {
-  if (!write->retention.duration_ns) return ERR_OK;
+  if (!may_expire(write)) return ERR_OK;
   struct store_snapshot *snapshot;
   int code = store_snapshot_acquire(write->engine->shard, &snapshot, err);
   if (code) return code;
@@ -157,8 +172,11 @@ int table__reject_expired(struct table_write *write, struct err *err) {
   for (uint32_t p = 0; p < write->piece_count; p++)
     for (struct rows *rows = write->pieces[p]->first; rows; rows = rows->next) {
       const struct catalog_table *table = rows->public.table;
-      int64_t cut, horizon;
-      (void)catalog_retention_cut(&write->retention, rows->public.unit, now, &cut);
+      int64_t cut = INT64_MIN, horizon;
+      struct catalog_retention retention = write->retention;
+      int64_t own = table ? catalog_table_definition(table)->retention_ns : -1;
+      if (own >= 0) retention.duration_ns = own;
+      (void)catalog_retention_cut(&retention, rows->public.unit, now, &cut);
       /* After a clock that was ahead: what would be hidden at once is not taken. */
       if (table && store_snapshot_horizon(snapshot, table->id, &horizon) && horizon > cut)
         cut = horizon;

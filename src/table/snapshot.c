@@ -112,7 +112,7 @@ int table_delete(struct table_engine *engine, struct catalog_table *table,
     code = table_select_series(snapshot, table, filter, time_min, time_max, &arena, &series, err);
   struct store_tombstone tombstone = {series.ids, series.count, time_min, time_max};
   struct store_rows rows = {.store = table->id,
-                            .policy = STORE_NEWEST_COLUMN,
+                            .policy = table__policy(table),
                             .tombstones = &tombstone,
                             .tombstone_count = 1};
   /* A table without a row has no store, and should not get one. */

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/hash_table.h"
+#include "catalog/definition.h"
 #include "os/os.h"
 #include "os/pool.h"
 #include "series/series.h"
@@ -32,6 +33,7 @@ struct table_engine {
   struct series_registry *series;
   struct store_shard *shard;
   struct table_gate gate;
+  struct os_mutex rows_lock;     /* one statement at a time changes tables of rows */
   struct table_clock clock;      /* that rows expire by */
   _Atomic bool ready;            /* the catalog is loaded: settings of stores are known */
   _Atomic uint32_t piece_tables; /* that the last piece of many had: room for the next one */
@@ -62,6 +64,17 @@ void table__round(struct joined *joined);
 /* Writes catalog rows as one commit and confirms them. Behind the closed gate. */
 int table__write_changes(struct table_engine *engine, struct catalog_changes *changes,
                          struct err *err);
+/* The same with the ends of tables, of which those without a store are passed over. `ids` is
+ * rewritten. */
+int table__write_drops(struct table_engine *engine, struct catalog_changes *changes, uint64_t *ids,
+                       size_t count, struct err *err);
+/* What a retention becomes; negative values leave it as it is. ERR_INVALID_ARGUMENT. */
+int table__change_retention(struct catalog_retention *retention, int64_t duration_ns,
+                            int64_t shard_ns, struct err *err);
+/* The settings of a table after all changes, in `arena`. */
+int table__draft_settings(const struct catalog_table *table, const struct table_change *changes,
+                          size_t count, struct arena *arena, struct catalog_settings *settings,
+                          struct err *err);
 
 /* The series index of a table, kept with it; NULL when memory is refused. Borrowed as long as the
  * table is retained. */
@@ -114,7 +127,7 @@ struct table_write {
   struct table_engine *engine;
   struct table_write_options options; /* strings in `arena` */
   enum time_unit unit;                /* of new tables */
-  uint64_t database_id;
+  uint64_t schema_id;
   struct catalog_retention retention;
   struct mem_account account;
   struct arena arena; /* lives until done */
@@ -136,6 +149,15 @@ struct written_table {
   struct buffer note;
 };
 void table__piece_destroy(struct table_piece *piece);
+
+/* Neither dropped nor renamed. */
+bool table__takes_rows(struct catalog_table *table);
+/* ERR_WRONG_OBJECT: a table that is no measurement. */
+int table__refuse_rows(struct str name, struct err *err);
+/* What happens to rows of one place in the table's store. */
+enum store_policy table__policy(const struct catalog_table *table);
+/* Adds what is pending of a table, its columns too. */
+void table__note_pending(struct catalog_changes *changes, struct catalog_table *table);
 
 /* ---- the join ---- */
 /* The rows of one table over all pieces as sorted, folded columns; in `arena`. */
