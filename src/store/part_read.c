@@ -283,6 +283,14 @@ static int check_unit(const struct store_part *part, uint32_t column, const stru
   return part__damaged(part, PART_BLOCKS, 0, unit->offset, what, err);
 }
 
+/* The units of its block, which lie together. */
+static void set_block(const struct store_part *part, const struct part_block_place *place,
+                      struct part_unit *unit) {
+  unit->begin = place->place;
+  unit->room = place->size;
+  unit->end = part->tail_offset;
+}
+
 /* Reads a unit of a block and checks its checksum. */
 static int read_unit(const struct store_part *part, uint32_t block, uint32_t column,
                      uint64_t offset, uint32_t size, uint64_t checksum, struct arena *arena,
@@ -336,7 +344,10 @@ int part_read_keys_image(struct store_part *part, uint32_t block, struct part_ah
   uint64_t offset = place->place + place->runs_size;
   const uint8_t *bytes;
   struct part_unit unit = {.block = block, .size = place->keys_size, .offset = offset};
-  if (part->column_major) unit.end = part->keys.offset + part->keys.size;
+  if (part->column_major)
+    unit.end = part->keys.offset + part->keys.size;
+  else
+    set_block(part, place, &unit);
   code = part_ahead_bytes(part, ahead, &unit, arena, &bytes, err);
   if (!code) code = check_unit(part, 0, &unit, place->keys_checksum, bytes, bytes_read, err);
   if (code) return code;
@@ -595,7 +606,10 @@ int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
   const uint8_t *bytes;
   struct part_unit unit = {.block = block, .size = record.size, .offset = offset};
   const struct part_place *values = &part->columns[part__find_column(part, column_id)].values;
-  if (part->column_major) unit.end = values->offset + values->size;
+  if (part->column_major)
+    unit.end = values->offset + values->size;
+  else
+    set_block(part, &atomic_load(&part->blocks)->places[block], &unit);
   code = part_ahead_bytes(part, ahead, &unit, arena, &bytes, err);
   if (!code) code = check_unit(part, column_id, &unit, record.checksum, bytes, bytes_read, err);
   if (code) return code;

@@ -36,9 +36,17 @@ static int slot_images(struct store_scan *scan, struct scan_slot *slot, struct e
   return slot->images ? ERR_OK : scan__refused(&slot->arena, size, err);
 }
 
+/* Units of a block that the scan wants: columns and keys. */
+static uint32_t wanted_units(const struct store_scan *scan, const struct scan_source *source) {
+  uint32_t units = 1;
+  for (uint32_t i = 0; i < scan->column_total; i++)
+    units += source->has[i];
+  return units;
+}
+
 /* What is read ahead of the slot's input; many inputs have little each. */
-static int source_ahead(struct store_scan *scan, struct scan_source *source, uint32_t i,
-                        struct part_ahead **out, struct err *err) {
+static int source_ahead(struct store_scan *scan, struct scan_source *source, uint32_t block,
+                        uint32_t i, struct part_ahead **out, struct err *err) {
   enum { LEAST = 8 << 10 };
   uint32_t count = scan->column_total + 1;
   *out = NULL;
@@ -47,11 +55,14 @@ static int source_ahead(struct store_scan *scan, struct scan_source *source, uin
     source->ahead = arena_alloc_zero(&scan->memory, count * sizeof *source->ahead);
     if (!source->ahead) return scan__refused(&scan->memory, count * sizeof *source->ahead, err);
     uint32_t most = PART_AHEAD_MOST / (scan->active_count ? scan->active_count : 1);
+    bool together = part_ahead_together(source->part, block, wanted_units(scan, source));
     for (uint32_t c = 0; c < count; c++)
-      source->ahead[c] = (struct part_ahead){
-          .account = scan->account, .until = source->end, .most = most < LEAST ? LEAST : most};
+      source->ahead[c] = (struct part_ahead){.account = scan->account,
+                                             .until = source->end,
+                                             .most = most < LEAST ? LEAST : most,
+                                             .together = together};
   }
-  *out = &source->ahead[i];
+  *out = &source->ahead[source->ahead->together ? 0 : i];
   return ERR_OK;
 }
 
@@ -70,7 +81,7 @@ int scan__slot_key_image(struct store_scan *scan, struct scan_slot *slot,
   if (of->read) return ERR_OK;
   slot->decoded = true;
   struct part_ahead *ahead;
-  code = source_ahead(scan, slot->source, scan->column_total, &ahead, err);
+  code = source_ahead(scan, slot->source, slot->block, scan->column_total, &ahead, err);
   if (!code)
     code = part_read_keys_image(slot->source->part, slot->block, ahead, &slot->arena, &of->image,
                                 &scan->figures.bytes_read, err);
@@ -92,7 +103,7 @@ static int slot_image(struct store_scan *scan, struct scan_slot *slot, uint32_t 
   if (!of->absent) {
     slot->decoded = true;
     struct part_ahead *ahead;
-    code = source_ahead(scan, slot->source, i, &ahead, err);
+    code = source_ahead(scan, slot->source, slot->block, i, &ahead, err);
     if (code) return code;
     code = part_read_image(source->part, slot->block, scan->column_ids[i], ahead, &slot->arena,
                            &of->image, &of->statistics, &scan->figures.bytes_read, err);

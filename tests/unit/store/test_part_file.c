@@ -2,8 +2,11 @@
  * operation, damaged files. On the simulated machine. */
 #include "part_fixture.h"
 
+#include "base/buffer.h"
+#include "codec/codec.h"
 #include "os/os.h"
 #include "os/sim.h"
+#include "store/part_ahead.h"
 
 enum { SEED = 20240720, SERIES_BYTES = 1200000 };
 
@@ -228,6 +231,85 @@ static void test_concurrent_readers(void *context) {
   free_rows(&bundle);
 }
 
+static enum os_sim_verdict count_reads(void *context, const struct os_sim_event *event, int *code) {
+  (void)code;
+  *(uint64_t *)context += strcmp(event->call, "read") == 0;
+  return OS_SIM_GO;
+}
+
+/* Opens the image of keys (column 0) or of a column; asks for the units of a block from the last to
+ * the first. Every second block, or all of them. */
+static uint64_t walk_images(struct store_part *part, struct part_ahead *ahead, uint32_t step,
+                            struct arena *arena, struct buffer *bytes) {
+  struct err err;
+  const uint32_t *ids;
+  const struct type *types;
+  uint64_t reads = 0;
+  uint32_t columns = part_columns(part, &ids, &types);
+  os_sim_watch(os, count_reads, &reads);
+  for (uint32_t block = 0; block < part_block_count(part); block += step) {
+    for (uint32_t c = columns + 1; c-- > 0;) {
+      struct codec_image image;
+      struct column_statistics statistics;
+      if (c)
+        assert_ok(
+            part_read_image(part, block, ids[c - 1], ahead, arena, &image, &statistics, NULL, &err),
+            &err);
+      else
+        assert_ok(part_read_keys_image(part, block, ahead, arena, &image, NULL, &err), &err);
+      if (image.rows) buffer_append(bytes, image.bytes, image.size);
+    }
+  }
+  os_sim_watch(os, NULL, NULL);
+  return reads;
+}
+
+/* Where all units of blocks are wanted, and they lie together, blocks come with one read, several
+ * small ones too; the same bytes come without reading ahead, and out of order. */
+static void test_reading_ahead(void *context) {
+  (void)context;
+  struct bundle bundle;
+  struct err err;
+  struct arena arena;
+  struct buffer alone, ahead_bytes;
+  err_reset(&err);
+  make_rows(&bundle);
+  assert_ok(write_bundle(&bundle, &err), &err);
+  struct part_file *file;
+  struct store_part *part;
+  struct mem_account *account = &bundle.fixtures[1].account;
+  assert_ok(part_file_open(handles, account, "", 9, &file, &err), &err);
+  assert_ok(part_open_file(file, bundle.offset[1], bundle.size[1], account, &part, &err), &err);
+  assert_ok(part_load_blocks(part, &err), &err);
+  arena_init(&arena, account, 65536);
+  buffer_init(&alone, account);
+  buffer_init(&ahead_bytes, account);
+  uint32_t blocks = part_block_count(part);
+  assert_true(blocks > 5);
+  walk_images(part, NULL, 1, &arena, &alone); /* now metadata is there */
+  for (uint32_t step = 1; step <= 2; step++) {
+    buffer_reset(&alone);
+    buffer_reset(&ahead_bytes);
+    uint64_t units = walk_images(part, NULL, step, &arena, &alone);
+    struct part_ahead ahead = {
+        .account = account, .until = blocks, .most = 4 << 20, .together = true};
+    uint64_t reads = walk_images(part, &ahead, step, &arena, &ahead_bytes);
+    assert_true(units > 3 * blocks / step);
+    /* The first unit by itself, then what there is room for; of each block that is jumped to, too.
+     */
+    assert_true(step == 1 ? reads < blocks : reads <= blocks + 1);
+    assert_int_equal(alone.size, ahead_bytes.size);
+    assert_memory_equal(alone.data, ahead_bytes.data, alone.size);
+    part_ahead_deinit(&ahead);
+  }
+  buffer_deinit(&alone);
+  buffer_deinit(&ahead_bytes);
+  arena_deinit(&arena);
+  part_release(part);
+  part_file_release(file);
+  free_rows(&bundle);
+}
+
 static void begin_handles(void) {
   mem_account_init(&handles_account, "handles", NULL, 0);
   assert_int_equal(part_handles_create(os, &handles_account, 0, &handles, NULL), ERR_OK);
@@ -251,6 +333,7 @@ static void bundle_round_trip(void **state) { (void)state, run(test_bundle); }
 static void doomed_file(void **state) { (void)state, run(test_s1_doomed_file); }
 static void failing_disk(void **state) { (void)state, run(test_failing_disk); }
 static void damaged_file(void **state) { (void)state, run(test_r4_damaged_file); }
+static void reading_ahead(void **state) { (void)state, run(test_reading_ahead); }
 static void concurrent_readers(void **state) { (void)state, run(test_concurrent_readers); }
 
 /* The same readers as real threads. */
@@ -308,7 +391,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bundle_round_trip),  cmocka_unit_test(doomed_file),
       cmocka_unit_test(failing_disk),       cmocka_unit_test(damaged_file),
-      cmocka_unit_test(concurrent_readers), cmocka_unit_test(real_readers),
+      cmocka_unit_test(concurrent_readers), cmocka_unit_test(reading_ahead),
+      cmocka_unit_test(real_readers),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   free(series_section);
