@@ -22,7 +22,8 @@ struct fill {
   int64_t count;      /* rows */
   int64_t first, last; /* buckets */
   uint64_t total, done;
-  int64_t at; /* rows by time whose bucket is not above the current one */
+  int64_t at;    /* rows by time whose bucket is not above the current one */
+  bool complete; /* the group's rows are given as they are */
   bool ended;
 };
 
@@ -84,6 +85,28 @@ static int find_range(struct fill *self, struct err *err) {
   return ERR_OK;
 }
 
+/* Whether nothing is to be filled: the rows are those of all buckets, with their times, in the
+ * order that is wanted, and every cell has a value. Then they are given as they are. */
+static bool is_complete(const struct fill *self) {
+  const struct exec_batch *held = &self->buffer.held;
+  const struct plan_schema *schema = &self->op.node->schema;
+  const struct plan_fill *fill = &self->op.node->fill;
+  const int64_t *times = held->batch.columns[schema->group_count].i64;
+  bool turned = self->row_of[0] != 0;
+  if ((uint64_t)self->count != self->total ||
+      (self->count > 1 && turned != (bool)fill->descending) ||
+      held->batch.columns[schema->group_count].null_count)
+    return false;
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
+    if (held->batch.columns[i].null_count) return false;
+  int64_t first = fill->descending ? self->last - (self->count - 1) : self->first;
+  for (int64_t i = 0; i < self->count; i++)
+    if (self->buckets[i] != first + i ||
+        times[self->row_of[i]] != plan_bucket_first(&fill->bucket, first + i))
+      return false;
+  return true;
+}
+
 static int begin_group(struct fill *self, struct err *err) {
   const struct exec_batch *held = &self->buffer.held;
   const struct plan_schema *schema = &self->op.node->schema;
@@ -104,7 +127,8 @@ static int begin_group(struct fill *self, struct err *err) {
   }
   exec__rows_adopt(&self->rows, held);
   int code = find_range(self, err);
-  for (uint32_t i = plan_schema_values(schema); i < schema->count && !code; i++)
+  self->complete = !code && is_complete(self);
+  for (uint32_t i = plan_schema_values(schema); i < schema->count && !code && !self->complete; i++)
     code = find_neighbours(self, i, err);
   return code;
 }
@@ -239,6 +263,13 @@ static int fill_next(struct exec_op *op, struct exec_batch *batch, struct err *e
     }
     exec__rows_group(&self->rows, self->done > 0);
     int64_t room = LIMIT_BLOCK_ROWS - exec__rows_count(&self->rows);
+    if (self->complete) {
+      int64_t count =
+          self->count - (int64_t)self->done < room ? self->count - (int64_t)self->done : room;
+      exec__rows_copy(&self->rows, &self->buffer.held, (int64_t)self->done, count);
+      self->done += (uint64_t)count;
+      continue;
+    }
     for (int64_t i = 0; i < room && self->done < self->total; i++)
       append_bucket(self);
     int code = exec__rows_batch(&self->rows, batch, err);

@@ -7,6 +7,7 @@
 struct group_buffer {
   struct exec_groups groups;
   struct exec_rows rows;  /* by the input's schema */
+  struct column *view;    /* columns of a group that is held where the input has it */
   struct exec_batch held; /* the group; length 0: the end */
   struct exec_group piece;
   bool have_piece;

@@ -74,7 +74,7 @@ void exec__append_code(struct builder *builder, int32_t code, int64_t count) {
   if (!builder_reserve(builder, count, 0)) return;
   struct column codes = {.type = {PHYSICAL_INT32, 0, 0}, .length = 64};
   int32_t values[64];
-  for (int i = 0; i < 64; i++)
+  for (int i = 0; i < 64 && i < count; i++)
     values[i] = code;
   codes.i32 = values;
   for (int64_t at = 0; at < count; at += 64)
