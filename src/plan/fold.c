@@ -11,13 +11,16 @@ static bool make_vector(struct arena *arena, struct vector *vector, struct type 
   return vector->own_values && vector->own_validity;
 }
 
-static bool fold(struct arena *arena, const struct expr *call, struct plan_value *value) {
+static int fold(struct arena *arena, const struct expr *call, struct plan_value *value,
+                struct err *err) {
   uint32_t count = call->argument_count;
   struct vector *vectors = ARENA_ARRAY(arena, struct vector, count + 1);
   const struct vector **arguments = ARENA_ARRAY(arena, const struct vector *, count + 1);
-  if (!vectors || !arguments || !make_vector(arena, &vectors[count], call->type)) return false;
+  if (!vectors || !arguments || !make_vector(arena, &vectors[count], call->type))
+    return mem_refused(arena->account, sizeof *vectors, err);
   for (uint32_t i = 0; i < count; i++) {
-    if (!make_vector(arena, &vectors[i], call->arguments[i]->type)) return false;
+    if (!make_vector(arena, &vectors[i], call->arguments[i]->type))
+      return mem_refused(arena->account, sizeof *vectors, err);
     vector_set_literal(&vectors[i], &call->arguments[i]->literal, 1);
     arguments[i] = &vectors[i];
   }
@@ -29,10 +32,10 @@ static bool fold(struct arena *arena, const struct expr *call, struct plan_value
                           .scratch = arena,
                           .lasting = arena,
                           .memory = &memory};
-  bool done = plan_call_run(&run, NULL) == ERR_OK;
+  int code = plan_call_run(&run, err);
   plan_call_release(call, memory);
-  if (done) *value = vector_value(&vectors[count], 0);
-  return done;
+  if (!code) *value = vector_value(&vectors[count], 0);
+  return code;
 }
 
 const struct expr *plan__fold(struct arena *arena, const struct expr *call) {
@@ -43,7 +46,7 @@ const struct expr *plan__fold(struct arena *arena, const struct expr *call) {
   struct plan_value value;
   const struct expr *made = NULL;
   arena_init(&scratch, arena->account, 1024);
-  if (fold(&scratch, call, &value)) made = expr_literal(arena, &value);
+  if (fold(&scratch, call, &value, NULL) == ERR_OK) made = expr_literal(arena, &value);
   arena_deinit(&scratch);
   return made ? made : call;
 }
@@ -69,4 +72,50 @@ bool expr_evaluate(struct arena *arena, const struct expr *expr, const struct pl
   if (!made || made->kind != EXPR_LITERAL) return false;
   *value = made->literal;
   return true;
+}
+
+/* CASE and COALESCE: the argument that is the value; NULL: none is. */
+static int taken_branch(struct arena *arena, const struct expr *expr, const struct expr **taken,
+                        struct err *err) {
+  struct plan_value value;
+  bool cases = expr->function == FUNCTION_CASE;
+  *taken = NULL;
+  for (uint32_t i = 0; i < expr->argument_count; i += cases ? 2 : 1) {
+    *taken = expr->arguments[i];
+    if (cases && i + 1 == expr->argument_count) return ERR_OK; /* ELSE */
+    int code = expr_compute(arena, *taken, &value, err);
+    if (code) return code;
+    if (cases) *taken = expr->arguments[i + 1];
+    if (!value.null && (!cases || value.boolean)) return ERR_OK;
+  }
+  *taken = NULL;
+  return ERR_OK;
+}
+
+int expr_compute(struct arena *arena, const struct expr *expr, struct plan_value *value,
+                 struct err *err) {
+  if (expr->kind == EXPR_LITERAL) {
+    *value = expr->literal;
+    return ERR_OK;
+  }
+  if (expr->kind != EXPR_CALL) return err_set(err, ERR_UNSUPPORTED, "the value is no constant");
+  if (expr->function == FUNCTION_CASE || expr->function == FUNCTION_COALESCE) {
+    const struct expr *taken;
+    int code = taken_branch(arena, expr, &taken, err);
+    if (taken && !code) return expr_compute(arena, taken, value, err);
+    *value = (struct plan_value){.type = expr->type, .null = true};
+    return code;
+  }
+  const struct expr **literals = ARENA_ARRAY(arena, const struct expr *, expr->argument_count + 1);
+  if (!literals) return mem_refused(arena->account, sizeof *literals, err);
+  for (uint32_t i = 0; i < expr->argument_count; i++) {
+    struct plan_value argument;
+    int code = expr_compute(arena, expr->arguments[i], &argument, err);
+    if (code) return code;
+    literals[i] = expr_literal(arena, &argument);
+    if (!literals[i]) return mem_refused(arena->account, sizeof *expr, err);
+  }
+  struct expr call = *expr;
+  call.arguments = literals;
+  return fold(arena, &call, value, err);
 }

@@ -52,6 +52,8 @@ KERNEL(plan__run_string);
 KERNEL(plan__run_bytes);
 KERNEL(plan__run_regex);
 KERNEL(plan__run_similar);
+KERNEL(plan__run_angle);
+KERNEL(plan__run_number);
 
 /* The order of two values of a type in a row, both present: -1, 0, 1. NaN is above all numbers and
  * equal to itself. */

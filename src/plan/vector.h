@@ -68,6 +68,12 @@ bool expr_may_fail(const struct expr *expr);
 /* True when the function itself may. */
 bool plan_function_may_fail(enum plan_function function);
 
+/* The value of an expression without columns and parameters, its errors told: ERR_UNSUPPORTED for
+ * one that has some. CASE and COALESCE ask for no branch that they do not take. Texts lie in
+ * `arena`. */
+int expr_compute(struct arena *arena, const struct expr *expr, struct plan_value *value,
+                 struct err *err);
+
 /* The value of an expression in a row whose column i has the value columns[i] (only those that it
  * reads must be there). False: it can't be told, or fails, or memory is refused. */
 bool expr_evaluate(struct arena *arena, const struct expr *expr, const struct plan_value *columns,

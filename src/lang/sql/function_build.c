@@ -1,5 +1,6 @@
 /* Calls and operators as expressions of a plan: most rows name the plan's function; what the rest
  * needs (the session, a constant's value) is built here. */
+#include <math.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -124,6 +125,26 @@ int sql__build_texts(struct sql_call *call, const struct expr **made, struct err
     if (code) return code;
   }
   return sql__build_plan(call, made, err);
+}
+
+int sql__build_pi(struct sql_call *call, const struct expr **made, struct err *err) {
+  struct plan_value value = {.type = TYPE_FLOAT64, .f64 = M_PI};
+  return made_of(sql__literal(call->context, &value, err), made, err);
+}
+
+/* A seed of its own for each call in the text: the session's, or the statement's time. */
+int sql__build_random(struct sql_call *call, const struct expr **made, struct err *err) {
+  struct sql_context *context = call->context;
+  uint64_t *seed = ARENA_NEW(context->arena, uint64_t);
+  struct plan_value value = {.type = TYPE_INT64, .null = true};
+  if (!seed) return mem_refused(context->arena->account, sizeof *seed, err);
+  *seed = (uint64_t)context->now_ns;
+  if (context->ask && !context->ask(context->owner, STR("random_seed"), NULL, 0, &value, NULL) &&
+      !value.null)
+    *seed = value.u64;
+  return made_of(expr_call_as(context->arena, (enum plan_function)call->row->number, NULL, 0,
+                              call->result, seed, err),
+                 made, err);
 }
 
 /* What only the session can tell. */

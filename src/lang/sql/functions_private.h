@@ -107,6 +107,8 @@ BUILDER(cast);
 BUILDER(type_of);
 BUILDER(unnest);
 BUILDER(texts);
+BUILDER(random);
+BUILDER(pi);
 BUILDER(ignoring_case);
 BUILDER(not_ignoring_case);
 #undef BUILDER
