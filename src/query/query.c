@@ -43,6 +43,13 @@ static int copy_options(struct query *query, const struct query_options *options
   if ((options->database.size && !query->database.data) ||
       (options->schema.size && !query->schema.data))
     return mem_refused(&query->account, options->database.size, err);
+  struct str text = options->text;
+  if (text.size > QUERY_TEXT_KEPT) text.size = QUERY_TEXT_KEPT;
+  query->entry.language = options->language == QUERY_SQL ? "sql" : "influxql";
+  query->entry.database = query->database;
+  query->entry.account = &query->account;
+  query->entry.text = arena_copy(&query->arena, text);
+  if (text.size && !query->entry.text.data) return mem_refused(&query->account, text.size, err);
   return query->dialect->parse(query, options, err);
 }
 
@@ -63,6 +70,8 @@ int query_open(struct table_engine *engine, const struct query_options *options,
   query->totals = options->totals;
   query->dialect = &query__influxql;
   query->session = options->session;
+  query->system_tables = options->tables;
+  query->system_table_count = options->table_count;
   query->read_only = options->read_only;
   query->deadline_ns = options->deadline_ns;
   if (!query->deadline_ns && control) query->deadline_ns = query__control_deadline(control);
@@ -75,6 +84,7 @@ int query_open(struct table_engine *engine, const struct query_options *options,
     return code;
   }
   query->entered = query->placed = control != NULL;
+  if (control) query__list_add(query__control_list(control), &query->entry);
   *out = query;
   return ERR_OK;
 }
@@ -186,7 +196,10 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   case QUERY_RUNNING:
     if (!code) code = query__check(query, &error);
     if (!code) code = run_statement(query, event, &done, &error);
-    if (!code && !done) return ERR_OK;
+    if (!code && !done) {
+      if (event->kind == QUERY_ROWS) query->entry.rows += event->batch.length;
+      return ERR_OK;
+    }
     if (code) fail_statement(query, &error, code);
     break;
   default:
@@ -197,6 +210,7 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   if (query->state == QUERY_FAILED) event->error = query->error;
   event->command = query->statement.command;
   event->rows = query->statement.row_count;
+  query->entry.error = event->error.code;
   query->failed = query->failed || query->state == QUERY_FAILED;
   end_statement(query);
   query->next = event->error.code == ERR_CANCELLED ? query->statement_count : query->next + 1;
@@ -218,7 +232,10 @@ void query_close(struct query *query) {
   struct mem_account *parent = query->account.parent;
   end_statement(query);
   query_rest(query);
-  if (query->entered) query__control_leave(query->control);
+  if (query->entered) {
+    query__list_remove(query__control_list(query->control), &query->entry);
+    query__control_leave(query->control);
+  }
   if (query->own_session) query_session_destroy(query->session);
   arena_deinit(&query->arena);
   mem_account_deinit(&query->account);

@@ -16,6 +16,7 @@ struct plan_value;
 struct query;
 struct query_control;
 struct query_session;
+struct query_system_table;
 struct table_engine;
 struct time_zone;
 
@@ -59,6 +60,9 @@ struct query_options {
    * limits but its own, and spills nothing. */
   struct query_control *control;
   struct query_totals *totals; /* added to; may be NULL; outlives the query */
+  /* SQL: system tables of the layers above (system.h); they outlive the query. */
+  const struct query_system_table *tables;
+  uint32_t table_count;
 };
 
 enum query_event_kind {
@@ -95,6 +99,10 @@ struct query_event {
   struct str command;
   int64_t rows;
 };
+
+/* A type's name in SQL: "bigint", "text[]". Static storage or `text`. */
+enum { QUERY_TYPE_TEXT_MAX = 64 };
+const char *query_type_text(struct type type, char text[QUERY_TYPE_TEXT_MAX]);
 
 /* Parses all statements at once: a syntax error is returned here and nothing runs. Then waits for a
  * place among those that run; ERR_BUSY, with a time after which to try again, when there are too

@@ -22,6 +22,7 @@ struct query_control {
   struct mem_account account; /* of all queries */
   struct spill_space *space;  /* NULL: nothing is spilled */
   struct os_mutex lock;
+  struct query_list list;
   struct waiter *first, *last;
   uint64_t open, running, waiting, waited, refused;
   int64_t wait_ns;
@@ -41,6 +42,7 @@ int query_control_create(const struct query_control_options *options, struct que
   mem_account_init(&control->account, "query.memory_total_max", options->account,
                    own->memory_total_max);
   os_mutex_init(&control->lock, own->os);
+  query__list_init(&control->list, own->os, own->account, own->slow_ns);
   int code = ERR_OK;
   if (own->spill_directory) {
     struct spill_space_options space = {.os = own->os,
@@ -63,6 +65,7 @@ void query_control_destroy(struct query_control *control) {
   if (!control) return;
   struct mem_account *account = control->options.account;
   spill_space_destroy(control->space);
+  query__list_deinit(&control->list);
   os_mutex_deinit(&control->lock);
   mem_account_deinit(&control->account);
   mem_free(account, control, sizeof *control);
@@ -91,6 +94,9 @@ void query_control_figures(struct query_control *control, struct query_control_f
 
 struct mem_account *query__control_account(struct query_control *control) {
   return &control->account;
+}
+struct query_list *query__control_list(struct query_control *control) {
+  return &control->list;
 }
 struct spill_space *query__control_space(struct query_control *control) {
   return control->space;

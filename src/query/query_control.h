@@ -18,6 +18,7 @@ struct err;
 struct os;
 struct os_pool;
 struct query_control;
+struct query_running; /* query_list.h */
 
 struct query_control_options {
   struct os *os;
@@ -32,6 +33,7 @@ struct query_control_options {
   const char *spill_directory; /* NULL: nothing is spilled */
   uint64_t spill_max, spill_total_max; /* bytes of one query's files, and of all; 0: any */
   uint64_t disk_reserve;               /* free bytes of the disk that temporary files leave alone */
+  int64_t slow_ns;                     /* queries that take so long are remembered; 0: none */
 };
 /* ERR_INVALID_ARGUMENT for a directory with too long a path; ERR_NO_MEMORY, ERR_MEMORY_LIMIT. */
 int query_control_create(const struct query_control_options *options,
@@ -50,5 +52,14 @@ struct query_control_figures {
 };
 /* Takes the lock that places are given out under. */
 void query_control_figures(struct query_control *control, struct query_control_figures *figures);
+
+/* The open queries, in no order; the last slow ones, the newest first. Nothing of the control may
+ * be called in a visit. */
+void query_control_running(struct query_control *control,
+                           void (*visit)(void *context, const struct query_running *running),
+                           void *context);
+void query_control_slow(struct query_control *control,
+                        void (*visit)(void *context, const struct query_running *slow),
+                        void *context);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lang/sql/sql.h"
 #include "query/query.h"
 #include "query/query_control.h"
+#include "query/query_list.h"
 #include "table/read.h"
 
 /* Rows of one result series of a SHOW. */
@@ -91,7 +92,10 @@ struct query {
   struct str text; /* of SQL: what errors show */
   enum query_form form;
   uint32_t statement_count;
-  struct query_session *session; /* SQL */
+  struct query_entry entry;                       /* in the control's list */
+  struct query_session *session;                  /* SQL */
+  const struct query_system_table *system_tables; /* of layers above */
+  uint32_t system_table_count;
   bool own_session;
   struct plan_value *values; /* of $1 … */
   uint32_t value_count;
@@ -114,6 +118,7 @@ struct query {
 struct spill_space;
 /* Above its queries' accounts. */
 struct mem_account *query__control_account(struct query_control *control);
+struct query_list *query__control_list(struct query_control *control);
 /* NULL: nowhere. */
 struct spill_space *query__control_space(struct query_control *control);
 /* Bytes of one query. */

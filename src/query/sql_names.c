@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "query/sql_private.h"
+#include "query/system_private.h"
 
 static struct str schema_of(struct str name) {
   return str_equal(name, STR("public")) ? (struct str){0} : name;
@@ -66,6 +66,12 @@ int query__sql_find(void *owner, const struct sql_name *name, const struct sql_r
   made->database = name->count == 3 ? name->parts[0] : query_session_database(query->session);
   made->schema = schema_of(name->count >= 2 ? name->parts[name->count - 2]
                                             : query_session_schema(query->session));
+  if (name->count < 3 || str_equal(made->database, query_session_database(query->session))) {
+    struct str schema = name->count >= 2 ? name->parts[name->count - 2] : (struct str){0};
+    *relation = query__system_find(query, schema, made->name, err);
+    if (*relation) return ERR_OK;
+    if (err && err->code) return err->code;
+  }
   int code = catalog_database_find(table_engine_catalog(query->engine), made->database,
                                    &(struct catalog_database){0}, err);
   if (code) return code;
