@@ -54,6 +54,12 @@
 /* Faults of one body that are told one by one; the rest is counted. */
 #define LIMIT_REPORTED_FAULTS 100
 
+/* ---- metrics ---- */
+
+/* Tables with metrics of their own; the rest share one row. Up to nine rows a table: whoever
+ * scrapes keeps each of them as a series. */
+#define LIMIT_METRIC_TABLES 50
+
 /* ---- statements ---- */
 
 /* Text of one request's statements. */
@@ -67,6 +73,8 @@
 /* Buckets of GROUP BY time in one answer per series: fill() makes them out of nothing. InfluxDB's
  * max-select-buckets is unlimited by default; a bucket costs at least eight bytes per column. */
 #define LIMIT_BUCKETS_DEFAULT 10000000
+/* The highest $n of a statement: PostgreSQL's protocol counts parameters in 16 bits. */
+#define LIMIT_PARAMETERS 65535
 /* Steps of one regular expression match, as PCRE2 counts them. */
 #define LIMIT_REGEX_MATCH_STEPS 1000000
 /* Different regular expressions of one statement; each is compiled to machine code. */
