@@ -54,6 +54,8 @@ KERNEL(plan__run_regex);
 KERNEL(plan__run_similar);
 KERNEL(plan__run_angle);
 KERNEL(plan__run_number);
+KERNEL(plan__run_numeric);
+KERNEL(plan__run_json);
 
 /* The order of two values of a type in a row, both present: -1, 0, 1. NaN is above all numbers and
  * equal to itself. */
@@ -61,6 +63,11 @@ int plan__row_order(const struct vector *a, const struct vector *b, uint32_t row
 static inline uint64_t plan__valid_word(const struct vector *vector, size_t word) {
   return vector->validity ? vector->validity[word] : ~UINT64_C(0);
 }
+struct datetime_session;
+/* Appends a value as JSON: to_json(), to_jsonb() (`normal`). Texts that it needs go to `arena`. */
+int plan__json_print(const struct plan_value *value, struct type type, bool normal,
+                     const struct datetime_session *session, struct arena *arena,
+                     struct buffer *out, struct err *err);
 /* Frees what plan__run_match keeps. */
 void plan__match_release(void *memory);
 /* Frees what plan__run_regex and plan__run_similar keep. */

@@ -68,6 +68,14 @@ int sql__build_negated(struct sql_call *call, const struct expr **made, struct e
   return made_of(expr_call(call->context->arena, FUNCTION_NOT, made, 1, err), made, err);
 }
 
+/* a <@ b is b @> a */
+int sql__build_swapped(struct sql_call *call, const struct expr **made, struct err *err) {
+  const struct expr *arguments[] = {call->arguments[1], call->arguments[0]};
+  struct sql_call swapped = *call;
+  swapped.arguments = arguments;
+  return sql__build_plan(&swapped, made, err);
+}
+
 /* text ~* pattern */
 int sql__build_ignoring_case(struct sql_call *call, const struct expr **made, struct err *err) {
   const struct expr *arguments[] = {call->arguments[0], call->arguments[1],

@@ -107,6 +107,7 @@ BUILDER(cast);
 BUILDER(type_of);
 BUILDER(unnest);
 BUILDER(texts);
+BUILDER(swapped);
 BUILDER(random);
 BUILDER(pi);
 BUILDER(ignoring_case);
