@@ -79,6 +79,8 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
     return &exec__unnest;
   case PLAN_APPLY:
     return &exec__apply;
+  case PLAN_RECURSE:
+    return &exec__recurse;
   case PLAN_OVER:
     return &exec__over;
   case PLAN_JOIN:
@@ -104,9 +106,9 @@ static int open_op(struct exec *exec, const struct plan_node *node, struct exec_
   *out = op;
   int code = ERR_OK;
   if (node->input && !reads_store(kind)) code = open_op(exec, node->input, &op->input, err);
-  /* the right side of an apply has parameters: it is opened with their values */
-  if (!code && node->right && node->kind != PLAN_APPLY)
-    code = open_op(exec, node->right, &op->right, err);
+  /* the right sides of these are opened again and again, with other values */
+  bool again = node->kind == PLAN_APPLY || node->kind == PLAN_RECURSE;
+  if (!code && node->right && !again) code = open_op(exec, node->right, &op->right, err);
   if (code) return code;
   if (exec->analyze) {
     op->figures.worker_ns = ARENA_ARRAY(&exec->memory, int64_t, exec->workers + 1);

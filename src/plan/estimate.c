@@ -93,6 +93,10 @@ double plan_estimate(const struct plan_node *node, const struct plan_estimator *
     return node->set.kind == SET_UNION ? rows + right : at_most(rows, right);
   case PLAN_UNNEST:
     return rows * 4;
+  case PLAN_RECURSE:
+    return rows * 10;
+  case PLAN_WORKING:
+    return 1000;
   case PLAN_APPLY:
     return node->apply.kind == APPLY_INNER || node->apply.kind == APPLY_LEFT
                ? at_least(rows, rows * right / 10)

@@ -143,6 +143,8 @@ enum plan_kind {
   PLAN_OVER,
   PLAN_UNNEST,
   PLAN_APPLY,
+  PLAN_RECURSE,
+  PLAN_WORKING,
 };
 
 /* What a scan gives as a value column. */
@@ -150,6 +152,12 @@ struct plan_scan_column {
   uint32_t column_id; /* the catalog's; 0: unknown, all null */
   bool is_tag;
   struct type type;
+};
+/* A table as it was: after a commit, or as of the last commit that was made by a time. */
+enum plan_as_of_kind { PLAN_AS_OF_NOW, PLAN_AS_OF_COMMIT, PLAN_AS_OF_TIME };
+struct plan_as_of {
+  enum plan_as_of_kind kind;
+  int64_t value; /* the commit, or nanoseconds since 1970 */
 };
 struct plan_scan {
   struct catalog_table *table; /* retained by the statement */
@@ -164,6 +172,7 @@ struct plan_scan {
   bool descending;
   bool unordered;
   uint64_t limit; /* not 0: nobody needs more than the first `limit` rows of each group */
+  struct plan_as_of as_of;
 };
 
 enum plan_aggregate {
@@ -295,6 +304,7 @@ struct plan_node {
     struct plan_overing over;
     struct plan_unnesting unnest;
     struct plan_applying apply;
+    struct plan_recursion recurse;
   };
 };
 

@@ -14,7 +14,8 @@ static const char *const kind_names[] = {
     [PLAN_SORT] = "sort",         [PLAN_UNIQUE] = "unique",
     [PLAN_JOIN] = "join",         [PLAN_SET] = "set",
     [PLAN_OVER] = "over",         [PLAN_UNNEST] = "unnest",
-    [PLAN_APPLY] = "apply",
+    [PLAN_APPLY] = "apply",       [PLAN_RECURSE] = "recurse",
+    [PLAN_WORKING] = "working",
 };
 
 struct checking {
@@ -248,8 +249,9 @@ static int check_apply(const struct checking *checking) {
 static int check_node(const struct checking *checking) {
   const struct plan_node *node = checking->node;
   const struct plan_schema *schema = &node->schema;
-  bool leaf = node->kind == PLAN_SCAN || node->kind == PLAN_VALUES;
-  bool two = node->kind == PLAN_JOIN || node->kind == PLAN_SET || node->kind == PLAN_APPLY;
+  bool leaf = node->kind == PLAN_SCAN || node->kind == PLAN_VALUES || node->kind == PLAN_WORKING;
+  bool two = node->kind == PLAN_JOIN || node->kind == PLAN_SET || node->kind == PLAN_APPLY ||
+             node->kind == PLAN_RECURSE;
   CHECK(leaf == !node->input && two == (node->right != NULL), "another number of inputs");
   CHECK(plan_schema_values(schema) <= schema->count, "more groups than columns");
   switch (node->kind) {
@@ -291,7 +293,11 @@ static int check_node(const struct checking *checking) {
     return ERR_OK;
   case PLAN_JOIN:
     return check_join(checking);
+  case PLAN_WORKING:
+    CHECK(is_flat(schema), "not flat");
+    return ERR_OK;
   case PLAN_SET:
+  case PLAN_RECURSE:
     CHECK(is_flat(schema) && same_shape(schema, &node->input->schema) &&
               same_shape(schema, &node->right->schema),
           "inputs of different types");

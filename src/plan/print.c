@@ -72,6 +72,9 @@ static void print_scan(const struct plan_node *node, struct buffer *out) {
   if (scan->descending) buffer_append_text(out, " descending");
   if (scan->unordered) buffer_append_text(out, " unordered");
   if (scan->limit) buffer_printf(out, " limit %" PRIu64, scan->limit);
+  if (scan->as_of.kind)
+    buffer_printf(out, " as of %s %" PRId64,
+                  scan->as_of.kind == PLAN_AS_OF_COMMIT ? "commit" : "time", scan->as_of.value);
 }
 
 static void print_aggregate(const struct plan_node *node, struct buffer *out) {

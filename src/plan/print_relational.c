@@ -233,6 +233,12 @@ void plan__print_relational(const struct plan_node *node, struct buffer *out) {
     if (node->unnest.with_ordinality) buffer_append_text(out, " with ordinality");
     if (node->unnest.keep_empty) buffer_append_text(out, " keep empty");
     break;
+  case PLAN_RECURSE:
+    buffer_printf(out, "recurse%s #%u", node->recurse.all ? " all" : "", node->recurse.working);
+    break;
+  case PLAN_WORKING:
+    buffer_printf(out, "working #%u", node->recurse.working);
+    break;
   default:
     print_apply(node, out);
   }

@@ -183,4 +183,13 @@ struct plan_applying {
   uint32_t first_parameter;
 };
 
+/* PLAN_RECURSE: the rows of `input`, then again and again those of `right`, in which PLAN_WORKING
+ * of the same number, a leaf, stands for the rows that the round before gave, until a round gives
+ * none. Without `all` a row is given once, and a round's rows are those that were not given yet;
+ * nulls are equal. The working table is held in memory. */
+struct plan_recursion {
+  uint32_t working; /* from 1; different for each PLAN_RECURSE of a plan */
+  bool all;
+};
+
 #endif

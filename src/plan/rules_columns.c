@@ -404,7 +404,7 @@ static const struct plan_node *prune_union(struct rewriting *rewriting,
                                            const struct plan_node *node, struct columns *columns) {
   struct plan_node *copy = rules__copy(rewriting, node);
   if (!copy) return node;
-  if (node->set.kind != SET_UNION || !node->set.all)
+  if (node->kind != PLAN_SET || node->set.kind != SET_UNION || !node->set.all)
     memset(columns->used, true, node->schema.count);
   if (!prune_schema(rewriting, &copy->schema, 0, columns)) return node;
   copy->input = exactly(rewriting, node->input, columns->used, copy->schema.count);
@@ -448,6 +448,7 @@ static const struct plan_node *prune(struct rewriting *rewriting, const struct p
   case PLAN_APPLY:
     return prune_apply(rewriting, node, columns);
   case PLAN_SET:
+  case PLAN_RECURSE:
     return prune_union(rewriting, node, columns);
   default:
     return prune_rest(rewriting, node, columns);

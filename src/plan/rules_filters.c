@@ -363,7 +363,11 @@ static const struct plan_node *push_input(struct rewriting *rewriting, const str
   case PLAN_SCAN:
     return rules__push_into_scan(rewriting, node, list);
   case PLAN_VALUES:
+  case PLAN_WORKING:
     return node;
+  case PLAN_RECURSE: /* rows that are not wanted lead to others that may be */
+    return rules__with_inputs(rewriting, node, push_nothing(rewriting, node->input),
+                              push_nothing(rewriting, node->right));
   default:
     return rules__with_input(rewriting, node, push_nothing(rewriting, node->input));
   }

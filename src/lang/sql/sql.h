@@ -21,6 +21,7 @@ struct buffer;
 struct catalog_table;
 struct datetime_session;
 struct os_zones;
+struct sql_type;
 struct time_zone;
 
 struct sql_text {
@@ -116,6 +117,11 @@ struct sql_selection {
  * near, the name that was meant. */
 int sql_bind_select(struct sql_context *context, const struct sql_select *select,
                     struct sql_selection *selection, struct err *err);
+/* The same for INSERT: columns are brought to these types as an assignment does, literals and
+ * parameters without a type read as them. Columns beyond `count` stay as they are. */
+int sql_bind_rows(struct sql_context *context, const struct sql_select *select,
+                  const struct sql_type *types, uint32_t count, struct sql_selection *selection,
+                  struct err *err);
 /* An expression over the columns of a relation, coerced to `type` unless that is TYPE_UNKNOWN: what
  * UPDATE, DELETE, defaults and checks are made of. `relation` NULL: no columns. */
 int sql_bind_expr(struct sql_context *context, const struct sql_expr *expr,
