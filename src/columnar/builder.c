@@ -220,8 +220,9 @@ void builder_append_column(struct builder *builder, const struct column *column,
     builder->data_size += bytes;
   } else {
     size_t width = type_width(builder->type);
-    memcpy((char *)builder->values + (size_t)at * width,
-           (const char *)column->values + (size_t)from * width, (size_t)count * width);
+    char *to = (char *)builder->values + (size_t)at * width;
+    const char *values = (const char *)column->values + (size_t)from * width;
+    if (to != values) memcpy(to, values, (size_t)count * width);
   }
   note_decimals(builder, column, count);
   builder->length += count;

@@ -49,7 +49,8 @@ void builder_append_i64(struct builder *builder, int64_t value);
 void builder_append_u64(struct builder *builder, uint64_t value);
 void builder_append_f64(struct builder *builder, double value);
 void builder_append_str(struct builder *builder, struct str value);
-/* Rows [from, from + count) of a column of the same physical type. */
+/* Rows [from, from + count) of a column of the same physical type. Numbers may stand in their place
+ * already: at the builder's length, behind what builder_reserve made room for. */
 void builder_append_column(struct builder *builder, const struct column *column, int64_t from,
                            int64_t count);
 /* Rows of a column by index. */

@@ -258,10 +258,30 @@ static int append_few(struct collecting *of, const struct store_image *image, ui
   return code;
 }
 
+/* Rows next to each other are decoded to where they go. */
+static int append_whole(struct collecting *of, const struct store_image *image, uint32_t from,
+                        uint32_t count, struct builder *builder, struct err *err) {
+  struct column column = {.type = image->image.type,
+                          .length = count,
+                          .validity = of->validity,
+                          .decimals = codec_decimals(&image->image)};
+  if (!builder_reserve(builder, count, 0)) return builder_check(builder, err);
+  uint64_t *to = builder->u64 + builder->length;
+  int code =
+      codec_decode_into(&image->image, from, count, to, of->validity, &column.null_count, err);
+  if (code) return code;
+  column.u64 = to;
+  if (column.null_count == 0) column.validity = NULL;
+  builder_append_column(builder, &column, 0, count);
+  return ERR_OK;
+}
+
 /* All that lies between the first and the last picked row is decoded. */
 static int append_range(struct collecting *of, const struct store_image *image, uint32_t from,
                         uint32_t span, uint32_t count, struct builder *builder, struct err *err) {
   struct column column;
+  if (span == count && type_width(builder->type) == 8)
+    return append_whole(of, image, from, count, builder, err);
   arena_reset(&of->reader.scratch);
   int code = codec_decode(&image->image, from, span, &of->reader.scratch, &column, err);
   if (code) return code;
@@ -296,12 +316,26 @@ static bool follows(const struct store_image *first, const struct store_image *s
           (first->image.bytes == second->image.bytes && first->from + first->rows <= second->from));
 }
 
+/* All rows of an image that the chunk has. */
+static int append_all(struct collecting *of, const struct store_image *image,
+                      struct builder *builder, struct err *err) {
+  if (image->absent) {
+    builder_append_nulls(builder, image->rows);
+    return ERR_OK;
+  }
+  of->reader.values_decoded += image->rows;
+  return append_range(of, image, image->from, image->rows, image->rows, builder, err);
+}
+
 /* A stored column: block after block, where rows of one can be picked at once. */
 static int append_stored(struct collecting *of, uint32_t column, uint32_t count, struct err *err) {
   const struct reader_images *images = &of->reader.images[column];
   bool joined = type_width(of->into->columns[column].type) == 8;
+  bool all = count == of->reader.chunk.rows;
   int code = ERR_OK;
-  for (uint32_t i = 0, at = 0; i < images->count && at < count && !code;) {
+  for (uint32_t i = 0; all && i < images->count && !code; i++)
+    code = append_all(of, &images->images[i], &of->into->columns[column], err);
+  for (uint32_t i = 0, at = 0; !all && i < images->count && at < count && !code;) {
     const struct store_image *first = &images->images[i];
     uint32_t taken = 0;
     do {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "columnar/bits.h"
 #include "exec/exec_private.h"
 
 int exec__rows_init(struct exec_rows *rows, struct exec *exec, const struct plan_schema *schema,
@@ -105,6 +106,55 @@ int exec__rows_batch(struct exec_rows *rows, struct exec_batch *batch, struct er
       .batch = {.length = length, .column_count = count, .columns = rows->columns},
       .groups = rows->groups,
       .group_count = rows->group_count};
+  return ERR_OK;
+}
+
+/* Bits can be pointed into only where a word of them begins. */
+static bool slice(const struct builder *builder, int64_t from, int64_t count,
+                  struct column *column) {
+  *column = builder_view(builder);
+  bool bits = column->validity || column->type.physical == PHYSICAL_BOOL;
+  if (bits && from % 64) return false;
+  column->length = count;
+  if (column->validity) {
+    column->validity += from / 64;
+    column->null_count = (uint32_t)(count - bits_count(column->validity, 0, count));
+    if (column->null_count == 0) column->validity = NULL;
+  }
+  if (column->type.physical == PHYSICAL_BOOL)
+    column->bits += from / 64;
+  else if (type_is_string(column->type) || type_width(column->type) == 4)
+    column->i32 += from;
+  else
+    column->u64 += from;
+  return true;
+}
+
+bool exec__rows_slice(struct exec_rows *rows, uint32_t column, const struct builder *builder,
+                      int64_t from, int64_t count) {
+  if (!slice(builder, from, count, &rows->columns[column])) return false;
+  rows->columns[column].type = rows->builders[column].type; /* keys are a time here */
+  rows->columns[column].dictionary = rows->dictionaries[column];
+  return true;
+}
+
+int exec__rows_sliced(struct exec_rows *rows, const int32_t *codes, int64_t count, bool continued,
+                      struct exec_batch *batch, struct err *err) {
+  uint32_t group_columns = rows->schema->group_count;
+  exec__rows_group(rows, continued);
+  if (rows->failed) return exec__refused(rows->exec, sizeof *rows->groups, err);
+  exec__rows_codes(rows, codes, count);
+  for (uint32_t i = 0; i < group_columns; i++) {
+    int code = builder_check(&rows->builders[i], err);
+    if (code) return code;
+    rows->columns[i] = builder_view(&rows->builders[i]);
+    rows->columns[i].dictionary = rows->dictionaries[i];
+  }
+  rows->groups[0].rows = (uint32_t)count;
+  *batch = (struct exec_batch){
+      .batch = {.length = count, .column_count = rows->schema->count, .columns = rows->columns},
+      .groups = rows->groups,
+      .group_count = 1};
   return ERR_OK;
 }
 

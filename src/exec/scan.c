@@ -6,6 +6,7 @@
  * rows of several series are sorted by time, stable, the series in the order of their tag values.
  * Descending order is exactly the reverse. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "exec/collect.h"
@@ -13,6 +14,7 @@
 
 enum {
   PIECES_MAX = 64,
+  SLICE_MIN = 512,            /* fewer rows are put together with others in a batch */
   LIMIT_PUSHED_MAX = 1 << 16, /* a limit above this is not worth counting blocks for */
 };
 
@@ -40,8 +42,9 @@ struct scan {
   struct morsel *morsels;
   struct collection *pieces;
   uint32_t piece_count, piece_capacity;
-  uint32_t rows_max;  /* per series; 0: all */
-  uint32_t *sequence; /* rows of piece 0 in order of output */
+  uint32_t bases[PIECES_MAX]; /* the rows that they begin at; keys and runs are all in the first */
+  uint32_t rows_max;          /* per series; 0: all */
+  uint32_t *sequence;         /* rows in order of output, counted through the pieces */
   size_t sequence_count, sequence_capacity;
   struct scan_group *groups;
   size_t group_count, group_capacity, group_at;
@@ -208,45 +211,67 @@ static int collect_piece(void *context, size_t i, struct exec_figures *figures, 
 }
 
 /* Room for all pieces in the first, so that it grows once; refused room shows when it is used. */
-static void reserve_joined(struct scan *self) {
+static void reserve_joined(struct scan *self, bool values) {
   struct collection *into = &self->pieces[0];
   const struct plan_schema *schema = &self->source.scan->schema;
   int64_t rows = 0;
   for (uint32_t p = 1; p < self->piece_count; p++)
     rows += self->pieces[p].keys.length;
   builder_reserve(&into->keys, rows, 0);
-  for (uint32_t i = plan_schema_values(schema); i < schema->count && rows; i++)
+  for (uint32_t i = plan_schema_values(schema); i < schema->count && rows && values; i++)
     builder_reserve(&into->columns[i], rows, 0);
 }
 
-/* Puts all pieces behind the first. */
-static int join_pieces(struct scan *self, struct err *err) {
+/* Puts runs and keys of all pieces behind those of the first; rows count through the pieces. */
+static int join_runs(struct scan *self, struct err *err) {
   struct collection *into = &self->pieces[0];
-  const struct plan_schema *schema = &self->source.scan->schema;
-  int code = ERR_OK;
-  reserve_joined(self);
-  for (uint32_t p = 1; p < self->piece_count && !code; p++) {
+  for (uint32_t p = 1; p < self->piece_count; p++) {
     struct collection *from = &self->pieces[p];
-    uint32_t base = (uint32_t)into->keys.length;
     size_t capacity = into->run_capacity;
     if (!grow(self, &into->runs, &capacity, into->run_count + from->run_count, sizeof *into->runs))
       return exec__refused(self->op.exec, from->run_count * sizeof *into->runs, err);
     into->run_capacity = (uint32_t)capacity;
+    self->bases[p] = (uint32_t)into->keys.length;
     for (uint32_t r = 0; r < from->run_count; r++) {
       into->runs[into->run_count] = from->runs[r];
-      into->runs[into->run_count++].row += base;
+      into->runs[into->run_count++].row += self->bases[p];
     }
     struct column keys = builder_view(&from->keys);
     builder_append_column(&into->keys, &keys, 0, keys.length);
+  }
+  return builder_check(&into->keys, err);
+}
+
+/* The same with their values, which leaves one piece. */
+static int join_values(struct scan *self, struct err *err) {
+  struct collection *into = &self->pieces[0];
+  const struct plan_schema *schema = &self->source.scan->schema;
+  int code = ERR_OK;
+  for (uint32_t p = 1; p < self->piece_count && !code; p++) {
+    struct collection *from = &self->pieces[p];
     for (uint32_t i = plan_schema_values(schema); i < schema->count && !code; i++) {
       struct column column = builder_view(&from->columns[i]);
       builder_append_column(&into->columns[i], &column, 0, column.length);
       code = builder_check(&into->columns[i], err);
     }
-    if (!code) code = builder_check(&into->keys, err);
     exec__collection_deinit(from);
   }
+  if (!code) self->piece_count = 1;
   return code;
+}
+
+/* Groups of one series each lie in one piece each, and their values may stay there. */
+static bool may_stay_apart(const struct scan *self, size_t series) {
+  for (size_t i = 0; i < series; i++)
+    if (self->source.group_sizes[group_at(self, self->at + i)] != 1) return false;
+  return true;
+}
+
+static int join_pieces(struct scan *self, size_t series, struct err *err) {
+  bool apart = may_stay_apart(self, series);
+  reserve_joined(self, !apart);
+  int code = join_runs(self, err);
+  return code || apart ? code : join_values(self, err);
 }
 
 static int collect_wave(struct scan *self, size_t series, struct err *err) {
@@ -263,7 +288,7 @@ static int collect_wave(struct scan *self, size_t series, struct err *err) {
       drop_pieces(self);
       continue;
     }
-    return code ? code : join_pieces(self, err);
+    return code ? code : join_pieces(self, series, err);
   }
 }
 
@@ -297,6 +322,25 @@ static int order_runs(struct scan *self, struct err *err) {
   return ERR_OK;
 }
 
+/* Series that were sampled at the same times, each once: their rows are in order time by time. */
+static bool is_grid(const struct collection *all, const struct collected_run *runs,
+                    uint32_t count) {
+  const int64_t *keys = all->keys.i64, *first = keys + runs[0].row;
+  for (uint32_t i = 1; i < runs[0].rows; i++)
+    if (first[i] <= first[i - 1]) return false;
+  for (uint32_t r = 1; r < count; r++)
+    if (runs[r].rows != runs[0].rows ||
+        memcmp(keys + runs[r].row, first, runs[0].rows * sizeof *keys) != 0)
+      return false;
+  return true;
+}
+
+static void order_grid(const struct collected_run *runs, uint32_t count, uint32_t *sequence) {
+  for (uint32_t i = 0; i < runs[0].rows; i++)
+    for (uint32_t r = 0; r < count; r++)
+      *sequence++ = runs[r].row + i;
+}
+
 /* Sorts the rows of a group by time; they stand in the order of the series. */
 static int sort_group(struct scan *self, size_t from, size_t to, struct err *err) {
   const int64_t *keys = self->pieces[0].keys.i64;
@@ -318,11 +362,16 @@ static int sort_group(struct scan *self, size_t from, size_t to, struct err *err
   return ERR_OK;
 }
 
-static int order_group(struct scan *self, struct scan_group *group, uint32_t runs,
-                       struct err *err) {
+static int order_group(struct scan *self, struct scan_group *group,
+                       const struct collected_run *runs, uint32_t count, struct err *err) {
   bool descending = self->source.scan->scan.descending;
   int code = ERR_OK;
-  if (self->by_time && runs > 1) code = sort_group(self, group->from, group->to, err);
+  if (self->by_time && count > 1) {
+    if (is_grid(&self->pieces[0], runs, count))
+      order_grid(runs, count, self->sequence + group->from);
+    else
+      code = sort_group(self, group->from, group->to, err);
+  }
   for (size_t i = group->from, j = group->to; descending && i + 1 < j; i++) {
     uint32_t swap = self->sequence[i];
     self->sequence[i] = self->sequence[--j];
@@ -352,7 +401,7 @@ static int order_wave(struct scan *self, struct err *err) {
       return exec__refused(self->op.exec, sizeof *self->groups, err);
     struct scan_group *of = &self->groups[self->group_count++];
     *of = (struct scan_group){group, from, self->sequence_count};
-    code = order_group(self, of, r - first, err);
+    code = order_group(self, of, all->runs + first, r - first, err);
   }
   return code;
 }
@@ -393,12 +442,15 @@ static int next_wave(struct scan *self, bool *more, struct err *err) {
 
 /* ---- output ---- */
 
-static bool consecutive(const uint32_t *rows, size_t count) {
-  for (size_t i = 1; i < count; i++)
-    if (rows[i] != rows[i - 1] + 1) return false;
-  return true;
+/* How many of the rows are next to each other, from the first on. */
+static size_t stretch_of(const uint32_t *rows, size_t count) {
+  size_t i = 1;
+  while (i < count && rows[i] == rows[i - 1] + 1)
+    i++;
+  return i;
 }
 
+/* `in_order`: they are next to each other. */
 static void append_rows(struct builder *to, const struct builder *from, const uint32_t *rows,
                         size_t count, bool in_order) {
   struct column column = builder_view(from);
@@ -408,16 +460,38 @@ static void append_rows(struct builder *to, const struct builder *from, const ui
     builder_append_rows(to, &column, rows, (int64_t)count);
 }
 
+/* The piece that a row's values are in; *in: its row there. */
+static const struct collection *piece_of(const struct scan *self, uint32_t row, uint32_t *in) {
+  uint32_t p = self->piece_count - 1;
+  while (p > 0 && self->bases[p] > row)
+    p--;
+  *in = p ? row - self->bases[p] : row;
+  return &self->pieces[p];
+}
+
+/* Of one piece all at once, of several stretch by stretch. */
+static void emit_values(struct scan *self, const uint32_t *rows, size_t count) {
+  const struct plan_schema *schema = &self->source.scan->schema;
+  for (size_t at = 0, size; at < count; at += size) {
+    uint32_t first;
+    const struct collection *piece = piece_of(self, rows[at], &first);
+    size = stretch_of(rows + at, count - at);
+    bool in_order = self->piece_count > 1 || size == count;
+    if (!in_order) size = count;
+    for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
+      append_rows(&self->rows.builders[i], &piece->columns[i], in_order ? &first : rows, size,
+                  in_order);
+  }
+}
+
 static void emit_rows(struct scan *self, const struct scan_group *group, size_t count) {
   const struct plan_schema *schema = &self->source.scan->schema;
-  const struct collection *all = &self->pieces[0];
   const uint32_t *rows = self->sequence + group->from;
-  bool in_order = consecutive(rows, count);
   exec__rows_group(&self->rows, self->group_begun);
   if (schema->has_time)
-    append_rows(&self->rows.builders[schema->group_count], &all->keys, rows, count, in_order);
-  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
-    append_rows(&self->rows.builders[i], &all->columns[i], rows, count, in_order);
+    append_rows(&self->rows.builders[schema->group_count], &self->pieces[0].keys, rows, count,
+                stretch_of(rows, count) == count);
+  emit_values(self, rows, count);
   if (schema->group_count)
     exec__rows_codes(&self->rows,
                      self->source.group_codes + (size_t)group->group * schema->group_count,
@@ -446,15 +520,55 @@ static void emit_wave(struct scan *self) {
   }
 }
 
+/* The next rows as they lie in the wave, where they are many next to each other; *sliced: there
+ * were such, and the batch is made. */
+static int slice_wave(struct scan *self, struct exec_batch *batch, bool *sliced, struct err *err) {
+  const struct plan_schema *schema = &self->source.scan->schema;
+  uint64_t limit = self->source.scan->scan.limit;
+  *sliced = false;
+  if (self->group_at == self->group_count) return ERR_OK;
+  struct scan_group *group = &self->groups[self->group_at];
+  const uint32_t *rows = self->sequence + group->from;
+  size_t count = group->to - group->from;
+  if (count > LIMIT_BLOCK_ROWS) count = LIMIT_BLOCK_ROWS;
+  if (!self->group_begun) self->taken = 0;
+  if (limit && count > limit - self->taken) count = (size_t)(limit - self->taken);
+  if (count >= SLICE_MIN) count = stretch_of(rows, count);
+  if (count < SLICE_MIN) return ERR_OK;
+  uint32_t first;
+  const struct collection *piece = piece_of(self, rows[0], &first);
+  int64_t size = (int64_t)count;
+  if (schema->has_time &&
+      !exec__rows_slice(&self->rows, schema->group_count, &self->pieces[0].keys, rows[0], size))
+    return ERR_OK;
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
+    if (!exec__rows_slice(&self->rows, i, &piece->columns[i], first, size)) return ERR_OK;
+  *sliced = true;
+  const int32_t *codes = schema->group_count
+                             ? self->source.group_codes + (size_t)group->group * schema->group_count
+                             : NULL;
+  int code = exec__rows_sliced(&self->rows, codes, size, self->group_begun, batch, err);
+  group->from += count;
+  self->taken += count;
+  self->group_begun = true;
+  if (group->from < group->to && (!limit || self->taken < limit)) return code;
+  self->group_at++;
+  self->group_begun = false;
+  return code;
+}
+
 static int scan_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
   struct scan *self = (struct scan *)op;
   exec__rows_reset(&self->rows);
   while (exec__rows_count(&self->rows) < LIMIT_BLOCK_ROWS) {
+    bool sliced = false, more;
+    int code = ERR_OK;
+    if (exec__rows_count(&self->rows) == 0) code = slice_wave(self, batch, &sliced, err);
+    if (code || sliced) return code;
     emit_wave(self);
-    int code = exec__rows_batch(&self->rows, batch, err); /* refused memory shows here */
+    code = exec__rows_batch(&self->rows, batch, err); /* refused memory shows here */
     if (code) return code;
     if (self->group_at < self->group_count) break;
-    bool more;
     code = next_wave(self, &more, err);
     if (code) return code;
     if (!more) break;

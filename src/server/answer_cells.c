@@ -125,9 +125,25 @@ static inline uint8_t end_cell(const char *text, char *end) {
   return (uint8_t)(end + 1 - text);
 }
 
+/* Up to four digits, the comma behind them: made as four, and those in front that are zero shifted
+ * out. */
+static inline uint8_t put_four(uint32_t n, char *text) {
+  uint32_t hundreds = n * 5243 >> 19, twos = (n - 100 * hundreds) << 16 | hundreds;
+  uint32_t tens = (twos * 103 >> 10) & 0x000f000f, digits = (twos - 10 * tens) << 8 | tens;
+  unsigned zeros = (unsigned)__builtin_ctz(digits | 1u << 24) & 0x18; /* keeps one digit */
+  uint64_t word = ((uint64_t)',' << 32 | digits | 0x30303030) >> zeros;
+  memcpy(text, &word, 8);
+  return (uint8_t)(5 - (zeros >> 3));
+}
+
 static void fill_integers(const int64_t *values, uint32_t count, struct answer_cell *cells,
                           uint8_t *sizes) {
+  bool large = false;
   for (uint32_t i = 0; i < count; i++)
+    large |= (uint64_t)values[i] > 9999;
+  for (uint32_t i = 0; i < count && !large; i++)
+    sizes[i] = put_four((uint32_t)values[i], cells[i].text);
+  for (uint32_t i = 0; i < count && large; i++)
     sizes[i] = end_cell(cells[i].text, number_print_i64(values[i], cells[i].text));
 }
 
@@ -145,6 +161,14 @@ static void fill_decimals(const double *values, uint32_t count, unsigned places,
   }
 }
 
+static void fill_times(struct answer *answer, const struct column *column, int64_t row,
+                       uint32_t count, struct answer_cell *cells, uint8_t *sizes) {
+  enum time_unit unit = (enum time_unit)column->type.parameter;
+  const int64_t *values = column->i64 + row;
+  for (uint32_t i = 0; i < count; i++)
+    sizes[i] = end_cell(cells[i].text, put_time(answer, values[i], unit, cells[i].text));
+}
+
 static void fill_others(struct answer *answer, const struct column *column, int64_t row,
                         uint32_t count, struct answer_cell *cells, uint8_t *sizes) {
   for (uint32_t i = 0; i < count; i++)
@@ -158,6 +182,8 @@ static void fill_column(struct answer *answer, const struct column *column, int6
     memset(sizes, 0, count);
   } else if (physical == PHYSICAL_INT64 && column->type.logical != LOGICAL_TIMESTAMP) {
     fill_integers(column->i64 + row, count, cells, sizes);
+  } else if (physical == PHYSICAL_INT64 && answer->epoch == ANSWER_RFC3339) {
+    fill_times(answer, column, row, count, cells, sizes);
   } else if (physical == PHYSICAL_FLOAT64 && has_integers(column)) {
     fill_decimals(column->f64 + row, count, column->decimals - 1u, cells, sizes);
   } else {
