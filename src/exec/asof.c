@@ -171,18 +171,15 @@ static int take_pending(struct asof *self, struct err *err) {
   return reserve(self, err);
 }
 
-/* Takes right rows that are at hand, all or some; none: *end. */
-static int take_rows(struct asof *self, bool *end, struct err *err) {
-  bool taken = false, tight = exec__can_spill(self->op.exec) && join__core_tight(&self->core);
-  *end = false;
+/* Takes right rows that are at hand, all or some. */
+static int take_rows(struct asof *self, struct err *err) {
+  bool taken;
   if (self->pending_at < self->pending.length) return take_pending(self, err);
   self->pending_at = 0;
   self->pending = (struct batch){0};
-  int code = join__source_some(&self->right, err);
-  *end = !code && self->right.at == self->right.count;
-  if (!code && !*end && !tight) code = join__source_keep(&self->right, &self->buffer, &taken, err);
-  if (code || *end) return code;
-  if (taken) return reserve(self, err);
+  int code =
+      join__source_keep(&self->right, &self->core, &self->buffer, INDEX_ROW_SIZE, &taken, err);
+  if (code || taken) return code ? code : reserve(self, err);
   code = join__source_next(&self->right, &self->pending, err);
   return code ? code : take_pending(self, err);
 }
@@ -192,12 +189,15 @@ static int read_right(struct asof *self, bool *full, struct err *err) {
   struct exec *exec = self->op.exec;
   *full = false;
   for (;;) {
-    bool end;
-    int code = take_rows(self, &end, err);
-    if (end) return code;
+    int code = ERR_OK;
+    if (self->pending_at == self->pending.length) {
+      code = join__source_some(&self->right, err);
+      if (code || self->right.at == self->right.count) return code;
+    }
+    code = take_rows(self, err);
     *full = exec__can_spill(exec) &&
             (code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY ||
-             (self->buffer.bytes >= SPILL_BYTES_MIN && join__core_tight(&self->core)));
+             (self->buffer.bytes >= SPILL_BYTES_MIN && join__core_tight(&self->core, 0)));
     if (*full && code && err) err_reset(err);
     if (*full) return ERR_OK;
     if (code) return code;

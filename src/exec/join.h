@@ -82,10 +82,12 @@ int join__source_init(struct join_source *source, struct exec *exec, struct err 
 int join__source_some(struct join_source *source, struct err *err);
 /* The next rows, valid until the next call; length 0: the end. */
 int join__source_next(struct join_source *source, struct batch *batch, struct err *err);
+struct join_core;
 /* Appends the batches at hand to a buffer, by all threads, where there are several; *taken false:
- * there are not, or memory is refused for them together, and they are still at hand. */
-int join__source_keep(struct join_source *source, struct row_buffer *buffer, bool *taken,
-                      struct err *err);
+ * there are not, or memory would be tight with them (each row taking row_size bytes besides), and
+ * they are still at hand. */
+int join__source_keep(struct join_source *source, const struct join_core *core,
+                      struct row_buffer *buffer, size_t row_size, bool *taken, struct err *err);
 /* Appends what is left of a source to a stream of its schema. */
 int join__source_spill(struct join_source *source, struct exec *exec, struct spill_stream *stream,
                        struct err *err);
@@ -195,8 +197,8 @@ struct join_core {
 int join__core_init(struct join_core *core, struct exec_op *op, bool choose, struct err *err);
 void join__core_deinit(struct join_core *core);
 /* True when an operator that holds rows should spill them: as exec__memory_tight, with what the
- * core will still ask for. */
-bool join__core_tight(const struct join_core *core);
+ * core will still ask for and `more` bytes. */
+bool join__core_tight(const struct join_core *core, size_t more);
 /* Build rows for the probes to come: views of the chunks, marks (none set). */
 int join__core_build(struct join_core *core, const struct row_buffer *build, struct err *err);
 /* Forgets the probe batches; there is room for core->probe_capacity of them. */

@@ -182,13 +182,9 @@ void join__core_deinit(struct join_core *core) {
   *core = (struct join_core){0};
 }
 
-bool join__core_tight(const struct join_core *core) {
-  size_t more = core->begun ? 0 : core->work_size;
+bool join__core_tight(const struct join_core *core, size_t more) {
   if (!exec__can_spill(core->exec)) return false;
-  if (more && mem_charge(core->exec->options.account, more)) return true;
-  bool tight = exec__memory_tight(core->exec);
-  mem_discharge(core->exec->options.account, more);
-  return tight;
+  return exec__memory_tight_with(core->exec, more + (core->begun ? 0 : core->work_size));
 }
 
 /* ---- build side ---- */

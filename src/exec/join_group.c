@@ -124,7 +124,7 @@ static int load_block(struct join_merge *self, struct err *err) {
     if (code) return code;
     self->block_pending_at += count;
     self->block_next += (uint64_t)count;
-    if (self->spare.bytes >= JOIN_GROUP_BYTES_MIN && join__core_tight(&self->core)) break;
+    if (self->spare.bytes >= JOIN_GROUP_BYTES_MIN && join__core_tight(&self->core, 0)) break;
   }
   return join__core_build(&self->core, &self->spare, err);
 }

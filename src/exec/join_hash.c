@@ -117,7 +117,7 @@ static bool is_refusal(int code) { return code == ERR_MEMORY_LIMIT || code == ER
 
 static bool is_full(const struct join_hash *self) {
   if (self->buffer.rows >= JOIN_TABLE_ROWS_MAX - LIMIT_BLOCK_ROWS) return true;
-  return self->buffer.bytes >= SPILL_BYTES_MIN && join__core_tight(&self->core);
+  return self->buffer.bytes >= SPILL_BYTES_MIN && join__core_tight(&self->core, 0);
 }
 
 /* Takes some of the pending rows into the buffer: few at a time, so that "tight" is heard early. */
@@ -131,19 +131,15 @@ static int take_pending(struct join_hash *self, struct err *err) {
 }
 
 /* Takes build rows that are at hand, all or some. */
-static int take_rows(struct join_hash *self, bool *complete, struct err *err) {
+static int take_rows(struct join_hash *self, struct err *err) {
   bool taken = false;
+  int code = ERR_OK;
   if (self->pending_at < self->pending.length) return take_pending(self, err);
   self->pending_at = 0;
   self->pending = (struct batch){0};
-  int code = join__source_some(&self->build, err);
-  *complete = !code && self->build.at == self->build.count;
-  bool may = self->buffer.rows <= JOIN_TABLE_ROWS_MAX - (EXEC_SOME + 1) * LIMIT_BLOCK_ROWS &&
-             !(exec__can_spill(self->op.exec) && is_full(self));
-  if (!code && !*complete && may)
-    code = join__source_keep(&self->build, &self->buffer, &taken, err);
-  if (!code && taken) code = reserve(self, err);
-  if (code || *complete || taken) return code;
+  if (self->buffer.rows <= JOIN_TABLE_ROWS_MAX - (EXEC_SOME + 1) * LIMIT_BLOCK_ROWS)
+    code = join__source_keep(&self->build, &self->core, &self->buffer, TABLE_ROW_SIZE, &taken, err);
+  if (code || taken) return code ? code : reserve(self, err);
   code = join__source_next(&self->build, &self->pending, err);
   return code ? code : take_pending(self, err);
 }
@@ -153,8 +149,13 @@ static int read_build(struct join_hash *self, bool *complete, struct err *err) {
   struct exec *exec = self->op.exec;
   *complete = false;
   for (;;) {
-    int code = take_rows(self, complete, err);
-    if (*complete) return code;
+    int code = ERR_OK;
+    if (self->pending_at == self->pending.length) {
+      code = join__source_some(&self->build, err);
+      *complete = !code && self->build.at == self->build.count;
+      if (code || *complete) return code;
+    }
+    code = take_rows(self, err);
     if (is_refusal(code) && exec__can_spill(exec) && self->buffer.rows) {
       if (err) err_reset(err);
       return ERR_OK;

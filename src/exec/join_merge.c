@@ -9,6 +9,9 @@
  *        left batch   ──── done ────┬── left_at …
  *        window       ─ to drop ─┬──┴─ begin … end: the group of the row at left_at ─┬─ read ahead
  *
+ * Where several left batches are at hand and memory has room for the right rows that they may meet,
+ * all threads walk them, a batch each, from where its first row would be in the window.
+ *
  * What can grow without bound is one group. When memory gets tight while a group is read, it goes
  * to a file, and each left batch with its key reads the file block by block (join_group.c). */
 #include <string.h>
@@ -22,10 +25,11 @@ static const struct column *window_row(const struct join_merge *self, uint64_t r
   return self->core.chunks[row / ROW_BUFFER_CHUNK].columns;
 }
 
-static int compare_to(const struct join_merge *self, uint32_t left_row, uint64_t row) {
+static int compare_to(const struct join_merge *self, const struct column *left, int64_t left_row,
+                      uint64_t row) {
   const struct join_shape *shape = &self->core.shape;
-  return join__compare(shape->probe_keys, self->core.probes[0].columns, left_row, shape->build_keys,
-                       window_row(self, row), (int64_t)(row % ROW_BUFFER_CHUNK), shape->key_count);
+  return join__compare(shape->probe_keys, left, left_row, shape->build_keys, window_row(self, row),
+                       (int64_t)(row % ROW_BUFFER_CHUNK), shape->key_count);
 }
 
 /* Moves the rows from `begin` on to the front. Nobody has met them yet. */
@@ -59,7 +63,7 @@ static int read_right(struct join_merge *self, bool *grows, struct err *err) {
     if (self->right_ended) return ERR_OK;
   }
   bool spills = exec__can_spill(exec) && self->window.rows;
-  if (spills && (join__core_tight(&self->core) || self->window.rows >= JOIN_TABLE_ROWS_MAX)) {
+  if (spills && (join__core_tight(&self->core, 0) || self->window.rows >= JOIN_TABLE_ROWS_MAX)) {
     *grows = self->window.bytes < JOIN_GROUP_BYTES_MIN;
     if (!*grows) return ERR_OK;
   }
@@ -77,32 +81,46 @@ static int read_right(struct join_merge *self, bool *grows, struct err *err) {
 
 /* ---- the walk ---- */
 
-/* Finds the runs of left rows from left_at on; the row at which it needs more right rows, or the
- * end of the batch. */
-static uint32_t walk(struct join_merge *self) {
+/* The group of right rows that the walk is at: equal rows, as far as known. */
+struct place {
+  uint64_t begin, end;
+};
+
+/* Finds the runs of rows [row, to) of a probe batch; the row at which it needs more right rows, or
+ * `to`. */
+static uint32_t walk_rows(const struct join_merge *self, struct join_probe *probe, uint32_t row,
+                          uint32_t to, struct place *at) {
   const struct join_shape *shape = &self->core.shape;
-  struct join_probe *probe = &self->core.probes[0];
+  const struct column *left = probe->columns;
   uint64_t rows = self->window.rows;
-  uint32_t row = self->left_at;
-  for (; row < self->left_length; row++) {
+  for (; row < to; row++) {
     int order = 1;
     probe->first[row] = probe->count[row] = 0;
     if (shape->nulls == JOIN_NULLS_NOTHING &&
-        join__absent(shape->probe_keys, shape->key_count, probe->columns, row))
+        join__absent(shape->probe_keys, shape->key_count, left, row))
       continue;
-    while (self->begin < rows && (order = compare_to(self, row, self->begin)) > 0) {
-      self->begin = self->end > self->begin ? self->end : self->begin + 1;
-      self->end = self->begin;
+    while (at->begin < rows && (order = compare_to(self, left, row, at->begin)) > 0) {
+      at->begin = at->end > at->begin ? at->end : at->begin + 1;
+      at->end = at->begin;
     }
-    if (self->begin == rows && !self->right_ended) return row;
+    if (at->begin == rows && !self->right_ended) return row;
     if (order) continue;
-    if (self->end == self->begin) self->end++;
-    while (self->end < rows && compare_to(self, row, self->end) == 0)
-      self->end++;
-    if (self->end == rows && !self->right_ended) return row;
-    probe->first[row] = (uint32_t)self->begin;
-    probe->count[row] = (uint32_t)(self->end - self->begin);
+    if (at->end == at->begin) at->end++;
+    while (at->end < rows && compare_to(self, left, row, at->end) == 0)
+      at->end++;
+    if (at->end == rows && !self->right_ended) return row;
+    probe->first[row] = (uint32_t)at->begin;
+    probe->count[row] = (uint32_t)(at->end - at->begin);
   }
+  return row;
+}
+
+/* The left batch from left_at on. */
+static uint32_t walk(struct join_merge *self) {
+  struct place at = {self->begin, self->end};
+  uint32_t row = walk_rows(self, &self->core.probes[0], self->left_at, self->left_length, &at);
+  self->begin = at.begin;
+  self->end = at.end;
   return row;
 }
 
@@ -114,6 +132,7 @@ int join__take_left(struct join_merge *self, struct err *err) {
   int code = join__source_next(&self->left, &batch, err);
   if (code) return code;
   self->left_ended = !batch.length;
+  self->narrow -= self->narrow > 0;
   if (self->left_ended) return ERR_OK;
   code = join__core_add(&self->core, &batch, &room, err);
   self->left_length = (uint32_t)batch.length;
@@ -138,9 +157,114 @@ static int need_right(struct join_merge *self, struct err *err) {
   return join__group_begin(self, err);
 }
 
+/* ---- several left batches at once ---- */
+
+/* How many of the right batches at hand are needed to get behind the last row of a left batch. */
+static uint32_t batches_to(const struct join_merge *self, const struct batch *left) {
+  const struct join_shape *shape = &self->core.shape;
+  const struct join_source *right = &self->right;
+  uint32_t at = right->at;
+  while (at < right->count) {
+    const struct batch *batch = &right->batches[at++];
+    if (join__compare(shape->probe_keys, left->columns, left->length - 1, shape->build_keys,
+                      batch->columns, batch->length - 1, shape->key_count) < 0)
+      break;
+  }
+  return at - right->at;
+}
+
+/* Reads right rows until one lies behind the last row of a left batch; *covered false: memory has
+ * no room for so many. */
+static int cover(struct join_merge *self, const struct batch *left, bool *covered,
+                 struct err *err) {
+  struct join_source *right = &self->right;
+  struct row_buffer *window = &self->window;
+  uint64_t most = JOIN_TABLE_ROWS_MAX - (EXEC_SOME + 1) * LIMIT_BLOCK_ROWS;
+  for (;;) {
+    *covered = self->right_ended;
+    if (window->rows && !*covered)
+      *covered = compare_to(self, left->columns, left->length - 1, window->rows - 1) < 0;
+    if (*covered || self->pending_at < self->pending.length) return ERR_OK;
+    int code = join__source_some(right, err);
+    if (code) return code;
+    self->right_ended = right->at == right->count;
+    if (self->right_ended) continue;
+    uint32_t count = batches_to(self, left);
+    size_t size = exec__batches_size(right->batches + right->at, count, 0);
+    if (join__core_tight(&self->core, size) || window->rows >= most) return ERR_OK;
+    code = exec__row_buffer_append_batches(window, right->batches + right->at, count, err);
+    if (code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY) {
+      if (err) err_reset(err);
+      return ERR_OK;
+    }
+    right->at += count;
+    if (!code) code = join__core_build(&self->core, window, err);
+    if (code) return code;
+  }
+}
+
+/* The first right row that is not below a left one. */
+static uint64_t lower_bound(const struct join_merge *self, const struct column *left, int64_t row) {
+  uint64_t low = self->begin, high = self->window.rows;
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    if (compare_to(self, left, row, middle) > 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static int walk_batch(void *context, size_t i, struct exec_figures *figures, struct err *err) {
+  struct join_merge *self = context;
+  struct join_probe *probe = &self->core.probes[i];
+  uint64_t first = lower_bound(self, probe->columns, 0);
+  struct place at = {first, first};
+  uint32_t to = (uint32_t)probe->length;
+  (void)figures;
+  if (walk_rows(self, probe, 0, to, &at) < to)
+    return err_set(err, ERR_INTERNAL, "a merge join whose left rows are not in order");
+  if (i + 1 < self->core.probe_count) return ERR_OK;
+  self->next_begin = at.begin;
+  self->next_end = at.end;
+  return ERR_OK;
+}
+
+/* Walks the left batches at hand, by all threads; *walked false: there are not several, or the
+ * right rows that they may meet are too many. Where it matters who has met a right row, a window
+ * changes only between groups (drop_rows), which one batch after the other sees to. */
+static int walk_wide(struct join_merge *self, bool *walked, struct err *err) {
+  struct join_core *core = &self->core;
+  struct join_source *left = &self->left;
+  *walked = false;
+  if (core->probe_capacity == 1 || self->narrow || core->shape.marks_build) return ERR_OK;
+  int code = join__source_some(left, err);
+  uint32_t count = left->count - left->at;
+  if (code || count < 2) return code;
+  if (count > core->probe_capacity) count = core->probe_capacity;
+  *walked = true;
+  join__core_clear(core);
+  self->left_at = self->left_length = 0;
+  if (self->begin > 0) code = drop_rows(self, err);
+  if (code) return code;
+  code = cover(self, &left->batches[left->at + count - 1], walked, err);
+  if (!code && !*walked) self->narrow = count;
+  if (code || !*walked) return code;
+  for (uint32_t i = 0; i < count; i++)
+    join__core_add_view(core, &left->batches[left->at++]);
+  code = exec__parallel(self->op.exec, count, walk_batch, self, err);
+  self->begin = self->next_begin;
+  self->end = self->next_end;
+  return code;
+}
+
 static int walk_on(struct join_merge *self, struct err *err) {
   if (self->left_at == self->left_length) {
-    int code = join__take_left(self, err);
+    bool walked;
+    int code = walk_wide(self, &walked, err);
+    if (code || walked) return code;
+    code = join__take_left(self, err);
     if (code) return code;
     if (self->left_ended) {
       self->phase = MERGE_TAIL;
@@ -171,22 +295,6 @@ static int finish(struct join_merge *self, struct err *err) {
 
 /* ---- the operator ---- */
 
-static int merge_open(struct exec_op *op, struct err *err) {
-  struct join_merge *self = (struct join_merge *)op;
-  int code = join__core_init(&self->core, op, false, err);
-  if (code) return code;
-  self->core.compare_keys = false;
-  /* Rows of a group that was in a file come without their dictionaries. */
-  self->core.plain_build = exec__can_spill(op->exec);
-  self->left.op = op->input;
-  self->right.op = op->right;
-  const struct plan_schema *schema = self->core.shape.build_schema;
-  code = exec__row_buffer_init_schema(&self->window, op->exec, schema, err);
-  if (!code) code = exec__row_buffer_init_schema(&self->spare, op->exec, schema, err);
-  if (!code) code = exec__row_buffer_init_schema(&self->key, op->exec, schema, err);
-  return code;
-}
-
 /* The first right rows tell whether their columns are codes, which the first output must know. */
 static int begin(struct join_merge *self, struct err *err) {
   bool grows;
@@ -195,11 +303,12 @@ static int begin(struct join_merge *self, struct err *err) {
   return code ? code : join__core_build(&self->core, &self->window, err);
 }
 
-static int merge_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+static int merge_some(struct exec_op *op, struct exec_batch *batches, uint32_t most,
+                      uint32_t *count, struct err *err) {
   struct join_merge *self = (struct join_merge *)op;
   for (;;) {
-    int code = join__core_next(&self->core, batch, err);
-    if (code || batch->batch.length) return code;
+    int code = join__core_some(&self->core, batches, most, count, err);
+    if (code || *count) return code;
     switch (self->phase) {
     case MERGE_BEGIN:
       code = begin(self, err);
@@ -219,6 +328,31 @@ static int merge_next(struct exec_op *op, struct exec_batch *batch, struct err *
     }
     if (code) return code;
   }
+}
+
+static int merge_next(struct exec_op *op, struct exec_batch *batch, struct err *err) {
+  uint32_t count;
+  *batch = (struct exec_batch){0};
+  return merge_some(op, batch, 1, &count, err);
+}
+
+static int merge_open(struct exec_op *op, struct err *err) {
+  struct join_merge *self = (struct join_merge *)op;
+  op->next_some = merge_some;
+  int code = join__core_init(&self->core, op, false, err);
+  if (!code) code = join__source_init(&self->left, op->exec, err);
+  if (!code) code = join__source_init(&self->right, op->exec, err);
+  if (code) return code;
+  self->core.compare_keys = false;
+  /* Rows of a group that was in a file come without their dictionaries. */
+  self->core.plain_build = exec__can_spill(op->exec);
+  self->left.op = op->input;
+  self->right.op = op->right;
+  const struct plan_schema *schema = self->core.shape.build_schema;
+  code = exec__row_buffer_init_schema(&self->window, op->exec, schema, err);
+  if (!code) code = exec__row_buffer_init_schema(&self->spare, op->exec, schema, err);
+  if (!code) code = exec__row_buffer_init_schema(&self->key, op->exec, schema, err);
+  return code;
 }
 
 static void merge_close(struct exec_op *op) {

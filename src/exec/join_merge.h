@@ -22,10 +22,12 @@ struct join_merge {
   struct join_source left, right;
   bool left_ended, right_ended;
   uint32_t left_at, left_length; /* rows of the left batch: the next one to be joined; all */
+  uint32_t narrow;               /* left batches to come that are walked one by one */
   struct row_buffer window, spare;
-  uint64_t begin, end;  /* of the window: equal rows, as far as known */
-  bool dropping;        /* what lies before `begin` is on its way out */
-  struct batch pending; /* right rows that are not in the window yet, from pending_at on */
+  uint64_t begin, end;           /* of the window: equal rows, as far as known */
+  uint64_t next_begin, next_end; /* the same behind left batches that are being walked */
+  bool dropping;                 /* what lies before `begin` is on its way out */
+  struct batch pending;          /* right rows that are not in the window yet, from pending_at on */
   int64_t pending_at;
   /* The group in a file: NULL, none. Blocks of it are read into `spare`. */
   struct spill_stream *group;

@@ -29,11 +29,13 @@ int join__source_some(struct join_source *source, struct err *err) {
   return ERR_OK;
 }
 
-int join__source_keep(struct join_source *source, struct row_buffer *buffer, bool *taken,
-                      struct err *err) {
+int join__source_keep(struct join_source *source, const struct join_core *core,
+                      struct row_buffer *buffer, size_t row_size, bool *taken, struct err *err) {
   uint32_t count = source->count - source->at;
+  const struct batch *batches = source->batches + source->at;
   *taken = false;
-  if (count < 2) return ERR_OK;
+  if (count < 2 || join__core_tight(core, exec__batches_size(batches, count, row_size)))
+    return ERR_OK;
   int code = exec__row_buffer_append_batches(buffer, source->batches + source->at, count, err);
   if (code == ERR_MEMORY_LIMIT || code == ERR_NO_MEMORY) {
     if (err) err_reset(err);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "exec/over.h"
+#include "exec/row_buffer.h"
 #include "exec/spill.h"
 
 static int make_layout(struct over_rows *rows, const struct plan_overing *over, bool order,
@@ -258,7 +259,7 @@ int over__rows_load(struct over_rows *rows, uint64_t wanted, struct err *err) {
   rows->ended = count == 0;
   for (uint32_t i = 0; i < count; i++)
     batches[i] = input[i].batch;
-  if (count > 1 && !exec__memory_tight(rows->exec)) {
+  if (count > 1 && !exec__memory_tight_with(rows->exec, exec__batches_size(batches, count, 1))) {
     code = take(rows, batches, count, &refused, err);
     if (!code || !refused) return code;
     err_reset(err);

@@ -350,6 +350,21 @@ int exec__row_buffer_append_batches(struct row_buffer *buffer, const struct batc
   return code;
 }
 
+size_t exec__batches_size(const struct batch *batches, uint32_t count, size_t row_size) {
+  size_t size = 0;
+  for (uint32_t b = 0; b < count; b++) {
+    size_t rows = (size_t)batches[b].length;
+    size += rows * row_size;
+    for (uint32_t c = 0; c < batches[b].column_count; c++) {
+      const struct column *column = &batches[b].columns[c];
+      bool texts = type_is_string(column->type) && !column->dictionary;
+      size += rows * (texts ? 4 : type_width(column->type)) + rows / 8;
+      if (texts) size += (size_t)(column->offsets[rows] - column->offsets[0]);
+    }
+  }
+  return size;
+}
+
 /* ---- reading ---- */
 
 struct batch exec__row_buffer_chunk(const struct row_buffer *buffer, uint32_t i) {

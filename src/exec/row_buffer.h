@@ -51,6 +51,9 @@ int exec__row_buffer_append_rows(struct row_buffer *buffer, const struct column 
 int exec__row_buffer_append_batches(struct row_buffer *buffer, const struct batch *batches,
                                     uint32_t count, struct err *err);
 
+/* Bytes that batches will take, about, and row_size more for each row. */
+size_t exec__batches_size(const struct batch *batches, uint32_t count, size_t row_size);
+
 /* Chunk i as a batch: all but the last have ROW_BUFFER_CHUNK rows. Borrowed until reset, that of
  * the last chunk until the next append. */
 struct batch exec__row_buffer_chunk(const struct row_buffer *buffer, uint32_t i);

@@ -6,6 +6,7 @@
 #include "exec/sort_merge.h"
 
 #include "base/err.h"
+#include "exec/row_buffer.h"
 
 struct source {
   struct spill_reader *reader;
@@ -85,11 +86,18 @@ static int open_source(struct sort_merge *merge, struct spill_stream *stream, st
   return code;
 }
 
-/* Opens sources while there is memory; then leaves room for what comes out. */
+/* Bytes of a batch of rows as the first source has them. */
+static size_t output_size(const struct sort_merge *merge) {
+  const struct batch *batch = &merge->sources[0].batch;
+  if (batch->length == 0) return 0;
+  return (exec__batches_size(batch, 1, 0) / (size_t)batch->length + 1) * LIMIT_BLOCK_ROWS;
+}
+
+/* Opens sources while there is memory, less what the rows that come out will take. */
 static int open_sources(struct sort_merge *merge, struct spill_stream *const *streams,
                         struct err *err) {
   while (merge->count < merge->capacity) {
-    if (merge->count >= 3 && exec__memory_tight(merge->exec)) break;
+    if (merge->count >= 3 && exec__memory_tight_with(merge->exec, output_size(merge))) break;
     int code = open_source(merge, streams[merge->count], err);
     if (code == ERR_MEMORY_LIMIT && merge->count > 2) {
       close_source(&merge->sources[--merge->count]);

@@ -237,11 +237,19 @@ static int reserve(struct sort *self, uint64_t size, struct err *err) {
   return ERR_OK;
 }
 
+/* What writing a run takes besides, by the rows that come first: a batch of rows in order. */
+static uint64_t way_out(const struct sort *self, const struct batch *batch) {
+  if (self->reserved || !exec__can_spill(self->op.exec)) return 0;
+  size_t size = exec__batches_size(batch, 1, 0) / (size_t)batch->length + 1;
+  return NUMBERS_SIZE + (size + 1) * LIMIT_BLOCK_ROWS;
+}
+
 /* Appends rows that are wanted (picked NULL: all). */
-static int hold(struct sort *self, const struct column *columns, const uint32_t *picked,
-                int64_t count, struct err *err) {
+static int hold(struct sort *self, const struct batch *batch, const uint32_t *picked, int64_t count,
+                struct err *err) {
+  const struct column *columns = batch->columns;
   uint64_t size = exec__sort_order_bytes((uint64_t)count, key_bytes(self, columns, count));
-  int code = reserve(self, size, err);
+  int code = reserve(self, size + way_out(self, batch), err);
   if (code) return code;
   return picked ? exec__row_buffer_append_rows(&self->buffer, columns, picked, count, err)
                 : exec__row_buffer_append(&self->buffer, columns, 0, count, err);
@@ -290,11 +298,11 @@ static int take_batch(struct sort *self, const struct batch *batch, struct err *
   int code = ERR_OK;
   if (self->buffer.rows >= RUN_MIN && exec__memory_tight(exec) && exec__can_spill(exec))
     code = spill(self, err);
-  if (!code) code = hold(self, batch->columns, picked, count, err);
+  if (!code) code = hold(self, batch, picked, count, err);
   if (code == ERR_MEMORY_LIMIT && exec__can_spill(exec) && self->buffer.rows) {
     err_reset(err);
     code = spill(self, err);
-    if (!code) code = hold(self, batch->columns, picked, count, err);
+    if (!code) code = hold(self, batch, picked, count, err);
   }
   if (!code && limited && self->buffer.rows >= self->cut_at) {
     code = cut(self, err);
@@ -310,12 +318,14 @@ static int take_wide(struct sort *self, const struct batch *batches, uint32_t co
   struct exec *exec = self->op.exec;
   uint64_t before = self->reserved;
   *taken = false;
-  if (count < 2 || self->keep != UINT64_MAX || exec__memory_tight(exec)) return ERR_OK;
+  if (count < 2 || self->keep != UINT64_MAX) return ERR_OK;
+  size_t row_size = exec__sort_order_bytes(LIMIT_BLOCK_ROWS, 0) / LIMIT_BLOCK_ROWS;
+  if (exec__memory_tight_with(exec, exec__batches_size(batches, count, row_size))) return ERR_OK;
   int code = ERR_OK;
   for (uint32_t i = 0; i < count && !code; i++) {
     uint64_t rows = (uint64_t)batches[i].length;
     uint64_t keys = key_bytes(self, batches[i].columns, batches[i].length);
-    code = reserve(self, exec__sort_order_bytes(rows, keys), err);
+    code = reserve(self, exec__sort_order_bytes(rows, keys) + way_out(self, &batches[i]), err);
   }
   if (!code) code = exec__row_buffer_append_batches(&self->buffer, batches, count, err);
   *taken = !code;

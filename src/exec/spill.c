@@ -81,6 +81,14 @@ bool exec__memory_tight(const struct exec *exec) {
   return false;
 }
 
+bool exec__memory_tight_with(const struct exec *exec, size_t more) {
+  if (!exec->spill) return false;
+  if (mem_charge(exec->options.account, more)) return true;
+  bool tight = exec__memory_tight(exec);
+  mem_discharge(exec->options.account, more);
+  return tight;
+}
+
 /* ---- writing ---- */
 
 static size_t stream_size(uint32_t column_count) {

@@ -20,6 +20,8 @@ struct spill_reader;
 /* True when the query, or all of them together, have taken so much memory that an operator should
  * spill what it holds rather than ask for more. An allocation that is refused says the same. */
 bool exec__memory_tight(const struct exec *exec);
+/* The same with `more` bytes taken; true also when they would be refused. */
+bool exec__memory_tight_with(const struct exec *exec, size_t more);
 /* False when the options name no directory: the query then fails with ERR_MEMORY_LIMIT instead. */
 bool exec__can_spill(const struct exec *exec);
 

@@ -12,7 +12,7 @@ struct values {
   struct column *slices;  /* of one batch; where rows are not grouped, of EXEC_SOME */
   struct arena batch;
   struct exec_group *groups; /* of a batch */
-  int64_t at;
+  int64_t at, size; /* the next row; rows of a batch */
 };
 
 static int make_dictionary(struct exec_op *op, struct column *column, struct err *err) {
@@ -59,7 +59,9 @@ static int values_open(struct exec_op *op, struct err *err) {
   struct values *self = (struct values *)op;
   const struct batch *batch = &op->node->values;
   struct arena *arena = &op->exec->memory;
-  bool flat = op->node->schema.group_count == 0 && batch->length > LIMIT_BLOCK_ROWS;
+  self->size = op->exec->options.morsel_rows;
+  if (self->size > LIMIT_BLOCK_ROWS) self->size = LIMIT_BLOCK_ROWS;
+  bool flat = op->node->schema.group_count == 0 && batch->length > self->size;
   if (flat) op->next_some = values_some;
   arena_init(&self->batch, op->exec->options.account, 1024);
   self->columns = ARENA_ARRAY(arena, struct column, batch->column_count + 1);
@@ -87,7 +89,7 @@ static bool same_group(const struct values *self, int64_t a, int64_t b) {
 static int cut(struct values *self, struct column *slices, struct batch *batch, struct err *err) {
   const struct batch *all = &self->op.node->values;
   int64_t count = all->length - self->at;
-  if (count > LIMIT_BLOCK_ROWS) count = LIMIT_BLOCK_ROWS;
+  if (count > self->size) count = self->size;
   *batch = (struct batch){0};
   if (count <= 0) return ERR_OK;
   for (uint32_t i = 0; i < all->column_count; i++) {
