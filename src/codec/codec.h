@@ -86,6 +86,23 @@ struct codec_tables {
   struct huffman_decoder decoder;
 };
 
+/* What opening finds out of an image of integers or decimals, kept for the kernels, which else find
+ * it out again. */
+struct codec_opened {
+  bool valid;
+  uint64_t words[36];
+  struct codec_kept *kept; /* NULL: nothing */
+};
+/* The fields of vectors that a kernel decoded, for the next one that looks at the same column: a
+ * filter, and then a sum. Of the image that `owner` is the bytes of; zero `there` when it becomes
+ * another one's. */
+struct codec_kept {
+  const uint8_t *owner;
+  uint32_t there; /* bit v: those of vector v */
+  uint64_t bases[CODEC_ROWS_MAX / CODEC_VECTOR];
+  _Alignas(64) uint32_t fields[CODEC_ROWS_MAX];
+};
+
 /* An opened image: header checked, offsets found. Borrows the bytes. */
 struct codec_image {
   struct type type;
@@ -102,10 +119,15 @@ struct codec_image {
   size_t payload_size;
   /* NULL after codec_open; a caller who decodes several images may set it before that. */
   struct codec_tables *tables;
+  struct codec_opened *opened; /* of codec_open_kept, else NULL */
 };
 /* Checks the header and the vector table of an image of `rows` values of `type`. */
 int codec_open(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,
                struct codec_image *image, struct err *err);
+/* The same for an image that several kernels will see. `opened`: memory that lives as long, of one
+ * thread at a time. */
+int codec_open_kept(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,
+                    struct codec_opened *opened, struct codec_image *image, struct err *err);
 
 /* Decodes rows [from, from + count) into memory of `arena` and describes them in *column. Only the
  * vectors that the range touches are read. */

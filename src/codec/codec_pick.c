@@ -59,13 +59,28 @@ static int finish_decimals(const struct codec_image *image, const struct picking
   return ERR_OK;
 }
 
+/* Of a line that nothing deviates from: *done. */
+static int pick_regular(const struct codec_image *image, struct picking *picking, bool *done,
+                        struct err *err) {
+  struct integer_image integers;
+  *done = false;
+  if (image->codec != CODEC_LINE || image->type.physical == PHYSICAL_FLOAT64) return ERR_OK;
+  int code = codec__open_integers(image, &integers, err);
+  *done = !code && codec__is_regular(image, &integers);
+  for (uint32_t i = 0; *done && i < picking->count; i++)
+    picking->out[i] = codec__regular_value(&integers, picking->positions[i]);
+  return code;
+}
+
 static int pick_values(const struct codec_image *image, struct picking *picking, struct err *err) {
   uint32_t vectors = 0, from = picking->positions[0];
   uint32_t to = picking->positions[picking->count - 1] + 1u;
   uint64_t value;
   for (uint32_t i = 0; i < picking->count; i++)
     vectors |= UINT32_C(1) << picking->positions[i] / CODEC_VECTOR;
-  int code;
+  bool done;
+  int code = pick_regular(image, picking, &done, err);
+  if (code || done) return code;
   switch (image->codec) {
   case CODEC_CONSTANT:
     memcpy(&value, image->payload, 8);

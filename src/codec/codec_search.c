@@ -63,25 +63,15 @@ static int search_part(void *context, const struct vector_part *part, struct err
   return ERR_OK;
 }
 
-/* No vector has anything but the line. */
-static bool is_regular(const struct codec_image *image, const struct integer_image *integers) {
-  if (image->codec != CODEC_LINE || integers->frame.flags & FRAME_CODES) return false;
-  for (uint32_t v = 0; v * CODEC_VECTOR < image->values; v++)
-    if (integers->vectors[v].width || integers->vectors[v].exceptions) return false;
-  return true;
-}
-
 static void search_lines(struct searching *of) {
   const struct integer_image *integers = of->integers;
   for (; of->at < of->count; of->at++) {
     int64_t bound = of->bounds[of->at];
     uint32_t v = vector_of(of, bound), origin = v * CODEC_VECTOR, high = end_of(of, v);
     uint32_t low = origin < of->from ? of->from : origin;
-    uint64_t base = integers->vectors[v].base;
     while (low < high) {
       uint32_t middle = (low + high) / 2;
-      uint64_t rise = codec__line_at(&integers->line, middle - origin);
-      if ((int64_t)(base + integers->scale * rise) <= bound)
+      if ((int64_t)codec__regular_value(integers, middle) <= bound)
         low = middle + 1;
       else
         high = middle;
@@ -110,7 +100,7 @@ int codec_search(const struct codec_image *image, uint32_t from, uint32_t to, co
                          .exact = image->codec != CODEC_LINE,
                          .rows = rows};
   *done = true;
-  if (is_regular(image, &integers)) {
+  if (codec__is_regular(image, &integers)) {
     search_lines(&of);
     return ERR_OK;
   }

@@ -112,10 +112,20 @@ static int open_payload(const struct codec_image *image, struct err *err) {
 
 int codec_open(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,
                struct codec_image *image, struct err *err) {
+  return codec_open_kept(bytes, size, type, rows, NULL, image, err);
+}
+
+int codec_open_kept(const uint8_t *bytes, size_t size, struct type type, uint32_t rows,
+                    struct codec_opened *opened, struct codec_image *image, struct err *err) {
   struct codec_bytes rest = {bytes, size};
   struct image_header header;
   const uint8_t *taken;
-  *image = (struct codec_image){.type = type, .rows = rows, .bytes = bytes, .size = size};
+  *image = (struct codec_image){
+      .type = type, .rows = rows, .bytes = bytes, .size = size, .opened = opened};
+  if (opened) {
+    opened->valid = false;
+    opened->kept = NULL;
+  }
   if (!codec__take(&rest, sizeof header, &taken))
     return codec__damaged(image, "no room for the header", err);
   memcpy(&header, taken, sizeof header);

@@ -131,7 +131,7 @@ static int open_compact(const struct codec_image *image, struct codec_bytes byte
   return code;
 }
 
-int codec__open_integers(const struct codec_image *image, struct integer_image *integers,
+static int open_integers(const struct codec_image *image, struct integer_image *integers,
                          struct err *err) {
   struct codec_bytes bytes = {image->payload, image->payload_size};
   const uint8_t *taken;
@@ -150,6 +150,23 @@ int codec__open_integers(const struct codec_image *image, struct integer_image *
     return codec__damaged(image, "a table that does not fit the codec", err);
   return compact ? open_compact(image, bytes, integers, err)
                  : open_packed(image, bytes, integers, err);
+}
+
+_Static_assert(sizeof(struct integer_image) <= sizeof((struct codec_opened){0}.words),
+               "what is kept has room");
+
+int codec__open_integers(const struct codec_image *image, struct integer_image *integers,
+                         struct err *err) {
+  struct codec_opened *opened = image->opened;
+  if (opened && opened->valid) {
+    memcpy(integers, opened->words, sizeof *integers);
+    return ERR_OK;
+  }
+  int code = open_integers(image, integers, err);
+  if (code || !opened) return code;
+  memcpy(opened->words, integers, sizeof *integers);
+  opened->valid = true;
+  return ERR_OK;
 }
 
 /* ---- one vector ---- */
@@ -530,6 +547,38 @@ static int take_steps(const struct vector *vector, unsigned codec, uint32_t *ste
   return vector->entry.exceptions ? patch_narrow(vector, steps, err) : ERR_OK;
 }
 
+/* What is kept of the image's fields; NULL: nothing may be. */
+static struct codec_kept *kept_of(const struct codec_image *image) {
+  struct codec_kept *kept = image->opened ? image->opened->kept : NULL;
+  return kept && kept->owner == image->bytes ? kept : NULL;
+}
+
+/* Whether all vectors that are to be visited are kept. */
+static bool is_kept(const struct codec_kept *kept, const struct errand *errand) {
+  if (!kept || !errand->visit) return false;
+  uint32_t from = errand->from / CODEC_VECTOR, to = (errand->to - 1) / CODEC_VECTOR;
+  uint32_t range = (UINT32_C(2) << to) - (UINT32_C(1) << from);
+  return (errand->vectors & range & ~(uint64_t)kept->there) == 0;
+}
+
+static int visit_kept(const struct codec_image *image, const struct codec_kept *kept,
+                      const struct errand *errand, uint64_t scale, struct err *err) {
+  int code = ERR_OK;
+  for (uint32_t v = errand->from / CODEC_VECTOR; !code && v * CODEC_VECTOR < errand->to; v++) {
+    if (!is_wanted(errand, v)) continue;
+    uint32_t at = v * CODEC_VECTOR, end = at + (uint32_t)vector_values(image, v);
+    uint32_t first = at < errand->from ? errand->from : at,
+             last = end < errand->to ? end : errand->to;
+    struct vector_part part = {.from = first,
+                               .count = last - first,
+                               .fields = kept->fields + first,
+                               .base = kept->bases[v],
+                               .scale = scale};
+    code = errand->visit(errand->context, &part, err);
+  }
+  return code;
+}
+
 /* The part of vector v that lies in the errand's range, as fields where they are enough. */
 static int visit_part(const struct vector *vector, size_t v, const struct errand *errand,
                       struct err *err) {
@@ -545,11 +594,17 @@ static int visit_part(const struct vector *vector, size_t v, const struct errand
     code = take_steps(vector, vector->image->codec, fields, &part, err);
   if (code) return code;
   if (part.steps) return errand->visit(errand->context, &part, err);
-  code = narrow_fields(vector, vector->image->codec, fields, &part.base, &narrow, err);
+  struct codec_kept *kept = kept_of(vector->image);
+  uint32_t *into = kept ? kept->fields + at : fields;
+  code = narrow_fields(vector, vector->image->codec, into, &part.base, &narrow, err);
   if (!code && !narrow)
     code = decode_vector(vector, codec__integers_of(vector->image->codec), values, err);
   if (code) return code;
-  part.fields = narrow ? fields + (first - at) : NULL;
+  if (narrow && kept) {
+    kept->bases[v] = part.base;
+    kept->there |= UINT32_C(1) << v;
+  }
+  part.fields = narrow ? into + (first - at) : NULL;
   part.values = values + (first - at);
   return errand->visit(errand->context, &part, err);
 }
@@ -622,6 +677,8 @@ static int run(const struct codec_image *image, const struct errand *errand, boo
                struct integer_image *integers, struct err *err) {
   int code = codec__open_integers(image, integers, err);
   if (code) return code;
+  const struct codec_kept *kept = kept_of(image);
+  if (is_kept(kept, errand)) return visit_kept(image, kept, errand, integers->scale, err);
   struct vector vector = {.loops = codec__loops(),
                           .image = image,
                           .scale = integers->scale,

@@ -48,6 +48,13 @@ uint32_t codec__vectors_of(const uint64_t *bits, uint32_t origin, uint32_t from,
   return vectors;
 }
 
+bool codec__is_regular(const struct codec_image *image, const struct integer_image *integers) {
+  if (image->codec != CODEC_LINE || integers->frame.flags & FRAME_CODES) return false;
+  for (uint32_t v = 0; v * CODEC_VECTOR < image->values; v++)
+    if (integers->vectors[v].width || integers->vectors[v].exceptions) return false;
+  return true;
+}
+
 /* ---- codecs that have no fields ---- */
 
 static int each_raw(const struct codec_image *image, uint32_t from, uint32_t to, uint32_t vectors,

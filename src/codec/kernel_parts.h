@@ -21,6 +21,15 @@ static inline struct codec_exception codec__exception(const struct integer_image
   return exception;
 }
 
+/* Whether an image of CODEC_LINE has nothing but the line: its values are computed where they are
+ * wanted. */
+bool codec__is_regular(const struct codec_image *image, const struct integer_image *integers);
+/* Value i of such an image. */
+static inline uint64_t codec__regular_value(const struct integer_image *integers, uint32_t i) {
+  uint64_t rise = codec__line_at(&integers->line, i % CODEC_VECTOR);
+  return integers->vectors[i / CODEC_VECTOR].base + integers->scale * rise;
+}
+
 /* Bits by row to bits by value: those of rows that are present, together. `out` has room for
  * `count` bits and may be `bits`. */
 void codec__rows_to_values(const uint64_t *validity, uint32_t count, const uint64_t *bits,

@@ -16,7 +16,8 @@ int exec__reader_open(struct reader *reader, const struct source *source,
   reader->columns = ARENA_ARRAY(&reader->memory, struct column, count);
   reader->tag_codes = ARENA_ARRAY(&reader->memory, int32_t *, count);
   reader->images = ARENA_ARRAY(&reader->memory, struct reader_images, count);
-  if (!reader->columns || !reader->tag_codes || !reader->images)
+  reader->kept = ARENA_ARRAY(&reader->memory, struct codec_kept *, count);
+  if (!reader->columns || !reader->tag_codes || !reader->images || !reader->kept)
     return exec__refused(exec, count * sizeof *reader->columns, err);
   int code = ERR_OK;
   if (source->filter_program) {
@@ -193,6 +194,24 @@ int exec__reader_load(struct reader *reader, const bool *wanted, struct err *err
   return code;
 }
 
+/* What the filter decodes of a block stays for whoever wants the column behind it. */
+static int keep_fields(struct reader *reader, uint32_t column, const struct store_image *image,
+                       struct err *err) {
+  const struct encoded_filter *filter = reader->source->encoded;
+  struct codec_kept **kept = &reader->kept[column];
+  if (!filter || !filter->columns[column] || image->absent || !image->image.opened) return ERR_OK;
+  if (!*kept) {
+    size_t align = _Alignof(struct codec_kept);
+    uint8_t *memory = arena_alloc(&reader->memory, sizeof **kept + align);
+    if (!memory) return exec__refused(reader->source->exec, sizeof **kept, err);
+    *kept = (struct codec_kept *)(void *)(memory + (-(uintptr_t)memory & (align - 1)));
+  }
+  (*kept)->owner = image->image.bytes;
+  (*kept)->there = 0;
+  image->image.opened->kept = *kept;
+  return ERR_OK;
+}
+
 int exec__reader_images(struct reader *reader, uint32_t column, const struct store_image **images,
                         uint32_t *count, struct err *err) {
   struct reader_images *of = &reader->images[column];
@@ -208,6 +227,8 @@ int exec__reader_images(struct reader *reader, uint32_t column, const struct sto
     uint8_t physical = source->scan->schema.columns[column].type.physical;
     for (uint32_t i = 0; i < of->count; i++)
       if (!of->images[i].absent && of->images[i].image.type.physical != physical) of->count = 0;
+    if (of->count == 1) code = keep_fields(reader, column, of->images, err);
+    if (code) return code;
   }
   *images = of->images;
   *count = of->count;

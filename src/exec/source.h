@@ -73,6 +73,7 @@ struct reader {
   struct program_state *rest;   /* of source->encoded; NULL: none */
   struct column *columns;       /* per column of the schema; length 0 until loaded */
   struct reader_images *images; /* likewise */
+  struct codec_kept **kept;     /* per column: of those that the filter looks at, else NULL */
   uint32_t *run_positions;      /* per run of the chunk */
   uint32_t run_capacity;
   uint32_t cursor;           /* in the morsel: ids before it are done */

@@ -351,7 +351,10 @@ int part_read_keys_image(struct store_part *part, uint32_t block, struct part_ah
   code = part_ahead_bytes(part, ahead, &unit, arena, &bytes, err);
   if (!code) code = check_unit(part, 0, &unit, place->keys_checksum, bytes, bytes_read, err);
   if (code) return code;
-  code = codec_open(bytes, place->keys_size, TYPE_INT64, loaded->blocks[block].rows, image, err);
+  struct codec_opened *opened = arena_alloc(arena, sizeof *opened);
+  if (!opened) return mem_refused(arena->account, sizeof *opened, err);
+  code = codec_open_kept(bytes, place->keys_size, TYPE_INT64, loaded->blocks[block].rows, opened,
+                         image, err);
   if (!code && image->has_nulls)
     return part__damaged(part, PART_BLOCKS, 0, offset, "a key is missing", err);
   if (code != ERR_CORRUPTION) return code;
@@ -614,7 +617,9 @@ int part_read_image(struct store_part *part, uint32_t block, uint32_t column_id,
   if (!code) code = check_unit(part, column_id, &unit, record.checksum, bytes, bytes_read, err);
   if (code) return code;
   uint32_t rows = atomic_load(&part->blocks)->blocks[block].rows;
-  code = codec_open(bytes, record.size, type, rows, image, err);
+  struct codec_opened *opened = arena_alloc(arena, sizeof *opened);
+  if (!opened) return mem_refused(arena->account, sizeof *opened, err);
+  code = codec_open_kept(bytes, record.size, type, rows, opened, image, err);
   if (code != ERR_CORRUPTION) return code;
   struct err cause;
   if (err) cause = *err;

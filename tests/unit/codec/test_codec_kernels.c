@@ -114,13 +114,22 @@ static struct column make(struct type type, int shape, uint32_t rows, unsigned n
   return column;
 }
 
+/* Sometimes with what was found out kept from kernel to kernel, and fields, too. */
 static struct codec_image encode(const struct column *column, enum codec_level level) {
+  static struct codec_opened opened;
+  static struct codec_kept kept;
   struct codec_image image;
+  uint64_t way = random_below(3);
   buffer_reset(&buffer);
   assert_int_equal(codec_encode(column, level, NULL, &buffer, NULL), ERR_OK);
-  assert_int_equal(
-      codec_open(buffer.data, buffer.size, column->type, (uint32_t)column->length, &image, NULL),
-      ERR_OK);
+  assert_int_equal(codec_open_kept(buffer.data, buffer.size, column->type, (uint32_t)column->length,
+                                   way ? &opened : NULL, &image, NULL),
+                   ERR_OK);
+  if (way == 2) {
+    kept.owner = image.bytes;
+    kept.there = 0;
+    opened.kept = &kept;
+  }
   return image;
 }
 
@@ -350,8 +359,49 @@ static void test_ranges(void **state) {
     struct column column =
         make(types[random_below(4)], round % SHAPES, rows, random_below(2) ? 5 : 0);
     struct codec_image image = encode(&column, (enum codec_level)random_below(4));
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
       check_range(&column, &image);
+      if (i % 3 == 2) check_aggregate(&image, &column);
+    }
+    check_pick(&image, &column);
+    arena_reset(&arena);
+  }
+}
+
+/* What one kernel decoded, the next one does not decode again: bytes are not looked at any more. */
+static void test_fields_are_kept(void **state) {
+  (void)state;
+  struct codec_opened opened;
+  static struct codec_kept kept;
+  for (int level = CODEC_FAST; level <= CODEC_COLD; level++) {
+    struct column column = {.type = TYPE_INT64, .length = 5000, .u64 = values};
+    uint64_t selected[CODEC_ROWS_MAX / 64];
+    union statistics_value low = {.i64 = 0}, high = {.i64 = 100};
+    struct codec_range all = {0, 5000};
+    struct column_statistics first, again;
+    struct codec_image image;
+    for (uint32_t i = 0; i < 5000; i++)
+      values[i] = i ? values[i - 1] + random_below(5) - 2 : 50;
+    buffer_reset(&buffer);
+    assert_int_equal(codec_encode(&column, (enum codec_level)level, NULL, &buffer, NULL), ERR_OK);
+    assert_int_equal(
+        codec_open_kept(buffer.data, buffer.size, TYPE_INT64, 5000, &opened, &image, NULL), ERR_OK);
+    kept.owner = image.bytes;
+    kept.there = 0;
+    opened.kept = &kept;
+    assert_int_equal(codec_select_range(&image, 0, 5000, low, high, NULL, selected, NULL), ERR_OK);
+    assert_int_equal(kept.there, 31);
+    assert_int_equal(codec_aggregate(&image, &all, 1, selected, CODEC_TOTALS, &first, NULL),
+                     ERR_OK);
+    memset(buffer.data, 0xa5, buffer.size);
+    assert_int_equal(codec_aggregate(&image, &all, 1, selected, CODEC_TOTALS, &again, NULL),
+                     ERR_OK);
+    assert_memory_equal(&first, &again, sizeof first);
+    struct codec_kept other = {.owner = buffer.data + 8, .there = 31}; /* of another image */
+    opened.kept = &other;
+    (void)codec_aggregate(&image, &all, 1, selected, CODEC_TOTALS, &again, NULL);
+    assert_int_equal(other.there, 31);
+    assert_true(memcmp(&first, &again, sizeof first) != 0);
   }
 }
 
@@ -431,6 +481,7 @@ static void test_search(void **state) {
     }
     struct column column = {.type = TYPE_INT64, .length = rows, .u64 = values};
     struct codec_image image = encode(&column, (enum codec_level)random_below(3));
+    check_pick(&image, &column);
     for (int n = 0; n < 5; n++) {
       uint32_t first = (uint32_t)random_below((rows + run - 1) / run) * run;
       uint32_t from = first + (uint32_t)random_below((rows - first < run ? rows - first : run));
@@ -536,6 +587,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_statistics, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_sum_of_decimals_is_exact, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_ranges_of_rows, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_fields_are_kept, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_ranges, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_booleans, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_equal_strings, set_up, tear_down),
