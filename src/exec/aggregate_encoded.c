@@ -3,6 +3,8 @@
  * one pass over it. */
 #include "exec/aggregate_encoded.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "codec/codec_kernels.h"
 #include "columnar/bits.h"
@@ -112,14 +114,29 @@ static int find_totals(struct reader *reader, const struct store_image *image, u
   return codec_aggregate(&image->image, found->ranges, count, selected, wanted, records, err);
 }
 
-/* The first (last) selected rows of ranges: one value each is decoded. */
+/* The chunk's rows in an image that count and have a value; NULL: all. `bits` is room for them. */
+static const uint64_t *present_rows(const struct reader *reader, const struct store_image *image,
+                                    uint64_t *bits) {
+  uint64_t valid[LIMIT_BLOCK_ROWS / 64];
+  if (image->absent || !image->image.has_nulls) return reader->selection;
+  memset(bits, 0, bit_words(reader->chunk.rows) * sizeof *bits);
+  codec_validity(&image->image, image->from, image->rows, valid);
+  bits_copy(bits, image->row, valid, 0, image->rows);
+  for (size_t w = 0; reader->selection && w < bit_words(reader->chunk.rows); w++)
+    bits[w] &= reader->selection[w];
+  return bits;
+}
+
+/* The first (last) rows of ranges that are selected and have a value: that alone is decoded. */
 static int find_ends(struct reader *reader, const struct store_image *image, uint32_t count,
                      bool last, struct encoded_found *found, struct err *err) {
   struct column_statistics *records = found->records + found->count;
+  uint64_t bits[LIMIT_BLOCK_ROWS / 64], valid[LIMIT_BLOCK_ROWS / 64];
+  const uint64_t *rows = present_rows(reader, image, bits);
   uint32_t picked = 0, absent, at = 0;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t row = found->ranges[i].from - image->from + image->row;
-    int64_t end = aggregate__first_row(reader->selection, row, found->ranges[i].count, last);
+    int64_t end = aggregate__first_row(rows, row, found->ranges[i].count, last);
     column_statistics_init(&records[i]);
     if (end < 0 || image->absent) continue;
     records[i].first_key = records[i].last_key = reader->chunk.keys[end];
@@ -129,7 +146,7 @@ static int find_ends(struct reader *reader, const struct store_image *image, uin
   }
   if (picked == 0) return ERR_OK;
   reader->values_encoded += picked;
-  int code = codec_pick(&image->image, found->rows, picked, found->values, NULL, &absent, err);
+  int code = codec_pick(&image->image, found->rows, picked, found->values, valid, &absent, err);
   for (uint32_t i = 0; i < count && !code; i++)
     if (records[i].count) records[i].first.u64 = records[i].last.u64 = found->values[at++];
   return code;
@@ -137,12 +154,8 @@ static int find_ends(struct reader *reader, const struct store_image *image, uin
 
 /* ---- the chunk ---- */
 
-/* Whether the images can tell: ends only where no value is absent, and not of tiny slices. */
-static bool is_worth(const struct encoded_chunk *chunk, const struct store_image *images,
-                     uint32_t count, enum encoded_want want) {
-  bool ends = want == ENCODED_FIRST || want == ENCODED_LAST;
-  for (uint32_t i = 0; i < count; i++)
-    if (ends && !images[i].absent && images[i].image.has_nulls) return false;
+/* Whether it is worth it: not for tiny slices. */
+static bool is_worth(const struct encoded_chunk *chunk, uint32_t count) {
   return count && (uint64_t)chunk->slice_count * SLICE_ROWS_MIN <= chunk->reader->chunk.rows;
 }
 
@@ -153,7 +166,7 @@ int exec__encoded_find(const struct encoded_chunk *chunk, uint32_t column, enum 
   uint32_t count, next = 0;
   *done = false;
   int code = exec__reader_images(reader, column, &images, &count, err);
-  if (code || !is_worth(chunk, images, count, want)) return code;
+  if (code || !is_worth(chunk, count)) return code;
   code = reserve(reader->source->exec, found, chunk->slice_count + count, err);
   found->count = 0;
   for (uint32_t i = 0; i < count && !code; i++) {

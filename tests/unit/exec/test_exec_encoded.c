@@ -516,6 +516,58 @@ static void test_what_is_decoded(void **state) {
   fixture_close(&fixture);
 }
 
+/* First and last values of columns with nulls: one value of each bucket is decoded, or none. */
+static void test_ends_of_nullable_columns(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct err err;
+  fixture_open(&fixture, 7);
+  size_t count = 16000;
+  struct model_row *rows = malloc(count * sizeof *rows);
+  for (size_t i = 0; i < count; i++)
+    rows[i] = (struct model_row){.time = (int64_t)i * 10,
+                                 .has = {i % 7 > 0, true, i % 500 < 3, true, false},
+                                 .f = (double)(i % 977) / 100,
+                                 .i = (int64_t)i,
+                                 .u = i * 31 % 1009};
+  fixture_write(&fixture, rows, count);
+  free(rows);
+  flush(&fixture);
+  static const struct {
+    enum plan_aggregate function;
+    int field;
+  } ends[] = {{AGGREGATE_FIRST, FIELD_F},
+              {AGGREGATE_LAST, FIELD_F},
+              {AGGREGATE_FIRST, FIELD_U},
+              {AGGREGATE_LAST, FIELD_U}};
+  for (int64_t width = 0; width <= 5000; width += 5000) {
+    struct mem_account plans, running;
+    struct arena arena;
+    struct exec_figures of;
+    mem_account_init(&plans, "plans", NULL, 0);
+    mem_account_init(&running, "running", NULL, 0);
+    arena_init(&arena, &plans, 4096);
+    const struct plan_node *input = rows_plan(&fixture, &arena, NULL);
+    struct plan_node *node = new_node(&arena, PLAN_AGGREGATE, input, 2 + 4);
+    struct plan_aggregate_call *list = ARENA_ARRAY(&arena, struct plan_aggregate_call, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+      list[i] = *new_call(&arena, ends[i].function, input, 2 + (uint32_t)ends[i].field, 0);
+      column_at(node, 2 + i)->type = list[i].type;
+    }
+    node->aggregate = (struct plan_aggregation){.calls = list, .call_count = 4, .time = 77};
+    node->aggregate.bucket.width = width;
+    expect_ok(run_plan(&fixture, node, NULL, &running, NULL, &of, &err), &err);
+    assert_int_equal(of.values_decoded, 0);
+    if (width == 0) assert_int_equal(of.values_encoded, 0);
+    assert_true(of.values_encoded <= 4 * (count / 500 + 2));
+    assert_true((of.values_by_statistics > 0) == (width == 0));
+    arena_deinit(&arena);
+    mem_account_deinit(&running);
+    mem_account_deinit(&plans);
+  }
+  fixture_close(&fixture);
+}
+
 /* Blocks of many series in parts that follow each other in time: morsels are cut between the parts,
  * not between the series, so that each block is read once. */
 static void test_blocks_are_read_once(void **state) {
@@ -548,6 +600,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_conditions),
       cmocka_unit_test(test_what_is_decoded),
+      cmocka_unit_test(test_ends_of_nullable_columns),
       cmocka_unit_test(test_blocks_are_read_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
