@@ -125,7 +125,10 @@ static double read_figure(void *context) {
   return (double)atomic_load_explicit((_Atomic uint64_t *)context, memory_order_relaxed);
 }
 
-void api_refresh_metrics(struct api *api) { api__figures_read(api); }
+void api_refresh_metrics(struct api *api) {
+  api__figures_read(api);
+  api__tables_read(api);
+}
 
 static int counter(struct api *api, const char *name, const char *help,
                    struct metric_counter **counter, struct err *err) {

@@ -2,12 +2,16 @@
 #ifndef NILO_API_API_PRIVATE_H
 #define NILO_API_API_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "api/api.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ingest/ingest.h"
 #include "os/os.h"
 #include "os/pool.h"
+#include "store/store.h"
 #include "table/engine.h"
 #include "table/write.h"
 
@@ -18,6 +22,19 @@ struct idle_cache {
 };
 enum { IDLE_CACHES_MAX = 64, JOBS_MAX = 8 };
 struct api_job;
+
+/* Counters of what encoding a table's parts took (api_table_metrics.c). */
+enum { API_ENCODING_COUNTERS = 3, API_LABEL_MAX = 256 };
+struct api_table_row {
+  uint64_t id;                                                             /* of the table */
+  struct metric_counter *counters[STORE_ENCODINGS][API_ENCODING_COUNTERS]; /* NULL: none yet */
+  struct store_encoding last[STORE_ENCODINGS];                             /* that they have told */
+};
+struct api_tables {
+  atomic_bool busy; /* somebody reads; the rest is theirs */
+  uint32_t count;
+  struct api_table_row rows[LIMIT_METRIC_TABLES], others;
+};
 
 struct api {
   struct api_options options;
@@ -40,6 +57,7 @@ struct api {
   struct query_control *control; /* of all queries */
   struct query_totals query_totals;
   _Atomic uint64_t figures[32]; /* by enum figure of api_metrics.c */
+  struct api_tables tables;
 };
 
 /* A cache for a piece of this database; NULL with err when memory is refused. Give it back. */
@@ -50,6 +68,8 @@ uint64_t api__cache_owner(struct str database, struct str schema);
 void api__answer(const struct table_write_result *result, const struct err *error,
                  struct api_write_answer *answer);
 void api__figures_read(struct api *api);
+/* Brings the counters per table up to date; passes where another thread does so already. */
+void api__tables_read(struct api *api);
 int api__metrics(struct api *api, struct err *err);
 
 #endif

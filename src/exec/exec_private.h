@@ -124,8 +124,9 @@ void exec__rows_codes(struct exec_rows *rows, const int32_t *codes, int64_t coun
  */
 int exec__rows_batch(struct exec_rows *rows, struct exec_batch *batch, struct err *err);
 /* A batch that points into others' builders, after a reset: its columns that are not of the group,
- * one by one, as rows [from, from + count) of a builder (false: bits do not begin there, copy), then
- * the batch, one group with these codes. It lives until the builders change, or the next reset. */
+ * one by one, as rows [from, from + count) of a builder (false: bits do not begin there, copy),
+ * then the batch, one group with these codes. It lives until the builders change, or the next
+ * reset. */
 bool exec__rows_slice(struct exec_rows *rows, uint32_t column, const struct builder *builder,
                       int64_t from, int64_t count);
 int exec__rows_sliced(struct exec_rows *rows, const int32_t *codes, int64_t count, bool continued,

@@ -71,3 +71,13 @@ bool store_amplification(struct store_shard *shard, uint64_t store,
   store_snapshot_release(root);
   return there;
 }
+
+bool store_encodings(struct store_shard *shard, uint64_t store,
+                     struct store_encoding encodings[STORE_ENCODINGS]) {
+  struct store_snapshot *root = shard__pin(shard);
+  const struct store_version *version = root_map_find(&root->map, store);
+  bool there = version && !version->dropped;
+  if (there) shard__encodings(version->live->encodings, encodings);
+  store_snapshot_release(root);
+  return there;
+}

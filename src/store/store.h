@@ -316,6 +316,9 @@ struct store_amplification {
 /* False: there is no such store. */
 bool store_amplification(struct store_shard *shard, uint64_t store,
                          struct store_amplification *amplification);
+/* The last of these alone, which costs no look at parts. */
+bool store_encodings(struct store_shard *shard, uint64_t store,
+                     struct store_encoding encodings[STORE_ENCODINGS]);
 /* Counts since opening, and sizes now. */
 void store_shard_figures(struct store_shard *shard, struct store_figures *figures);
 

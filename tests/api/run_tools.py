@@ -171,6 +171,43 @@ class Inspect(Case):
                     break
                 time.sleep(0.1)
             self.assertGreaterEqual(float(counted[0].split()[1]), row["encoded_in"])
+            # Per table exactly what inspect tells, and what is left in the row of the others.
+            labels = 'database="d",table="cpu",codec="hot"'
+            self.assertEqual(self.metric(metrics, "nilo_table_encoded_in_bytes_total", labels), row["encoded_in"])
+            self.assertEqual(self.metric(metrics, "nilo_table_encoded_out_bytes_total", labels), row["encoded_out"])
+            self.assertAlmostEqual(self.metric(metrics, "nilo_table_encode_cpu_seconds_total", labels),
+                                   row["cpu_ns"] / 1e9)
+            self.assertIsNone(self.metric(metrics, "nilo_table_encoded_in_bytes_total",
+                                          'database="d",table="cpu",codec="zstd"'))
+
+    def test_metrics_of_tables_are_bounded(self):
+        self.nilo("query", "--data", self.data, "CREATE DATABASE d")
+        with nilo_server.Server(["--no-collector"], folder=str(self.folder)) as server:
+            body = "".join(f"m{m} v={m} {t}\n" for m in range(60) for t in range(1, 4 if m == 59 else 3))
+            request = urllib.request.Request(server.url + "/write?db=d&precision=s", data=body.encode())
+            urllib.request.urlopen(request).read()
+            self.nilo("compact", "--server", server.url)
+            for _ in range(2):
+                with urllib.request.urlopen(server.url + "/metrics") as answer:
+                    metrics = answer.read().decode()
+                rows = [line for line in metrics.splitlines()
+                        if line.startswith('nilo_table_encoded_in_bytes_total{database="d"')]
+                self.assertEqual(len({line.split('table="')[1].split('"')[0] for line in rows}), 50)
+                self.assertTrue(any('table="m59"' in line for line in rows)) # the largest
+                self.assertIn('nilo_table_encoded_in_bytes_total{database="",table="other"', metrics)
+                summed = sum(float(line.split()[1]) for line in metrics.splitlines()
+                             if line.startswith("nilo_table_encoded_in_bytes_total{"))
+                told = sum(row["encoded_in"] for row in json.loads(
+                    self.nilo("inspect", "--server", server.url, "compression", "--json")[0])["compression"])
+                self.assertEqual(summed, told)
+
+    @staticmethod
+    def metric(text, name, labels):
+        """The value of a counter, or None."""
+        for line in text.splitlines():
+            if line.startswith(name + "{" + labels + "}"):
+                return float(line.split()[1])
+        return None
 
     def test_through_a_server(self):
         self.load(rows=30)
