@@ -220,7 +220,7 @@ const struct expr *expr_date_trunc(struct arena *arena, struct str word,
     err_set(err, ERR_INVALID_ARGUMENT, "unit \"%.*s\" not recognized", STR_ARG(word));
     return NULL;
   }
-  if (plan__class(argument->type) != CLASS_TIME || argument->type.logical != LOGICAL_TIMESTAMP) {
+  if (argument->type.logical != LOGICAL_TIMESTAMP && argument->type.logical != LOGICAL_LOCAL) {
     err_set(err, ERR_UNSUPPORTED, "function \"date_trunc\" does not take %s",
             type_name(argument->type));
     return NULL;

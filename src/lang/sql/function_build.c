@@ -103,6 +103,49 @@ int sql__build_now(struct sql_call *call, const struct expr **made, struct err *
   return sql_coerce(call->context, literal, call->result, SQL_EXPLICIT, made, err);
 }
 
+/* The session's clock right now where it tells, else the statement's time. */
+int sql__build_ask_or_now(struct sql_call *call, const struct expr **made, struct err *err) {
+  struct sql_context *context = call->context;
+  struct plan_value value = {.type = call->result, .null = true};
+  int code = context->ask
+                 ? context->ask(context->owner, str_from(call->row->name), NULL, 0, &value, NULL)
+                 : ERR_NOT_FOUND;
+  if (code || value.null) return sql__build_now(call, made, err);
+  return made_of(sql__literal(context, &value, err), made, err);
+}
+
+/* A constant unit becomes a bucket, which scans know; what buckets can't do is computed row by row.
+ */
+int sql__build_date_trunc(struct sql_call *call, const struct expr **made, struct err *err) {
+  const struct datetime_session *session = sql_session(call->context, err);
+  const struct expr *word = call->arguments[0], *value = call->arguments[1];
+  if (!session) return made_of(NULL, made, err);
+  bool local = value->type.logical == LOGICAL_LOCAL, found = true;
+  struct datetime_zone zone = local ? (struct datetime_zone){0} : datetime_zone_of(session);
+  if (call->count > 2)
+    found = call->arguments[2]->kind == EXPR_LITERAL && !call->arguments[2]->literal.null &&
+            !datetime_find_zone(session, call->arguments[2]->literal.text, &zone, NULL);
+  bool simple = word->kind == EXPR_LITERAL && !word->literal.null && found && !zone.offset &&
+                value->kind != EXPR_LITERAL;
+  *made = simple ? expr_date_trunc(call->context->arena, word->literal.text, value, zone.zone, NULL)
+                 : NULL;
+  return *made ? ERR_OK : sql__build_session_call(call, made, err);
+}
+
+/* age(x): from x to midnight today. */
+int sql__build_age_of_today(struct sql_call *call, const struct expr **made, struct err *err) {
+  struct sql_call today = *call, whole = *call;
+  const struct expr *arguments[2] = {NULL, call->arguments[0]};
+  today.result = TYPE_DATE;
+  int code = sql__build_now(&today, &arguments[0], err);
+  if (!code)
+    code = sql_coerce(call->context, arguments[0], call->arguments[0]->type, SQL_EXPLICIT,
+                      &arguments[0], err);
+  whole.arguments = arguments;
+  whole.count = 2;
+  return code ? code : sql__build_session_call(&whole, made, err);
+}
+
 int sql__build_type_of(struct sql_call *call, const struct expr **made, struct err *err) {
   char text[SQL_TYPE_TEXT_MAX];
   struct str name = str_from(sql_type_text(call->arguments[0]->type, text));
