@@ -146,9 +146,9 @@ static int take(struct apply *self, const struct batch *batch, uint64_t *rows, s
   *rows += (uint64_t)batch->length;
   if (tests_only(self)) return ERR_OK;
   if (applying(self)->kind == APPLY_SCALAR && *rows > 1) {
-    err_set(err, ERR_INVALID_ARGUMENT, "a subquery that stands for a value gave several rows");
+    err_set(err, ERR_CARDINALITY, "more than one row returned by a subquery used as an expression");
     err_hint(err, "aggregate it, or add LIMIT 1");
-    return ERR_INVALID_ARGUMENT;
+    return ERR_CARDINALITY;
   }
   return self->stream
              ? exec__spill_append(self->stream, batch->columns, 0, batch->length, err)

@@ -9,7 +9,13 @@
 int exec__reader_open(struct reader *reader, const struct source *source,
                       const struct morsel *morsel, struct err *err) {
   struct exec *exec = source->exec;
+  const struct plan_as_of *as_of = &source->scan->scan.as_of;
   uint32_t count = source->scan->schema.count + 1;
+  if (as_of->kind == PLAN_AS_OF_TIME) {
+    err_set(err, ERR_UNSUPPORTED, "which commit was the last one at a time is not kept");
+    err_hint(err, "read AS OF COMMIT and its number");
+    return ERR_UNSUPPORTED;
+  }
   *reader = (struct reader){.source = source, .morsel = morsel};
   arena_init(&reader->memory, exec->options.account, 4096);
   arena_init(&reader->scratch, exec->options.account, 4096);
@@ -42,6 +48,7 @@ int exec__reader_open(struct reader *reader, const struct source *source,
                                  .column_count = source->store_count,
                                  .head = morsel->head,
                                  .tail = morsel->tail,
+                                 .as_of = (uint64_t)as_of->value,
                                  .account = exec->options.account};
   return store_scan_open(table_snapshot_store(exec->options.snapshot), &spec, &reader->scan, err);
 }

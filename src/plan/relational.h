@@ -172,7 +172,7 @@ struct plan_unnesting {
 
 /* PLAN_APPLY: for each row of `input`, the rows of `right`, in which parameters (EXPR_PARAMETER)
  * stand for columns of that row. INNER, LEFT, SEMI, ANTI as in a join; SCALAR gives the one value
- * of the one row of `right`, null without a row, and more than one row is ERR_INVALID_ARGUMENT. The
+ * of the one row of `right`, null without a row, and more than one row is ERR_CARDINALITY. The
  * rules turn most of them into joins; what is left is run row by row, once per distinct parameters.
  */
 enum plan_apply_kind { APPLY_INNER, APPLY_LEFT, APPLY_SEMI, APPLY_ANTI, APPLY_SCALAR };

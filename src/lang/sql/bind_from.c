@@ -24,6 +24,7 @@ int bind__alias(struct binder *binder, const struct sql_from *from, struct bind_
                       "table \"%.*s\" has %u columns available but %u columns specified",
                       STR_ARG(text_cut(from->alias, 60)), count, renamed);
   *table = (struct bind_table){.name = from->alias, .columns = columns, .count = old->column_count};
+  if (old->table_count == 1) table->hidden = old->tables[0].name;
   rows->names = (struct bind_names){table, 1, columns, old->column_count};
   return ERR_OK;
 }
@@ -111,7 +112,8 @@ int bind__lateral(struct binder *binder, struct bind_scope *scope, const struct 
   if (bind__is_unnest(from) && !on)
     return bind__from_unnest(binder, scope, from, left, kind == APPLY_LEFT, rows, err);
   struct bind_capture capture;
-  struct bind_scope left_scope = {scope->outer, scope->capture, &left->names, NULL};
+  struct bind_scope left_scope = {
+      .outer = scope->outer, .capture = scope->capture, .names = &left->names};
   struct bind_scope inner = {.outer = &left_scope, .capture = &capture};
   struct bind_rows right;
   uint32_t *columns, width = left->plan->schema.count;

@@ -176,7 +176,8 @@ bool bind__is_unnest(const struct sql_from *from) {
 int bind__from_unnest(struct binder *binder, struct bind_scope *scope, const struct sql_from *from,
                       const struct bind_rows *left, bool keep_empty, struct bind_rows *rows,
                       struct err *err) {
-  struct bind_scope here = {scope->outer, scope->capture, &left->names, NULL};
+  struct bind_scope here = {
+      .outer = scope->outer, .capture = scope->capture, .names = &left->names};
   struct bind_clause clause = {.binder = binder, .scope = &here, .name = "functions in FROM"};
   struct from_call call;
   struct bind_stage stage;

@@ -242,8 +242,19 @@ static struct str input_name(const struct plan_node *plan, const struct expr *ex
   return expr->kind == EXPR_COLUMN ? plan->schema.columns[expr->column].name : (struct str){0};
 }
 
+/* Without keys and aggregates there is one row, whatever is grouped. */
+static int group_of_nothing(struct bind_query *query, struct err *err) {
+  const struct plan_node *row;
+  int code = bind__one_row(query->binder, &row, err);
+  if (code) return code;
+  bind__stage(&query->stage, query->binder, query, row);
+  query->stage.grouped = true;
+  return ERR_OK;
+}
+
 int bind__group(struct bind_query *query, const struct bind_keys *keys, struct err *err) {
   struct binder *binder = query->binder;
+  if (!keys->count && !keys->sets && !query->aggregate_count) return group_of_nothing(query, err);
   struct inputs inputs = {.stage = &query->stage};
   uint32_t count = query->aggregate_count, bits = keys->sets ? 1 : 0;
   uint32_t width = keys->count + bits + count;
@@ -390,8 +401,54 @@ static int resolve(struct bind_clause *inner, const struct sql_expr *call,
   return bind__by_time(binder, call, made, err);
 }
 
+/* ---- aggregates of queries further out ---- */
+
+/* Finds the innermost scope of which an expression names columns. */
+static void find_level(struct bind_clause *clause, const struct sql_expr *expr, uint32_t depth,
+                       uint32_t *level, struct bind_scope **scope) {
+  if (expr->kind == SQL_COLUMN) {
+    struct bind_scope *found = bind__locate(clause, &expr->name);
+    uint32_t at = 0;
+    for (const struct bind_scope *s = clause->scope; s && s != found; s = s->outer)
+      at++;
+    if (found && at < *level) {
+      *level = at;
+      *scope = found;
+    }
+  }
+  if (expr->select) *level = 0; /* not looked into: it is this query's */
+  for (uint32_t i = 0; i < expr->arguments.count && depth < BIND_DEPTH_MAX; i++)
+    find_level(clause, expr->arguments.items[i], depth + 1, level, scope);
+}
+
+/* An aggregate over columns of a query further out alone is that query's. */
+static struct bind_scope *outer_level(struct bind_clause *clause, const struct sql_expr *call) {
+  uint32_t level = UINT32_MAX;
+  struct bind_scope *scope = NULL;
+  for (uint32_t i = 0; i < call->arguments.count; i++)
+    find_level(clause, call->arguments.items[i], 0, &level, &scope);
+  for (uint32_t i = 0; i < call->order.count; i++)
+    find_level(clause, call->order.items[i].expr, 0, &level, &scope);
+  bool outer = level != UINT32_MAX && level > 0 && scope->query && scope->clause &&
+               scope->clause->aggregates && !scope->clause->inside;
+  return outer ? scope : NULL;
+}
+
+static int aggregate_outside(struct bind_clause *clause, struct bind_scope *at,
+                             const struct sql_expr *call, const struct expr **out,
+                             struct err *err) {
+  int code = bind__aggregate(at->clause, call, out, err);
+  struct bind_scope *inner = clause->scope;
+  while (inner->outer != at)
+    inner = inner->outer;
+  return code ? code
+              : bind__capture_expr(clause->binder, inner->capture, *out, call->offset, out, err);
+}
+
 int bind__aggregate(struct bind_clause *clause, const struct sql_expr *call,
                     const struct expr **out, struct err *err) {
+  struct bind_scope *outside = outer_level(clause, call);
+  if (outside) return aggregate_outside(clause, outside, call, out, err);
   struct bind_query *query = clause->query;
   struct binder *binder = clause->binder;
   struct bind_clause inner = *clause;

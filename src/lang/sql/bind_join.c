@@ -264,7 +264,7 @@ static int asof_tolerance(struct asof *asof, const struct sql_expr *expr, struct
 static int from_asof(struct binder *binder, struct bind_scope *scope, const struct sql_from *from,
                      const struct bind_rows *left, const struct bind_rows *right,
                      struct bind_rows *rows, struct err *err) {
-  struct bind_scope on = {scope->outer, scope->capture, &rows->names, NULL};
+  struct bind_scope on = {.outer = scope->outer, .capture = scope->capture, .names = &rows->names};
   struct bind_clause clause = {.binder = binder, .scope = &on, .name = "JOIN conditions"};
   struct asof asof = {.binder = binder,
                       .left = left->plan,
@@ -330,7 +330,7 @@ static enum plan_join_kind kind_of(const struct sql_from *from) {
 static int join_on(struct binder *binder, struct bind_scope *scope, const struct sql_from *from,
                    const struct bind_rows *left, const struct bind_rows *right,
                    struct bind_rows *rows, struct err *err) {
-  struct bind_scope on = {scope->outer, scope->capture, &rows->names, NULL};
+  struct bind_scope on = {.outer = scope->outer, .capture = scope->capture, .names = &rows->names};
   struct bind_clause clause = {.binder = binder, .scope = &on, .name = "JOIN conditions"};
   struct bind_stage stage;
   const struct expr *condition = NULL;

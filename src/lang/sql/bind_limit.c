@@ -14,7 +14,7 @@ struct limiting {
 /* A number of rows, as bigint. */
 static int bind_number(struct limiting *limiting, const struct sql_expr *tree, const char *name,
                        const struct expr **out, struct err *err) {
-  struct bind_scope scope = {limiting->outer, limiting->capture, NULL, NULL};
+  struct bind_scope scope = {.outer = limiting->outer, .capture = limiting->capture};
   struct bind_clause clause = {.binder = limiting->binder, .scope = &scope, .name = name};
   *out = NULL;
   if (!tree) return ERR_OK;

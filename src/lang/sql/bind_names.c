@@ -122,13 +122,27 @@ static int no_column(struct bind_clause *clause, const struct sql_name *name,
   return code;
 }
 
+/* The name of a table that goes by an alias. */
+static int hidden_table(const struct sql_name *name, const struct bind_table *table,
+                        struct err *err) {
+  bind__fail(err, name->offset, ERR_UNKNOWN_TABLE,
+             "invalid reference to FROM-clause entry for table \"%.*s\"",
+             STR_ARG(text_cut(table->hidden, 100)));
+  err_hint(err, "Perhaps you meant to reference the table alias \"%.*s\".",
+           STR_ARG(text_cut(table->name, 60)));
+  return ERR_UNKNOWN_TABLE;
+}
+
 int bind__no_table(struct bind_clause *clause, const struct sql_name *name, uint32_t parts,
                    struct err *err) {
   struct str wanted = name->parts[parts - 1];
   struct hinting hinting = {.nearest = text_nearest_of(wanted)};
   for (const struct bind_scope *at = clause->scope; at; at = at->outer)
-    for (uint32_t i = 0; at->names && i < at->names->table_count; i++)
-      offer(&hinting, at->names->tables[i].name, (struct str){0});
+    for (uint32_t i = 0; at->names && i < at->names->table_count; i++) {
+      const struct bind_table *table = &at->names->tables[i];
+      offer(&hinting, table->name, (struct str){0});
+      if (parts == 1 && str_equal(table->hidden, wanted)) return hidden_table(name, table, err);
+    }
   int code =
       bind__fail(err, name->offset, ERR_UNKNOWN_TABLE,
                  "missing FROM-clause entry for table \"%.*s\"", STR_ARG(text_cut(wanted, 100)));
@@ -147,6 +161,15 @@ const struct bind_table *bind__reach_table(struct bind_clause *clause, const str
     const struct bind_table *table = bind__find_table((*at)->names, name, parts);
     if (table) return table;
   }
+  return NULL;
+}
+
+struct bind_scope *bind__locate(struct bind_clause *clause, const struct sql_name *name) {
+  struct bind_scope *at = NULL;
+  const struct bind_column *found;
+  if (name->count > 1) return bind__reach_table(clause, name, name->count - 1, &at) ? at : NULL;
+  for (at = clause->scope; at; at = at->outer)
+    if (at->names && bind__find_column(at->names, name->parts[0], &found)) return at;
   return NULL;
 }
 

@@ -48,6 +48,7 @@ struct bind_column {
 };
 struct bind_table {
   struct str name, schema, database; /* schema empty: an alias, which has none */
+  struct str hidden;                 /* by the alias: the table's own name */
   const struct bind_column *columns;
   uint32_t count;
 };
@@ -68,12 +69,14 @@ struct bind_capture {
   uint32_t count, capacity;
 };
 struct bind_query;
+struct bind_clause;
 /* Where names are looked for, innermost first. */
 struct bind_scope {
   struct bind_scope *outer;
   struct bind_capture *capture; /* of what stands in `outer` and is used here or further in */
   const struct bind_names *names;
-  struct bind_query *query; /* whose rows the names are; NULL: of a part of FROM */
+  struct bind_query *query;   /* whose rows the names are; NULL: of a part of FROM */
+  struct bind_clause *clause; /* of it that is bound now, while a subquery inside is */
 };
 
 /* What WITH named. */
@@ -328,6 +331,8 @@ int bind__reach(struct bind_clause *clause, struct bind_scope *at, const struct 
 /* The table and the scope that it stands in, outwards. */
 const struct bind_table *bind__reach_table(struct bind_clause *clause, const struct sql_name *name,
                                            uint32_t parts, struct bind_scope **at);
+/* The scope that a column's name means a column of; NULL: none. */
+struct bind_scope *bind__locate(struct bind_clause *clause, const struct sql_name *name);
 int bind__no_table(struct bind_clause *clause, const struct sql_name *name, uint32_t parts,
                    struct err *err);
 /* A new capture, empty. */

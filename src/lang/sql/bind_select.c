@@ -287,7 +287,8 @@ static int plain_select(struct binder *binder, struct bind_scope *outer,
   struct bind_clause list = list_clause(&query, "SELECT"), order = list_clause(&query, "ORDER BY");
   struct items items = {0};
   struct bind_ordering ordering = {0};
-  query.scope = (struct bind_scope){outer, capture, &query.names, &query};
+  query.scope = (struct bind_scope){
+      .outer = outer, .capture = capture, .names = &query.names, .query = &query};
   int code = begin(&query, err);
   if (!code) code = filter_rows(&query, err);
   if (!code) code = bind_items(&list, &items, err);

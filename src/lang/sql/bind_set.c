@@ -128,7 +128,7 @@ int bind__rows_of_values(struct binder *binder, struct bind_scope *outer,
                          struct bind_capture *capture, const struct sql_select *select,
                          const struct bind_targets *targets, struct bind_result *result,
                          struct err *err) {
-  struct bind_scope scope = {outer, capture, NULL, NULL};
+  struct bind_scope scope = {.outer = outer, .capture = capture};
   struct bind_clause clause = {.binder = binder, .scope = &scope, .name = "VALUES"};
   const struct sql_expr *first = select->rows.items[0];
   uint32_t count = first->kind == SQL_ROW ? first->arguments.count : 1;

@@ -17,8 +17,11 @@
 int bind__inner(struct bind_clause *clause, const struct sql_select *select,
                 struct bind_capture *capture, struct bind_result *result, struct err *err) {
   struct binder *binder = clause->binder;
+  struct bind_clause *before = clause->scope->clause;
   int code = bind__capture(binder, select->offset, capture, err);
+  clause->scope->clause = clause;
   if (!code) code = bind__select(binder, clause->scope, capture, select, NULL, result, err);
+  clause->scope->clause = before;
   return code ? code : bind__close(binder, result, err);
 }
 

@@ -20,6 +20,9 @@ bool sql_function_find(struct str name, enum sql_function_kind *kind);
 /* The nearest name of all, for hints; an empty str: none is near. */
 struct str sql_function_nearest(struct str name);
 
+/* Besides what statements name, the binder calls "array" (ARRAY[…]: the items, all of one type),
+ * "array_item" (a[i]) and "array_slice" (a[i:j]; a bound that is not written is null). */
+
 /* A scalar call. ERR_NOT_FOUND (42883, "function f(text) does not exist") with a hint;
  * ERR_INVALID_ARGUMENT when several would do. `names` (may be NULL): the arguments' names, empty
  * ones for those given by place. */
