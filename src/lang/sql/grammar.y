@@ -517,12 +517,11 @@ window(A) ::= IDENT(T) AS window_body(W). {
   A->name = sql__identifier(parser, &T);
   A->offset = AT(T);
 }
-window_body(A) ::= LPAREN(T) window_base(B) partition(P) order(O) frame(F) exclude(X) RPAREN. {
+window_body(A) ::= LPAREN(T) window_base(B) partition(P) order(O) frame(F) RPAREN. {
   A = F;
   A->base = B;
   A->partition = exprs_of(P);
   A->order = orders_of(O);
-  A->exclude = (enum sql_frame_exclude)X;
   A->offset = AT(T);
 }
 window_base(A) ::= . { A = (struct str){0}; }
@@ -530,8 +529,9 @@ window_base(A) ::= IDENT(T). { A = sql__identifier(parser, &T); }
 partition(A) ::= . { A = LIST; }
 partition(A) ::= PARTITION BY exprs(L). { A = L; }
 frame(A) ::= . { A = NEW(window, sql_window); }
-frame(A) ::= frame_unit(U) frame_extent(E). {
+frame(A) ::= frame_unit(U) frame_extent(E) exclude(X). {
   A = E;
+  A->exclude = (enum sql_frame_exclude)X;
   A->has_frame = true;
   A->unit = (enum sql_frame_unit)U;
 }

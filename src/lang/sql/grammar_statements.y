@@ -460,8 +460,9 @@ statement(A) ::= SHOW(T) setting(S) FROM name(N). {
   A = sql__named(parser, SQL_STATEMENT_SHOW, &T, S);
   A->target = *N;
 }
-statement(A) ::= SHOW(T) CREATE object name(N). {
+statement(A) ::= SHOW(T) CREATE object(O) name(N). {
   A = sql__named(parser, SQL_STATEMENT_SHOW, &T, STR("create"));
+  A->object = (enum sql_object)O;
   A->target = *N;
 }
 statement(A) ::= DESCRIBE(T) name(N). {

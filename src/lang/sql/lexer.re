@@ -88,8 +88,7 @@ again:
 
   "\x00" {
     if (cursor > limit) {
-      token->text.size = 0;
-      token->kind = 0;
+      *token = (struct token){.text = {token->text.data, 0}};
       return 0;
     }
     kind = TOKEN_ILLEGAL;

@@ -32,6 +32,11 @@ struct sql_expr *sql__operator(struct parser *parser, const struct token *op, st
   uint32_t offset = sql__offset(parser, op->text.data);
   if (!left && op->kind == SQL_TOKEN_MINUS && right->kind == SQL_NUMBER)
     return negated_number(parser, right, offset);
+  bool prefix =
+      op->kind == SQL_TOKEN_OP || op->kind == SQL_TOKEN_PLUS || op->kind == SQL_TOKEN_MINUS;
+  if (!left && !prefix) /* OPERATOR(=) x */
+    sql__fail(parser, ERR_PARSE, op->text.data, "syntax error at or near \"%.*s\"",
+              STR_ARG(op->text));
   struct sql_expr *expr = sql__list_expr(parser, SQL_OPERATOR, offset, two(parser, left, right));
   expr->text = operator_text(op->text);
   return expr;

@@ -209,9 +209,10 @@ struct list sql__copy_text(struct parser *parser, struct list options, const cha
 struct sql_expr *sql__copy_columns(struct parser *parser, const struct token *at,
                                    struct list names) {
   uint32_t offset = sql__offset(parser, at->text.data);
-  if (!names.count) return sql__expr(parser, SQL_STAR, offset);
-  struct list list = {0};
   const struct str *each = names.items;
+  if (!names.count) return sql__expr(parser, SQL_STAR, offset);
+  if (names.count == 1) return sql__text_expr(parser, SQL_STRING, each[0], offset);
+  struct list list = {0};
   for (uint32_t i = 0; i < names.count; i++) {
     struct sql_expr *column = sql__expr(parser, SQL_COLUMN, offset);
     column->name = (struct sql_name){{each[i]}, 1, offset};

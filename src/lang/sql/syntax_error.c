@@ -79,12 +79,10 @@ static bool goes_without_saying(int token, bool expression, bool operators) {
   }
 }
 
-/* The first keyword of a token stands for all of them. */
-static bool is_first_of_token(uint32_t index) {
-  int token = sql__keyword_at(index)->token;
-  for (uint32_t i = 0; i < index; i++)
-    if (sql__keyword_at(i)->token == token) return false;
-  return true;
+/* Of the words that are one token, the one that it is called by. */
+static bool is_called(const struct keyword *keyword) {
+  return str_equal_ignoring_case(str_from(keyword->word),
+                                 str_from(sql__token_name(keyword->token)));
 }
 
 static void expect_words(struct expectation *expectation, const struct place *place,
@@ -92,7 +90,7 @@ static void expect_words(struct expectation *expectation, const struct place *pl
   for (uint32_t i = 0; sql__keyword_at(i); i++) {
     const struct keyword *keyword = sql__keyword_at(i);
     if (goes_without_saying(keyword->token, expression, operators)) continue;
-    if (!sql__place_takes(place, keyword->token) || !is_first_of_token(i)) continue;
+    if (!is_called(keyword) || !sql__place_takes(place, keyword->token)) continue;
     char upper[32];
     size_t size = 0;
     for (; keyword->word[size]; size++)
@@ -186,6 +184,17 @@ static bool is_quoted_name(const struct token *token) {
   return token->kind == SQL_TOKEN_IDENT && token->text.size && token->text.data[0] == '"';
 }
 
+/* A word that is no name without quotes where a name was meant: where one must stand, not where an
+ * alias may. */
+static bool hint_reserved(struct parser *parser, const struct place *place,
+                          const struct token *token, int needed) {
+  if (!token->keyword || token->keyword->class == KEYWORD_UNRESERVED) return false;
+  if (!sql__place_takes(place, needed) || sql__place_takes(place, SQL_TOKEN_AS)) return false;
+  err_hint(parser->err, "\"%.*s\" is a reserved word: as a name it stands in double quotes.",
+           STR_ARG(token->text));
+  return true;
+}
+
 static void hint(struct parser *parser, const struct syntax *syntax, const struct token *token) {
   const struct place *place = syntax->place;
   const struct token *previous = syntax->previous;
@@ -199,10 +208,12 @@ static void hint(struct parser *parser, const struct syntax *syntax, const struc
     err_hint(parser->err, "Names stand in double quotes; single quotes are for strings.");
   } else if (previous[0].kind == SQL_TOKEN_COMMA && !begins_value(token)) {
     err_hint(parser->err, "Nothing follows the comma before it: leave the comma out.");
-  } else if (token->keyword && token->keyword->class != KEYWORD_UNRESERVED && takes_name) {
-    err_hint(parser->err, "\"%.*s\" is a reserved word: as a name it stands in double quotes.",
-             STR_ARG(token->text));
-  } else if (hint_spelling(parser, place, token) ||
+  } else if (sql__place_takes(place, SQL_TOKEN_USING) && sql__place_takes(place, SQL_TOKEN_JOIN) &&
+             sql__place_takes(place, SQL_TOKEN_ON) && !sql__place_takes(place, SQL_TOKEN_COMMA)) {
+    err_hint(parser->err, "A join needs ON or USING.");
+  } else if (hint_reserved(parser, place, token, SQL_TOKEN_IDENT) ||
+             hint_reserved(parser, syntax->before, &previous[0], SQL_TOKEN_PARAMETER) ||
+             hint_spelling(parser, place, token) ||
              hint_spelling(parser, syntax->before, &previous[0])) {
     return;
   } else if (begins_value(token) && token->kind != SQL_TOKEN_LPAREN &&
