@@ -174,8 +174,8 @@ static void scalars(void **state) {
   one->values = (struct batch){.length = 2, .column_count = 1, .columns = &r->columns[2]};
   assert_int_equal(flat_run_way(&flat, &world, FLAT_ONE_THREAD, 0,
                                 apply(&flat, left, one, APPLY_SCALAR, 0), NULL, &err),
-                   ERR_INVALID_ARGUMENT);
-  assert_non_null(strstr(err.message, "several rows"));
+                   ERR_CARDINALITY);
+  assert_non_null(strstr(err.message, "more than one row"));
   /* and none is null */
   one->values.length = 0;
   for (int64_t i = 0; i < l->length; i++)

@@ -577,7 +577,7 @@ static void check_applied(void) {
   buffer_init(&out, &plans);
   int code = run_plan(&fixture, apply(APPLY_SCALAR, flat(m, 1, &number)), NULL, &running, &out,
                       NULL, &err);
-  assert_int_equal(code, ERR_INVALID_ARGUMENT);
+  assert_int_equal(code, ERR_CARDINALITY);
   buffer_deinit(&out);
   /* more right rows than a batch holds, kept for equal parameters */
   const struct plan_node *many = apply(APPLY_INNER, flat(m, 1, &number));
