@@ -66,6 +66,8 @@ static const struct setting engine_settings[] = {
      "Memory of one query; sorts, joins and groups beyond it use temporary files."},
     {"query.memory_total_max", SETTING_SIZE, "0", 0, INT64_C(1) << 44, NULL,
      "Memory of all queries together; 0: half of the machine's."},
+    {"query.slow", SETTING_DURATION, "1s", 0, INT64_C(864000000000000), NULL,
+     "Queries that take so long are kept in system.slow_queries, the last 100 of them; 0: none."},
     {"query.spill_max", SETTING_SIZE, "32GiB", 0, INT64_C(1) << 50, NULL,
      "Temporary files of one query; 0: any."},
     {"query.spill_total_max", SETTING_SIZE, "64GiB", 0, INT64_C(1) << 50, NULL,
@@ -142,6 +144,7 @@ static int open_control(struct api *api, struct err *err) {
     control.running_max = (uint32_t)settings_number(settings, "query.running_max");
     control.wait_ns = settings_number(settings, "query.wait");
     control.timeout_ns = settings_number(settings, "query.timeout");
+    control.slow_ns = settings_number(settings, "query.slow");
     control.memory_max = settings_number(settings, "query.memory_max");
     control.memory_total_max = settings_number(settings, "query.memory_total_max");
     control.spill_max = (uint64_t)settings_number(settings, "query.spill_max");
@@ -174,6 +177,7 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
   int code = api__metrics(api, err);
   if (!code) code = table_engine_open(&engine, &api->engine, err);
   if (!code) code = open_control(api, err);
+  api__system_tables(api);
   if (!code && options->collect && settings_bool(options->settings, "collector.enabled")) {
     struct collector_options collector = {
         .os = api->os,
@@ -223,6 +227,8 @@ int api_query_open(struct api *api, const struct query_options *options, struct 
   struct query_options own = *options;
   own.control = api->control;
   own.totals = &api->query_totals;
+  own.tables = api->system_tables;
+  own.table_count = API_SYSTEM_TABLES;
   return query_open(api->engine, &own, query, err);
 }
 

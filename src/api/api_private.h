@@ -11,6 +11,7 @@
 #include "ingest/ingest.h"
 #include "os/os.h"
 #include "os/pool.h"
+#include "query/system.h"
 #include "store/store.h"
 #include "table/engine.h"
 #include "table/write.h"
@@ -20,7 +21,7 @@ struct idle_cache {
   struct ingest_cache *cache;
   uint64_t owner; /* hash of database and schema */
 };
-enum { IDLE_CACHES_MAX = 64, JOBS_MAX = 8 };
+enum { IDLE_CACHES_MAX = 64, JOBS_MAX = 8, API_SYSTEM_TABLES = 2 };
 struct api_job;
 
 /* Counters of what encoding a table's parts took (api_table_metrics.c). */
@@ -55,6 +56,7 @@ struct api {
   struct metric_histogram *write_seconds;
   struct metric_counter *queries;
   struct query_control *control; /* of all queries */
+  struct query_system_table system_tables[API_SYSTEM_TABLES];
   struct query_totals query_totals;
   _Atomic uint64_t figures[32]; /* by enum figure of api_metrics.c */
   struct api_tables tables;
@@ -67,6 +69,8 @@ uint64_t api__cache_owner(struct str database, struct str schema);
 /* Turns what the table layer says into the answer that clients read (InfluxDB's words). */
 void api__answer(const struct table_write_result *result, const struct err *error,
                  struct api_write_answer *answer);
+/* Fills in system_tables: what SQL sees of settings and metrics. */
+void api__system_tables(struct api *api);
 void api__figures_read(struct api *api);
 /* Brings the counters per table up to date; passes where another thread does so already. */
 void api__tables_read(struct api *api);

@@ -95,6 +95,19 @@ enum setting_origin settings_origin(const struct settings *settings, const char 
 
 /* ---- writing ---- */
 
+/* One setting as it is told. `value` is its text in the file's spelling; `place` where it comes
+ * from: "default", "nilo.toml:12" … */
+struct setting_told {
+  const struct setting *setting;
+  struct str value;
+  const char *place;
+};
+/* Calls visit for each, in the order of the tables; what it is given is borrowed. ERR_NO_MEMORY,
+ * ERR_MEMORY_LIMIT. */
+int settings_visit(const struct settings *settings,
+                   void (*visit)(void *context, const struct setting_told *told), void *context,
+                   struct err *err);
+
 /* One aligned line per setting: name = value  # origin. */
 void settings_write_effective(const struct settings *settings, struct buffer *buffer);
 /* A file with every setting at its default, commented out, under its help. */

@@ -1,5 +1,6 @@
 /* Settings as text: what is in force, and a file to start from. */
 #include "base/buffer.h"
+#include "base/err.h"
 #include "base/number.h"
 #include "base/settings_private.h"
 #include "base/text.h"
@@ -49,6 +50,24 @@ static void write_value(struct buffer *buffer, const struct setting_value *value
     write_quoted(buffer, value->text);
     break;
   }
+}
+
+int settings_visit(const struct settings *settings,
+                   void (*visit)(void *context, const struct setting_told *told), void *context,
+                   struct err *err) {
+  struct buffer text;
+  int code = ERR_OK;
+  buffer_init(&text, settings->account);
+  for (size_t i = 0; !code && i < settings->count; i++) {
+    buffer_reset(&text);
+    write_value(&text, &settings->values[i]);
+    code = buffer_check(&text, err);
+    struct setting_told told = {settings->values[i].setting, buffer_str(&text),
+                                settings->values[i].place};
+    if (!code) visit(context, &told);
+  }
+  buffer_deinit(&text);
+  return code;
 }
 
 static void write_spaces(struct buffer *buffer, size_t from, size_t to) {

@@ -6,9 +6,9 @@
  * them.
  *
  * Exported are the types of columnar/column.h (boolean "b", integer "l", unsigned "L", float "g",
- * string "u", bytes "z", timestamp "tsn:UTC" …, duration "tDn" …, dictionary codes "i"). Imported
- * are these and the other widths: int8 to int32 and uint8 to uint32 widen, float32 widens, large
- * strings narrow. */
+ * string "u", bytes "z", timestamp "tsn:UTC" …, without a zone "tsn:" …, duration "tDn" …, days in
+ * 32 bits "tdD", dictionary codes "i"). Imported are these and the other widths: int8 to int32 and
+ * uint8 to uint32 widen, float32 widens, large strings narrow. */
 #ifndef NILO_COLUMNAR_ARROW_H
 #define NILO_COLUMNAR_ARROW_H
 

@@ -41,10 +41,15 @@ static bool format_of(struct type type, char format[FORMAT_SIZE]) {
       [PHYSICAL_FLOAT64] = "g", [PHYSICAL_STRING] = "u", [PHYSICAL_BYTES] = "z",
       [PHYSICAL_INT32] = "i"};
   if (type.physical < PHYSICAL_BOOL || type.physical > PHYSICAL_INT32) return false;
-  bool timed = type.logical == LOGICAL_TIMESTAMP || type.logical == LOGICAL_DURATION;
+  bool timed = type.logical == LOGICAL_TIMESTAMP || type.logical == LOGICAL_LOCAL ||
+               type.logical == LOGICAL_DURATION;
   if (timed && (type.parameter >= TIME_UNIT_COUNT || type.physical != PHYSICAL_INT64)) return false;
   if (type.logical == LOGICAL_TIMESTAMP)
     snprintf(format, FORMAT_SIZE, "ts%c:UTC", units[type.parameter]);
+  else if (type.logical == LOGICAL_LOCAL) /* by a clock on the wall, of no zone */
+    snprintf(format, FORMAT_SIZE, "ts%c:", units[type.parameter]);
+  else if (type.logical == LOGICAL_DATE && type.physical == PHYSICAL_INT32)
+    snprintf(format, FORMAT_SIZE, "tdD");
   else if (type.logical == LOGICAL_DURATION)
     snprintf(format, FORMAT_SIZE, "tD%c", units[type.parameter]);
   else

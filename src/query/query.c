@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "os/os.h"
 #include "query/query.h"
-#include "query/session.h"
+#include "query/query_session.h"
 #include "store/health.h"
 
 /* Memory of one query by default: a tenth of what a small machine has. */
@@ -68,7 +68,7 @@ int query_open(struct table_engine *engine, const struct query_options *options,
   query->engine = engine;
   query->control = control;
   query->totals = options->totals;
-  query->dialect = &query__influxql;
+  query->dialect = options->language == QUERY_SQL ? &query__sql : &query__influxql;
   query->session = options->session;
   query->system_tables = options->tables;
   query->system_table_count = options->table_count;
@@ -226,6 +226,8 @@ void query_rest(struct query *query) {
 void query_cancel(struct query *query) {
   atomic_store_explicit(&query->cancelled, true, memory_order_relaxed);
 }
+
+uint32_t query_statement_count(const struct query *query) { return query->statement_count; }
 
 void query_close(struct query *query) {
   if (!query) return;

@@ -29,7 +29,11 @@ enum query_form {
   /* The same for what JSON has no form of: numeric (a JSON number), dates, times, intervals, uuids,
    * arrays, bytes; integers, floats, booleans and texts are as the executor has them. */
   QUERY_FORM_JSON,
+  /* The same for what Arrow has no form of that fits: numeric, interval, uuid, arrays. */
+  QUERY_FORM_ARROW,
 };
+/* The type that values of a type have in a form: itself, or TYPE_STRING. */
+struct type query_form_type(enum query_form form, struct type type);
 
 /* What answers came from: values (a column of a row) that were known from statistics of blocks,
  * that kernels took from encoded data, and that were decoded. */
@@ -47,8 +51,8 @@ struct query_options {
    * their place asks for. Copied. */
   const struct plan_value *values;
   uint32_t value_count;
-  struct query_session *session; /* SQL (session.h); NULL: one of its own, with the database below.
-                                    One query of a session at a time */
+  struct query_session *session; /* SQL (query_session.h); NULL: one of its own, with the database
+                                    below. One query of a session at a time */
   enum query_form form;          /* SQL; column_types of events say what values were before */
   struct str database;           /* default database; may be empty */
   struct str schema;             /* default retention policy; may be empty */
@@ -118,6 +122,12 @@ int query_next(struct query *query, struct query_event *event, struct err *err);
  * until the next query_next, which does not wait for one. */
 void query_rest(struct query *query);
 void query_cancel(struct query *query);
+/* How many statements its text has. */
+uint32_t query_statement_count(const struct query *query);
+/* SQL: the highest $n of a text that has one statement. The errors of parsing; ERR_INVALID_ARGUMENT
+ * for several statements or none. */
+int query_parameter_count(struct str text, struct mem_account *account, uint32_t *count,
+                          struct err *err);
 void query_close(struct query *query);
 
 #endif

@@ -1,8 +1,8 @@
-/* Sessions. Settings are a table of texts beside session_settings.def; those that something depends
+/* Sessions. Settings are a table of texts beside query_session.def; those that something depends
  * on are kept in their own form, too (zone, schema, timeout).
  *
  * A text that is replaced is freed at once: nothing here grows with the number of SETs. */
-#include "query/session.h"
+#include "query/query_session.h"
 
 #include <string.h>
 
@@ -24,7 +24,7 @@ struct setting {
 };
 static const struct setting settings[] = {
 #define SETTING(name, initial, kind, description) {name, initial, kind, description},
-#include "query/session_settings.def"
+#include "query/query_session.def"
 #undef SETTING
 };
 enum {

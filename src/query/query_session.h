@@ -3,8 +3,8 @@
  *
  * Settings have PostgreSQL's names ("TimeZone", "search_path" …) and texts; one that Nilo does not
  * act on is kept and shown, so that clients which set it go on. One thread at a time. */
-#ifndef NILO_QUERY_SESSION_H
-#define NILO_QUERY_SESSION_H
+#ifndef NILO_QUERY_QUERY_SESSION_H
+#define NILO_QUERY_QUERY_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

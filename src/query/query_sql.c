@@ -143,6 +143,25 @@ static int parse(struct query *query, const struct query_options *options, struc
   return code;
 }
 
+int query_parameter_count(struct str text, struct mem_account *account, uint32_t *count,
+                          struct err *err) {
+  struct arena arena;
+  struct sql_text parsed;
+  arena_init(&arena, account, 4096);
+  int code = sql_parse(text, &arena, &parsed, err);
+  if (code) {
+    locate(text, err);
+  } else if (parsed.count != 1) {
+    err_set(err, ERR_INVALID_ARGUMENT, "a prepared text has one statement, this one has %u",
+            parsed.count);
+    code = ERR_INVALID_ARGUMENT;
+  } else {
+    *count = parsed.statements[0].parameter_count;
+  }
+  arena_deinit(&arena);
+  return code;
+}
+
 /* ---- running ---- */
 
 void query__sql_context(struct query *query, struct sql_context *context) {
@@ -177,13 +196,29 @@ static void begin(struct query *query) {
 
 /* ---- forms ---- */
 
+static bool is_plain(struct type type) {
+  return (type.logical == LOGICAL_PLAIN && type.physical != PHYSICAL_BYTES) ||
+         type.logical == LOGICAL_INT16 || type.logical == LOGICAL_INT32 ||
+         type.logical == LOGICAL_REAL || type.logical == LOGICAL_JSON ||
+         type.logical == LOGICAL_TIMESTAMP;
+}
+
 static bool needs_text(enum query_form form, struct type type) {
-  if (form == QUERY_FORM_VALUES || type_equal(type, TYPE_STRING)) return false;
-  if (form == QUERY_FORM_TEXT) return true;
-  bool plain = type.logical == LOGICAL_PLAIN || type.logical == LOGICAL_INT16 ||
-               type.logical == LOGICAL_INT32 || type.logical == LOGICAL_REAL ||
-               type.logical == LOGICAL_JSON || type.logical == LOGICAL_TIMESTAMP;
-  return !plain || type.physical == PHYSICAL_BYTES;
+  switch (form) {
+  case QUERY_FORM_VALUES:
+    return false;
+  case QUERY_FORM_TEXT:
+    return !type_equal(type, TYPE_STRING);
+  case QUERY_FORM_JSON:
+    return !is_plain(type);
+  default: /* Arrow */
+    return !is_plain(type) && type.logical != LOGICAL_PLAIN && type.logical != LOGICAL_DATE &&
+           type.logical != LOGICAL_LOCAL && type.logical != LOGICAL_DURATION;
+  }
+}
+
+struct type query_form_type(enum query_form form, struct type type) {
+  return needs_text(form, type) ? TYPE_STRING : type;
 }
 
 /* A boolean is one letter in an answer and a word in a cast. */
@@ -304,9 +339,22 @@ static bool is_read_only(struct query *query) {
   return read_only;
 }
 
+/* "nilo" is where a session is that named no database: it is there when something is put in. */
+static int ensure_database(struct query *query, struct err *err) {
+  struct str name = query_session_database(query->session);
+  struct catalog_database found;
+  if (!str_equal(name, STR("nilo")) ||
+      !catalog_database_find(table_engine_catalog(query->engine), name, &found, NULL))
+    return ERR_OK;
+  return table_create_database(query->engine, name, TIME_NS, err);
+}
+
 int query__sql_run(struct query *query, const struct sql_statement *statement, struct err *err) {
   if (changes(statement)) {
-    if (!is_read_only(query)) return query__sql_change(query, statement, err);
+    if (!is_read_only(query)) {
+      int code = ensure_database(query, err);
+      return code ? code : query__sql_change(query, statement, err);
+    }
     err_set(err, ERR_READ_ONLY, "cannot execute this statement in a read-only request");
     err_hint(err, "send it with POST, without transaction_read_only");
     return ERR_READ_ONLY;
@@ -467,7 +515,6 @@ static void end(struct query *query) {
   struct statement *s = &query->statement;
   for (uint32_t i = 0; i < s->answer.column_count; i++)
     builder_deinit(&s->answer.builders[i]);
-  sql_context_deinit(&s->sql_context);
 }
 
 const struct query_dialect query__sql = {

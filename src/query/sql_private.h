@@ -3,7 +3,7 @@
 #define NILO_QUERY_SQL_PRIVATE_H
 
 #include "query/query_private.h"
-#include "query/session.h"
+#include "query/query_session.h"
 
 /* ---- query_sql.c ---- */
 

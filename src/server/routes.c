@@ -6,6 +6,8 @@ static const struct route table[] = {
     {"/api/v2/write", "write_v2", ROUTE_POST, ERROR_STYLE_V2, false, route_write_v2_begin, NULL},
     {"/query", "query", ROUTE_GET | ROUTE_POST, ERROR_STYLE_V1, true, route_query_begin,
      route_query_cancel},
+    {"/sql", "sql", ROUTE_GET | ROUTE_POST, ERROR_STYLE_V1, true, route_sql_begin,
+     route_sql_cancel},
     {"/ping", "ping", ROUTE_GET, ERROR_STYLE_V1, false, route_ping_begin, NULL},
     {"/health", "health", ROUTE_GET, ERROR_STYLE_V2, false, route_health_begin, NULL},
     {"/ready", "ready", ROUTE_GET, ERROR_STYLE_V2, false, route_ready_begin, NULL},

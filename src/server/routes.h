@@ -11,6 +11,9 @@ void route_write_v2_begin(struct request *request);
 /* GET and POST /query?q=&db=&rp=&epoch=&pretty=&chunked=&chunk_size=: InfluxQL. */
 void route_query_begin(struct request *request);
 void route_query_cancel(struct request *request);
+/* GET and POST /sql?q=&db=&params=&format=: SQL; POST also with the text as body, or as JSON. */
+void route_sql_begin(struct request *request);
+void route_sql_cancel(struct request *request);
 /* GET /ping: 204; verbose=true: 200 and the version. */
 void route_ping_begin(struct request *request);
 /* GET /health: 200 pass or 503 fail. */

@@ -97,9 +97,7 @@ struct sql_context {
   struct type *parameter_types;
   uint32_t parameter_count;
   const struct datetime_session *session; /* sql_session's; NULL at first */
-  struct sql_pattern *patterns; /* compiled regular expressions; sql_context_deinit frees them */
 };
-void sql_context_deinit(struct sql_context *context);
 
 /* ---- binding ---- */
 struct sql_result_column {
