@@ -31,7 +31,8 @@ enum nilo_error_class {
   NILO_CLASS_INTERNAL = 8,    /* a defect of the store */
 };
 
-/* Codes; a number is never given to another error. */
+/* Codes; a number is never given to another error. Statements of SQL may fail with further ones,
+ * from 50 on: their `sqlstate` tells. */
 enum nilo_error_code {
   NILO_OK = 0,
   NILO_INVALID_ARGUMENT = 1,
@@ -39,10 +40,14 @@ enum nilo_error_code {
   NILO_TYPE_CONFLICT = 3,
   NILO_OUT_OF_RANGE = 4,
   NILO_LIMIT_EXCEEDED = 5,
+  NILO_UNKNOWN_DATABASE = 6,
+  NILO_UNKNOWN_TABLE = 7,
+  NILO_UNKNOWN_COLUMN = 8,
   NILO_NOT_FOUND = 9,
   NILO_ALREADY_EXISTS = 10,
   NILO_UNSUPPORTED = 11,
-  NILO_HISTORY_GONE = 16, /* as_of: what was overwritten by then is not kept any more */
+  NILO_PARTIAL_WRITE = 12, /* good lines are written, a bad one is told */
+  NILO_HISTORY_GONE = 16,  /* as_of: what was overwritten by then is not kept any more */
   NILO_CORRUPTION = 20,
   NILO_BAD_FORMAT = 21,
   NILO_BAD_VERSION = 22,
@@ -69,6 +74,8 @@ struct nilo_error {
   enum nilo_error_class error_class; /* of the code */
   int64_t offset;                    /* byte offset in the file at fault; -1: none */
   int32_t retry_ms;                  /* it may work after so long; 0: nothing is known of that */
+  int32_t line, column;              /* in the text of a statement or of lines, from 1; 0: none */
+  char sqlstate[8];                  /* PostgreSQL's code, "42P01" */
   char message[256];                 /* what is wrong, in one sentence without a full stop */
   char place[256];                   /* where and why: a file, a part, the system's text */
   char hint[192];                    /* what to do about it */

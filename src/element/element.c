@@ -16,9 +16,13 @@ SAME(PARSE);
 SAME(TYPE_CONFLICT);
 SAME(OUT_OF_RANGE);
 SAME(LIMIT_EXCEEDED);
+SAME(UNKNOWN_DATABASE);
+SAME(UNKNOWN_TABLE);
+SAME(UNKNOWN_COLUMN);
 SAME(NOT_FOUND);
 SAME(ALREADY_EXISTS);
 SAME(UNSUPPORTED);
+SAME(PARTIAL_WRITE);
 SAME(HISTORY_GONE);
 SAME(CORRUPTION);
 SAME(BAD_FORMAT);
@@ -67,12 +71,15 @@ static enum nilo_error_class public_class(enum err_class class) {
   return NILO_CLASS_INTERNAL;
 }
 
-int element__fail(const struct err *err, struct nilo_error *error) {
+int element_fail(const struct err *err, struct nilo_error *error) {
   if (!error) return err->code;
   error->code = err->code;
   error->error_class = public_class(err_info(err->code)->class);
   error->offset = err->offset;
   error->retry_ms = err->retry_ms;
+  error->line = err->line;
+  error->column = err->column;
+  snprintf(error->sqlstate, sizeof error->sqlstate, "%s", err_info(err->code)->sqlstate);
   memcpy(error->message, err->message, sizeof error->message);
   memcpy(error->place, err->detail, sizeof error->place);
   memcpy(error->hint, err->hint, sizeof error->hint);
@@ -347,7 +354,7 @@ int element_open(struct os *os, const struct nilo_store_options *options, struct
   *store = NULL;
   int code = check_options(options, &err);
   if (!code) code = open_on(os, false, options, store, &err);
-  return code ? element__fail(&err, error) : NILO_OK;
+  return code ? element_fail(&err, error) : NILO_OK;
 }
 
 struct store_shard *element_shard(const struct nilo_store *store) {
@@ -368,7 +375,7 @@ int nilo_store_open(const struct nilo_store_options *options, struct nilo_store 
   int code = check_options(options, &err);
   if (!code) code = os_real_create(&os, &err);
   if (!code) code = open_on(os, true, options, store, &err);
-  return code ? element__fail(&err, error) : NILO_OK;
+  return code ? element_fail(&err, error) : NILO_OK;
 }
 
 int nilo_store_close(struct nilo_store *store, struct nilo_error *error) {
@@ -385,21 +392,20 @@ int nilo_store_close(struct nilo_store *store, struct nilo_error *error) {
 int nilo_store_flush(struct nilo_store *store, struct nilo_error *error) {
   struct err err;
   err_reset(&err);
-  return store_flush(store->shard, ELEMENT_STORE, &err) ? element__fail(&err, error) : NILO_OK;
+  return store_flush(store->shard, ELEMENT_STORE, &err) ? element_fail(&err, error) : NILO_OK;
 }
 
 int nilo_store_merge(struct nilo_store *store, struct nilo_error *error) {
   struct err err;
   err_reset(&err);
-  return store_merge(store->shard, ELEMENT_STORE, &err) ? element__fail(&err, error) : NILO_OK;
+  return store_merge(store->shard, ELEMENT_STORE, &err) ? element_fail(&err, error) : NILO_OK;
 }
 
 int nilo_store_work(struct nilo_store *store, bool *did, struct nilo_error *error) {
   struct err err;
   bool ignored;
   err_reset(&err);
-  return store_work(store->shard, did ? did : &ignored, &err) ? element__fail(&err, error)
-                                                              : NILO_OK;
+  return store_work(store->shard, did ? did : &ignored, &err) ? element_fail(&err, error) : NILO_OK;
 }
 
 void nilo_store_figures(struct nilo_store *store, struct nilo_store_figures *out) {
@@ -458,7 +464,7 @@ int nilo_store_series(struct nilo_store *store, int (*visit)(void *context, uint
   int code = store_snapshot_acquire(store->shard, &snapshot, &err);
   if (!code) code = store_snapshot_series(snapshot, ELEMENT_STORE, &ids, &err);
   store_snapshot_release(snapshot);
-  int result = code ? element__fail(&err, error) : NILO_OK;
+  int result = code ? element_fail(&err, error) : NILO_OK;
   for (size_t i = 0; !result && i < ids.size; i += sizeof(uint64_t))
     result = visit(context, load_u64(ids.data + i));
   buffer_deinit(&ids);
@@ -482,7 +488,7 @@ int nilo_store_delete(struct nilo_store *store, const uint64_t *series, size_t s
   for (size_t i = 0; !code && series && i < series_count; i++)
     if (series[i] == 0) code = err_set(&err, ERR_INVALID_ARGUMENT, "series: 0 is none");
   if (!code) code = store_write(store->shard, &rows, 1, commit, &err);
-  return code ? element__fail(&err, error) : NILO_OK;
+  return code ? element_fail(&err, error) : NILO_OK;
 }
 
 /* ---- health ---- */
@@ -521,5 +527,5 @@ int nilo_store_expire(struct nilo_store *store, int64_t key, struct nilo_error *
     ;
   if (!code) atomic_store(&store->has_horizon, true);
   if (!code) code = store_expire(store->shard, ELEMENT_STORE, &err);
-  return code ? element__fail(&err, error) : NILO_OK;
+  return code ? element_fail(&err, error) : NILO_OK;
 }

@@ -16,6 +16,9 @@ struct store_shard;
 int element_open(struct os *os, const struct nilo_store_options *options, struct nilo_store **store,
                  struct nilo_error *error);
 
+/* Tells an error in the words of the public headers (`error` may be NULL); returns its code. */
+int element_fail(const struct err *err, struct nilo_error *error);
+
 /* What is under it, as long as it is open: for tools. The store's id there. */
 struct store_shard *element_shard(const struct nilo_store *store);
 uint64_t element_shard_store(const struct nilo_store *store);

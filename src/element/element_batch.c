@@ -42,7 +42,7 @@ int nilo_store_batch_create(struct nilo_store *store, struct nilo_store_batch **
   *created = NULL;
   if (!batch) {
     mem_refused(&store->account, sizeof *batch, &err);
-    return element__fail(&err, error);
+    return element_fail(&err, error);
   }
   batch->store = store;
   batch->account = &store->account;
@@ -281,7 +281,7 @@ int nilo_store_batch_add(struct nilo_store_batch *batch, const struct nilo_store
                          struct nilo_error *error) {
   struct err err;
   err_reset(&err);
-  if (check_element(batch, element, &err)) return element__fail(&err, error);
+  if (check_element(batch, element, &err)) return element_fail(&err, error);
   for (size_t i = 0; i < element->tag_count; i++)
     if (batch->found[i]) add_value(batch, &batch->found[i]->builder, &element->tags[i].value);
   builder_append_u64(&batch->series, element->series);
@@ -332,7 +332,7 @@ int nilo_store_batch_commit(struct nilo_store_batch *batch, uint64_t *commit,
   arena_init(&arena, batch->account, 4096);
   int code = write_batch(batch, &arena, commit, &err);
   arena_deinit(&arena);
-  if (code) return element__fail(&err, error);
+  if (code) return element_fail(&err, error);
   nilo_store_batch_reset(batch);
   return NILO_OK;
 }

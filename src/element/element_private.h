@@ -62,11 +62,9 @@ struct nilo_store {
 };
 
 /* ---- element.c ---- */
-/* Copies an error out; returns its code. `error` may be NULL. */
 /* Refuses what a newer header put into reserved fields; `what` names the struct. */
 int element__check_reserved(const uint64_t *reserved, size_t count, const char *what,
                             struct err *err);
-int element__fail(const struct err *err, struct nilo_error *error);
 /* The store's policy for rows. */
 enum store_policy element__policy(const struct nilo_store *store);
 

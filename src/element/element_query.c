@@ -271,7 +271,7 @@ int nilo_store_query_open(struct nilo_store *store, const struct nilo_store_quer
   struct err err;
   err_reset(&err);
   *cursor = NULL;
-  return open_cursor(store, query, false, cursor, &err) ? element__fail(&err, error) : NILO_OK;
+  return open_cursor(store, query, false, cursor, &err) ? element_fail(&err, error) : NILO_OK;
 }
 
 int nilo_store_scan_open(struct nilo_store *store, const struct nilo_store_query *query,
@@ -279,7 +279,7 @@ int nilo_store_scan_open(struct nilo_store *store, const struct nilo_store_query
   struct err err;
   err_reset(&err);
   *cursor = NULL;
-  return open_cursor(store, query, true, cursor, &err) ? element__fail(&err, error) : NILO_OK;
+  return open_cursor(store, query, true, cursor, &err) ? element_fail(&err, error) : NILO_OK;
 }
 
 /* ---- scans ---- */
@@ -699,7 +699,7 @@ static int next_answer(struct nilo_store_cursor *cursor, struct nilo_store_answe
 int nilo_store_query_next(struct nilo_store_cursor *cursor, struct nilo_store_answer *answer,
                           struct nilo_error *error) {
   *answer = (struct nilo_store_answer){.tag_count = cursor->tag_count, .tags = cursor->tag_names};
-  if (cursor->failed.code) return element__fail(&cursor->failed, error);
+  if (cursor->failed.code) return element_fail(&cursor->failed, error);
   answer->truncated = cursor->truncated;
   if (cursor->empty || cursor->truncated) return NILO_OK;
   uint64_t before = cursor->returned;
@@ -718,5 +718,5 @@ int nilo_store_query_next(struct nilo_store_cursor *cursor, struct nilo_store_an
   }
   if (code == ERR_MEMORY_LIMIT)
     err_hint(&cursor->failed, "raise memory_max of the query, or ask for less at a time");
-  return element__fail(&cursor->failed, error);
+  return element_fail(&cursor->failed, error);
 }

@@ -14,7 +14,7 @@ int nilo_store_snapshot(struct nilo_store *store, const char *target, uint64_t *
   int code = store_snapshot_acquire(store->shard, &snapshot, &err);
   if (!code) code = store_snapshot_link(store->shard, snapshot, target, NULL, &figures, &err);
   store_snapshot_release(snapshot);
-  if (code) return element__fail(&err, error);
+  if (code) return element_fail(&err, error);
   if (commit) *commit = figures.commit;
   return NILO_OK;
 }
@@ -26,7 +26,7 @@ int nilo_store_parts(struct nilo_store *store,
   struct store_snapshot *snapshot;
   struct store_part *const *parts;
   err_reset(&err);
-  if (store_snapshot_acquire(store->shard, &snapshot, &err)) return element__fail(&err, error);
+  if (store_snapshot_acquire(store->shard, &snapshot, &err)) return element_fail(&err, error);
   size_t count = store_snapshot_parts(snapshot, ELEMENT_STORE, &parts);
   int result = 0;
   for (size_t i = 0; i < count && !result; i++) {
@@ -74,7 +74,7 @@ int nilo_store_export(struct nilo_store *store, uint64_t part, const char *targe
   int code = store_snapshot_acquire(store->shard, &snapshot, &err);
   if (!code) code = export_part(store, snapshot, part, target, &err);
   store_snapshot_release(snapshot);
-  return code ? element__fail(&err, error) : NILO_OK;
+  return code ? element_fail(&err, error) : NILO_OK;
 }
 
 /* ---- import ---- */
@@ -135,7 +135,7 @@ int nilo_store_import(struct nilo_store *store, const char *source, uint64_t *ro
     if (import.tags[i]) element_registry_settle(&store->registry, import.tags[i], !code);
   buffer_deinit(&import.note);
   arena_deinit(&import.arena);
-  if (code) return element__fail(&err, error);
+  if (code) return element_fail(&err, error);
   if (rows) *rows = figures.rows;
   return NILO_OK;
 }

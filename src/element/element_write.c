@@ -391,5 +391,5 @@ int nilo_store_write(struct nilo_store *store, const struct nilo_store_rows *row
   arena_init(&arena, &store->account, 4096);
   int code = write_arrays(store, rows, &arena, commit, &err);
   arena_deinit(&arena);
-  return code ? element__fail(&err, error) : NILO_OK;
+  return code ? element_fail(&err, error) : NILO_OK;
 }

@@ -1,9 +1,11 @@
-# libnilo: the ordered store for other programs, static and shared, from one relocatable object.
+# libnilo: the engine (nilo/nilo.h) and the ordered store alone (nilo/store.h) for other programs,
+# static and shared, from one relocatable object.
 #
-# What the store is made of is linked into one object, in which everything hidden (all but nilo_…) is
+# What they are made of is linked into one object, in which everything hidden (all but nilo_…) is
 # made local. So the archive, too, exports nothing else: its names cannot meet a program's own.
 include(GNUInstallDirs)
-set(libnilo_below nilo_store nilo_codec nilo_kernel nilo_columnar nilo_os nilo_base)
+set(libnilo_below ${below})
+list(REMOVE_ITEM libnilo_below nilo_element)
 set(libnilo_object ${CMAKE_BINARY_DIR}/libnilo/nilo.o)
 set(libnilo_archives "")
 foreach(archive IN LISTS libnilo_below)
@@ -17,10 +19,11 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/libnilo)
 add_custom_command(
   OUTPUT ${libnilo_object}
   COMMAND ${CMAKE_C_COMPILER} -r -nostdlib ${libnilo_relink} -o ${libnilo_object}.all
-          -Wl,--whole-archive $<TARGET_FILE:nilo_element> -Wl,--no-whole-archive
+          -Wl,--whole-archive $<TARGET_FILE:nilo_element> $<TARGET_FILE:nilo_embed>
+          -Wl,--no-whole-archive
           -Wl,--start-group ${libnilo_archives} -Wl,--end-group
   COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${libnilo_object}.all ${libnilo_object}
-  DEPENDS nilo_element ${libnilo_below}
+  DEPENDS nilo_element nilo_embed ${libnilo_below}
   COMMENT "Linking libnilo into one object"
   COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(libnilo_object DEPENDS ${libnilo_object})
@@ -34,7 +37,8 @@ endforeach()
 set_source_files_properties(${libnilo_object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 # The number of the interface: raised when a program that was linked before would not work any more.
 set_target_properties(libnilo_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
-target_link_libraries(libnilo_shared PRIVATE PkgConfig::ZSTD PkgConfig::PCRE2 Threads::Threads m)
+target_link_libraries(libnilo_shared PRIVATE PkgConfig::ZSTD PkgConfig::PCRE2 PkgConfig::DEFLATE
+  Threads::Threads m)
 target_link_options(libnilo_shared PRIVATE -Wl,-z,defs -Wl,--as-needed)
 if(NILO_SANITIZE)
   target_link_options(libnilo_shared PRIVATE -fsanitize=${NILO_SANITIZE} -Wl,-z,undefs)
@@ -54,9 +58,9 @@ libdir=\${prefix}/${CMAKE_INSTALL_LIBDIR}
 includedir=\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}
 
 Name: nilo
-Description: An ordered store: elements by series and int64 key, durable, filtered by tags
+Description: A time-series database in a program: SQL, Arrow, and its ordered store alone
 Version: ${PROJECT_VERSION}
-Requires.private: libzstd libpcre2-8
+Requires.private: libzstd libpcre2-8 libdeflate
 Cflags: -I\${includedir}
 Libs: -L\${libdir} -lnilo
 Libs.private: -lm -lpthread
