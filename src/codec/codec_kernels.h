@@ -54,6 +54,16 @@ int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t 
 int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t count,
                        struct str text, struct arena *arena, uint64_t *selected, struct err *err);
 
+/* Sets chosen[i] for those of `texts` (a column without absent rows) that are wanted; bits are zero
+ * before. */
+typedef int codec_choose_texts(void *context, const struct column *texts, uint64_t *chosen,
+                               struct err *err);
+/* Selects the present rows whose string `choose` wants, likewise. It is asked once, for the
+ * distinct strings where the image has them, else for those of the rows. */
+int codec_select_texts(const struct codec_image *image, uint32_t from, uint32_t count,
+                       codec_choose_texts *choose, void *context, struct arena *arena,
+                       uint64_t *selected, struct err *err);
+
 /* Where ascending values pass bounds: rows[i] becomes the first of rows [from, to) (at least one)
  * with a value above bounds[i], or `to`. The values of these rows must ascend, and so must the
  * bounds; else rows are anything inside. *done false: not with this codec or type, decode. */

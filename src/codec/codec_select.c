@@ -281,40 +281,67 @@ int codec_select_range(const struct codec_image *image, uint32_t from, uint32_t 
 
 /* ---- strings ---- */
 
-/* Places among distinct strings. */
-static void select_texts(const struct column *distinct, struct str text, const uint64_t *places,
-                         uint32_t count, uint64_t *bits) {
-  int64_t place = 0;
-  while (place < distinct->length && !str_equal(column_str(distinct, place), text))
-    place++;
-  for (uint32_t i = 0; i < count; i++)
-    if (places[i] == (uint64_t)place) bit_set(bits, i);
+/* Strings of the rows, where no image of distinct ones is there. */
+static int choose_rows(const struct codec_image *image, uint32_t first, uint32_t last,
+                       codec_choose_texts *choose, void *context, struct arena *arena,
+                       uint64_t *bits, struct err *err) {
+  int32_t *offsets;
+  char *data;
+  bool constant = image->codec == CODEC_CONSTANT;
+  uint32_t end = constant ? first + 1 : last;
+  int code = codec__decode_texts(image, first, end, arena, &offsets, &data, err);
+  struct column texts = {
+      .type = image->type, .length = end - first, .offsets = offsets, .data = data};
+  if (!code) code = choose(context, &texts, bits, err);
+  if (!code && constant) bits_fill(bits, 0, last - first, bit_get(bits, 0));
+  return code;
 }
 
-int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t count,
-                       struct str text, struct arena *arena, uint64_t *selected, struct err *err) {
+/* Once for each distinct string, then by places. */
+static int choose_distinct(const struct codec_image *image, uint32_t first, uint32_t last,
+                           codec_choose_texts *choose, void *context, struct arena *arena,
+                           uint64_t *bits, struct err *err) {
+  struct column distinct;
+  uint32_t count = last - first;
+  uint64_t *places = arena_alloc(arena, (size_t)count * sizeof *places);
+  if (!places) return mem_refused(arena->account, (size_t)count * sizeof *places, err);
+  int code = codec__decode_places(image, first, last, arena, &distinct, places, err);
+  if (code) return code;
+  uint64_t *chosen = arena_alloc_zero(arena, bit_words(distinct.length) * sizeof *chosen);
+  if (!chosen) return mem_refused(arena->account, bit_words(distinct.length) * 8, err);
+  code = choose(context, &distinct, chosen, err);
+  for (uint32_t i = 0; i < count && !code; i++)
+    if (bit_get(chosen, (int64_t)places[i])) bit_set(bits, i);
+  return code;
+}
+
+int codec_select_texts(const struct codec_image *image, uint32_t from, uint32_t count,
+                       codec_choose_texts *choose, void *context, struct arena *arena,
+                       uint64_t *selected, struct err *err) {
   uint64_t bits[CODEC_ROWS_MAX / 64] = {0};
   uint32_t first, last;
-  struct column distinct, all;
-  uint64_t *places;
   if (!type_is_string(image->type))
     return err_set(err, ERR_INVALID_ARGUMENT, "a string among values that are none");
   int code = codec__value_range(image, from, count, &first, &last, err);
   if (code) return code;
-  uint32_t values = last - first;
-  if (values && (image->codec == CODEC_DICTIONARY || image->codec == CODEC_WORDS)) {
-    places = arena_alloc(arena, (size_t)values * sizeof *places);
-    if (!places) return mem_refused(arena->account, (size_t)values * sizeof *places, err);
-    code = codec__decode_places(image, first, last, arena, &distinct, places, err);
-    if (!code) select_texts(&distinct, text, places, values, bits);
-  } else if (values) {
-    int32_t *offsets;
-    char *data;
-    code = codec__decode_texts(image, first, last, arena, &offsets, &data, err);
-    all = (struct column){.type = image->type, .length = values, .offsets = offsets, .data = data};
-    for (uint32_t i = 0; !code && i < values; i++)
-      if (str_equal(column_str(&all, i), text)) bit_set(bits, i);
-  }
+  bool distinct = image->codec == CODEC_DICTIONARY || image->codec == CODEC_WORDS;
+  if (first < last)
+    code = (distinct ? choose_distinct : choose_rows)(image, first, last, choose, context, arena,
+                                                      bits, err);
   if (!code) spread(image, from, count, bits, selected);
   return code;
+}
+
+static int choose_equal(void *context, const struct column *texts, uint64_t *chosen,
+                        struct err *err) {
+  const struct str *text = context;
+  (void)err;
+  for (int64_t i = 0; i < texts->length; i++)
+    if (str_equal(column_str(texts, i), *text)) bit_set(chosen, i);
+  return ERR_OK;
+}
+
+int codec_select_equal(const struct codec_image *image, uint32_t from, uint32_t count,
+                       struct str text, struct arena *arena, uint64_t *selected, struct err *err) {
+  return codec_select_texts(image, from, count, choose_equal, &text, arena, selected, err);
 }

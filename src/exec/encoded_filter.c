@@ -110,6 +110,8 @@ struct compiling {
   struct arena *arena;
   bool *columns;
   bool refused; /* by the arena */
+  const struct expr *texts[ENCODED_PROGRAMS_MAX];
+  uint32_t text_count;
 };
 
 static struct encoded_node *new_node(struct compiling *of, enum encoded_kind kind) {
@@ -141,18 +143,53 @@ static enum plan_function exchanged(enum plan_function op) {
     return FUNCTION_LESS;
   case FUNCTION_GREATER_EQUAL:
     return FUNCTION_LESS_EQUAL;
+  case FUNCTION_LESS_SQL:
+    return FUNCTION_GREATER_SQL;
+  case FUNCTION_LESS_EQUAL_SQL:
+    return FUNCTION_GREATER_EQUAL_SQL;
+  case FUNCTION_GREATER_SQL:
+    return FUNCTION_LESS_SQL;
+  case FUNCTION_GREATER_EQUAL_SQL:
+    return FUNCTION_LESS_EQUAL_SQL;
   default:
     return op;
   }
 }
 
+/* What SQL's comparison of floats is among the plain ones, for a literal that is no NaN: NaN is
+ * above all other values, so what is above is all that is not below. */
+static enum plan_function plain_of(enum plan_function op, bool *negated) {
+  *negated = true;
+  switch (op) {
+  case FUNCTION_NOT_EQUAL:
+  case FUNCTION_NOT_EQUAL_SQL:
+    return FUNCTION_EQUAL;
+  case FUNCTION_GREATER_SQL:
+    return FUNCTION_LESS_EQUAL;
+  case FUNCTION_GREATER_EQUAL_SQL:
+    return FUNCTION_LESS;
+  case FUNCTION_EQUAL_SQL:
+  case FUNCTION_LESS_SQL:
+  case FUNCTION_LESS_EQUAL_SQL:
+    op = (enum plan_function)(FUNCTION_EQUAL + (op - FUNCTION_EQUAL_SQL));
+    break;
+  default:
+    break;
+  }
+  *negated = false;
+  return op;
+}
+
 /* column op literal; NULL: not so. */
-static struct encoded_node *compare(struct compiling *of, enum plan_function op,
+static struct encoded_node *compare(struct compiling *of, enum plan_function asked,
                                     const struct expr *column, const struct plan_value *value) {
+  bool negated, sql = asked >= FUNCTION_EQUAL_SQL && asked <= FUNCTION_GREATER_EQUAL_SQL;
+  enum plan_function op = plain_of(asked, &negated);
+  if (sql && (value->type.physical != PHYSICAL_FLOAT64 || isnan(value->f64))) return NULL;
   bool cast = column->kind == EXPR_CALL && column->function == FUNCTION_CAST &&
               column->type.physical == PHYSICAL_FLOAT64;
   if (cast) column = column->arguments[0];
-  if (!is_stored(of, column) || value->null || op == FUNCTION_NOT_EQUAL) return NULL;
+  if (!is_stored(of, column) || value->null) return NULL;
   struct type type = of->source->scan->schema.columns[column->column].type;
   bool text = type.physical == PHYSICAL_STRING, real = type.physical == PHYSICAL_FLOAT64;
   bool real_value = value->type.physical == PHYSICAL_FLOAT64;
@@ -166,6 +203,7 @@ static struct encoded_node *compare(struct compiling *of, enum plan_function op,
   struct encoded_node *node = new_node(of, text ? ENCODED_TEXT : ENCODED_RANGE);
   if (!node) return NULL;
   node->column = column->column;
+  node->negated = negated;
   of->columns[column->column] = true;
   if (text) {
     node->text = value->text;
@@ -197,15 +235,36 @@ static const struct encoded_node *compile_pair(struct compiling *of, enum encode
   return node->b ? node : NULL;
 }
 
-/* != of integers: what lies below, and what lies above. */
-static const struct encoded_node *compile_unequal(struct compiling *of, const struct expr *column,
-                                                  const struct plan_value *value) {
-  if (!is_stored(of, column) || !is_integer(column->type) || !is_integer(value->type)) return NULL;
-  struct encoded_node *node = new_node(of, ENCODED_OR);
+/* The one stored column of strings that a condition is about, which is null where that is; else
+ * UINT32_MAX. */
+static uint32_t text_column(const struct compiling *of, const struct expr *expr, unsigned depth) {
+  if (expr->kind != EXPR_CALL || depth > DEPTH_MAX) return UINT32_MAX;
+  enum plan_function op = expr->function;
+  if (op == FUNCTION_NOT) return text_column(of, expr->arguments[0], depth + 1);
+  bool known = (op >= FUNCTION_EQUAL && op <= FUNCTION_GREATER_EQUAL) || op == FUNCTION_MATCH ||
+               op == FUNCTION_LIKE || op == FUNCTION_ILIKE;
+  uint32_t column = UINT32_MAX;
+  for (uint32_t i = 0; known && i < expr->argument_count; i++) {
+    const struct expr *argument = expr->arguments[i];
+    if (argument->kind == EXPR_LITERAL && !argument->literal.null) continue;
+    known = column == UINT32_MAX && is_stored(of, argument) &&
+            of->source->scan->schema.columns[argument->column].type.physical == PHYSICAL_STRING;
+    if (known) column = argument->column;
+  }
+  return known ? column : UINT32_MAX;
+}
+
+/* Any condition on one column of strings. */
+static const struct encoded_node *compile_texts(struct compiling *of, const struct expr *expr) {
+  uint32_t column = text_column(of, expr, 0);
+  if (column == UINT32_MAX || of->text_count == ENCODED_PROGRAMS_MAX) return NULL;
+  struct encoded_node *node = new_node(of, ENCODED_TEXTS);
   if (!node) return NULL;
-  node->a = compare(of, FUNCTION_LESS, column, value);
-  node->b = compare(of, FUNCTION_GREATER, column, value);
-  return node->a && node->b ? node : NULL;
+  node->column = column;
+  node->program = of->text_count;
+  of->columns[column] = true;
+  of->texts[of->text_count++] = expr;
+  return node;
 }
 
 /* A boolean column that is to be `value`. */
@@ -216,35 +275,54 @@ static const struct encoded_node *compile_boolean(struct compiling *of, const st
   return is_column ? compare(of, FUNCTION_EQUAL, column, &literal) : NULL;
 }
 
+/* A comparison with a literal on either side. */
+static const struct encoded_node *compile_comparison(struct compiling *of,
+                                                     const struct expr *expr) {
+  const struct expr *a = expr->arguments[0], *b = expr->arguments[1];
+  enum plan_function op = expr->function;
+  if (a->kind == EXPR_LITERAL) {
+    const struct expr *swap = a;
+    a = b;
+    b = swap;
+    op = exchanged(op);
+  }
+  const struct encoded_node *node =
+      b->kind == EXPR_LITERAL ? compare(of, op, a, &b->literal) : NULL;
+  return node ? node : compile_texts(of, expr);
+}
+
 static const struct encoded_node *compile(struct compiling *of, const struct expr *expr,
                                           unsigned depth) {
   if (depth > DEPTH_MAX) return NULL;
   if (expr->kind == EXPR_COLUMN) return compile_boolean(of, expr, true);
   if (expr->kind != EXPR_CALL) return NULL;
   const struct expr *a = expr->arguments[0];
-  const struct expr *b = expr->argument_count > 1 ? expr->arguments[1] : a;
-  enum plan_function op = expr->function;
-  switch (op) {
+  const struct encoded_node *node;
+  switch (expr->function) {
   case FUNCTION_AND:
   case FUNCTION_OR:
-    return compile_pair(of, op == FUNCTION_AND ? ENCODED_AND : ENCODED_OR, a, b, depth);
+    return compile_pair(of, expr->function == FUNCTION_AND ? ENCODED_AND : ENCODED_OR, a,
+                        expr->arguments[1], depth);
   case FUNCTION_NOT:
-    return compile_boolean(of, a, false);
+    node = compile_boolean(of, a, false);
+    return node ? node : compile_texts(of, expr);
+  case FUNCTION_MATCH:
+  case FUNCTION_LIKE:
+  case FUNCTION_ILIKE:
+    return compile_texts(of, expr);
   case FUNCTION_EQUAL:
   case FUNCTION_NOT_EQUAL:
   case FUNCTION_LESS:
   case FUNCTION_LESS_EQUAL:
   case FUNCTION_GREATER:
   case FUNCTION_GREATER_EQUAL:
-    if (a->kind == EXPR_LITERAL) {
-      const struct expr *swap = a;
-      a = b;
-      b = swap;
-      op = exchanged(op);
-    }
-    if (b->kind != EXPR_LITERAL) return NULL;
-    return op == FUNCTION_NOT_EQUAL ? compile_unequal(of, a, &b->literal)
-                                    : compare(of, op, a, &b->literal);
+  case FUNCTION_EQUAL_SQL:
+  case FUNCTION_NOT_EQUAL_SQL:
+  case FUNCTION_LESS_SQL:
+  case FUNCTION_LESS_EQUAL_SQL:
+  case FUNCTION_GREATER_SQL:
+  case FUNCTION_GREATER_EQUAL_SQL:
+    return compile_comparison(of, expr);
   default:
     return NULL;
   }
@@ -303,6 +381,10 @@ int exec__encoded_filter_compile(const struct source *source, const struct encod
   filter->node = conditions.node;
   filter->columns = columns;
   filter->rest_columns = rest_columns;
+  for (; filter->program_count < of.text_count && !code; filter->program_count++)
+    code = exec__program_compile(arena, of.texts[filter->program_count],
+                                 &filter->programs[filter->program_count], err);
+  if (code) return code;
   if (conditions.rest) {
     code = exec__program_compile(arena, conditions.rest, &filter->rest, err);
     exec__expr_columns(conditions.rest, rest_columns);
@@ -335,12 +417,56 @@ static bool is_less(struct type type, uint64_t a, uint64_t b) {
 static enum verdict judge(const struct encoded_node *node, const struct store_image *image) {
   const struct column_statistics *of = &image->statistics;
   struct type type = image->image.type;
-  if (image->absent || node->none) return VERDICT_NONE;
+  if (image->absent || (node->none && !node->negated)) return VERDICT_NONE;
+  if (node->none) return VERDICT_OPEN;
   if (node->kind != ENCODED_RANGE || !(of->flags & STATISTICS_RANGE)) return VERDICT_OPEN;
+  bool whole = !of->nan_count && !image->image.has_nulls;
   if (is_less(type, of->max.u64, node->low) || is_less(type, node->high, of->min.u64))
-    return VERDICT_NONE;
+    return !node->negated ? VERDICT_NONE : whole ? VERDICT_ALL : VERDICT_OPEN;
   bool all = !is_less(type, of->min.u64, node->low) && !is_less(type, node->high, of->max.u64);
-  return all && !of->nan_count && !image->image.has_nulls ? VERDICT_ALL : VERDICT_OPEN;
+  if (!all || !whole) return VERDICT_OPEN;
+  return node->negated ? VERDICT_NONE : VERDICT_ALL;
+}
+
+/* Computes a condition on strings, all of them together. */
+struct choosing {
+  struct reader *reader;
+  const struct encoded_node *node;
+};
+static int choose(void *context, const struct column *texts, uint64_t *chosen, struct err *err) {
+  const struct choosing *of = context;
+  struct column passed;
+  of->reader->text_columns[of->node->column] = *texts;
+  int code = exec__program_run_list(of->reader->texts[of->node->program], of->reader->text_columns,
+                                    texts->length, NULL, &passed, err);
+  if (code == ERR_NO_MEMORY || code == ERR_MEMORY_LIMIT) return code;
+  if (code) return ERR_CORRUPTION; /* perhaps of no row that counts: the rows will tell */
+  for (size_t w = 0; w < bit_words(texts->length); w++)
+    chosen[w] = passed.bits[w] & (passed.validity ? passed.validity[w] : ~UINT64_C(0));
+  return ERR_OK;
+}
+
+/* The rows of a piece that a leaf selects, before it is negated. */
+static int select_plain(struct reader *reader, const struct encoded_node *node,
+                        const struct piece *piece, struct err *err) {
+  const struct store_image *of = piece->of;
+  union statistics_value low = {.u64 = node->low}, high = {.u64 = node->high};
+  struct choosing choosing = {reader, node};
+  switch (node->kind) {
+  case ENCODED_TEXT:
+    return codec_select_equal(&of->image, of->from, of->rows, node->text, &reader->scratch,
+                              piece->selected, err);
+  case ENCODED_TEXTS:
+    return codec_select_texts(&of->image, of->from, of->rows, choose, &choosing, &reader->scratch,
+                              piece->selected, err);
+  default:
+    if (node->none) {
+      memset(piece->selected, 0, bit_words(of->rows) * 8);
+      return ERR_OK;
+    }
+    return codec_select_range(&of->image, of->from, of->rows, low, high, piece->among,
+                              piece->selected, err);
+  }
 }
 
 static int select_piece(struct reader *reader, const struct encoded_node *node, struct piece *piece,
@@ -354,12 +480,17 @@ static int select_piece(struct reader *reader, const struct encoded_node *node, 
     return ERR_OK;
   }
   reader->values_encoded += of->rows;
-  if (node->kind == ENCODED_TEXT)
-    return codec_select_equal(&of->image, of->from, of->rows, node->text, &reader->scratch,
-                              piece->selected, err);
-  union statistics_value low = {.u64 = node->low}, high = {.u64 = node->high};
-  return codec_select_range(&of->image, of->from, of->rows, low, high, piece->among,
-                            piece->selected, err);
+  int code = select_plain(reader, node, piece, err);
+  if (code || !node->negated) return code;
+  uint64_t valid[LIMIT_BLOCK_ROWS / 64];
+  size_t words = bit_words(of->rows);
+  codec_validity(&of->image, of->from, of->rows, valid);
+  for (size_t w = 0; w < words; w++) {
+    uint64_t among = piece->among ? piece->among[w] : ~UINT64_C(0);
+    piece->selected[w] = valid[w] & ~piece->selected[w] & among;
+  }
+  piece->selected[words - 1] &= bits_mask((of->rows - 1) % 64 + 1);
+  return ERR_OK;
 }
 
 /* A leaf: piece after piece. `among`: rows that are asked about; NULL: all. */

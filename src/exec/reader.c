@@ -36,6 +36,14 @@ int exec__reader_open(struct reader *reader, const struct source *source,
     code = exec__program_state(&reader->memory, source->encoded->rest, &reader->rest, err);
     if (code) return code;
   }
+  uint32_t texts = source->encoded ? source->encoded->program_count : 0;
+  if (texts) reader->text_columns = ARENA_ARRAY(&reader->memory, struct column, count);
+  if (texts && !reader->text_columns)
+    return exec__refused(exec, count * sizeof *reader->text_columns, err);
+  for (uint32_t i = 0; i < texts && !code; i++)
+    code =
+        exec__program_state(&reader->memory, source->encoded->programs[i], &reader->texts[i], err);
+  if (code) return code;
   bool range = source->all && morsel->count && !morsel->positions;
   struct store_scan_spec spec = {.store = source->scan->scan.table->id,
                                  .series = range ? NULL : morsel->ids,
@@ -71,6 +79,8 @@ void exec__reader_close(struct reader *reader, struct exec_figures *figures) {
   }
   exec__program_release(reader->filter);
   exec__program_release(reader->rest);
+  for (uint32_t i = 0; i < ENCODED_PROGRAMS_MAX; i++)
+    exec__program_release(reader->texts[i]);
   mem_free(reader->source->exec->options.account, reader->run_positions,
            reader->run_capacity * sizeof *reader->run_positions);
   arena_deinit(&reader->scratch);
@@ -206,7 +216,9 @@ static int keep_fields(struct reader *reader, uint32_t column, const struct stor
                        struct err *err) {
   const struct encoded_filter *filter = reader->source->encoded;
   struct codec_kept **kept = &reader->kept[column];
-  if (!filter || !filter->columns[column] || image->absent || !image->image.opened) return ERR_OK;
+  if (!filter || !filter->columns[column] || image->absent || !image->image.opened ||
+      type_width(image->image.type) != 8)
+    return ERR_OK;
   if (!*kept) {
     size_t align = _Alignof(struct codec_kept);
     uint8_t *memory = arena_alloc(&reader->memory, sizeof **kept + align);

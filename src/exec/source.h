@@ -67,10 +67,12 @@ struct reader {
   const struct morsel *morsel;
   struct store_scan *scan;
   struct store_chunk chunk;
-  struct arena memory;          /* of the reader's life */
-  struct arena scratch;         /* of one filtering */
-  struct program_state *filter; /* NULL: no filter */
-  struct program_state *rest;   /* of source->encoded; NULL: none */
+  struct arena memory;                               /* of the reader's life */
+  struct arena scratch;                              /* of one filtering */
+  struct program_state *filter;                      /* NULL: no filter */
+  struct program_state *rest;                        /* of source->encoded; NULL: none */
+  struct program_state *texts[ENCODED_PROGRAMS_MAX]; /* likewise */
+  struct column *text_columns;                       /* what those read */
   struct column *columns;       /* per column of the schema; length 0 until loaded */
   struct reader_images *images; /* likewise */
   struct codec_kept **kept;     /* per column: of those that the filter looks at, else NULL */

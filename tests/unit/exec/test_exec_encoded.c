@@ -15,6 +15,8 @@ struct condition {
   int field;
   double number; /* of any type */
   bool float_literal, turned;
+  bool sql;  /* the same comparison in SQL, which orders NaN */
+  bool like; /* strings that begin so */
   const struct condition *a, *b;
 };
 
@@ -37,7 +39,9 @@ static struct condition *random_condition(struct fixture *fixture, struct arena 
   static const enum plan_function ops[] = {FUNCTION_EQUAL,   FUNCTION_NOT_EQUAL,
                                            FUNCTION_LESS,    FUNCTION_LESS_EQUAL,
                                            FUNCTION_GREATER, FUNCTION_GREATER_EQUAL};
-  of->op = ops[random_below(fixture, of->field == FIELD_B || of->field == FIELD_S ? 2 : 6)];
+  of->op = ops[random_below(fixture, of->field == FIELD_B ? 2 : 6)];
+  of->sql = of->field == FIELD_F && random_below(fixture, 3) == 0;
+  of->like = of->field == FIELD_S && random_below(fixture, 3) == 0;
   of->turned = random_below(fixture, 4) == 0;
   bool number = of->field == FIELD_I || of->field == FIELD_U;
   of->float_literal = of->field == FIELD_F || (number && random_below(fixture, 4) == 0);
@@ -57,7 +61,8 @@ static const struct expr *literal_of(struct arena *arena, const struct condition
   if (of->field == FIELD_B) {
     value.boolean = of->number != 0;
   } else if (of->field == FIELD_S) {
-    value.text = str_of(text, (size_t)snprintf(text, sizeof text, "s%d", (int)of->number));
+    value.text = str_of(
+        text, (size_t)snprintf(text, sizeof text, of->like ? "s%d%%" : "s%d", (int)of->number));
   } else if (of->float_literal) {
     value.type = TYPE_FLOAT64;
     value.f64 = of->number;
@@ -80,6 +85,14 @@ static const struct expr *expr_of(struct arena *arena, const struct condition *o
     return wanted ? column : expr_call(arena, FUNCTION_NOT, &column, 1, &err);
   }
   const struct expr *literal = literal_of(arena, of);
+  if (of->like) {
+    const struct expr *like = call2(arena, FUNCTION_LIKE, column, literal);
+    return of->turned ? expr_call(arena, FUNCTION_NOT, &like, 1, &err) : like;
+  }
+  if (of->sql) {
+    enum plan_function op = (enum plan_function)(FUNCTION_EQUAL_SQL + (of->op - FUNCTION_EQUAL));
+    return call2(arena, op, column, literal);
+  }
   if (!of->turned) return call2(arena, of->op, column, literal);
   enum plan_function op = of->op == FUNCTION_LESS            ? FUNCTION_GREATER
                           : of->op == FUNCTION_LESS_EQUAL    ? FUNCTION_GREATER_EQUAL
@@ -108,6 +121,17 @@ static int holds(const struct condition *of, const struct model_row *row) {
   if (of->op == FUNCTION_IS_PRESENT) return row->has[of->field];
   if (!row->has[of->field]) return NOT_KNOWN;
   double x = number_at(row, of->field), y = of->number;
+  if (of->field == FIELD_S) {
+    char a[16], b[16];
+    snprintf(a, sizeof a, "s%d", row->s);
+    snprintf(b, sizeof b, "s%d", (int)of->number);
+    if (of->like) return (strncmp(a, b, strlen(b)) == 0) != of->turned;
+    x = strcmp(a, b);
+    y = 0;
+  } else if (of->sql) { /* NaN is equal to itself and above all others */
+    x = isnan(x) || isnan(y) ? (isnan(x) != 0) - (isnan(y) != 0) : (x > y) - (x < y);
+    y = 0;
+  }
   switch (of->op) {
   case FUNCTION_EQUAL:
     return x == y;
@@ -513,6 +537,19 @@ static void test_what_is_decoded(void **state) {
   of = figures_of(&fixture, &low, -1);
   assert_true(of.values_decoded <= 20 * FIELD_COUNT);
   assert_true(of.values_encoded <= count);
+  /* Strings are told by their distinct ones. */
+  struct condition texts[] = {
+      {.op = FUNCTION_NOT_EQUAL, .field = FIELD_S, .number = 1},
+      {.op = FUNCTION_GREATER, .field = FIELD_S, .number = 1},
+      {.op = FUNCTION_EQUAL, .field = FIELD_S, .number = 1, .like = true},
+      {.op = FUNCTION_NOT_EQUAL, .field = FIELD_F, .number = 1.5},
+      {.op = FUNCTION_GREATER, .field = FIELD_F, .number = 1.5, .sql = true},
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    of = figures_of(&fixture, &texts[i], 5000);
+    assert_int_equal(of.values_decoded, 0);
+    assert_true(of.values_encoded >= count);
+  }
   fixture_close(&fixture);
 }
 
