@@ -73,6 +73,15 @@ void plan__expr_mark(const struct expr *expr, bool *used) {
     plan__expr_mark(expr->arguments[i], used);
 }
 
+/* What is compiled into two calls of a function is the same. */
+static bool same_compiled(const struct expr *a, const struct expr *b) {
+  if (a->compiled == b->compiled) return true;
+  if (a->function != FUNCTION_BUCKET || !a->compiled || !b->compiled) return false;
+  const struct plan_bucket *x = a->compiled, *y = b->compiled;
+  return x->width == y->width && x->offset == y->offset && x->months == y->months &&
+         x->unit == y->unit && x->zone == y->zone;
+}
+
 bool expr_equal(const struct expr *a, const struct expr *b) {
   if (a == b) return true;
   if (a->kind != b->kind || !type_equal(a->type, b->type)) return false;
@@ -87,7 +96,7 @@ bool expr_equal(const struct expr *a, const struct expr *b) {
     return a->literal.u64 == b->literal.u64;
   default:
     if (a->function != b->function || a->argument_count != b->argument_count ||
-        a->compiled != b->compiled)
+        !same_compiled(a, b))
       return false;
     for (uint32_t i = 0; i < a->argument_count; i++)
       if (!expr_equal(a->arguments[i], b->arguments[i])) return false;

@@ -152,6 +152,9 @@ static int special(struct bind_clause *clause, const struct sql_expr *call, bool
     return common_call(clause, call, FUNCTION_LEAST, "LEAST", out, err);
   if (str_equal(name, STR("nullif"))) return null_if(clause, call, out, err);
   if (str_equal(name, STR("grouping"))) return bind__grouping(clause, call, out, err);
+  if (str_equal(name, STR("time_bucket_gapfill"))) return bind__gapfill(clause, call, out, err);
+  if (str_equal(name, STR("locf")) || str_equal(name, STR("interpolate")))
+    return bind__carry(clause, call, out, err);
   *done = false;
   return ERR_OK;
 }

@@ -30,6 +30,7 @@ enum {
   BIND_SUBQUERIES = 3 << 28,
   BIND_SETS = 4 << 28,
   BIND_GROUPINGS = 5 << 28,
+  BIND_CARRIES = 6 << 28,      /* locf() and interpolate() */
   BIND_PLACEHOLDERS = 1 << 28, /* numbers per kind */
 };
 /* Selects inside selects, views and WITH included. */
@@ -152,6 +153,21 @@ struct bind_grouping {
   uint32_t count, offset;
 };
 
+/* time_bucket_gapfill(): the bucket, and the range where it is said. */
+struct bind_gap {
+  const struct expr *bucket; /* NULL: there is none */
+  const struct expr *start, *end;
+  uint32_t offset;
+};
+/* locf() and interpolate(). */
+struct bind_carry {
+  const struct expr *expr;
+  bool interpolates;
+  uint32_t value;                                          /* of the stage before */
+  uint32_t time, before, behind, time_before, time_behind; /* while gaps are filled */
+  uint32_t column;
+};
+
 /* Rows at one point of a query, and what expressions become there. */
 struct bind_stage {
   struct binder *binder;
@@ -184,6 +200,11 @@ struct bind_query {
   uint32_t set_count, set_capacity;
   struct bind_grouping *groupings;
   uint32_t grouping_count, grouping_capacity;
+  struct bind_gap gap;
+  struct bind_carry *carries;
+  uint32_t carry_count, carry_capacity;
+  const struct expr **conditions; /* of WHERE */
+  uint32_t condition_count, condition_capacity;
 };
 
 /* What an expression stands in. */
@@ -572,6 +593,14 @@ int bind__with(struct binder *binder, struct bind_scope *outer, struct bind_capt
 struct bind_with *bind__find_with(struct binder *binder, const struct sql_name *name);
 int bind__from_with(struct binder *binder, const struct sql_from *from, struct bind_with *with,
                     struct bind_rows *rows, struct err *err);
+
+/* ---- bind_gapfill.c ---- */
+int bind__gapfill(struct bind_clause *clause, const struct sql_expr *call, const struct expr **out,
+                  struct err *err);
+int bind__carry(struct bind_clause *clause, const struct sql_expr *call, const struct expr **out,
+                struct err *err);
+/* The stage with the buckets that have no row, where there is a time_bucket_gapfill(). */
+int bind__fill_gaps(struct bind_query *query, struct err *err);
 
 /* ---- bind_series.c: what only time series have ---- */
 /* first(value, time), last(value, time): the ends in the order of time. */

@@ -298,6 +298,7 @@ static int plain_select(struct binder *binder, struct bind_scope *outer,
                               SQL_ASSIGNMENT, &items.list[i].expr, err);
   if (!code) code = bind__ordering(&query, &order, items.list, items.count, &ordering, err);
   if (!code) code = group_rows(&query, &items, err);
+  if (!code) code = bind__fill_gaps(&query, err);
   if (!code) code = bind__windows(&query, err);
   if (!code) code = unnest_rows(&query, err);
   return code ? code

@@ -82,6 +82,9 @@ static int place_parameter(struct bind_stage *stage, const struct expr *expr,
   case BIND_SETS:
     return bind__column_expr(stage->binder, query->sets[number].column, query->sets[number].item,
                              placed, err);
+  case BIND_CARRIES:
+    return bind__column_expr(stage->binder, query->carries[number].column,
+                             query->carries[number].expr->type, placed, err);
   case BIND_GROUPINGS:
     return bind__grouping_value(stage, &query->groupings[number], placed, err);
   default:

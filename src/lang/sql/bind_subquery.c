@@ -399,7 +399,13 @@ static int where_in(struct bind_clause *clause, struct bind_stage *stage,
 static int where_plain(struct bind_clause *clause, struct bind_stage *stage,
                        const struct sql_expr *expr, struct err *err) {
   const struct expr *condition;
+  struct bind_query *query = stage->query;
   int code = bind__condition(clause, expr, clause->name, &condition, err);
+  if (!code && query) {
+    code = bind__room(stage->binder, &query->conditions, query->condition_count,
+                      &query->condition_capacity, sizeof *query->conditions, err);
+    if (!code) query->conditions[query->condition_count++] = condition;
+  }
   return code ? code : filter(stage, condition, err);
 }
 

@@ -86,7 +86,6 @@ static inline void bind_begin(struct bind_world *world, const struct bind_view *
                                         .owner = world};
 }
 static inline void bind_end(struct bind_world *world) {
-  sql_context_deinit(&world->context);
   arena_deinit(&world->arena);
   mem_account_deinit(&world->running);
   mem_account_deinit(&world->account);
