@@ -95,8 +95,8 @@ enum setting_origin settings_origin(const struct settings *settings, const char 
 
 /* ---- writing ---- */
 
-/* One setting as it is told. `value` is its text in the file's spelling; `place` where it comes
- * from: "default", "nilo.toml:12" … */
+/* One setting as it is told. `value` is its text in the file's spelling, texts without quotes;
+ * `place` where it comes from: "default", "nilo.toml:12" … */
 struct setting_told {
   const struct setting *setting;
   struct str value;

@@ -59,11 +59,15 @@ int settings_visit(const struct settings *settings,
   int code = ERR_OK;
   buffer_init(&text, settings->account);
   for (size_t i = 0; !code && i < settings->count; i++) {
+    const struct setting_value *value = &settings->values[i];
+    bool is_text = value->setting->type == SETTING_STRING || value->setting->type == SETTING_ENUM;
     buffer_reset(&text);
-    write_value(&text, &settings->values[i]);
+    if (is_text)
+      buffer_append_text(&text, value->text);
+    else
+      write_value(&text, value);
     code = buffer_check(&text, err);
-    struct setting_told told = {settings->values[i].setting, buffer_str(&text),
-                                settings->values[i].place};
+    struct setting_told told = {value->setting, buffer_str(&text), value->place};
     if (!code) visit(context, &told);
   }
   buffer_deinit(&text);

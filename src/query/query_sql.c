@@ -282,7 +282,7 @@ static int no_plan(struct query *query, struct err *err) {
   return err->code ? err->code : mem_refused(&query->account, sizeof(struct plan_node), err);
 }
 
-int query__sql_plan(struct query *query, const struct sql_select *select,
+int query__sql_plan(struct query *query, const struct sql_select *select, enum query_form form,
                     struct sql_selection *selection, struct err *err) {
   struct statement *s = &query->statement;
   int code = sql_bind_select(&s->sql_context, select, selection, err);
@@ -290,14 +290,14 @@ int query__sql_plan(struct query *query, const struct sql_select *select,
    * yet */
   if (!code) code = query__snapshot(query, err);
   if (code) return code;
-  selection->plan = in_form(query, selection->plan, err);
+  if (form != QUERY_FORM_VALUES) selection->plan = in_form(query, selection->plan, err);
   if (selection->plan) selection->plan = plan_optimize(&s->arena, selection->plan, err);
   return selection->plan ? ERR_OK : no_plan(query, err);
 }
 
 int query__sql_select(struct query *query, const struct sql_select *select, struct err *err) {
   struct statement *s = &query->statement;
-  int code = query__sql_plan(query, select, &s->sql_selection, err);
+  int code = query__sql_plan(query, select, query->form, &s->sql_selection, err);
   if (!code) code = query__open_exec(query, s->sql_selection.plan, false, err);
   s->row_count = 0;
   return code;

@@ -11,8 +11,8 @@
 void query__sql_context(struct query *query, struct sql_context *context);
 /* Binds, puts parameters in, optimizes, and opens a SELECT as the statement's answer. */
 int query__sql_select(struct query *query, const struct sql_select *select, struct err *err);
-/* The same up to the plan, in `selection`. */
-int query__sql_plan(struct query *query, const struct sql_select *select,
+/* The same up to the plan, in `selection`, whose values have that form. */
+int query__sql_plan(struct query *query, const struct sql_select *select, enum query_form form,
                     struct sql_selection *selection, struct err *err);
 /* Runs one statement: also the inner one of EXECUTE and EXPLAIN ANALYZE. */
 int query__sql_run(struct query *query, const struct sql_statement *statement, struct err *err);

@@ -250,7 +250,8 @@ int query__sql_explain(struct query *query, const struct sql_statement *statemen
     return ERR_UNSUPPORTED;
   }
   buffer_init(&text, &query->account);
-  int code = query__sql_plan(query, statement->inner->select, &s->sql_selection, err);
+  int code =
+      query__sql_plan(query, statement->inner->select, QUERY_FORM_VALUES, &s->sql_selection, err);
   if (!code && has_option(statement, STR("analyze")))
     code = run_dry(query, &text, err);
   else if (!code)

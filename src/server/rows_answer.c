@@ -110,8 +110,9 @@ static void put_number(struct buffer *out, const struct column *column, int64_t 
 
 static void put_time(struct rows_answer *answer, const struct column *column, int64_t row) {
   char text[TIME_TEXT_MAX];
-  int size = time_format_zoned(column->i64[row], (enum time_unit)column->type.parameter,
-                               answer->zone, text);
+  enum time_unit unit = (enum time_unit)column->type.parameter;
+  int size = answer->zone ? time_format_zoned(column->i64[row], unit, answer->zone, text)
+                          : time_format(column->i64[row], unit, text);
   buffer_append_byte(answer->out, '"');
   buffer_append(answer->out, text, (size_t)size);
   buffer_append_byte(answer->out, '"');
