@@ -13,7 +13,7 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("NILO_BUILD", TOP / "build" / "debug")).resolve()
-EXAMPLES = ("by_time", "by_latency", "by_sequence", "by_score")
+EXAMPLES = ("engine", "by_time", "by_latency", "by_sequence", "by_score")
 PROGRAM = """
 #include <stdio.h>
 #include <nilo/store.h>
@@ -99,6 +99,7 @@ class Library(unittest.TestCase):
         for listing in (shared, static):
             names = [line.split()[2] for line in listing.splitlines() if len(line.split()) == 3]
             self.assertIn("nilo_store_open", names)
+            self.assertIn("nilo_query", names)
             self.assertEqual([name for name in names if not name.startswith("nilo_")], [])
 
     def test_shared_library_has_a_soname(self):
@@ -113,10 +114,12 @@ class Library(unittest.TestCase):
             if probe.returncode:
                 continue  # no compiler for it here
             run(["cc", "-x", language, f"-std={standard}", "-pedantic", "-Wall", "-Wextra",
-                 "-Werror", "-fsyntax-only", include, "-"], input="#include <nilo/store.h>\n")
+                 "-Werror", "-fsyntax-only", include, "-"],
+                input="#include <nilo/store.h>\n#include <nilo/nilo.h>\n")
 
     def test_manual_page_is_installed(self):
-        self.assertTrue((self.root / "share" / "man" / "man3" / "nilo-store.3").exists())
+        for page in ("nilo.3", "nilo-store.3"):
+            self.assertTrue((self.root / "share" / "man" / "man3" / page).exists())
 
 
 if __name__ == "__main__":
