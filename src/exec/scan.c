@@ -260,8 +260,23 @@ static int join_values(struct scan *self, struct err *err) {
   return code;
 }
 
-/* Groups of one series each lie in one piece each, and their values may stay there. */
+/* Whether rows of a column in several pieces can be told by one index. */
+static bool can_gather(const struct scan *self, uint32_t column) {
+  for (uint32_t p = 0; p < self->piece_count; p++) {
+    const struct builder *builder = &self->pieces[p].columns[column];
+    if (builder->null_count || !type_width(builder->type)) return false;
+  }
+  return true;
+}
+
+/* Values may stay in their pieces where rows can be gathered from there; and where groups are of
+ * one series each, which lie in one piece each. */
 static bool may_stay_apart(const struct scan *self, size_t series) {
+  const struct plan_schema *schema = &self->source.scan->schema;
+  bool all = true;
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
+    all &= can_gather(self, i);
+  if (all) return true;
   for (size_t i = 0; i < series; i++)
     if (self->source.group_sizes[group_at(self, self->at + i)] != 1) return false;
   return true;
@@ -461,27 +476,83 @@ static void append_rows(struct builder *to, const struct builder *from, const ui
 }
 
 /* The piece that a row's values are in; *in: its row there. */
-static const struct collection *piece_of(const struct scan *self, uint32_t row, uint32_t *in) {
+static uint32_t piece_of(const struct scan *self, uint32_t row, uint32_t *in) {
   uint32_t p = self->piece_count - 1;
   while (p > 0 && self->bases[p] > row)
     p--;
   *in = p ? row - self->bases[p] : row;
-  return &self->pieces[p];
+  return p;
 }
 
-/* Of one piece all at once, of several stretch by stretch. */
+/* How many of the rows are next to each other in one piece. */
+static size_t stretch_in(const struct scan *self, uint32_t piece, const uint32_t *rows,
+                         size_t count) {
+  size_t size = stretch_of(rows, count);
+  size_t left = piece + 1 < self->piece_count ? self->bases[piece + 1] - rows[0] : size;
+  return size < left ? size : left;
+}
+
+/* Rows of numbers without nulls (can_gather), wherever they are. */
+static void gather(struct scan *self, uint32_t column, const uint8_t *pieces, const uint32_t *rows,
+                   size_t count) {
+  struct builder *to = &self->rows.builders[column];
+  const void *from[PIECES_MAX];
+  struct column view = {.decimals = UINT8_MAX};
+  uint8_t decimals = 0;
+  for (uint32_t p = 0; p < self->piece_count; p++) {
+    struct column of = builder_view(&self->pieces[p].columns[column]);
+    from[p] = of.values;
+    if (of.decimals > decimals) decimals = of.decimals;
+    if (of.length && !of.decimals) view.decimals = 0;
+  }
+  if (view.decimals) view.decimals = decimals;
+  if (!builder_reserve(to, (int64_t)count, 0)) return;
+  view.type = to->type;
+  view.length = (int64_t)count;
+  if (type_width(to->type) == 4) {
+    int32_t *out = to->i32 + to->length;
+    for (size_t i = 0; i < count; i++)
+      out[i] = ((const int32_t *)from[pieces[i]])[rows[i]];
+    view.i32 = out;
+  } else {
+    uint64_t *out = to->u64 + to->length;
+    for (size_t i = 0; i < count; i++)
+      out[i] = ((const uint64_t *)from[pieces[i]])[rows[i]];
+    view.u64 = out;
+  }
+  builder_append_column(to, &view, 0, (int64_t)count);
+}
+
+/* Rows that are not next to each other in one piece. */
+static void emit_scattered(struct scan *self, const uint32_t *rows, size_t count) {
+  const struct plan_schema *schema = &self->source.scan->schema;
+  uint8_t pieces[LIMIT_BLOCK_ROWS];
+  uint32_t in[LIMIT_BLOCK_ROWS];
+  for (size_t i = 0; i < count; i++)
+    pieces[i] = (uint8_t)piece_of(self, rows[i], &in[i]);
+  for (uint32_t c = plan_schema_values(schema); c < schema->count; c++) {
+    if (can_gather(self, c)) {
+      gather(self, c, pieces, in, count);
+      continue;
+    }
+    for (size_t at = 0, size; at < count; at += size) {
+      const struct collection *piece = &self->pieces[pieces[at]];
+      bool alone = self->piece_count == 1;
+      size = alone ? count : stretch_in(self, pieces[at], rows + at, count - at);
+      append_rows(&self->rows.builders[c], &piece->columns[c], in + at, size, !alone);
+    }
+  }
+}
+
 static void emit_values(struct scan *self, const uint32_t *rows, size_t count) {
   const struct plan_schema *schema = &self->source.scan->schema;
-  for (size_t at = 0, size; at < count; at += size) {
-    uint32_t first;
-    const struct collection *piece = piece_of(self, rows[at], &first);
-    size = stretch_of(rows + at, count - at);
-    bool in_order = self->piece_count > 1 || size == count;
-    if (!in_order) size = count;
-    for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
-      append_rows(&self->rows.builders[i], &piece->columns[i], in_order ? &first : rows, size,
-                  in_order);
+  uint32_t first, p = piece_of(self, rows[0], &first);
+  if (stretch_in(self, p, rows, count) < count) {
+    emit_scattered(self, rows, count);
+    return;
   }
+  for (uint32_t i = plan_schema_values(schema); i < schema->count; i++)
+    append_rows(&self->rows.builders[i], &self->pieces[p].columns[i], &first, count, true);
 }
 
 static void emit_rows(struct scan *self, const struct scan_group *group, size_t count) {
@@ -533,11 +604,12 @@ static int slice_wave(struct scan *self, struct exec_batch *batch, bool *sliced,
   if (count > LIMIT_BLOCK_ROWS) count = LIMIT_BLOCK_ROWS;
   if (!self->group_begun) self->taken = 0;
   if (limit && count > limit - self->taken) count = (size_t)(limit - self->taken);
-  if (count >= SLICE_MIN) count = stretch_of(rows, count);
   if (count < SLICE_MIN) return ERR_OK;
-  uint32_t first;
-  const struct collection *piece = piece_of(self, rows[0], &first);
+  uint32_t first, p = piece_of(self, rows[0], &first);
+  const struct collection *piece = &self->pieces[p];
+  count = stretch_in(self, p, rows, count);
   int64_t size = (int64_t)count;
+  if (count < SLICE_MIN) return ERR_OK;
   if (schema->has_time &&
       !exec__rows_slice(&self->rows, schema->group_count, &self->pieces[0].keys, rows[0], size))
     return ERR_OK;
