@@ -113,6 +113,7 @@ struct table *catalog__unlink_tables(struct catalog *catalog, const struct datab
 void catalog__release_tables(struct table *gone);
 
 /* ---- definition.c ---- */
+/* Appends what catalog__definition_read reads. */
 void catalog__definition_write(const struct catalog_definition *definition, struct buffer *record);
 /* Reads a record into `arena`, which it borrows from, too. ERR_CORRUPTION (without a message). */
 int catalog__definition_read(struct reader *reader, struct arena *arena,
@@ -139,9 +140,12 @@ void catalog__views_remove(struct catalog *catalog, const struct database *datab
 int catalog__comment_set(struct catalog *catalog, uint64_t id, struct str text, struct err *err);
 
 /* ---- changes.c ---- */
+/* Adds a record; catalog__record_begin, which initializes the buffer, comes before. */
 void catalog__change(struct catalog_changes *changes, enum catalog_kind kind, uint64_t key,
                      const struct buffer *record);
+/* The head of a record. */
 void catalog__record_begin(struct buffer *record, struct mem_account *account);
+/* The record of an object that is gone. */
 void catalog__change_drop(struct catalog_changes *changes, enum catalog_kind kind, uint64_t id);
 
 /* NULL and ERR_UNKNOWN_DATABASE with the nearest name. Under the lock. */

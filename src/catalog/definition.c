@@ -9,7 +9,14 @@
 #include "base/err.h"
 #include "catalog/catalog_private.h"
 
-enum { FORMAT = 1, FLAG_NOT_NULL = 1, FLAG_NUMBERED = 2, FLAG_PADDED = 4, FLAG_FLOOR = 1, FLAG_PRIMARY = 1 };
+enum {
+  FORMAT = 1,
+  FLAG_NOT_NULL = 1,
+  FLAG_NUMBERED = 2,
+  FLAG_PADDED = 4,
+  FLAG_FLOOR = 1,
+  FLAG_PRIMARY = 1
+};
 
 static const struct catalog_definition none = {
     .retention_ns = -1, .key_type = {PHYSICAL_INT64, LOGICAL_TIMESTAMP, TIME_NS}};
@@ -64,7 +71,7 @@ static void write_column(const struct catalog_column_definition *column, struct 
   buffer_append_varint(record, column->id);
   buffer_append_byte(record, (uint8_t)((column->not_null ? FLAG_NOT_NULL : 0) |
                                        (column->numbered ? FLAG_NUMBERED : 0) |
-                                      (column->padded ? FLAG_PADDED : 0)));
+                                       (column->padded ? FLAG_PADDED : 0)));
   buffer_append_varint(record, (uint64_t)column->length);
   buffer_append_varint(record, (uint64_t)column->precision);
   buffer_append_zigzag(record, column->scale);

@@ -40,6 +40,7 @@ struct statement {
   struct influxql_context context;
   struct sql_context sql_context;
   struct sql_selection sql_selection;
+  uint32_t view_depth; /* views that are being looked into */
   struct sql_answer answer;
   struct str command;
   int64_t row_count; /* given or changed; -1: neither */
