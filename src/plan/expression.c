@@ -170,16 +170,10 @@ const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argumen
 
 const struct expr *expr_cast_in(struct arena *arena, const struct expr *argument, struct type type,
                                 const struct datetime_session *session, struct err *err) {
-  unsigned from = plan__class(argument->type), to = plan__class(type);
-  bool certain = (from == CLASS_BOOL && (to & NUMBERS)) ||
-                 ((from & NUMBERS) && to == CLASS_FLOAT) || (from == to && from == CLASS_STRING) ||
-                 (from | to) == (CLASS_INT | CLASS_TIME);
-  bool times = from == CLASS_TIME && to == CLASS_TIME;
-  bool allowed = certain || ((from & NUMBERS) && (to & (NUMBERS | CLASS_BOOL))) ||
-                 (times && argument->type.logical == type.logical) ||
-                 (from == CLASS_STRING && to) || (from && to == CLASS_STRING);
-  return cast(arena, certain ? FUNCTION_CAST : FUNCTION_CAST_SQL, argument, type, allowed,
-              certain ? NULL : session, err);
+  enum plan_cast kind = plan__cast_of(argument->type, type);
+  bool certain = kind == PLAN_CAST_CERTAIN;
+  return cast(arena, certain ? FUNCTION_CAST : FUNCTION_CAST_SQL, argument, type,
+              kind != PLAN_CAST_NONE, certain ? NULL : session, err);
 }
 
 /* ---- calls ---- */
@@ -229,20 +223,27 @@ static enum plan_function canonical(enum plan_function function, const struct ex
   return function;
 }
 
+static bool is_arithmetic_sql(enum plan_function function) {
+  return function == FUNCTION_ADD_SQL || function == FUNCTION_SUBTRACT_SQL;
+}
+
 /* Brings the arguments to the types that the function computes in. */
 static bool cast_arguments(struct arena *arena, const struct expr **list, uint32_t count,
-                           const struct type *wanted, bool sql, struct err *err) {
+                           const struct type *wanted, bool sql, const void *session,
+                           struct err *err) {
   for (uint32_t i = 0; i < count; i++) {
     if (!wanted[i].physical) continue;
-    list[i] = sql ? expr_cast_sql(arena, list[i], wanted[i], err)
+    list[i] = sql ? expr_cast_in(arena, list[i], wanted[i], session, err)
                   : expr_cast(arena, list[i], wanted[i], err);
     if (!list[i]) return false;
   }
   return true;
 }
 
-const struct expr *expr_call(struct arena *arena, enum plan_function function,
-                             const struct expr *const *arguments, uint32_t count, struct err *err) {
+/* `session`: of the arithmetic of instants, and of casts to what the function takes. */
+static const struct expr *call_in(struct arena *arena, enum plan_function function,
+                                  const struct expr *const *arguments, uint32_t count,
+                                  const void *session, struct err *err) {
   if (function == FUNCTION_CAST || function == FUNCTION_CAST_SQL || function == FUNCTION_BUCKET) {
     err_set(err, ERR_INVALID_ARGUMENT, "a cast needs a type, a bucket its width");
     return NULL;
@@ -254,10 +255,17 @@ const struct expr *expr_call(struct arena *arena, enum plan_function function,
   if (plan__function_types(function, arguments, count, wanted, &result, &sql, err)) return NULL;
   for (uint32_t i = 0; i < count; i++)
     list[i] = arguments[i];
-  if (!cast_arguments(arena, list, count, wanted, sql, err)) return NULL;
+  if (!cast_arguments(arena, list, count, wanted, sql, session, err)) return NULL;
   const struct expr *simple = simplify(arena, function, list, &count, result);
   if (simple) return simple;
-  return finish(arena, new_call(arena, canonical(function, list), list, count, result), err);
+  struct expr *call = new_call(arena, canonical(function, list), list, count, result);
+  if (call && is_arithmetic_sql(function)) call->compiled = session;
+  return finish(arena, call, err);
+}
+
+const struct expr *expr_call(struct arena *arena, enum plan_function function,
+                             const struct expr *const *arguments, uint32_t count, struct err *err) {
+  return call_in(arena, function, arguments, count, NULL, err);
 }
 
 /* The same value with another meaning. */
@@ -275,13 +283,23 @@ const struct expr *expr_call_as(struct arena *arena, enum plan_function function
                                 const struct expr *const *arguments, uint32_t count,
                                 struct type type, const void *compiled, struct err *err) {
   if (!plan__function_is_given(function)) {
-    const struct expr *call = expr_call(arena, function, arguments, count, err);
+    const struct expr *call = call_in(arena, function, arguments, count, compiled, err);
     return call ? retype(arena, call, type, err) : NULL;
   }
   assert(plan__function_takes(function, count));
   struct expr *call = new_call(arena, function, arguments, count, type);
   if (call) call->compiled = compiled;
   return finish(arena, call, err);
+}
+
+const struct expr *expr_fit(struct arena *arena, const struct expr *argument, int64_t size,
+                            int64_t more, struct err *err) {
+  struct plan_value sizes[] = {{.type = TYPE_INT64, .i64 = size},
+                               {.type = TYPE_INT64, .i64 = more}};
+  const struct expr *arguments[] = {argument, literal(arena, &sizes[0], err),
+                                    literal(arena, &sizes[1], err)};
+  if (!arguments[1] || !arguments[2]) return NULL;
+  return expr_call_as(arena, FUNCTION_FIT, arguments, 3, argument->type, NULL, err);
 }
 
 const struct expr *plan__expr_rebuild(struct arena *arena, const struct expr *expr,

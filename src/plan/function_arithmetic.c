@@ -168,27 +168,49 @@ static enum fault checked_f64(enum plan_function function, double a, double b, d
   return over || vanishes ? FAULT_RANGE : FAULT_NONE;
 }
 
+/* Integers and floats that are narrower than their place. */
+static enum fault narrow(struct type type, enum fault fault, void *out) {
+  if (fault != FAULT_NONE || type.logical == LOGICAL_PLAIN) return fault;
+  if (type.logical != LOGICAL_REAL)
+    return plan__integer_fits(type, *(int64_t *)out) ? FAULT_NONE : FAULT_RANGE;
+  double exact = *(double *)out;
+  float real = (float)exact;
+  *(double *)out = (double)real;
+  return (isinf(real) && !isinf(exact)) || (real == 0 && exact != 0) ? FAULT_RANGE : FAULT_NONE;
+}
+
 static enum fault checked_row(const struct plan_call *call, uint32_t row) {
   const struct vector *a = call->arguments[0];
   const struct vector *b = call->arguments[call->expr->argument_count - 1];
   enum plan_function function = call->expr->function;
-  void *out = call->result->own_values;
+  uint64_t *out = (uint64_t *)call->result->own_values + row;
+  enum fault fault;
   switch (call->result->type.physical) {
   case PHYSICAL_FLOAT64:
-    return checked_f64(function, ((const double *)a->values)[row], ((const double *)b->values)[row],
-                       (double *)out + row);
+    fault = checked_f64(function, ((const double *)a->values)[row],
+                        ((const double *)b->values)[row], (double *)out);
+    break;
   case PHYSICAL_UINT64:
     return checked_u64(function, ((const uint64_t *)a->values)[row],
-                       ((const uint64_t *)b->values)[row], (uint64_t *)out + row);
+                       ((const uint64_t *)b->values)[row], out);
   default:
-    return checked_i64(function, ((const int64_t *)a->values)[row],
-                       ((const int64_t *)b->values)[row], (int64_t *)out + row);
+    fault = checked_i64(function, ((const int64_t *)a->values)[row],
+                        ((const int64_t *)b->values)[row], (int64_t *)out);
+    if (plan__class(call->result->type) != CLASS_INT) return fault;
   }
+  return narrow(call->result->type, fault, out);
 }
 
-static int explain(const struct plan_call *call, enum fault fault, struct err *err) {
-  if (fault == FAULT_ZERO) return err_set(err, ERR_INVALID_ARGUMENT, "division by zero");
-  return err_set(err, ERR_OUT_OF_RANGE, "%s out of range", type_name(call->result->type));
+/* A float that was too large, or vanished. */
+static const char *fault_word(const struct plan_call *call, uint32_t row) {
+  return fabs(((const double *)call->result->own_values)[row]) > 1 ? "overflow" : "underflow";
+}
+
+static int explain(const struct plan_call *call, enum fault fault, uint32_t row, struct err *err) {
+  if (fault == FAULT_ZERO) return err_set(err, ERR_DIVISION_BY_ZERO, "division by zero");
+  if (call->result->type.physical == PHYSICAL_FLOAT64)
+    return err_set(err, ERR_OUT_OF_RANGE, "value out of range: %s", fault_word(call, row));
+  return err_set(err, ERR_OUT_OF_RANGE, "%s out of range", type_sql_name(call->result->type));
 }
 
 /* The usual integer operations without a test per row: all at once, faults gathered in one bit. */
@@ -214,16 +236,21 @@ static bool plain_i64(const struct plan_call *call, bool *faulty) {
   default:
     return false;
   }
+  if (call->result->type.logical != LOGICAL_PLAIN && plan__class(call->result->type) == CLASS_INT)
+    for (uint32_t i = 0; i < call->count; i++)
+      any |= !plan__integer_fits(call->result->type, out[i]);
   *faulty = any;
   return true;
 }
 
 int plan__run_checked(struct plan_call *call, const uint64_t *rows, struct err *err) {
   bool faulty = false;
+  if (call->result->type.logical == LOGICAL_DECIMAL) return plan__run_decimals(call, rows, err);
+  if (plan__is_time_arithmetic(call)) return plan__run_times(call, rows, err);
   if (plain_i64(call, &faulty) && !faulty) return ERR_OK;
   EACH_ROW(row) {
     enum fault fault = checked_row(call, row);
-    if (fault != FAULT_NONE) return explain(call, fault, err);
+    if (fault != FAULT_NONE) return explain(call, fault, row, err);
   }
   return ERR_OK;
 }

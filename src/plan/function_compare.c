@@ -6,6 +6,7 @@
 #include "base/bitmap.h"
 #include "base/err.h"
 #include "plan/function_kernels.h"
+#include "plan/value_text.h"
 
 static int order_f64(double a, double b) {
   if (isnan(a) || isnan(b)) return (isnan(a) != 0) - (isnan(b) != 0);
@@ -21,10 +22,8 @@ static int order_integers(struct type a_type, uint64_t a, struct type b_type, ui
 }
 
 int plan__row_order(const struct vector *a, const struct vector *b, uint32_t row) {
-  if (type_is_string(a->type)) {
-    int order = str_compare(vector_text(a, row), vector_text(b, row));
-    return (order > 0) - (order < 0);
-  }
+  if (type_is_string(a->type))
+    return plan_text_order(vector_text(a, row), vector_text(b, row), a->type);
   if (a->type.physical == PHYSICAL_BOOL) return bit_get(a->values, row) - bit_get(b->values, row);
   if (a->type.physical == PHYSICAL_FLOAT64)
     return order_f64(((const double *)a->values)[row], ((const double *)b->values)[row]);
@@ -45,6 +44,10 @@ static void compare_texts(struct plan_call *call, enum compare_op op, const uint
   const struct vector *a = call->arguments[0], *b = call->arguments[1];
   uint64_t *out = call->result->own_values;
   bool equality = op == COMPARE_EQUAL || op == COMPARE_NOT_EQUAL;
+  if (a->type.logical == LOGICAL_ARRAY || plan_text_has_suffix(a->type)) {
+    compare_rows(call, op, rows);
+    return;
+  }
   memset(out, 0, bit_words(call->count) * 8);
   EACH_ROW(row) {
     struct str x = vector_text(a, row), y = vector_text(b, row);

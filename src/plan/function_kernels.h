@@ -22,7 +22,9 @@ enum function_form { INFIX, PREFIX, NAMED };
 KERNEL(plan__run_arithmetic);
 KERNEL(plan__run_negate);
 KERNEL(plan__run_shift);
-KERNEL(plan__run_checked);
+KERNEL(plan__run_checked); /* and what it leaves to others: */
+KERNEL(plan__run_decimals);
+KERNEL(plan__run_times);
 KERNEL(plan__run_compare);
 KERNEL(plan__run_compare_sql);
 KERNEL(plan__run_distinct);
@@ -45,6 +47,7 @@ KERNEL(plan__run_math);
 KERNEL(plan__run_math_sql);
 KERNEL(plan__run_cast);
 KERNEL(plan__run_cast_sql);
+KERNEL(plan__run_fit);
 KERNEL(plan__run_bucket);
 KERNEL(plan__run_date_part);
 /* of functions_sql.def, a row at a time */
@@ -69,6 +72,8 @@ struct datetime_session;
 int plan__json_print(const struct plan_value *value, struct type type, bool normal,
                      const struct datetime_session *session, struct arena *arena,
                      struct buffer *out, struct err *err);
+/* Arithmetic of dates, times and intervals other than Nilo's durations. */
+bool plan__is_time_arithmetic(const struct plan_call *call);
 /* Frees what plan__run_match keeps. */
 void plan__match_release(void *memory);
 /* Frees what plan__run_regex and plan__run_similar keep. */

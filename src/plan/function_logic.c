@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "plan/function_kernels.h"
+#include "plan/value_text.h"
 
 /* What is true and what is false are known apart; the rest is null. */
 int plan__run_logic(struct plan_call *call, const uint64_t *rows, struct err *err) {
@@ -170,16 +171,17 @@ static uint64_t value_bits(const struct plan_value *value) {
 
 static uint64_t value_hash(const struct plan_value *value) {
   uint64_t hash = UINT64_C(0xcbf29ce484222325);
-  if (type_is_string(value->type))
-    for (size_t i = 0; i < value->text.size; i++)
-      hash = (hash ^ (uint8_t)value->text.data[i]) * UINT64_C(0x100000001b3);
-  else
-    hash ^= value_bits(value) * UINT64_C(0x9e3779b97f4a7c15);
+  struct str text = {NULL, 0};
+  if (type_is_string(value->type)) text = plan_text_key(value->text, value->type);
+  for (size_t i = 0; i < text.size; i++)
+    hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
+  if (!type_is_string(value->type)) hash ^= value_bits(value) * UINT64_C(0x9e3779b97f4a7c15);
   return hash ^ hash >> 32;
 }
 
 static bool value_equal(const struct plan_value *a, const struct plan_value *b) {
-  return type_is_string(a->type) ? str_equal(a->text, b->text) : value_bits(a) == value_bits(b);
+  if (!type_is_string(a->type)) return value_bits(a) == value_bits(b);
+  return str_equal(plan_text_key(a->text, a->type), plan_text_key(b->text, b->type));
 }
 
 static const struct plan_value **in_slot(const struct in_set *set, const struct plan_value *value) {

@@ -9,8 +9,14 @@
 #include "base/time.h"
 #include "plan/plan_private.h"
 
-enum { INTEGERS = CLASS_INT | CLASS_UINT, NUMBERS = INTEGERS | CLASS_FLOAT };
-enum { ORDERED = NUMBERS | CLASS_BOOL | CLASS_STRING | CLASS_TIME };
+enum {
+  INTEGERS = CLASS_INT | CLASS_UINT,
+  NUMBERS = INTEGERS | CLASS_FLOAT,
+  SIGNED = CLASS_INT | CLASS_FLOAT | CLASS_DECIMAL,
+};
+enum {
+  ORDERED = NUMBERS | CLASS_BOOL | CLASS_STRING | CLASS_TIME | CLASS_DECIMAL | CLASS_INTERVAL
+};
 
 enum rule {
   RULE_GIVEN,       /* whoever makes the call says what comes out: expr_call_as */
@@ -44,13 +50,13 @@ static const struct typing {
     [FUNCTION_BIT_NOT] = {INTEGERS, RULE_COMMON, 0},
     [FUNCTION_SHIFT_LEFT] = {INTEGERS, RULE_SHAPE, "ii:i ui:u"},
     [FUNCTION_SHIFT_RIGHT] = {INTEGERS, RULE_SHAPE, "ii:i ui:u"},
-    [FUNCTION_ADD_SQL] = {NUMBERS, RULE_SQL, 0},
-    [FUNCTION_SUBTRACT_SQL] = {NUMBERS, RULE_SQL, 0},
-    [FUNCTION_MULTIPLY_SQL] = {NUMBERS, RULE_SQL, 0},
-    [FUNCTION_DIVIDE_SQL] = {NUMBERS, RULE_SQL, 0},
-    [FUNCTION_MODULO_SQL] = {NUMBERS, RULE_SQL, 0},
-    [FUNCTION_NEGATE_SQL] = {CLASS_INT | CLASS_FLOAT | CLASS_TIME, RULE_SQL, 0},
-    [FUNCTION_ABS_SQL] = {NUMBERS | CLASS_TIME, RULE_SQL, 0},
+    [FUNCTION_ADD_SQL] = {NUMBERS | CLASS_DECIMAL, RULE_SQL, 0},
+    [FUNCTION_SUBTRACT_SQL] = {NUMBERS | CLASS_DECIMAL, RULE_SQL, 0},
+    [FUNCTION_MULTIPLY_SQL] = {NUMBERS | CLASS_DECIMAL, RULE_SQL, 0},
+    [FUNCTION_DIVIDE_SQL] = {NUMBERS | CLASS_DECIMAL, RULE_SQL, 0},
+    [FUNCTION_MODULO_SQL] = {NUMBERS | CLASS_DECIMAL, RULE_SQL, 0},
+    [FUNCTION_NEGATE_SQL] = {SIGNED | CLASS_TIME | CLASS_INTERVAL, RULE_SQL, 0},
+    [FUNCTION_ABS_SQL] = {NUMBERS | CLASS_DECIMAL | CLASS_TIME, RULE_SQL, 0},
     [FUNCTION_EQUAL] = {ORDERED, RULE_COMPARE, 0},
     [FUNCTION_NOT_EQUAL] = {ORDERED, RULE_COMPARE, 0},
     [FUNCTION_LESS] = {ORDERED, RULE_COMPARE, 0},
@@ -148,14 +154,19 @@ unsigned plan__class(struct type type) {
   case PHYSICAL_BOOL:
     return CLASS_BOOL;
   case PHYSICAL_INT64:
-    return type.logical == LOGICAL_PLAIN ? CLASS_INT : CLASS_TIME;
+    return type.logical == LOGICAL_PLAIN || type.logical == LOGICAL_INT16 ||
+                   type.logical == LOGICAL_INT32
+               ? CLASS_INT
+               : CLASS_TIME;
   case PHYSICAL_UINT64:
     return CLASS_UINT;
   case PHYSICAL_FLOAT64:
     return CLASS_FLOAT;
   case PHYSICAL_STRING:
   case PHYSICAL_BYTES:
-    return CLASS_STRING;
+    return type.logical == LOGICAL_DECIMAL    ? CLASS_DECIMAL
+           : type.logical == LOGICAL_INTERVAL ? CLASS_INTERVAL
+                                              : CLASS_STRING;
   default:
     return 0;
   }
@@ -201,12 +212,32 @@ static bool common_time(struct type a, struct type b, struct type *type) {
   return a.logical == b.logical;
 }
 
+/* The wider of two integers or floats. */
+static struct type wider(struct type a, struct type b) {
+  if (a.logical == LOGICAL_PLAIN || b.logical == LOGICAL_INT16) return a;
+  return b.logical == LOGICAL_PLAIN || a.logical == LOGICAL_INT16 ? b : a;
+}
+
+/* Beside each other: texts, unless they are arrays, JSON or UUIDs of different types. */
+static bool same_class(struct type a, struct type b, unsigned class, bool compare,
+                       struct type *type) {
+  *type = a;
+  if (type_equal(a, b)) return true;
+  if (class == CLASS_INT || class == CLASS_FLOAT) {
+    *type = compare ? (struct type){0} : wider(a, b); /* compared as they are */
+    return true;
+  }
+  return class != CLASS_TIME && a.logical != LOGICAL_ARRAY && b.logical != LOGICAL_ARRAY;
+}
+
 static bool common_type(const struct expr *a, const struct expr *b, bool compare,
                         struct type *type) {
   unsigned x = plan__class(a->type), y = plan__class(b->type);
   *type = a->type;
   if (x == y) {
-    return x != CLASS_TIME || type_equal(a->type, b->type);
+    return same_class(a->type, b->type, x, compare, type);
+  } else if (((x | y) & CLASS_DECIMAL) && !((x | y) & ~(unsigned)(NUMBERS | CLASS_DECIMAL))) {
+    *type = (x | y) & CLASS_FLOAT ? TYPE_FLOAT64 : TYPE_DECIMAL;
   } else if ((x | y) == INTEGERS) {
     bool signed_too = compare && !literal_natural(x == CLASS_INT ? a : b);
     *type = signed_too ? (struct type){0} : TYPE_UINT64;
@@ -298,9 +329,14 @@ static bool fits_shape(const char **shape, const struct expr *const *arguments, 
 
 static bool is_duration(struct type type) { return type.logical == LOGICAL_DURATION; }
 
+static bool has_unit(struct type type) {
+  return type.logical == LOGICAL_TIMESTAMP || type.logical == LOGICAL_LOCAL ||
+         type.logical == LOGICAL_TIME || is_duration(type);
+}
+
 /* Of times and durations: what both are brought to and what comes out. */
-static bool time_arithmetic(enum plan_function function, struct type a, struct type b,
-                            struct type *wanted, struct type *result) {
+static bool duration_arithmetic(enum plan_function function, struct type a, struct type b,
+                                struct type *wanted, struct type *result) {
   uint16_t unit = a.parameter;
   bool both = plan__class(a) == CLASS_TIME && plan__class(b) == CLASS_TIME;
   if (both) {
@@ -314,9 +350,9 @@ static bool time_arithmetic(enum plan_function function, struct type a, struct t
     return both && (is_duration(a) || is_duration(b));
   }
   if (function == FUNCTION_SUBTRACT_SQL) {
-    bool times = !is_duration(a) && is_duration(b);
+    bool times = !is_duration(a);
     *result = (struct type){PHYSICAL_INT64, times ? LOGICAL_TIMESTAMP : LOGICAL_DURATION, unit};
-    return both && (!is_duration(a) || is_duration(b));
+    return both && is_duration(b);
   }
   if (function == FUNCTION_MULTIPLY_SQL && plan__class(a) == CLASS_INT) {
     *result = b;
@@ -325,6 +361,74 @@ static bool time_arithmetic(enum plan_function function, struct type a, struct t
   bool scaled = function == FUNCTION_MULTIPLY_SQL || function == FUNCTION_DIVIDE_SQL;
   *result = a;
   return scaled && is_duration(a) && plan__class(b) == CLASS_INT;
+}
+
+/* SQL's dates, times and intervals: operator, both sides and the result. Units are the sides'. */
+enum { A_NUMBER = 255, AN_INTEGER = 254 };
+static const struct time_row {
+  enum plan_function function;
+  uint8_t a, b, result;
+} time_rows[] = {
+    {FUNCTION_ADD_SQL, LOGICAL_DATE, AN_INTEGER, LOGICAL_DATE},
+    {FUNCTION_ADD_SQL, AN_INTEGER, LOGICAL_DATE, LOGICAL_DATE},
+    {FUNCTION_ADD_SQL, LOGICAL_DATE, LOGICAL_INTERVAL, LOGICAL_LOCAL},
+    {FUNCTION_ADD_SQL, LOGICAL_INTERVAL, LOGICAL_DATE, LOGICAL_LOCAL},
+    {FUNCTION_ADD_SQL, LOGICAL_DATE, LOGICAL_TIME, LOGICAL_LOCAL},
+    {FUNCTION_ADD_SQL, LOGICAL_TIME, LOGICAL_DATE, LOGICAL_LOCAL},
+    {FUNCTION_ADD_SQL, LOGICAL_LOCAL, LOGICAL_INTERVAL, LOGICAL_LOCAL},
+    {FUNCTION_ADD_SQL, LOGICAL_INTERVAL, LOGICAL_LOCAL, LOGICAL_LOCAL},
+    {FUNCTION_ADD_SQL, LOGICAL_TIMESTAMP, LOGICAL_INTERVAL, LOGICAL_TIMESTAMP},
+    {FUNCTION_ADD_SQL, LOGICAL_INTERVAL, LOGICAL_TIMESTAMP, LOGICAL_TIMESTAMP},
+    {FUNCTION_ADD_SQL, LOGICAL_TIME, LOGICAL_INTERVAL, LOGICAL_TIME},
+    {FUNCTION_ADD_SQL, LOGICAL_INTERVAL, LOGICAL_TIME, LOGICAL_TIME},
+    {FUNCTION_ADD_SQL, LOGICAL_INTERVAL, LOGICAL_INTERVAL, LOGICAL_INTERVAL},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_DATE, AN_INTEGER, LOGICAL_DATE},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_DATE, LOGICAL_DATE, LOGICAL_INT32},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_DATE, LOGICAL_INTERVAL, LOGICAL_LOCAL},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_LOCAL, LOGICAL_INTERVAL, LOGICAL_LOCAL},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_LOCAL, LOGICAL_LOCAL, LOGICAL_INTERVAL},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_TIMESTAMP, LOGICAL_INTERVAL, LOGICAL_TIMESTAMP},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_TIMESTAMP, LOGICAL_TIMESTAMP, LOGICAL_INTERVAL},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_TIME, LOGICAL_INTERVAL, LOGICAL_TIME},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_TIME, LOGICAL_TIME, LOGICAL_INTERVAL},
+    {FUNCTION_SUBTRACT_SQL, LOGICAL_INTERVAL, LOGICAL_INTERVAL, LOGICAL_INTERVAL},
+    {FUNCTION_MULTIPLY_SQL, LOGICAL_INTERVAL, A_NUMBER, LOGICAL_INTERVAL},
+    {FUNCTION_MULTIPLY_SQL, A_NUMBER, LOGICAL_INTERVAL, LOGICAL_INTERVAL},
+    {FUNCTION_DIVIDE_SQL, LOGICAL_INTERVAL, A_NUMBER, LOGICAL_INTERVAL},
+};
+
+static bool fits_side(struct type type, uint8_t side) {
+  unsigned class = plan__class(type);
+  if (side == AN_INTEGER) return class == CLASS_INT;
+  if (side == A_NUMBER) return class & (NUMBERS | CLASS_DECIMAL);
+  return type.logical == side && class & (CLASS_TIME | CLASS_INTERVAL);
+}
+
+/* The type of a result; a time's unit is that of the sides, the finer one of two. */
+static struct type result_of(uint8_t logical, struct type a, struct type b) {
+  uint16_t unit = TIME_US;
+  bool first = has_unit(a), second = has_unit(b);
+  if (first || second)
+    unit = !second || (first && a.parameter < b.parameter) ? a.parameter : b.parameter;
+  if (logical == LOGICAL_INT32) return TYPE_INT32;
+  if (logical == LOGICAL_DATE) return TYPE_DATE;
+  if (logical == LOGICAL_INTERVAL) return TYPE_INTERVAL;
+  return (struct type){PHYSICAL_INT64, logical, unit};
+}
+
+static bool time_arithmetic(enum plan_function function, struct type a, struct type b,
+                            struct type *wanted, struct type *result) {
+  for (size_t i = 0; i < sizeof time_rows / sizeof time_rows[0]; i++) {
+    const struct time_row *row = &time_rows[i];
+    if (row->function != function || !fits_side(a, row->a) || !fits_side(b, row->b)) continue;
+    *result = result_of(row->result, a, b);
+    if (row->a == A_NUMBER) wanted[0] = TYPE_FLOAT64;
+    if (row->b == A_NUMBER) wanted[1] = TYPE_FLOAT64;
+    if (has_unit(a) && a.logical == b.logical) /* brought to the finer unit */
+      wanted[0] = wanted[1] = result_of(a.logical, a, b);
+    return true;
+  }
+  return duration_arithmetic(function, a, b, wanted, result);
 }
 
 static int sql_arithmetic(enum plan_function function, const struct expr *const *arguments,
@@ -340,11 +444,13 @@ static int sql_arithmetic(enum plan_function function, const struct expr *const 
                ? ERR_OK
                : refuse(function, arguments, count, err);
   }
-  if (classes & CLASS_TIME)
-    return time_arithmetic(function, a->type, b->type, wanted, result)
+  if (classes & (CLASS_TIME | CLASS_INTERVAL))
+    return time_arithmetic(function, arguments[0]->type, arguments[1]->type, wanted, result) ||
+                   time_arithmetic(function, a->type, b->type, wanted, result)
                ? ERR_OK
                : refuse(function, arguments, count, err);
-  if (!(plan__class(a->type) & NUMBERS) || !(plan__class(b->type) & NUMBERS) ||
+  unsigned numbers = NUMBERS | CLASS_DECIMAL;
+  if (!(plan__class(a->type) & numbers) || !(plan__class(b->type) & numbers) ||
       !common_type(a, b, false, result))
     return refuse(function, arguments, count, err);
   wanted[0] = wanted[1] = *result;

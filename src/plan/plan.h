@@ -58,7 +58,7 @@ struct expr {
   const struct expr *const *arguments;
   /* FUNCTION_MATCH: the compiled pattern (pcre2_code), owned by the statement. FUNCTION_BUCKET: a
    * struct plan_bucket. Functions of functions_sql.def: what expr_call_as was given.
-   * FUNCTION_CAST_SQL: a struct datetime_session or NULL. */
+   * FUNCTION_CAST_SQL, ADD_SQL, SUBTRACT_SQL: a struct datetime_session or NULL. */
   const void *compiled;
 };
 
@@ -89,6 +89,12 @@ const struct expr *expr_cast_sql(struct arena *arena, const struct expr *argumen
 /* The same by the clock and zone of a session (NULL: UTC), which must outlive the plan. */
 const struct expr *expr_cast_in(struct arena *arena, const struct expr *argument, struct type type,
                                 const struct datetime_session *session, struct err *err);
+/* FUNCTION_FIT: a value within the length or precision of a column or a written cast. Texts: `size`
+ * characters (0: any) and FIT_ flags; numerics: precision and scale; times and intervals: digits of
+ * a second; arrays: what their items have. */
+enum { FIT_CUT = 1 /* what is too long is cut */, FIT_BLANKS = 2 /* blanks at the end go */ };
+const struct expr *expr_fit(struct arena *arena, const struct expr *argument, int64_t size,
+                            int64_t more, struct err *err);
 /* FUNCTION_MATCH with the compiled pattern (pcre2_code), which must outlive the plan. */
 const struct expr *expr_match(struct arena *arena, const struct expr *argument,
                               const void *compiled, struct err *err);

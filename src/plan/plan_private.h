@@ -12,7 +12,9 @@ enum plan_class {
   CLASS_UINT = 4,
   CLASS_FLOAT = 8,
   CLASS_STRING = 16,
-  CLASS_TIME = 32, /* timestamps and durations */
+  CLASS_TIME = 32, /* timestamps, dates, times, durations */
+  CLASS_DECIMAL = 64,
+  CLASS_INTERVAL = 128,
 };
 unsigned plan__class(struct type type);
 /* What functions.def says of a function. */
@@ -33,6 +35,12 @@ bool plan__function_is_volatile(enum plan_function function);
 int plan__function_types(enum plan_function function, const struct expr *const *arguments,
                          uint32_t count, struct type *wanted, struct type *result, bool *sql,
                          struct err *err);
+/* Casts of SQL: none, one that can't go wrong (and is FUNCTION_CAST), one that may. */
+enum plan_cast { PLAN_CAST_NONE, PLAN_CAST_CERTAIN, PLAN_CAST_CHECKED };
+enum plan_cast plan__cast_of(struct type from, struct type to);
+/* A value within a signed integer's width. */
+bool plan__integer_fits(struct type type, int64_t value);
+
 /* EQUAL … GREATER_EQUAL and their SQL forms: the operator. */
 bool plan__is_comparison(enum plan_function function, enum compare_op *op);
 

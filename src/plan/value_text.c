@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buffer.h"
 #include "base/datetime.h"
+#include "base/decimal.h"
 #include "base/err.h"
 #include "base/number.h"
 #include "base/octets.h"
 #include "base/text.h"
+#include "plan/json_value.h"
 
 /* What one reading is about. */
 struct reading {
@@ -143,24 +146,152 @@ static int read_uuid(const struct reading *reading) {
   return keep(reading, uuid, sizeof uuid);
 }
 
+static int read_decimal(const struct reading *reading) {
+  struct decimal decimal;
+  uint8_t bytes[DECIMAL_BYTES_MAX];
+  int code = decimal_read(reading->text, &decimal, reading->err);
+  return code ? code : keep(reading, bytes, decimal_store(&decimal, bytes));
+}
+
+static int read_interval(const struct reading *reading) {
+  struct interval interval;
+  uint8_t bytes[INTERVAL_BYTES];
+  int code = interval_read(reading->text, &interval, reading->err);
+  if (code) return code;
+  interval_store(&interval, bytes);
+  return keep(reading, bytes, sizeof bytes);
+}
+
+static int read_json(const struct reading *reading) {
+  struct json_value tree;
+  struct plan_value *value = reading->value;
+  if (reading->type.parameter)
+    return json_value_text(reading->text, reading->arena, &value->text, reading->err);
+  value->text = reading->text;
+  return json_value_read(reading->text, reading->arena, &tree, reading->err);
+}
+
+/* ---- reading arrays ---- */
+
+enum array_items plan_array_items(struct type item) {
+  return type_is_string(item) ? ARRAY_BYTES : ARRAY_WORDS;
+}
+
+void plan_array_add(struct array_builder *builder, const struct plan_value *value) {
+  if (value->null)
+    array_add_null(builder);
+  else if (type_is_string(value->type))
+    array_add_bytes(builder, value->text);
+  else
+    array_add_word(builder, value->type.physical == PHYSICAL_BOOL ? value->boolean : value->u64);
+}
+
+struct plan_value plan_array_item(const struct array *array, struct type item, uint32_t i) {
+  struct plan_value value = {.type = item, .null = array_is_null(array, i)};
+  if (value.null) return value;
+  if (array->items == ARRAY_BYTES)
+    value.text = array_bytes(array, i);
+  else if (item.physical == PHYSICAL_BOOL)
+    value.boolean = array_word(array, i) != 0;
+  else
+    value.u64 = array_word(array, i);
+  return value;
+}
+
+int plan_array_open(struct str stored, struct type type, struct array *array, struct err *err) {
+  if (array_open(stored, plan_array_items(type_item(type)), array)) return ERR_OK;
+  return err_set(err, ERR_CORRUPTION, "a stored array is damaged");
+}
+
+static int read_items(const struct reading *reading, struct array_builder *builder,
+                      struct buffer *unescaped) {
+  struct array_text reader;
+  struct array_text_item item;
+  struct type type = type_item(reading->type);
+  array_text_init(&reader, reading->text);
+  for (;;) {
+    struct plan_value value = {.type = type, .null = true};
+    bool over;
+    int code = array_text_next(&reader, unescaped, &item, &over, reading->err);
+    if (code || over) return code;
+    if (!item.null)
+      code =
+          plan_value_read(item.text, type, reading->session, reading->arena, &value, reading->err);
+    if (code) return code;
+    plan_array_add(builder, &value);
+  }
+}
+
+int plan_array_finish(const struct array_builder *builder, struct arena *arena, struct str *stored,
+                      struct err *err) {
+  struct buffer out;
+  buffer_init(&out, arena->account);
+  int code = array_finish(builder, &out, err);
+  if (!code) {
+    *stored = arena_copy(arena, buffer_str(&out));
+    if (!stored->data) code = mem_refused(arena->account, out.size, err);
+  }
+  buffer_deinit(&out);
+  return code;
+}
+
+static int read_array(const struct reading *reading) {
+  struct array_builder builder;
+  struct buffer unescaped;
+  array_builder_init(&builder, plan_array_items(type_item(reading->type)), reading->arena->account);
+  buffer_init(&unescaped, reading->arena->account);
+  int code = read_items(reading, &builder, &unescaped);
+  if (!code)
+    code = plan_array_finish(&builder, reading->arena, &reading->value->text, reading->err);
+  buffer_deinit(&unescaped);
+  array_builder_deinit(&builder);
+  return code;
+}
+
 /* ---- reading times ---- */
 
-static int read_instant(const struct reading *reading) {
-  __int128 ns;
+static int read_duration(const struct reading *reading) {
+  int64_t ns;
   struct err why;
-  int code = time_parse(text_trim(reading->text), &ns, &why);
-  struct str text = text_cut(reading->text, 120);
-  if (code == ERR_OUT_OF_RANGE)
-    return err_set(reading->err, ERR_DATETIME_OVERFLOW,
-                   "date/time field value out of range: \"%.*s\"", STR_ARG(text));
-  if (code)
-    return err_set(reading->err, ERR_INVALID_DATETIME, "invalid input syntax for type %s: \"%.*s\"",
-                   type_sql_name(reading->type), STR_ARG(text));
-  int64_t value = time_from_ns_floor(ns, (enum time_unit)reading->type.parameter);
-  reading->value->i64 = value;
-  if (value != INT64_MIN && value != INT64_MAX) return ERR_OK;
-  return err_set(reading->err, ERR_DATETIME_OVERFLOW, "timestamp out of range: \"%.*s\"",
-                 STR_ARG(text));
+  int code = duration_parse(text_trim(reading->text), &ns, &why);
+  if (code) return code == ERR_OUT_OF_RANGE ? beyond(reading) : bad_syntax(reading);
+  enum time_unit unit = (enum time_unit)reading->type.parameter;
+  return time_convert_floor(ns, TIME_NS, unit, &reading->value->i64) ? ERR_OK : beyond(reading);
+}
+
+static int read_time(const struct reading *reading) {
+  enum time_unit unit = (enum time_unit)reading->type.parameter;
+  int64_t *value = &reading->value->i64;
+  switch (reading->type.logical) {
+  case LOGICAL_TIMESTAMP:
+    return datetime_read_instant(reading->text, unit, reading->session, value, reading->err);
+  case LOGICAL_LOCAL:
+    return datetime_read_local(reading->text, unit, reading->session, value, reading->err);
+  case LOGICAL_DATE:
+    return datetime_read_date(reading->text, reading->session, value, reading->err);
+  case LOGICAL_TIME:
+    return datetime_read_time(reading->text, unit, reading->session, value, reading->err);
+  default:
+    return read_duration(reading);
+  }
+}
+
+static int read_plain(const struct reading *reading) {
+  switch (reading->type.physical) {
+  case PHYSICAL_BOOL:
+    return read_bool(reading);
+  case PHYSICAL_UINT64:
+    return read_unsigned(reading);
+  case PHYSICAL_FLOAT64:
+    return read_float(reading);
+  case PHYSICAL_STRING:
+    reading->value->text = reading->text;
+    return ERR_OK;
+  case PHYSICAL_BYTES:
+    return read_octets(reading);
+  default:
+    return read_integer(reading);
+  }
 }
 
 int plan_value_read(struct str text, struct type type, const struct datetime_session *session,
@@ -168,34 +299,27 @@ int plan_value_read(struct str text, struct type type, const struct datetime_ses
   const struct reading reading = {text, type, session, arena, value, err};
   *value = (struct plan_value){.type = type};
   switch (type.logical) {
-  case LOGICAL_PLAIN:
-  case LOGICAL_UNKNOWN:
-  case LOGICAL_REAL:
-  case LOGICAL_INT16:
-  case LOGICAL_INT32:
-    break;
   case LOGICAL_TIMESTAMP:
   case LOGICAL_LOCAL:
-    return read_instant(&reading);
+  case LOGICAL_DATE:
+  case LOGICAL_TIME:
+  case LOGICAL_DURATION:
+    return read_time(&reading);
+  case LOGICAL_DECIMAL:
+    return read_decimal(&reading);
+  case LOGICAL_INTERVAL:
+    return read_interval(&reading);
   case LOGICAL_UUID:
     return read_uuid(&reading);
-  default:
+  case LOGICAL_JSON:
+    return read_json(&reading);
+  case LOGICAL_ARRAY:
+    return read_array(&reading);
+  case LOGICAL_LIST_STRING:
+  case LOGICAL_LIST_INT64:
     return err_set(err, ERR_UNSUPPORTED, "%s can't be read from text", type_sql_name(type));
-  }
-  switch (type.physical) {
-  case PHYSICAL_BOOL:
-    return read_bool(&reading);
-  case PHYSICAL_UINT64:
-    return read_unsigned(&reading);
-  case PHYSICAL_FLOAT64:
-    return read_float(&reading);
-  case PHYSICAL_STRING:
-    value->text = text;
-    return ERR_OK;
-  case PHYSICAL_BYTES:
-    return read_octets(&reading);
   default:
-    return read_integer(&reading);
+    return read_plain(&reading);
   }
 }
 
@@ -266,44 +390,128 @@ static size_t print_word(const char *word, char *out) {
   return strlen(word);
 }
 
-/* Types of bounded texts. */
-static size_t print_small(const struct plan_value *value, char out[SMALL]) {
-  switch (value->type.physical) {
-  case PHYSICAL_BOOL:
-    return print_word(value->boolean ? "true" : "false", out);
-  case PHYSICAL_UINT64:
-    return (size_t)(number_print_u64(value->u64, out) - out);
-  case PHYSICAL_FLOAT64:
-    return (size_t)(print_float(value->f64, value->type.logical == LOGICAL_REAL, out) - out);
-  default:
-    break;
-  }
+static size_t print_duration(const struct plan_value *value, char *out) {
+  enum time_unit unit = (enum time_unit)value->type.parameter;
+  int64_t ns;
+  if (time_convert_exact(value->i64, unit, TIME_NS, &ns)) return (size_t)duration_format(ns, out);
+  char *end = number_print_i64(value->i64, out); /* beyond what nanoseconds hold */
+  return (size_t)(end - out) + print_word(time_unit_name(unit), end);
+}
+
+static size_t print_time(const struct plan_value *value, const struct datetime_session *session,
+                         char *out) {
+  enum time_unit unit = (enum time_unit)value->type.parameter;
   switch (value->type.logical) {
   case LOGICAL_TIMESTAMP:
+    return datetime_print_instant(value->i64, unit, session, out);
   case LOGICAL_LOCAL:
-    return (size_t)time_format(value->i64, (enum time_unit)value->type.parameter, out);
+    return datetime_print_local(value->i64, unit, out);
+  case LOGICAL_DATE:
+    return datetime_print_date(value->i64, out);
+  case LOGICAL_TIME:
+    return datetime_print_time(value->i64, unit, out);
+  case LOGICAL_DURATION:
+    return print_duration(value, out);
   default:
     return (size_t)(number_print_i64(value->i64, out) - out);
   }
 }
 
+static int damaged(const char *what, struct err *err) {
+  return err_set(err, ERR_CORRUPTION, "a stored %s is damaged", what);
+}
+
+/* Types of bounded texts; *size 0: another type. */
+static int print_small(const struct plan_value *value, const struct datetime_session *session,
+                       char out[SMALL], size_t *size, struct err *err) {
+  struct decimal decimal;
+  struct interval interval;
+  *size = 0;
+  switch (value->type.physical) {
+  case PHYSICAL_BOOL:
+    *size = print_word(value->boolean ? "true" : "false", out);
+    return ERR_OK;
+  case PHYSICAL_UINT64:
+    *size = (size_t)(number_print_u64(value->u64, out) - out);
+    return ERR_OK;
+  case PHYSICAL_FLOAT64:
+    *size = (size_t)(print_float(value->f64, value->type.logical == LOGICAL_REAL, out) - out);
+    return ERR_OK;
+  case PHYSICAL_INT64:
+    *size = print_time(value, session, out);
+    return ERR_OK;
+  default:
+    break;
+  }
+  switch (value->type.logical) {
+  case LOGICAL_DECIMAL:
+    if (!decimal_load(value->text, &decimal)) return damaged("numeric", err);
+    *size = decimal_print(&decimal, out);
+    return ERR_OK;
+  case LOGICAL_INTERVAL:
+    if (!interval_load(value->text, &interval)) return damaged("interval", err);
+    *size = interval_print(&interval, out);
+    return ERR_OK;
+  case LOGICAL_UUID:
+    if (value->text.size != UUID_SIZE) return damaged("uuid", err);
+    uuid_print((const unsigned char *)value->text.data, out);
+    *size = UUID_TEXT_SIZE;
+    return ERR_OK;
+  default:
+    return ERR_OK;
+  }
+}
+
+static int print_item(const struct plan_value *value, const struct datetime_session *session,
+                      struct buffer *text, struct buffer *out, struct err *err) {
+  if (value->null) {
+    buffer_append_text(out, "NULL");
+    return ERR_OK;
+  }
+  if (value->type.physical == PHYSICAL_BOOL) {
+    buffer_append_byte(out, value->boolean ? 't' : 'f');
+    return ERR_OK;
+  }
+  buffer_reset(text);
+  int code = plan_value_print(value, session, text, err);
+  if (!code) array_print_item(buffer_str(text), out);
+  return code;
+}
+
+static int print_array(const struct plan_value *value, const struct datetime_session *session,
+                       struct buffer *out, struct err *err) {
+  struct array array;
+  struct type type = type_item(value->type);
+  int code = plan_array_open(value->text, value->type, &array, err);
+  if (code) return code;
+  struct buffer text;
+  buffer_init(&text, out->account);
+  buffer_append_byte(out, '{');
+  for (uint32_t i = 0; i < array.count && !code; i++) {
+    struct plan_value item = plan_array_item(&array, type, i);
+    if (i) buffer_append_byte(out, ',');
+    code = print_item(&item, session, &text, out, err);
+  }
+  buffer_append_byte(out, '}');
+  buffer_deinit(&text);
+  return code;
+}
+
 int plan_value_print(const struct plan_value *value, const struct datetime_session *session,
                      struct buffer *out, struct err *err) {
-  (void)session;
   char small[SMALL];
-  if (value->type.logical == LOGICAL_UUID) {
-    if (value->text.size != UUID_SIZE)
-      return err_set(err, ERR_CORRUPTION, "a uuid of %zu bytes", value->text.size);
-    uuid_print((const unsigned char *)value->text.data, small);
-    buffer_append(out, small, UUID_TEXT_SIZE);
-  } else if (value->type.physical == PHYSICAL_STRING) {
+  size_t size;
+  int code = print_small(value, session, small, &size, err);
+  if (code) return code;
+  if (size)
+    buffer_append(out, small, size);
+  else if (value->type.logical == LOGICAL_ARRAY)
+    code = print_array(value, session, out, err);
+  else if (value->type.physical == PHYSICAL_STRING)
     buffer_append_str(out, value->text);
-  } else if (value->type.physical == PHYSICAL_BYTES) {
+  else
     octets_print_hex(value->text, out);
-  } else {
-    buffer_append(out, small, print_small(value, small));
-  }
-  return buffer_check(out, err);
+  return code ? code : buffer_check(out, err);
 }
 
 int plan_value_text(const struct plan_value *value, const struct datetime_session *session,
@@ -312,9 +520,17 @@ int plan_value_text(const struct plan_value *value, const struct datetime_sessio
     *text = value->text;
     return ERR_OK;
   }
+  char small[SMALL];
+  size_t size;
+  int code = print_small(value, session, small, &size, err);
+  if (code) return code;
+  if (size) {
+    *text = arena_copy(arena, str_of(small, size));
+    return text->data ? ERR_OK : mem_refused(arena->account, size, err);
+  }
   struct buffer buffer;
   buffer_init(&buffer, arena->account);
-  int code = plan_value_print(value, session, &buffer, err);
+  code = plan_value_print(value, session, &buffer, err);
   if (!code) {
     *text = arena_copy(arena, buffer_str(&buffer));
     if (!text->data) code = mem_refused(arena->account, buffer.size, err);

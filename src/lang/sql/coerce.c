@@ -74,8 +74,29 @@ int sql_coerce(struct sql_context *context, const struct expr *expr, struct type
   return *coerced ? ERR_OK : err ? err->code : ERR_UNSUPPORTED;
 }
 
+/* Whether there is a length or precision, and FUNCTION_FIT's constants for it. */
+static bool fit_of(const struct sql_type *type, enum sql_coercion level, int64_t *size,
+                   int64_t *more) {
+  struct type item = type->type.logical == LOGICAL_ARRAY ? type_item(type->type) : type->type;
+  *size = type->length;
+  *more = (level == SQL_EXPLICIT ? FIT_CUT : 0) | (type->blank_padded ? FIT_BLANKS : 0);
+  if (type_is_string(item) && item.logical == LOGICAL_PLAIN)
+    return type->length || type->blank_padded;
+  *more = type->scale;
+  if (item.logical == LOGICAL_DECIMAL) {
+    *size = type->precision;
+    return type->precision != 0;
+  }
+  *size = type->fraction - 1;
+  return type->fraction != 0;
+}
+
 int sql_coerce_typed(struct sql_context *context, const struct expr *expr,
                      const struct sql_type *to, enum sql_coercion level,
                      const struct expr **coerced, struct err *err) {
-  return sql_coerce(context, expr, to->type, level, coerced, err);
+  int64_t size, more;
+  int code = sql_coerce(context, expr, to->type, level, coerced, err);
+  if (code || !fit_of(to, level, &size, &more)) return code;
+  *coerced = expr_fit(context->arena, *coerced, size, more, err);
+  return *coerced ? ERR_OK : err ? err->code : ERR_NO_MEMORY;
 }

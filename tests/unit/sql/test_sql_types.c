@@ -254,6 +254,223 @@ static void test_literals(void **state) {
   }
 }
 
+/* ---- values of the other types ---- */
+
+static struct plan_value value_of(const char *text, struct type type) {
+  struct plan_value value;
+  struct err err;
+  if (plan_value_read(str_from(text), type, NULL, &arena, &value, &err))
+    fail_msg("%s", err.message);
+  return value;
+}
+
+static const char *shown_value(const struct plan_value *value) {
+  static char shown[300];
+  struct str text;
+  if (value->null) return "null";
+  assert_int_equal(plan_value_text(value, NULL, &arena, &text, NULL), ERR_OK);
+  snprintf(shown, sizeof shown, "%.*s", STR_ARG(text));
+  return shown;
+}
+
+#define INSTANT TYPE_TIMESTAMP(TIME_US)
+#define LOCAL   TYPE_LOCAL(TIME_US)
+#define CLOCK   TYPE_TIME(TIME_US)
+
+static void test_more_literals(void **state) {
+  (void)state;
+  static const struct {
+    struct type type;
+    const char *text, *shown;
+    int code;
+  } rows[] = {
+      {TYPE_DECIMAL, "1.50", "1.50", 0},
+      {TYPE_DECIMAL, "x", "invalid input syntax for type numeric: \"x\"", ERR_INVALID_TEXT},
+      {INSTANT, "2020-01-02 03:04+02", "2020-01-02 01:04:00+00", 0},
+      {LOCAL, "2020-01-02 03:04+02", "2020-01-02 03:04:00", 0},
+      {TYPE_DATE, "Jan 2, 2020", "2020-01-02", 0},
+      {CLOCK, "4:05 PM", "16:05:00", 0},
+      {TYPE_INTERVAL, "1 day 2 hours", "1 day 02:00:00", 0},
+      {TYPE_JSON, "{\"b\":1,  \"a\":2}", "{\"b\":1,  \"a\":2}", 0},
+      {TYPE_JSONB, "{\"b\":1,  \"a\":2}", "{\"a\": 2, \"b\": 1}", 0},
+      {TYPE_JSON, "{", "invalid input syntax for type json", ERR_INVALID_TEXT},
+      {{PHYSICAL_BYTES, LOGICAL_ARRAY, PHYSICAL_INT64 | LOGICAL_INT32 << 8},
+       "{1, NULL,3}",
+       "{1,NULL,3}",
+       0},
+      {{PHYSICAL_BYTES, LOGICAL_ARRAY, PHYSICAL_BOOL}, "{true,f}", "{t,f}", 0},
+      {{PHYSICAL_BYTES, LOGICAL_ARRAY, PHYSICAL_BYTES | LOGICAL_DECIMAL << 8},
+       "{1.0,2}",
+       "{1.0,2}",
+       0},
+      {{PHYSICAL_BYTES, LOGICAL_ARRAY, PHYSICAL_INT64 | 1 << 4 | LOGICAL_TIMESTAMP << 8},
+       "{2020-01-01}",
+       "{\"2020-01-01 00:00:00+00\"}",
+       0},
+      {{PHYSICAL_BYTES, LOGICAL_ARRAY, PHYSICAL_INT64 | LOGICAL_INT32 << 8},
+       "{a}",
+       "invalid input syntax for type integer: \"a\"",
+       ERR_INVALID_TEXT},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    int code;
+    assert_string_equal(read(rows[i].text, rows[i].type, &code), rows[i].shown);
+    assert_int_equal(code, rows[i].code);
+  }
+}
+
+static void test_casts(void **state) {
+  (void)state;
+  static const struct {
+    struct type from;
+    const char *text;
+    struct type to;
+    const char *shown; /* or the error's text */
+  } rows[] = {
+      {TYPE_DECIMAL, "2.5", TYPE_INT32, "3"},
+      {TYPE_DECIMAL, "-2.5", TYPE_INT64, "-3"},
+      {TYPE_DECIMAL, "32767.5", TYPE_INT16, "smallint out of range"},
+      {TYPE_DECIMAL, "1e30", TYPE_INT64, "bigint out of range"},
+      {TYPE_DECIMAL, "NaN", TYPE_INT32, "cannot convert NaN to integer"},
+      {TYPE_DECIMAL, "inf", TYPE_INT32, "cannot convert infinity to integer"},
+      {TYPE_DECIMAL, "0.1", TYPE_FLOAT64, "0.1"},
+      {TYPE_DECIMAL, "18446744073709551615", TYPE_UINT64, "18446744073709551615"},
+      {TYPE_FLOAT64, "2.5", TYPE_INT32, "2"},
+      {TYPE_FLOAT64, "2147483647.5", TYPE_INT32, "integer out of range"},
+      {TYPE_FLOAT64, "1.23456789012345678", TYPE_DECIMAL, "1.23456789012346"},
+      {TYPE_FLOAT64, "1e300", TYPE_REAL, "value out of range: overflow"},
+      {TYPE_FLOAT64, "0.1", TYPE_REAL, "0.1"},
+      {TYPE_REAL, "0.1", TYPE_FLOAT64, "0.10000000149011612"},
+      {TYPE_REAL, "0.1", TYPE_DECIMAL, "0.1"},
+      {TYPE_INT64, "70000", TYPE_INT16, "smallint out of range"},
+      {TYPE_INT64, "7", TYPE_DECIMAL, "7"},
+      {TYPE_UINT64, "18446744073709551615", TYPE_DECIMAL, "18446744073709551615"},
+      {TYPE_INT32, "0", TYPE_BOOL, "false"},
+      {TYPE_BOOL, "t", TYPE_INT32, "1"},
+      {TYPE_DATE, "2020-02-29", LOCAL, "2020-02-29 00:00:00"},
+      {TYPE_DATE, "infinity", INSTANT, "infinity"},
+      {LOCAL, "2020-02-29 12:34:56.789", TYPE_DATE, "2020-02-29"},
+      {LOCAL, "2020-02-29 12:34:56.789", CLOCK, "12:34:56.789"},
+      {LOCAL, "infinity", CLOCK, "null"},
+      {LOCAL, "2020-02-29 12:34:56.789", TYPE_LOCAL(TIME_S), "2020-02-29 12:34:57"},
+      {INSTANT, "1969-12-31 23:00", TYPE_DATE, "1969-12-31"},
+      {CLOCK, "12:34", TYPE_INTERVAL, "12:34:00"},
+      {TYPE_INTERVAL, "1 day -1:00", CLOCK, "23:00:00"},
+      {TYPE_JSONB, "12.5", TYPE_INT32, "13"},
+      {TYPE_JSONB, "true", TYPE_BOOL, "true"},
+      {TYPE_JSONB, "\"x\"", TYPE_INT32, "cannot cast jsonb string to type integer"},
+      {TYPE_STRING, "1.50", TYPE_DECIMAL, "1.50"},
+      {TYPE_BYTES, "\\x01ff", TYPE_STRING, "\\x01ff"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct plan_value from = value_of(rows[i].text, rows[i].from), to;
+    struct err err;
+    int code = plan_value_cast(&from, rows[i].to, NULL, &arena, &to, &err);
+    assert_string_equal(code ? err.message : shown_value(&to), rows[i].shown);
+    const struct expr *coerced;
+    code =
+        sql_coerce(&context, expr_literal(&arena, &from), rows[i].to, SQL_EXPLICIT, &coerced, &err);
+    assert_int_equal(code, ERR_OK); /* what fails stays a call */
+    if (coerced->kind == EXPR_LITERAL)
+      assert_string_equal(shown_value(&coerced->literal), rows[i].shown);
+  }
+}
+
+static void test_operators(void **state) {
+  (void)state;
+  static const struct {
+    struct type a;
+    const char *x;
+    enum plan_function function;
+    struct type b;
+    const char *y;
+    struct type result;
+    const char *shown; /* NULL: it fails */
+  } rows[] = {
+      {TYPE_INT32, "2147483647", FUNCTION_ADD_SQL, TYPE_INT32, "1", TYPE_INT32, NULL},
+      {TYPE_INT32, "2147483647", FUNCTION_ADD_SQL, TYPE_INT64, "1", TYPE_INT64, "2147483648"},
+      {TYPE_INT16, "200", FUNCTION_MULTIPLY_SQL, TYPE_INT16, "200", TYPE_INT16, NULL},
+      {TYPE_INT16, "200", FUNCTION_MULTIPLY_SQL, TYPE_INT32, "200", TYPE_INT32, "40000"},
+      {TYPE_INT32, "7", FUNCTION_DIVIDE_SQL, TYPE_INT32, "0", TYPE_INT32, NULL},
+      {TYPE_REAL, "0.1", FUNCTION_ADD_SQL, TYPE_REAL, "0.2", TYPE_REAL, "0.3"},
+      {TYPE_DECIMAL, "1.10", FUNCTION_ADD_SQL, TYPE_INT32, "1", TYPE_DECIMAL, "2.10"},
+      {TYPE_DECIMAL, "1", FUNCTION_DIVIDE_SQL, TYPE_DECIMAL, "3", TYPE_DECIMAL,
+       "0.33333333333333333333"},
+      {TYPE_DECIMAL, "1.5", FUNCTION_MULTIPLY_SQL, TYPE_FLOAT64, "2", TYPE_FLOAT64, "3"},
+      {TYPE_DECIMAL, "1", FUNCTION_DIVIDE_SQL, TYPE_DECIMAL, "0", TYPE_DECIMAL, NULL},
+      {TYPE_DECIMAL, "1.0", FUNCTION_EQUAL_SQL, TYPE_DECIMAL, "1.000", TYPE_BOOL, "true"},
+      {TYPE_DECIMAL, "1.0", FUNCTION_LESS_SQL, TYPE_DECIMAL, "1.000", TYPE_BOOL, "false"},
+      {TYPE_DECIMAL, "NaN", FUNCTION_GREATER_SQL, TYPE_DECIMAL, "inf", TYPE_BOOL, "true"},
+      {TYPE_INT32, "2", FUNCTION_LESS_SQL, TYPE_DECIMAL, "2.5", TYPE_BOOL, "true"},
+      {TYPE_INT32, "2", FUNCTION_EQUAL_SQL, TYPE_INT64, "2", TYPE_BOOL, "true"},
+      {TYPE_INTERVAL, "1 mon", FUNCTION_EQUAL_SQL, TYPE_INTERVAL, "30 days", TYPE_BOOL, "true"},
+      {TYPE_INTERVAL, "1 mon", FUNCTION_NOT_DISTINCT_FROM, TYPE_INTERVAL, "30 days", TYPE_BOOL,
+       "true"},
+      {TYPE_DATE, "2020-02-28", FUNCTION_ADD_SQL, TYPE_INT32, "2", TYPE_DATE, "2020-03-01"},
+      {TYPE_INT32, "2", FUNCTION_ADD_SQL, TYPE_DATE, "2020-02-28", TYPE_DATE, "2020-03-01"},
+      {TYPE_DATE, "2020-03-01", FUNCTION_SUBTRACT_SQL, TYPE_DATE, "2020-02-28", TYPE_INT32, "2"},
+      {TYPE_DATE, "2020-01-31", FUNCTION_ADD_SQL, TYPE_INTERVAL, "1 mon", LOCAL,
+       "2020-02-29 00:00:00"},
+      {TYPE_DATE, "2020-01-31", FUNCTION_ADD_SQL, CLOCK, "10:00", LOCAL, "2020-01-31 10:00:00"},
+      {CLOCK, "10:00", FUNCTION_ADD_SQL, TYPE_DATE, "2020-01-31", LOCAL, "2020-01-31 10:00:00"},
+      {LOCAL, "2020-03-31", FUNCTION_SUBTRACT_SQL, TYPE_INTERVAL, "1 mon", LOCAL,
+       "2020-02-29 00:00:00"},
+      {TYPE_INTERVAL, "1 day", FUNCTION_ADD_SQL, INSTANT, "2020-03-31", INSTANT,
+       "2020-04-01 00:00:00+00"},
+      {INSTANT, "2020-03-31 12:00", FUNCTION_SUBTRACT_SQL, INSTANT, "2020-03-01", TYPE_INTERVAL,
+       "30 days 12:00:00"},
+      {CLOCK, "23:00", FUNCTION_ADD_SQL, TYPE_INTERVAL, "2:00", CLOCK, "01:00:00"},
+      {CLOCK, "23:00", FUNCTION_SUBTRACT_SQL, CLOCK, "22:30", TYPE_INTERVAL, "00:30:00"},
+      {TYPE_INTERVAL, "1 mon", FUNCTION_MULTIPLY_SQL, TYPE_INT32, "3", TYPE_INTERVAL, "3 mons"},
+      {TYPE_FLOAT64, "0.5", FUNCTION_MULTIPLY_SQL, TYPE_INTERVAL, "1 day", TYPE_INTERVAL,
+       "12:00:00"},
+      {TYPE_INTERVAL, "1 day", FUNCTION_DIVIDE_SQL, TYPE_FLOAT64, "0", TYPE_INTERVAL, NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct plan_value x = value_of(rows[i].x, rows[i].a), y = value_of(rows[i].y, rows[i].b);
+    const struct expr *sides[] = {expr_literal(&arena, &x), expr_literal(&arena, &y)};
+    struct err err;
+    const struct expr *call = expr_call(&arena, rows[i].function, sides, 2, &err);
+    if (!call) fail_msg("%zu: %s", i, err.message);
+    assert_true(type_equal(call->type, rows[i].result));
+    assert_int_equal(call->kind, rows[i].shown ? EXPR_LITERAL : EXPR_CALL);
+    if (rows[i].shown) assert_string_equal(shown_value(&call->literal), rows[i].shown);
+  }
+}
+
+static void test_fit(void **state) {
+  (void)state;
+  static const struct {
+    const char *type, *text, *shown; /* NULL: it fails, unless it is cut */
+    int count, a, b;
+    const char *cut;
+  } rows[] = {
+      {"varchar", "abc", "abc", 1, 3, 0, "abc"},
+      {"varchar", "abcd", NULL, 1, 3, 0, "abc"},
+      {"varchar", "abc  ", "abc", 1, 3, 0, "abc"},
+      {"varchar", "äöü", "äöü", 1, 3, 0, "äöü"},
+      {"char", "a ", "a", 1, 3, 0, "a"},
+      {"char", "abcd", NULL, 1, 3, 0, "abc"},
+      {"numeric", "1.255", "1.26", 2, 4, 2, "1.26"},
+      {"numeric", "100", NULL, 2, 4, 2, NULL},
+      {"timestamp", "2020-01-01 00:00:00.5", "2020-01-01 00:00:01", 1, 0, 0, "2020-01-01 00:00:01"},
+      {"interval", "1.25 s", "00:00:01.3", 1, 1, 0, "00:00:01.3"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct sql_type type;
+    const struct expr *coerced;
+    struct err err;
+    assert_false(resolve(rows[i].type, rows[i].count, rows[i].a, rows[i].b, &type, &err));
+    for (int cut = 0; cut < 2; cut++) {
+      const char *expected = cut ? rows[i].cut : rows[i].shown;
+      assert_false(sql_coerce_typed(&context, unknown(rows[i].text), &type,
+                                    cut ? SQL_EXPLICIT : SQL_ASSIGNMENT, &coerced, &err));
+      assert_int_equal(coerced->kind, expected ? EXPR_LITERAL : EXPR_CALL);
+      if (expected) assert_string_equal(shown_value(&coerced->literal), expected);
+    }
+  }
+}
+
 static void test_nulls_and_parameters(void **state) {
   (void)state;
   const struct expr *coerced;
@@ -284,6 +501,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
       cmocka_unit_test_setup_teardown(test_common, setup, teardown),
       cmocka_unit_test_setup_teardown(test_literals, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_more_literals, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_casts, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_operators, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_fit, setup, teardown),
       cmocka_unit_test_setup_teardown(test_nulls_and_parameters, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
