@@ -68,6 +68,26 @@ size_t aggregate_emit_count(struct aggregate_emit *emit) {
   return distinct;
 }
 
+/* Lets areas reach to the edges of their buckets. */
+static int join_buckets(struct aggregate_emit *emit, const struct aggregate_call *call,
+                        struct err *err) {
+  const struct plan_bucket *bucket = &emit->aggregator->plan->bucket;
+  const struct sort_row *before = NULL;
+  for (size_t i = 0; i < emit->count; i++) {
+    uint8_t *record = (uint8_t *)(uintptr_t)emit->records[i].row;
+    if (*(const uint64_t *)(const void *)(record + call->offset) == 0) continue;
+    if (before) {
+      int64_t edge = plan_bucket_first(bucket, sort_key_to_i64(before->key) + 1);
+      void *earlier = (uint8_t *)(uintptr_t)before->row + call->offset;
+      int code = exec__aggregate_join_points(call->other, &emit->memory, earlier,
+                                             record + call->offset, edge, err);
+      if (code) return code;
+    }
+    before = &emit->records[i];
+  }
+  return ERR_OK;
+}
+
 int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err) {
   if (emit->count == 0) return ERR_OK;
   sort_rows(emit->records, emit->records + emit->capacity, emit->count);
@@ -83,7 +103,11 @@ int aggregate_emit_finish(struct aggregate_emit *emit, struct err *err) {
     if (code) return code;
   }
   emit->count = kept + 1;
-  return ERR_OK;
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < emit->aggregator->call_count && !code; i++)
+    if (emit->aggregator->calls[i].to_edges)
+      code = join_buckets(emit, &emit->aggregator->calls[i], err);
+  return code;
 }
 
 static void append_carried(struct aggregate_emit *emit, const uint64_t *carried, uint32_t column) {

@@ -79,6 +79,10 @@ int exec__aggregate_feed_groups(const struct aggregate_function *function, struc
 /* Takes what `other` took into `state`; nothing of `other` is borrowed. */
 int exec__aggregate_merge(const struct aggregate_function *function, struct arena *arena,
                           void *state, const void *other, struct err *err);
+/* Of two states of points over time, all of `earlier` before `edge` and all of `later` not: the
+ * line from the last point of the one to the first of the other gives both a point at the edge. */
+int exec__aggregate_join_points(const struct aggregate_function *function, struct arena *arena,
+                                void *earlier, void *later, int64_t edge, struct err *err);
 /* Appends the result to a builder of the result type; null where there is none. The state may be
  * reordered inside, and stays good. `arena` is for what is needed meanwhile. ERR_OUT_OF_RANGE for
  * integers that do not fit, ERR_LIMIT_EXCEEDED for a list of too many items. */

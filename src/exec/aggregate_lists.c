@@ -333,6 +333,40 @@ static int merge_points(const struct aggregate_function *function, struct arena 
   return aggregate__refused(function, 64, err);
 }
 
+/* The first or last point in time; of those at one time the first, or the last, that came. */
+static bool end_point(const struct kept *kept, bool last, uint64_t *time, double *value) {
+  bool found = false;
+  for (const struct kept_block *block = kept->first; block; block = block->next) {
+    for (uint32_t i = 0; i < block->count; i++) {
+      const uint64_t *entry = block->words + (size_t)i * 2;
+      if (found && (last ? entry[0] < *time : entry[0] >= *time)) continue;
+      *time = entry[0];
+      *value = aggregate__word_number(TYPE_FLOAT64, entry[1]);
+      found = true;
+    }
+  }
+  return found;
+}
+
+int exec__aggregate_join_points(const struct aggregate_function *function, struct arena *arena,
+                                void *earlier, void *later, int64_t edge, struct err *err) {
+  struct points *sides[] = {earlier, later};
+  uint64_t from, to, at = sort_key_i64(edge);
+  double before, behind;
+  if (!end_point(&sides[0]->kept, true, &from, &before)) return ERR_OK;
+  if (!end_point(&sides[1]->kept, false, &to, &behind)) return ERR_OK;
+  double slope = (behind - before) / (double)(to - from);
+  double value = slope * (double)(at - from) + before;
+  for (int i = 0; i < 2; i++) {
+    if (i == 1 && to == at) break; /* it has one there */
+    uint64_t *entry = aggregate__keep_entry(arena, &sides[i]->kept, 2);
+    if (!entry) return aggregate__refused(function, 16, err);
+    entry[0] = at;
+    entry[1] = aggregate__float_word(value);
+  }
+  return ERR_OK;
+}
+
 static double area(const struct sort_row *rows, uint64_t count, double unit) {
   struct float_sum sum = {0};
   for (uint64_t i = 1; i < count; i++) {

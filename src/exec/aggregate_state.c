@@ -67,6 +67,7 @@ static int compile_other(struct aggregator *aggregator, const struct plan_aggreg
   aggregator->any_times |= timed;
   aggregator->record_size += other->state_size;
   call->other = other;
+  call->to_edges = of->to_edges;
   return ERR_OK;
 }
 

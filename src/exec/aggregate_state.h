@@ -22,6 +22,7 @@ struct aggregate_call {
   double parameter;
   uint32_t column; /* of the input */
   uint32_t offset; /* of its state in a record */
+  bool to_edges;   /* of the plan's call */
   bool places;     /* keeps the time and rank of what it chose */
   bool carries;    /* the one selector that the carried columns ride with */
   uint32_t stride; /* 64-bit words of an entry, for those that keep all values; 0: none kept */

@@ -56,7 +56,9 @@ static const struct exec_op_kind *kind_of(const struct plan_node *node) {
   case PLAN_FILL:
     return &exec__fill;
   case PLAN_WINDOW:
-    return &exec__window;
+    return node->window.call_count && node->window.calls[0].function >= WINDOW_HOLT_WINTERS
+               ? &exec__forecast
+               : &exec__window;
   case PLAN_DISTINCT:
     return &exec__distinct;
   case PLAN_LIMIT:

@@ -46,7 +46,7 @@ extern const struct exec_op_kind exec__scan, exec__filter, exec__project, exec__
     exec__apply, exec__recurse, exec__aggregate_scan, exec__fill, exec__window, exec__distinct,
     exec__limit, exec__reverse, exec__values, exec__regroup, exec__join_hash, exec__join_loop,
     exec__join_merge, exec__join_asof, exec__sort, exec__group, exec__unique, exec__set,
-    exec__unnest, exec__over;
+    exec__unnest, exec__over, exec__forecast;
 
 struct exec {
   struct exec_options options;

@@ -12,7 +12,7 @@ struct values {
   struct column *slices;  /* of one batch; where rows are not grouped, of EXEC_SOME */
   struct arena batch;
   struct exec_group *groups; /* of a batch */
-  int64_t at, size; /* the next row; rows of a batch */
+  int64_t at, size;          /* the next row; rows of a batch */
 };
 
 static int make_dictionary(struct exec_op *op, struct column *column, struct err *err) {

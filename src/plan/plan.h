@@ -191,6 +191,9 @@ struct plan_aggregate_call {
   enum plan_aggregate function;
   uint32_t column;  /* of the input; a value column */
   double parameter; /* the first one of aggregates.def: percentile: 0..100; 0: its default */
+  /* INTEGRAL by buckets: the area is cut where the line between points of two buckets leaves the
+   * earlier one; what lies beyond is the later one's, over empty ones, too. */
+  bool to_edges;
   struct type type; /* of the result: see plan_aggregate_type */
 };
 /* The result of a call of PLAN_AGGREGATE by aggregates.def. ERR_UNSUPPORTED when it can't take the
@@ -262,6 +265,10 @@ enum plan_window {
   WINDOW_ADAPTIVE_MOVING_AVERAGE,
   WINDOW_CHANDE_MOMENTUM,
   WINDOW_COPY, /* the column as it is, beside the others */
+  /* exec/forecast.c, the only call of its node: the rows are what a model says of the `parameter`
+   * intervals behind the group's last value; FIT: also of those from its first value on */
+  WINDOW_HOLT_WINTERS,
+  WINDOW_HOLT_WINTERS_FIT,
 };
 /* Rows in which the column is absent are passed over: they give null and the value before them
  * stays the earlier one. The first value of a group gives null (moving average: the first
@@ -272,8 +279,9 @@ struct plan_window_call {
   int64_t parameter; /* derivative, elapsed: the unit in ns (0: 1); moving average: rows */
   /* The averages of exec/moving.h: how many values give nothing at first (negative: as many as the
    * function needs), and whether the first ones are averaged plainly. */
-  int64_t hold;
+  int64_t hold; /* forecasts: values of a season; below 2: none */
   bool plain_first;
+  int64_t interval; /* forecasts: between values, in the table's unit */
   struct type type;
 };
 struct plan_windowing {

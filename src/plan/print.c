@@ -27,6 +27,8 @@ static const char *const windows[] = {
     [WINDOW_ADAPTIVE_MOVING_AVERAGE] = "kaufmans_adaptive_moving_average",
     [WINDOW_CHANDE_MOMENTUM] = "chande_momentum_oscillator",
     [WINDOW_COPY] = "copy",
+    [WINDOW_HOLT_WINTERS] = "holt_winters",
+    [WINDOW_HOLT_WINTERS_FIT] = "holt_winters_with_fit",
 };
 static const char *const fills[] = {
     [FILL_NULL] = "null",

@@ -84,6 +84,13 @@ RULE(rules__reverse) {
   return replace_scan(rewriting, node->input, turned);
 }
 
+/* An area that ends at the edge of a bucket needs the points behind it. */
+static bool looks_beyond(const struct plan_aggregation *aggregate) {
+  for (uint32_t i = 0; i < aggregate->call_count; i++)
+    if (aggregate->calls[i].to_edges) return true;
+  return false;
+}
+
 /* Tells fills and aggregates by time that only the first rows of each group are needed. A fill that
  * looks at neighbours needs all of its input. */
 static const struct plan_node *limit_buckets(struct rewriting *rewriting,
@@ -96,7 +103,8 @@ static const struct plan_node *limit_buckets(struct rewriting *rewriting,
     copy->fill.limit = needed;
     if (node->fill.mode == FILL_NULL || node->fill.mode == FILL_VALUE)
       copy->input = limit_buckets(rewriting, node->input, needed);
-  } else if (node->kind == PLAN_AGGREGATE && !plan_bucket_is_all(&node->aggregate.bucket)) {
+  } else if (node->kind == PLAN_AGGREGATE && !plan_bucket_is_all(&node->aggregate.bucket) &&
+             !looks_beyond(&node->aggregate)) {
     copy->aggregate.limit = needed;
   } else {
     return node;

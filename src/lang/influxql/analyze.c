@@ -113,17 +113,10 @@ static int read_percentile(const struct influxql_expr *call, struct slot *slot, 
   return ERR_OK;
 }
 
-/* integral(x, unit): the area below the line through the points. InfluxDB lets a bucket's area
- * reach to its edges, where a line crosses them; that is not built. */
-static int read_unit(const struct lowering *lowering, const struct influxql_expr *call,
-                     struct slot *slot, struct err *err) {
+/* integral(x, unit): the area below the line through the points. */
+static int read_unit(const struct influxql_expr *call, struct slot *slot, struct err *err) {
   if (slot->aggregate->class != CLASS_AGGREGATE || slot->aggregate->aggregate != AGGREGATE_INTEGRAL)
     return ERR_OK;
-  if (lowering->has_bucket) {
-    err_set(err, ERR_UNSUPPORTED, "integral() with GROUP BY time is not supported yet");
-    err_position(err, 0, 0, call->offset);
-    return ERR_UNSUPPORTED;
-  }
   slot->percentile = (double)NS_PER_SECOND;
   if (call->count == 1) return ERR_OK;
   const struct influxql_expr *unit = influxql__unwrap(call->children[1]);
@@ -132,6 +125,90 @@ static int read_unit(const struct lowering *lowering, const struct influxql_expr
     return refuse(unit, err);
   }
   slot->percentile = (double)unit->i64;
+  return ERR_OK;
+}
+
+/* An integer, at least `least`. */
+static int read_period(const char *name, const char *what, const struct influxql_expr *argument,
+                       int64_t least, int64_t *value, struct err *err) {
+  if (argument->kind != INFLUXQL_INTEGER) {
+    err_set(err, ERR_INVALID_ARGUMENT, "%s %s must be an integer", name, what);
+    return refuse(argument, err);
+  }
+  *value = argument->i64;
+  if (*value >= least && *value <= LIMIT_BUCKETS_DEFAULT) return ERR_OK;
+  err_set(err, ERR_INVALID_ARGUMENT, "%s %s must be greater than or equal to %lld and at most %d",
+          name, what, (long long)least, LIMIT_BUCKETS_DEFAULT);
+  return refuse(argument, err);
+}
+
+/* How the first values of a moving average are weighed. */
+static int read_warmup(const struct slot *slot, const struct influxql_expr *argument,
+                       bool *plain_first, struct err *err) {
+  const char *name = slot->window->name;
+  bool momentum = slot->window->window == WINDOW_CHANDE_MOMENTUM;
+  if (argument->kind != INFLUXQL_STRING) {
+    err_set(err, ERR_INVALID_ARGUMENT, "%s warmup type must be a string", name);
+    return refuse(argument, err);
+  }
+  bool exponential = str_equal(argument->text, STR("exponential"));
+  *plain_first = str_equal(argument->text, STR("simple"));
+  if (momentum && str_equal(argument->text, STR("none"))) return ERR_OK;
+  if (momentum && (exponential || *plain_first)) {
+    err_set(err, ERR_UNSUPPORTED, "%s with the warmup type '%.*s' is not supported yet", name,
+            STR_ARG(argument->text));
+    err_position(err, 0, 0, argument->offset);
+    return ERR_UNSUPPORTED;
+  }
+  if (!momentum && (exponential || *plain_first)) return ERR_OK;
+  err_set(err, ERR_INVALID_ARGUMENT, "%s warmup type must be one of: 'exponential' 'simple'%s",
+          name, momentum ? " 'none'" : "");
+  return refuse(argument, err);
+}
+
+/* name(x, period[, hold[, warmup]]) */
+static int read_moving(const struct influxql_expr *call, struct slot *slot, struct err *err) {
+  const char *name = slot->window->name;
+  slot->hold = -1;
+  int code =
+      read_period(name, "period", influxql__unwrap(call->children[1]), 1, &slot->parameter, err);
+  if (!code && call->count > 2) {
+    const struct influxql_expr *hold = influxql__unwrap(call->children[2]);
+    bool own = hold->kind == INFLUXQL_INTEGER && hold->i64 == -1;
+    if (!own) code = read_period(name, "hold period", hold, 0, &slot->hold, err);
+  }
+  if (!code && call->count > 3)
+    code = read_warmup(slot, influxql__unwrap(call->children[3]), &slot->plain_first, err);
+  return code;
+}
+
+/* How many values a forecast has, and how many values a season (0: there are none). */
+static int read_forecast(const struct influxql_expr *call, struct slot *slot, struct err *err) {
+  static const char *const places[] = {"", "second", "third"};
+  const char *name = slot->window->name;
+  int64_t values[3] = {0};
+  for (uint32_t i = 1; i < 3; i++) {
+    const struct influxql_expr *argument = influxql__unwrap(call->children[i]);
+    if (argument->kind != INFLUXQL_INTEGER) {
+      err_set(err, ERR_INVALID_ARGUMENT, "expected integer argument as %s arg in %s", places[i],
+              name);
+      return refuse(argument, err);
+    }
+    values[i] = argument->i64;
+    if (values[i] >= 2 - (int64_t)i && values[i] <= LIMIT_BUCKETS_DEFAULT) continue;
+    if (values[i] > 0)
+      err_set(err, ERR_INVALID_ARGUMENT, "%s arg to %s must be at most %d, got %lld", places[i],
+              name, LIMIT_BUCKETS_DEFAULT, (long long)values[i]);
+    else if (i == 1)
+      err_set(err, ERR_INVALID_ARGUMENT, "second arg to %s must be greater than 0, got %lld", name,
+              (long long)values[i]);
+    else
+      err_set(err, ERR_INVALID_ARGUMENT, "third arg to %s cannot be negative, got %lld", name,
+              (long long)values[i]);
+    return refuse(argument, err);
+  }
+  slot->parameter = values[1];
+  slot->hold = values[2];
   return ERR_OK;
 }
 
@@ -167,6 +244,17 @@ static int read_window_parameter(const struct lowering *lowering, const struct i
     }
     slot->parameter = argument->i64;
     return ERR_OK;
+  case WINDOW_EXPONENTIAL_MOVING_AVERAGE:
+  case WINDOW_DOUBLE_EXPONENTIAL_MOVING_AVERAGE:
+  case WINDOW_TRIPLE_EXPONENTIAL_MOVING_AVERAGE:
+  case WINDOW_RELATIVE_STRENGTH_INDEX:
+  case WINDOW_EFFICIENCY_RATIO:
+  case WINDOW_ADAPTIVE_MOVING_AVERAGE:
+  case WINDOW_CHANDE_MOMENTUM:
+    return read_moving(call, slot, err);
+  case WINDOW_HOLT_WINTERS:
+  case WINDOW_HOLT_WINTERS_FIT:
+    return read_forecast(call, slot, err);
   default:
     return ERR_OK;
   }
@@ -192,7 +280,11 @@ static int read_window(struct lowering *lowering, const struct influxql_expr *ca
     }
     lowering->windows_over_aggregates = true;
     code = read_argument(inner, slot, err);
+    if (!code) code = read_unit(inner, slot, err);
     if (!code) code = read_percentile(inner, slot, err);
+  } else if (slot->window->window >= WINDOW_HOLT_WINTERS) {
+    err_set(err, ERR_INVALID_ARGUMENT, "must use aggregate function with %s", slot->window->name);
+    return refuse(call, err);
   } else {
     if (lowering->has_bucket) {
       err_set(err, ERR_INVALID_ARGUMENT, "aggregate function required inside the call to %s",
@@ -242,7 +334,7 @@ static int read_call(struct lowering *lowering, const struct influxql_expr *call
   slot->aggregate = function;
   if (function->class == CLASS_TOP) return read_top(call, slot, err);
   code = read_argument(call, slot, err);
-  if (!code) code = read_unit(lowering, call, slot, err);
+  if (!code) code = read_unit(call, slot, err);
   return code ? code : read_percentile(call, slot, err);
 }
 
@@ -299,6 +391,13 @@ static int check_mix(struct lowering *lowering, uint32_t references, struct err 
   if (references && lowering->slot_count > 1)
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "mixing multiple selector functions with tags or fields is not supported");
+  for (uint32_t i = 0; i < lowering->slot_count && lowering->slot_count > 1; i++) {
+    const struct function *window = lowering->slots[i].window;
+    if (!window || window->window < WINDOW_HOLT_WINTERS) continue;
+    err_set(err, ERR_UNSUPPORTED, "%s() beside other functions is not supported yet", window->name);
+    err_hint(err, "send them as two statements");
+    return ERR_UNSUPPORTED;
+  }
   if (row_windows && row_windows != lowering->slot_count) {
     err_set(err, ERR_UNSUPPORTED,
             "transformations of rows beside aggregates are not supported yet");

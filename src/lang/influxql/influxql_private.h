@@ -281,6 +281,8 @@ struct slot {
   bool distinct;                         /* count(distinct(…)) */
   double percentile;                     /* or the unit of integral, in ns */
   int64_t parameter;                     /* of the window; how many points of top() and bottom() */
+  int64_t hold;                          /* moving averages: as plan_window_call has them */
+  bool plain_first;
 };
 enum select_kind { SELECT_ROWS, SELECT_AGGREGATES, SELECT_WINDOWS, SELECT_DISTINCT, SELECT_TOP };
 struct lowering {

@@ -165,6 +165,7 @@ static int aggregate_node(struct table_lowering *lowering, const uint32_t *index
     calls[i].function = slot_aggregate(slot);
     calls[i].column = column;
     calls[i].parameter = slot->percentile;
+    calls[i].to_edges = all->has_bucket && calls[i].function == AGGREGATE_INTEGRAL;
     int code = plan_aggregate_type(calls[i].function, input->schema.columns[column].type,
                                    &calls[i].type, err);
     if (code) {
@@ -196,7 +197,11 @@ static int fill_node(struct table_lowering *lowering, struct err *err) {
                                               [INFLUXQL_FILL_PREVIOUS] = FILL_PREVIOUS,
                                               [INFLUXQL_FILL_LINEAR] = FILL_LINEAR,
                                               [INFLUXQL_FILL_NUMBER] = FILL_VALUE};
-  if (!all->has_bucket || all->fill == INFLUXQL_FILL_NONE) return ERR_OK;
+  bool filled = false; /* integrals are not, as in InfluxDB, unless something beside them is */
+  for (uint32_t i = 0; i < all->slot_count; i++)
+    filled |= all->slots[i].aggregate->class != CLASS_AGGREGATE ||
+              all->slots[i].aggregate->aggregate != AGGREGATE_INTEGRAL;
+  if (!all->has_bucket || all->fill == INFLUXQL_FILL_NONE || !filled) return ERR_OK;
   const struct plan_node *input = lowering->plan;
   uint32_t values = input->schema.count - lowering->first;
   bool *zero = ARENA_ARRAY(lowering->context->arena, bool, values);
@@ -225,6 +230,15 @@ static struct type window_type(enum plan_window window, struct type argument) {
   case WINDOW_DERIVATIVE:
   case WINDOW_NON_NEGATIVE_DERIVATIVE:
   case WINDOW_MOVING_AVERAGE:
+  case WINDOW_EXPONENTIAL_MOVING_AVERAGE:
+  case WINDOW_DOUBLE_EXPONENTIAL_MOVING_AVERAGE:
+  case WINDOW_TRIPLE_EXPONENTIAL_MOVING_AVERAGE:
+  case WINDOW_RELATIVE_STRENGTH_INDEX:
+  case WINDOW_EFFICIENCY_RATIO:
+  case WINDOW_ADAPTIVE_MOVING_AVERAGE:
+  case WINDOW_CHANDE_MOMENTUM:
+  case WINDOW_HOLT_WINTERS:
+  case WINDOW_HOLT_WINTERS_FIT:
     return TYPE_FLOAT64;
   case WINDOW_ELAPSED:
     return TYPE_INT64;
@@ -255,6 +269,9 @@ static int window_node(struct table_lowering *lowering, const uint32_t *indexes,
     calls[i].function = slot->window ? slot->window->window : WINDOW_COPY;
     calls[i].column = column;
     calls[i].parameter = slot->parameter;
+    calls[i].hold = slot->hold;
+    calls[i].plain_first = slot->plain_first;
+    calls[i].interval = all->bucket_ns / time_unit_ns(lowering->relation->unit);
     calls[i].type = window_type(calls[i].function, type);
     columns[i] = (struct plan_column){slot->window ? str_from(slot->window->name)
                                                    : input->schema.columns[column].name,
@@ -267,17 +284,32 @@ static int window_node(struct table_lowering *lowering, const uint32_t *indexes,
 
 /* ---- windows over aggregates ---- */
 
-/* How many buckets the windows look back. */
+/* How many buckets a window looks back. Averages with growing weights never forget; what their
+ * period holds has most of the weight. */
+static int64_t slot_back(const struct slot *slot) {
+  if (!slot->window) return 0;
+  switch (slot->window->window) {
+  case WINDOW_CUMULATIVE_SUM:
+  case WINDOW_HOLT_WINTERS:
+  case WINDOW_HOLT_WINTERS_FIT:
+    return 0;
+  case WINDOW_MOVING_AVERAGE:
+    return slot->parameter - 1;
+  case WINDOW_DIFFERENCE:
+  case WINDOW_NON_NEGATIVE_DIFFERENCE:
+  case WINDOW_DERIVATIVE:
+  case WINDOW_NON_NEGATIVE_DERIVATIVE:
+  case WINDOW_ELAPSED:
+    return 1;
+  default:
+    return slot->parameter;
+  }
+}
+
 static int64_t buckets_back(const struct lowering *all) {
   int64_t most = 0;
-  for (uint32_t i = 0; i < all->slot_count; i++) {
-    const struct slot *slot = &all->slots[i];
-    int64_t back = !slot->window                                   ? 0
-                   : slot->window->window == WINDOW_CUMULATIVE_SUM ? 0
-                   : slot->window->window == WINDOW_MOVING_AVERAGE ? slot->parameter - 1
-                                                                   : 1;
-    if (back > most) most = back;
-  }
+  for (uint32_t i = 0; i < all->slot_count; i++)
+    if (slot_back(&all->slots[i]) > most) most = slot_back(&all->slots[i]);
   return most;
 }
 
