@@ -223,7 +223,8 @@ static int check_unnest(const struct checking *checking) {
   CHECK(is_flat(schema) && is_flat(input), "not flat");
   CHECK(node->unnest.column < input->count, "a list that is not there");
   struct type list = input->columns[node->unnest.column].type;
-  CHECK(list.logical == LOGICAL_LIST_STRING || list.logical == LOGICAL_LIST_INT64,
+  CHECK(list.logical == LOGICAL_LIST_STRING || list.logical == LOGICAL_LIST_INT64 ||
+            list.logical == LOGICAL_ARRAY,
         "a column that is no list");
   CHECK(schema->count == input->count + 1 + (node->unnest.with_ordinality ? 1 : 0) &&
             same_columns(schema, 0, input, 0, input->count),

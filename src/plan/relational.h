@@ -165,7 +165,7 @@ struct plan_overing {
 /* PLAN_UNNEST: a row for each item of a list column: the input's columns, then the item and, where
  * asked for, its number from 1 (INT64). */
 struct plan_unnesting {
-  uint32_t column; /* LIST_STRING, LIST_INT64 */
+  uint32_t column; /* LIST_STRING, LIST_INT64, ARRAY */
   bool with_ordinality;
   bool keep_empty; /* LEFT JOIN LATERAL: a row with nulls for an absent or empty list */
 };

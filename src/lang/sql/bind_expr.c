@@ -1,6 +1,8 @@
 /* Expressions: one function per kind of tree. */
 #include <stdio.h>
 
+#include "base/array.h"
+
 #include "lang/sql/bind_private.h"
 
 /* integer, bigint or numeric: the first that holds it. */
@@ -213,6 +215,31 @@ static int collate(struct bind_clause *clause, const struct sql_expr *expr, cons
 
 /* ---- arrays, fields ---- */
 
+/* ARRAY[…] of literals of one type, as the value that it is. */
+static int literal_array(struct binder *binder, const struct expr *const *items, uint32_t count,
+                         struct type type, const struct expr **out, struct err *err) {
+  struct array_builder builder;
+  struct buffer stored;
+  bool texts = type_is_string(type);
+  array_builder_init(&builder, texts ? ARRAY_BYTES : ARRAY_WORDS, binder->context->account);
+  buffer_init(&stored, binder->context->account);
+  for (uint32_t i = 0; i < count; i++) {
+    const struct plan_value *value = &items[i]->literal;
+    if (value->null)
+      array_add_null(&builder);
+    else if (texts)
+      array_add_bytes(&builder, value->text);
+    else
+      array_add_word(&builder, type.physical == PHYSICAL_BOOL ? value->boolean : value->u64);
+  }
+  int code = array_finish(&builder, &stored, err);
+  struct plan_value made = {.type = type_array(type), .text = buffer_str(&stored)};
+  if (!code) code = bind__literal(binder, &made, out, err);
+  array_builder_deinit(&builder);
+  buffer_deinit(&stored);
+  return code;
+}
+
 static int array(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                  struct err *err) {
   const struct expr **list;
@@ -227,6 +254,10 @@ static int array(struct bind_clause *clause, const struct sql_expr *expr, const 
   if (!code)
     code = bind__common(clause->binder, list, expr->arguments.count, "ARRAY", expr->offset, &type,
                         err);
+  bool literal = !code && type.logical != LOGICAL_ARRAY;
+  for (uint32_t i = 0; i < expr->arguments.count && literal; i++)
+    literal = list[i]->kind == EXPR_LITERAL;
+  if (literal) return literal_array(clause->binder, list, expr->arguments.count, type, out, err);
   return code ? code
               : bind__at(err, expr->offset,
                          sql_call(clause->binder->context, STR("array"), list, NULL,

@@ -67,6 +67,13 @@ int bind__side_by_side(struct binder *binder, const struct plan_node *base,
   return code;
 }
 
+/* unnest(a, b) is ROWS FROM (unnest(a), unnest(b)). */
+static bool is_several(const struct sql_from *from) {
+  const struct sql_expr *call = from->functions.items[0];
+  return from->functions.count == 1 && call->kind == SQL_CALL && call->arguments.count > 1 &&
+         str_equal(bind__function_name(call), STR("unnest"));
+}
+
 /* ---- in FROM ---- */
 
 struct from_call {
@@ -141,8 +148,29 @@ static int define(struct binder *binder, const struct sql_from *from, struct fro
   return code ? code : bind__project(binder, *plan, &value, NULL, 1, plan, err);
 }
 
+static int each_alone(struct binder *binder, struct sql_from *from, struct err *err) {
+  const struct sql_expr *all = from->functions.items[0];
+  uint32_t count = all->arguments.count;
+  struct sql_expr **list = BIND_ARRAY(binder, struct sql_expr *, count, err);
+  struct sql_expr *calls = BIND_ARRAY(binder, struct sql_expr, count, err);
+  if (!list || !calls) return bind__refused(binder, err);
+  for (uint32_t i = 0; i < count; i++) {
+    calls[i] = *all;
+    calls[i].arguments = (struct sql_exprs){&all->arguments.items[i], 1};
+    list[i] = &calls[i];
+  }
+  from->functions = (struct sql_exprs){list, count};
+  return ERR_OK;
+}
+
 int bind__from_function(struct binder *binder, struct bind_scope *scope,
                         const struct sql_from *from, struct bind_rows *rows, struct err *err) {
+  struct sql_from several = *from;
+  if (is_several(from)) {
+    int refused = each_alone(binder, &several, err);
+    if (refused) return refused;
+    from = &several;
+  }
   uint32_t count = from->functions.count;
   struct bind_clause clause = {.binder = binder, .scope = scope, .name = "functions in FROM"};
   struct from_call *calls = BIND_ARRAY(binder, struct from_call, count, err);
@@ -170,7 +198,7 @@ int bind__from_function(struct binder *binder, struct bind_scope *scope,
 
 bool bind__is_unnest(const struct sql_from *from) {
   return from->kind == SQL_FROM_FUNCTION && from->functions.count == 1 &&
-         from->definition_count == 0 && bind__is_set(from->functions.items[0]);
+         from->definition_count == 0 && !is_several(from) && bind__is_set(from->functions.items[0]);
 }
 
 int bind__from_unnest(struct binder *binder, struct bind_scope *scope, const struct sql_from *from,

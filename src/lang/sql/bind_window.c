@@ -390,8 +390,18 @@ static int run_spec(struct bind_query *query, uint32_t index, struct err *err) {
   return ERR_OK;
 }
 
+static int check_names(const struct bind_query *query, struct err *err) {
+  const struct sql_select *select = query->select;
+  for (uint32_t i = 0; i < select->window_count; i++)
+    if (find_window(query, select->windows[i].name) != &select->windows[i])
+      return bind__fail(err, select->windows[i].offset, ERR_WINDOWING,
+                        "window \"%.*s\" is already defined",
+                        STR_ARG(text_cut(select->windows[i].name, 60)));
+  return ERR_OK;
+}
+
 int bind__windows(struct bind_query *query, struct err *err) {
-  int code = ERR_OK;
+  int code = check_names(query, err);
   for (uint32_t i = 0; i < query->spec_count && !code; i++) {
     bool used = false;
     for (uint32_t w = 0; w < query->window_count; w++)
