@@ -296,12 +296,14 @@ static int read_window(struct lowering *lowering, const struct influxql_expr *ca
   return code ? code : read_window_parameter(lowering, call, slot, err);
 }
 
-/* top(field, tag, …, n), bottom(…). */
+/* top(field, tag, …, n), bottom(…), sample(field, n). */
 static int read_top(const struct influxql_expr *call, struct slot *slot, struct err *err) {
   const char *name = slot->aggregate->name;
   const struct influxql_expr *last = influxql__unwrap(call->children[call->count - 1]);
+  bool sample = str_equal(call->text, STR("sample"));
   if (last->kind != INFLUXQL_INTEGER) {
-    err_set(err, ERR_INVALID_ARGUMENT, "expected integer as last argument in %s()", name);
+    err_set(err, ERR_INVALID_ARGUMENT, "expected integer %sargument in %s()",
+            sample ? "" : "as last ", name);
     return refuse(last, err);
   }
   if (last->i64 < 1 || last->i64 > LIMIT_BUCKETS_DEFAULT) {

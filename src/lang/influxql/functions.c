@@ -42,7 +42,7 @@ static const struct function functions[] = {
     {"elapsed", CLASS_WINDOW, 0, WINDOW_ELAPSED, 1, 2, ANYTHING},
     {"top", CLASS_TOP, 0, 0, 2, UINT32_MAX, NUMBERS},
     {"bottom", CLASS_TOP, 0, 0, 2, UINT32_MAX, NUMBERS},
-    {"sample", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
+    {"sample", CLASS_TOP, 0, 0, 2, 2, ANYTHING},
     {"holt_winters", CLASS_WINDOW, 0, WINDOW_HOLT_WINTERS, 3, 3, NUMBERS},
     {"holt_winters_with_fit", CLASS_WINDOW, 0, WINDOW_HOLT_WINTERS_FIT, 3, 3, NUMBERS},
 };

@@ -1,10 +1,13 @@
 /* top(field, [tag, …,] n) and bottom(): the n points of each group and bucket with the greatest (or
- * least) values, with their own times.
+ * least) values, with their own times. sample(field, n): any n of them.
  *
  *   source ─ present ─ flat ─ [best of each tag set] ─ best n ─ by group and time ─ groups again
  *
  * "Best" is a sort by value and then by time, a row number, and a filter of it; equal values are
- * taken in the order of time and then of the series' tags. */
+ * taken in the order of time and then of the series' tags. A sample sorts by numbers of the rows,
+ * shuffled: (a · number + b) mod a prime, a and b by the statement's time, so that every two points
+ * are equally likely to be taken. */
+#include "base/checksum.h"
 #include "lang/influxql/influxql_private.h"
 
 /* The columns of the flat rows: groups, time, bound columns and, with buckets, the bucket's start.
@@ -15,6 +18,7 @@ struct top {
   const struct plan_node *plan;
   uint32_t groups, time, value, count;
   uint32_t bucket; /* PLAN_NO_COLUMN: none */
+  uint32_t key;    /* that decides: the value, or shuffled numbers */
   const uint32_t *tags;
   uint32_t tag_count;
   bool least;
@@ -75,25 +79,22 @@ static int sort_by_value(struct top *top, bool tags, uint32_t *partition, uint32
     partition[i] = keys[i].column;
   *partition_count = count;
   keys[count].descending = !top->least;
-  keys[count++].column = top->value;
+  keys[count++].column = top->key;
   keys[count++].column = top->time;
   node->sort = (struct plan_sorting){.keys = keys, .key_count = count, .limit = UINT64_MAX};
   return ERR_OK;
 }
 
-/* Drops all but the first `keep` rows of each partition; the number stays as a last column. */
-static int keep_first(struct top *top, bool tags, int64_t keep, struct err *err) {
-  uint32_t *partition = ARENA_ARRAY(top->arena, uint32_t, top->groups + top->tag_count + 1);
+/* An OVER that gives a row number as a last column. */
+static struct plan_node *number_rows(struct top *top, struct err *err) {
+  uint32_t number = top->plan->schema.count;
   struct plan_over_call *call = ARENA_NEW(top->arena, struct plan_over_call);
-  uint32_t partition_count = 0, number = top->plan->schema.count;
-  if (!partition || !call) return refused(top, err);
-  int code = sort_by_value(top, tags, partition, &partition_count, err);
-  if (code) return code;
-  const struct plan_sorting *sort = &top->plan->sort;
-  struct plan_column *columns = ARENA_ARRAY(top->arena, struct plan_column, number + 1);
+  struct plan_column *columns = ARENA_ARRAY(top->arena, struct plan_column, number + 2);
   struct plan_node *over = node_over(top, PLAN_OVER);
-  const struct expr **pair = ARENA_ARRAY(top->arena, const struct expr *, 2);
-  if (!columns || !over || !pair) return refused(top, err);
+  if (!call || !columns || !over) {
+    refused(top, err);
+    return NULL;
+  }
   memcpy(columns, over->schema.columns, number * sizeof *columns);
   columns[number] = (struct plan_column){STR("row_number"), TYPE_INT64};
   *call = (struct plan_over_call){.function = OVER_ROW_NUMBER,
@@ -101,12 +102,25 @@ static int keep_first(struct top *top, bool tags, int64_t keep, struct err *err)
                                   .fallback = PLAN_NO_COLUMN,
                                   .type = TYPE_INT64};
   over->schema = (struct plan_schema){columns, number + 1, 0, false};
-  over->over = (struct plan_overing){.partition = partition,
-                                     .partition_count = partition_count,
-                                     .order = sort->keys + partition_count,
-                                     .order_count = sort->key_count - partition_count,
-                                     .calls = call,
-                                     .call_count = 1};
+  over->over = (struct plan_overing){.calls = call, .call_count = 1};
+  return over;
+}
+
+/* Drops all but the first `keep` rows of each partition; the number stays as a last column. */
+static int keep_first(struct top *top, bool tags, int64_t keep, struct err *err) {
+  uint32_t *partition = ARENA_ARRAY(top->arena, uint32_t, top->groups + top->tag_count + 1);
+  uint32_t partition_count = 0, number = top->plan->schema.count;
+  if (!partition) return refused(top, err);
+  int code = sort_by_value(top, tags, partition, &partition_count, err);
+  if (code) return code;
+  const struct plan_sorting *sort = &top->plan->sort;
+  struct plan_node *over = number_rows(top, err);
+  const struct expr **pair = ARENA_ARRAY(top->arena, const struct expr *, 2);
+  if (!over || !pair) return refused(top, err);
+  over->over.partition = partition;
+  over->over.partition_count = partition_count;
+  over->over.order = sort->keys + partition_count;
+  over->over.order_count = sort->key_count - partition_count;
   struct plan_value most = {.type = TYPE_INT64, .i64 = keep};
   pair[0] = expr_column(top->arena, number, TYPE_INT64);
   pair[1] = expr_literal(top->arena, &most);
@@ -114,6 +128,44 @@ static int keep_first(struct top *top, bool tags, int64_t keep, struct err *err)
   if (!pair[0] || !pair[1] || !filter) return refused(top, err);
   filter->filter = expr_call(top->arena, FUNCTION_LESS_EQUAL, pair, 2, err);
   return filter->filter ? ERR_OK : refused(top, err);
+}
+
+static const struct expr *with_number(struct top *top, enum plan_function function,
+                                      const struct expr *value, int64_t number, struct err *err) {
+  struct plan_value literal = {.type = TYPE_INT64, .i64 = number};
+  const struct expr **pair = ARENA_ARRAY(top->arena, const struct expr *, 2);
+  if (!pair || !value) return NULL;
+  pair[0] = value;
+  pair[1] = expr_literal(top->arena, &literal);
+  return pair[1] ? expr_call(top->arena, function, pair, 2, err) : NULL;
+}
+
+/* Adds the key of a sample, a last column. */
+static int shuffle(struct top *top, struct err *err) {
+  const int64_t prime = INT32_MAX;
+  uint64_t seed = hash_mix((uint64_t)top->lowering->context->now_ns);
+  int64_t a = (int64_t)(seed % (uint64_t)(prime - 1)) + 1, b = (int64_t)(seed >> 33);
+  uint32_t number = top->plan->schema.count;
+  if (!number_rows(top, err)) return refused(top, err);
+  const struct plan_schema *input = &top->plan->schema;
+  const struct expr **exprs = ARENA_ARRAY(top->arena, const struct expr *, number + 1);
+  struct plan_node *node = node_over(top, PLAN_PROJECT);
+  if (!exprs || !node) return refused(top, err);
+  for (uint32_t i = 0; i <= number; i++) {
+    exprs[i] = expr_column(top->arena, i, input->columns[i].type);
+    if (!exprs[i]) return refused(top, err);
+  }
+  /* first within the prime: the product fits then */
+  exprs[number] = with_number(top, FUNCTION_MODULO, exprs[number], prime, err);
+  exprs[number] = with_number(top, FUNCTION_MULTIPLY, exprs[number], a, err);
+  exprs[number] = with_number(top, FUNCTION_ADD, exprs[number], b, err);
+  exprs[number] = with_number(top, FUNCTION_MODULO, exprs[number], prime, err);
+  if (!exprs[number]) return refused(top, err);
+  node->projection = exprs;
+  struct plan_column *columns = (struct plan_column *)(uintptr_t)node->schema.columns;
+  columns[number].type = exprs[number]->type;
+  top->key = number;
+  return ERR_OK;
 }
 
 /* Groups, time, the value and what rides along, by group and time. */
@@ -176,6 +228,7 @@ int influxql__lower_top(struct table_lowering *lowering, const struct str *names
                     .bucket = PLAN_NO_COLUMN,
                     .least = str_equal(slot->call->text, STR("bottom"))};
   uint32_t *carried, carried_count, index;
+  bool sample = str_equal(slot->call->text, STR("sample"));
   struct plan_scan_column column = influxql__resolve(lowering->relation, slot->reference);
   if (!column.column_id || column.is_tag) return ERR_OK;
   int code = influxql__bind_column(&lowering->binding, column, &index, err);
@@ -194,7 +247,9 @@ int influxql__lower_top(struct table_lowering *lowering, const struct str *names
   if (code) return code;
   top.plan = lowering->plan;
   top.value = lowering->first + index;
+  top.key = top.value;
   code = flatten(&top, err);
+  if (!code && sample) code = shuffle(&top, err);
   if (!code && slot->call->count > 2) code = keep_first(&top, true, 1, err); /* has tags */
   if (!code) code = keep_first(&top, false, slot->parameter, err);
   if (!code) code = regroup(&top, carried, carried_count, err);
