@@ -116,15 +116,19 @@ static void set_vertex(const struct search *search, size_t i, const double *poin
   search->errors[i] = error;
 }
 
-static void begin(const struct search *search, const double *start) {
+static int begin(const struct search *search, const double *start, struct err *err) {
   size_t n = search->size;
   double spread = sqrt((double)(n + 1)) - 1, all = (double)n * sqrt(2);
   double own = (spread + (double)n) / all, other = spread / all;
   for (size_t i = 0; i <= n; i++)
     for (size_t j = 0; j < n; j++)
       vertex(search, i)[j] = i == 0 ? start[j] : (i - 1 == j ? own : other) + start[j];
-  for (size_t i = 0; i <= n; i++)
+  int code = ERR_OK;
+  for (size_t i = 0; i <= n && !code; i++) {
+    code = exec__check(search->series->exec, err);
     search->errors[i] = error_of(search, vertex(search, i));
+  }
+  return code;
 }
 
 /* The vertices with the greatest, the second greatest and the least error. */
@@ -217,8 +221,7 @@ static bool has_converged(const struct search *search) {
 /* The least error from a start, and where it is. */
 static int minimize(const struct search *search, const double *start, double *best, double *error,
                     struct err *err) {
-  begin(search, start);
-  int code = ERR_OK;
+  int code = begin(search, start, err);
   for (int round = 0; round < ROUNDS_MAX && !code; round++) {
     code = exec__check(search->series->exec, err);
     if (!code) step(search);

@@ -43,6 +43,7 @@ static const struct function functions[] = {
     {"top", CLASS_TOP, 0, 0, 2, UINT32_MAX, NUMBERS},
     {"bottom", CLASS_TOP, 0, 0, 2, UINT32_MAX, NUMBERS},
     {"sample", CLASS_TOP, 0, 0, 2, 2, ANYTHING},
+    {"triple_exponential_derivative", CLASS_LATER, 0, 0, 0, UINT32_MAX, 0},
     {"holt_winters", CLASS_WINDOW, 0, WINDOW_HOLT_WINTERS, 3, 3, NUMBERS},
     {"holt_winters_with_fit", CLASS_WINDOW, 0, WINDOW_HOLT_WINTERS_FIT, 3, 3, NUMBERS},
 };

@@ -189,25 +189,46 @@ static enum time_unit unit_of(const struct relation_branch *branch) {
   return (enum time_unit)schema->columns[schema->group_count].type.parameter;
 }
 
-/* Branches of one name and precision are one relation; they are moved to stand side by side. */
-static void join_branches(struct relations *relations) {
-  for (uint32_t i = 0; i < relations->branch_count;) {
+struct numbered_branch {
+  struct relation_branch branch;
+  uint32_t number;
+};
+static int order_branches(const void *a, const void *b) {
+  const struct numbered_branch *x = a, *y = b;
+  int order = str_compare(x->branch.plan->name, y->branch.plan->name);
+  if (order) return order;
+  if (unit_of(&x->branch) != unit_of(&y->branch))
+    return unit_of(&x->branch) < unit_of(&y->branch) ? -1 : 1;
+  return (x->number > y->number) - (x->number < y->number);
+}
+
+/* Branches of one name and precision are one relation; they are moved to stand side by side, in the
+ * order in which they came. */
+static int join_branches(struct lowering *all, struct relations *relations, struct err *err) {
+  struct mem_account *account = all->context->account;
+  uint32_t count = relations->branch_count;
+  size_t size = count * sizeof(struct numbered_branch);
+  struct numbered_branch *order = count ? mem_alloc(account, size) : NULL;
+  if (count && !order) return mem_refused(account, size, err);
+  for (uint32_t i = 0; i < count; i++)
+    order[i] = (struct numbered_branch){relations->branches[i], i};
+  if (count) qsort(order, count, sizeof *order, order_branches);
+  for (uint32_t i = 0; i < count; i++)
+    relations->branches[i] = order[i].branch;
+  mem_free(account, order, size);
+  for (uint32_t i = 0, end; i < count; i = end) {
     struct relation_branch *first = &relations->branches[i];
-    uint32_t end = i + 1;
-    for (uint32_t j = end; j < relations->branch_count; j++) {
-      struct relation_branch branch = relations->branches[j];
-      if (!str_equal(branch.plan->name, first->plan->name) || unit_of(&branch) != unit_of(first))
-        continue;
-      memmove(&relations->branches[end + 1], &relations->branches[end], (j - end) * sizeof branch);
-      relations->branches[end++] = branch;
-    }
+    for (end = i + 1; end < count; end++)
+      if (!str_equal(relations->branches[end].plan->name, first->plan->name) ||
+          unit_of(&relations->branches[end]) != unit_of(first))
+        break;
     relations->items[relations->count++] = (struct relation){.name = first->plan->name,
                                                              .unit = unit_of(first),
                                                              .reads = first->plan->table,
                                                              .branches = first,
                                                              .branch_count = end - i};
-    i = end;
   }
+  return ERR_OK;
 }
 
 static int find_relations(struct lowering *all, struct relations *relations, struct err *err) {
@@ -227,10 +248,10 @@ static int find_relations(struct lowering *all, struct relations *relations, str
   for (uint32_t i = 0; i < table_count; i++)
     relations->items[relations->count++] = (struct relation){
         .name = tables[i]->name, .unit = tables[i]->unit, .table = tables[i], .reads = tables[i]};
-  join_branches(relations);
+  code = join_branches(all, relations, err);
   for (uint32_t i = table_count; !code && i < relations->count; i++)
     code = influxql__gather_columns(context, &relations->items[i], err);
-  if (relations->branch_count)
+  if (!code && relations->branch_count)
     qsort(relations->items, relations->count, sizeof *relations->items, order_relations);
   return code;
 }
