@@ -12,9 +12,9 @@
 #include "server/server.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_serve, &cli_query,  &cli_write,   &cli_import,  &cli_inspect,
-    &cli_check, &cli_repair, &cli_index,   &cli_compact, &cli_delete,
-    &cli_table, &cli_backup, &cli_restore, &cli_config,  &cli_version};
+    &cli_serve,  &cli_sql,     &cli_query,  &cli_write,   &cli_import, &cli_inspect,
+    &cli_check,  &cli_repair,  &cli_index,  &cli_compact, &cli_delete, &cli_table,
+    &cli_backup, &cli_restore, &cli_config, &cli_version};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 size_t cli_escape(struct str text, char *out) {
@@ -112,6 +112,31 @@ static int unknown_option(struct cli *cli, const struct cli_command *command, st
   return 2;
 }
 
+/* -c as --command: the option whose help begins with "-c: ". NULL: none. */
+static const char *long_name(const struct cli_command *command, const char *text) {
+  for (const struct cli_option *option = command->options; option->name; option++)
+    if (option->help[0] == '-' && option->help[1] == text[1] && option->help[2] == ':')
+      return option->name;
+  return NULL;
+}
+
+static int take_short_option(struct cli *cli, const struct cli_command *command, int argc,
+                             char **argv, int *at) {
+  const char *name = long_name(command, argv[*at]);
+  if (!name) return cli_usage("unknown option %s", argv[*at]);
+  const char *value = argv[*at][2] ? argv[*at] + 2 : *at + 1 < argc ? argv[++*at] : NULL;
+  if (!value) return cli_usage("-%c needs a value", name[0]);
+  struct cli_arguments *arguments = &cli->arguments;
+  if (arguments->repeat_count == CLI_REPEATS_MAX) return cli_usage("too many options");
+  for (int o = 0; command->options[o].name; o++) {
+    if (strcmp(command->options[o].name, name) != 0) continue;
+    arguments->values[o] = value;
+    arguments->repeat_options[arguments->repeat_count] = o;
+    arguments->repeats[arguments->repeat_count++] = value;
+  }
+  return 0;
+}
+
 /* One option at argv[*at]; moves *at over a value that stands apart. */
 static int take_option(struct cli *cli, const struct cli_command *command, int argc, char **argv,
                        int *at) {
@@ -154,7 +179,8 @@ static int take_arguments(struct cli *cli, const struct cli_command *command, in
       int status = take_option(cli, command, argc, argv, &i);
       if (status) return status;
     } else if (options && argv[i][0] == '-' && argv[i][1]) {
-      return cli_usage("unknown option %s", argv[i]);
+      int status = take_short_option(cli, command, argc, argv, &i);
+      if (status) return status;
     } else {
       if (cli->arguments.operand_count == CLI_OPERANDS_MAX) return cli_usage("too many arguments");
       cli->arguments.operands[cli->arguments.operand_count++] = argv[i];

@@ -18,7 +18,7 @@ enum { CLI_OPTIONS_MAX = 24, CLI_OPERANDS_MAX = 64, CLI_REPEATS_MAX = 64 };
 struct cli_option {
   const char *name;  /* "server" */
   const char *value; /* "URL", for the help */
-  const char *help;
+  const char *help;  /* one that begins with "-c: " is also -c VALUE */
 };
 
 /* Options and operands as given; lists end with a NULL name. */
@@ -59,11 +59,13 @@ struct cli_command {
 };
 extern const struct cli_command cli_serve, cli_query, cli_write, cli_import, cli_inspect,
     cli_config, cli_version, cli_check, cli_compact, cli_delete, cli_backup, cli_restore,
-    cli_repair, cli_index, cli_table;
+    cli_repair, cli_index, cli_table, cli_sql;
 
 /* Writes text with its control characters as \n, \t, \r or \x1b, since they would break a table or
  * command the terminal. `out` has room for four times the size; returns how much was used. */
 size_t cli_escape(struct str text, char *out);
+/* Columns that a text takes on a terminal; ill-formed bytes count as one each. */
+size_t cli_width(struct str text);
 /* Prints "nilo: " with place and text to the error stream, on one line. */
 void cli_complain(const char *place, struct str text);
 /* Prints "nilo: message" with detail and hint to the error stream; returns 1. */

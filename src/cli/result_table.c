@@ -55,8 +55,7 @@ static const struct width_range {
     {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
 };
 
-/* Columns that a text takes on a terminal; ill-formed bytes count as one each. */
-static size_t width_of(struct str text) {
+size_t cli_width(struct str text) {
   size_t width = 0;
   for (size_t i = 0; i < text.size;) {
     unsigned char c = (unsigned char)text.data[i++];
@@ -77,7 +76,7 @@ static size_t width_of(struct str text) {
 }
 
 static void print_cell(struct cell cell, size_t width, bool right, bool last) {
-  size_t pad = width - width_of(cell.text);
+  size_t pad = width - cli_width(cell.text);
   if (right && !(last && cell.text.size == 0)) printf("%*s", (int)pad, "");
   printf("%.*s", STR_ARG(cell.text));
   if (!right && !last) printf("%*s", (int)pad, "");
@@ -128,7 +127,7 @@ static int print(struct table *table, struct err *err) {
   for (size_t c = 0; c < columns; c++) {
     numbers[c] = rows > 1;
     for (size_t r = 0; r < rows; r++) {
-      size_t width = width_of(cells[r * columns + c].text);
+      size_t width = cli_width(cells[r * columns + c].text);
       if (width > widths[c]) widths[c] = width;
       if (r && !cells[r * columns + c].number && cells[r * columns + c].text.size)
         numbers[c] = false;

@@ -2,6 +2,7 @@
  * connection breaks or nothing has moved for the timeout. */
 #include "server/http_client.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
@@ -256,6 +257,29 @@ static void write_head(struct http_client *client, const struct http_call *call)
   http_write_head_end(head);
 }
 
+static void on_interrupt(uv_signal_t *interrupt, int number) {
+  struct http_client *client = interrupt->data;
+  (void)number;
+  if (!client->done)
+    finish(client, err_set(client->err, ERR_CANCELLED, "canceling statement due to user request"));
+}
+
+static void on_unwatched(uv_handle_t *handle) { handle->data = NULL; }
+
+static void watch_interrupt(struct http_client *client, uv_signal_t *interrupt, bool wanted) {
+  if (!wanted) return;
+  uv_signal_init(&client->loop, interrupt);
+  interrupt->data = client;
+  uv_signal_start(interrupt, on_interrupt, SIGINT);
+}
+
+static void unwatch_interrupt(struct http_client *client, uv_signal_t *interrupt, bool wanted) {
+  if (!wanted) return;
+  uv_close((uv_handle_t *)interrupt, on_unwatched);
+  while (interrupt->data)
+    uv_run(&client->loop, UV_RUN_ONCE);
+}
+
 static int exchange(struct http_client *client, const struct http_call *call, struct err *err) {
   http_parser_reset(&client->parser);
   if (strcmp(call->method, "HEAD") == 0) http_parser_expect_no_body(&client->parser);
@@ -279,8 +303,11 @@ static int exchange(struct http_client *client, const struct http_call *call, st
     return fail_uv(client, status, "send to", err);
   }
   expect_progress(client);
+  uv_signal_t interrupt;
+  watch_interrupt(client, &interrupt, call->interruptible);
   while (!client->done)
     uv_run(&client->loop, UV_RUN_ONCE);
+  unwatch_interrupt(client, &interrupt, call->interruptible);
   if (client->code || !client->connected || !client->parser.message.keep_alive) {
     disconnect(client);
   }

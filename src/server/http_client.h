@@ -5,6 +5,7 @@
 #ifndef NILO_SERVER_HTTP_CLIENT_H
 #define NILO_SERVER_HTTP_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct http_call {
    * is dropped. */
   int (*on_body)(void *context, struct str bytes, struct err *err);
   void *context;
+  bool interruptible; /* Ctrl-C (SIGINT) ends the call with ERR_CANCELLED */
 };
 
 /* Parses the address ("http://host:8086"); connects at the first call. timeout_ns: without any byte
