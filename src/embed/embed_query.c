@@ -9,6 +9,9 @@
 #include "element/element.h"
 #include "embed/embed_private.h"
 
+/* A program reads and writes what its user may. */
+static const struct query_copy anywhere = {.directory = "/"};
+
 int embed__query_open(struct nilo_connection *connection, struct str text,
                       const struct plan_value *values, uint32_t count, struct query **query,
                       struct err *err) {
@@ -18,6 +21,7 @@ int embed__query_open(struct nilo_connection *connection, struct str text,
                                   .value_count = count,
                                   .session = connection->session,
                                   .form = QUERY_FORM_ARROW,
+                                  .copy = &anywhere,
                                   .read_only = connection->nilo->read_only};
   *query = NULL;
   if (connection->query) {

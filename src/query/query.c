@@ -68,6 +68,7 @@ int query_open(struct table_engine *engine, const struct query_options *options,
   query->engine = engine;
   query->control = control;
   query->totals = options->totals;
+  query->copy = options->copy;
   query->dialect = options->language == QUERY_SQL ? &query__sql : &query__influxql;
   query->session = options->session;
   query->system_tables = options->tables;

@@ -41,6 +41,14 @@ struct query_totals {
   _Atomic uint64_t values_by_statistics, values_encoded, values_decoded;
 };
 
+/* What COPY may read and write; outlives the query. */
+struct query_copy {
+  const char *directory; /* files below it; "/": any; NULL: none */
+  /* STDIN: the next bytes, *got 0 at the end; NULL: there is none. */
+  int (*read)(void *context, char *bytes, size_t size, size_t *got, struct err *err);
+  void *context;
+};
+
 struct query_options {
   enum query_language language;
   struct str text; /* copied */
@@ -64,6 +72,7 @@ struct query_options {
    * limits but its own, and spills nothing. */
   struct query_control *control;
   struct query_totals *totals; /* added to; may be NULL; outlives the query */
+  const struct query_copy *copy; /* SQL; NULL: nothing */
   /* SQL: system tables of the layers above (system.h); they outlive the query. */
   const struct query_system_table *tables;
   uint32_t table_count;

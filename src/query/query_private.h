@@ -107,6 +107,7 @@ struct query {
   struct query_control *control; /* NULL: alone */
   bool entered, placed;          /* it is one of the open ones; it has a place */
   struct query_totals *totals;   /* likewise */
+  const struct query_copy *copy; /* likewise */
   uint32_t next;                 /* index of the statement that runs or comes */
   enum query_state state;
   bool failed; /* a statement has failed: the next ones are not executed */

@@ -192,6 +192,13 @@ int change__insert(struct query *query, const struct sql_statement *statement, s
 int change__update(struct query *query, const struct sql_statement *statement, struct err *err);
 /* See change__insert. */
 int change__delete(struct query *query, const struct sql_statement *statement, struct err *err);
+/* INSERT of rows that are texts, one per column of statement->names (none: all); its error names no
+ * place. */
+int change__insert_texts(struct query *query, const struct sql_statement *statement,
+                         const struct change_rows *texts, uint64_t *changed, struct err *err);
+/* Whether a text is a value of a column. */
+int change__read_text(struct change_target *target, uint32_t column, struct str text,
+                      struct err *err);
 /* COPY, from and to files. */
 int change__copy(struct query *query, const struct sql_statement *statement, struct err *err);
 

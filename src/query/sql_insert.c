@@ -17,7 +17,8 @@ struct inserting {
   const struct sql_statement *statement;
   uint32_t *given; /* the columns that the source fills, in its order */
   uint32_t given_count;
-  struct change_rows rows; /* new ones, a column per column of the relation */
+  const struct change_rows *texts; /* COPY: the source */
+  struct change_rows rows;         /* new ones, a column per column of the relation */
   struct change_sets sets;
   struct change_keys keys;
   uint64_t changed;
@@ -158,6 +159,56 @@ static int from_select(struct inserting *self, struct err *err) {
   return code ? code : complete(self, selection.plan, selection.column_count, err);
 }
 
+/* A text as a column's value. */
+static int read_text(struct change_target *target, uint32_t column, const struct expr *text,
+                     const struct expr **value, struct err *err) {
+  struct type type = wanted_type(target, column);
+  struct sql_context *context = &target->query->statement.sql_context;
+  int code = sql_coerce(context, text, type, SQL_EXPLICIT, value, err);
+  return code ? code : change__coerce(target, *value, column, type, value, err);
+}
+
+int change__read_text(struct change_target *target, uint32_t column, struct str text,
+                      struct err *err) {
+  struct query *query = target->query;
+  struct arena *arena = &query->statement.arena;
+  struct change_rows one, out = {0};
+  struct type type = TYPE_STRING;
+  const struct expr *literal = expr_column(arena, 0, type), *value;
+  if (!literal) return refused(query, sizeof *literal, err);
+  int code = change__rows_init(&one, query, &type, 1, err);
+  builder_append_str(&one.columns[0], text);
+  one.count = 1;
+  if (!code) code = read_text(target, column, literal, &value, err);
+  const struct plan_node *values = code ? NULL : change__values(query, &one, err);
+  const struct plan_node *plan = values ? change__project(query, values, &value, 1, err) : NULL;
+  if (!code && !plan) code = ERR_NO_MEMORY;
+  if (!code) code = change__rows_init(&out, query, &value->type, 1, err);
+  if (!code) code = change__run(query, plan, true, &out, err);
+  change__rows_deinit(&out);
+  change__rows_deinit(&one);
+  return code;
+}
+
+/* Texts become values before anything else sees them. */
+static int from_texts(struct inserting *self, struct err *err) {
+  struct change_target *target = &self->target;
+  struct query *query = target->query;
+  uint32_t count = self->given_count;
+  const struct expr **exprs = ARENA_ARRAY(&query->statement.arena, const struct expr *, count + 1);
+  if (!exprs) return refused(query, count * 8, err);
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < count && !code; i++) {
+    const struct expr *text = expr_column(&query->statement.arena, i, TYPE_STRING);
+    code = text ? read_text(target, self->given[i], text, &exprs[i], err)
+                : refused(query, sizeof *text, err);
+  }
+  const struct plan_node *values = code ? NULL : change__values(query, self->texts, err);
+  const struct plan_node *plan = values ? change__project(query, values, exprs, count, err) : NULL;
+  if (!code && !plan) code = ERR_NO_MEMORY;
+  return code ? code : complete(self, plan, count, err);
+}
+
 /* Whether VALUES is made of constants only: no subquery in it. */
 static bool has_select(const struct sql_expr *expr) {
   if (expr->select) return true;
@@ -285,6 +336,7 @@ static int read_source(struct inserting *self, struct err *err) {
     types[i] = wanted_type(target, i);
   int code = change__rows_init(&self->rows, target->query, types, count, err);
   if (code) return code;
+  if (self->texts) return from_texts(self, err);
   if (self->statement->default_values) return from_defaults(self, err);
   return is_constant(self->statement) ? from_constants(self, err) : from_select(self, err);
 }
@@ -492,6 +544,19 @@ static int insert(struct inserting *self, bool look, struct err *err) {
   self->changed = (uint64_t)self->rows.count;
   code = write_rows(self, err);
   return code ? code : change__returning(target, self->statement, &self->rows, err);
+}
+
+int change__insert_texts(struct query *query, const struct sql_statement *statement,
+                         const struct change_rows *texts, uint64_t *changed, struct err *err) {
+  struct inserting self = {.statement = statement, .texts = texts};
+  int code = change__target(query, &statement->target, (struct str){0}, &self.target, err);
+  if (!code) code = list_given(&self, err);
+  if (!code) code = insert(&self, self.target.rows, err);
+  table_turn_end(&self.target.turn);
+  change__keys_deinit(&self.keys);
+  change__rows_deinit(&self.rows);
+  *changed = code ? 0 : self.changed;
+  return code;
 }
 
 int change__insert(struct query *query, const struct sql_statement *statement, struct err *err) {
