@@ -108,6 +108,8 @@ BUILDER(type_of);
 BUILDER(unnest);
 BUILDER(texts);
 BUILDER(date_trunc);
+BUILDER(time_bucket);
+BUILDER(number_bucket);
 BUILDER(age_of_today);
 BUILDER(ask_or_now);
 BUILDER(swapped);
