@@ -66,6 +66,16 @@ static bool run_built(struct shell *shell, struct buffer *text) {
   return good;
 }
 
+/* Whether the statement gives a row; true as well where it fails, which is told when it is run. */
+static bool gives_rows(struct shell *shell, struct str text) {
+  struct shell_result result;
+  shell_result_init(&result, &shell->cli->account);
+  int code = shell_query(shell, text, &result, NULL);
+  bool rows = code || result.error.code || shell_rows(&result) > 0;
+  shell_result_deinit(&result);
+  return rows;
+}
+
 static bool run_databases(struct shell *shell, struct str arguments) {
   (void)arguments;
   return shell_execute(shell, STR("SELECT database AS name, schema AS default_schema, time_unit "
@@ -134,6 +144,10 @@ static bool run_describe(struct shell *shell, struct str arguments) {
     shell_append_literal(&text, schema);
   }
   buffer_append_text(&text, " ORDER BY c.table_schema, c.ordinal_position");
+  if (!text.failed && !gives_rows(shell, buffer_str(&text))) {
+    buffer_deinit(&text);
+    return complain(shell, "there is no relation ", unquoted(arguments));
+  }
   return run_built(shell, &text);
 }
 

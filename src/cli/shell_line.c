@@ -56,7 +56,8 @@ static unsigned char on_interrupt(EditLine *edit, int key) {
 static void load_words(struct shell_line *line) {
   static const char *const queries[] = {
       "SELECT table_name FROM information_schema.tables",
-      "SELECT DISTINCT column_name FROM information_schema.columns",
+      "SELECT DISTINCT column_name FROM information_schema.columns WHERE table_schema NOT IN "
+      "('information_schema', 'pg_catalog', 'system')",
       "SELECT table_schema FROM information_schema.tables GROUP BY 1",
   };
   struct shell *shell = line->shell;

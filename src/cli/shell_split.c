@@ -30,7 +30,7 @@ static size_t skip_open(struct str text, size_t at, struct shell_scan *scan) {
     }
     return at + 1;
   }
-  if (scan->quote == 'e' && c == '\\') return at + 2;
+  if (scan->quote == 'e' && c == '\\') return at + 1 + (at + 1 < text.size);
   if (c == (scan->quote == '"' ? '"' : '\'')) scan->quote = 0;
   return at + 1;
 }
@@ -104,6 +104,7 @@ struct str shell_strip(struct str text) {
       size_t at = 2;
       while (at < text.size && scan.comment_depth)
         at = skip_open(text, at, &scan);
+      if (scan.comment_depth) return text; /* it is open: more is to come */
       text = str_of(text.data + at, text.size - at);
     }
     if (text.size == before) return text;

@@ -26,10 +26,11 @@ import nilo_server  # noqa: E402
 
 NILE = str(TOP / "samples" / "nile.csv")
 READINGS, MAXIMA = 1118, 1110  # rows of it that have a value at all, and those with a max_level
-COMMANDS = ("serve", "query", "write", "import", "inspect", "check",
+COMMANDS = ("serve", "sql", "query", "write", "import", "inspect", "check",
             "repair", "index", "compact", "delete", "table", "backup", "restore", "config", "version")
 OPTIONS = {
     "serve": ("data", "http", "config", "no-collector", "log-level"),
+    "sql": ("server", "data", "db", "command", "file", "format", "no-header", "null", "timing"),
     "query": ("server", "data", "db", "format"),
     "write": ("server", "data", "db", "precision"),
     "import": ("server", "data", "db", "unit", "precision", "format", "measurement", "time", "tag",
