@@ -105,6 +105,8 @@ struct decimal decimal_trim(const struct decimal *value);
  * ERR_INVALID_POWER, ERR_INVALID_LOGARITHM, ERR_DIVISION_BY_ZERO (a logarithm to base 1),
  * ERR_OUT_OF_RANGE. */
 int decimal_sqrt(const struct decimal *value, struct decimal *out, struct err *err);
+/* Of a value that is not negative, at a scale, or as many digits as fit: ERR_OK. */
+int decimal_sqrt_at(const struct decimal *value, int scale, struct decimal *out);
 int decimal_exp(const struct decimal *value, struct decimal *out, struct err *err);
 int decimal_ln(const struct decimal *value, struct decimal *out, struct err *err);
 int decimal_log(const struct decimal *base, const struct decimal *value, struct decimal *out,

@@ -66,19 +66,21 @@ int decimal_sqrt(const struct decimal *value, struct decimal *out, struct err *e
   if (!is_finite(value)) return ERR_OK;
   int digit, place = decimal__first_place(value, &digit);
   int scale = at_least(SIGNIFICANT - (2 * place + 1), value);
-  if (scale < 0) scale = 0;
+  return decimal_explain(decimal_sqrt_at(value, scale < 0 ? 0 : scale, out), err);
+}
+
+int decimal_sqrt_at(const struct decimal *value, int scale, struct decimal *out) {
   if (scale > DECIMAL_SCALE_MAX) scale = DECIMAL_SCALE_MAX;
   /* The root of m × 10^(2 × scale - value's scale), with a digit more to round by. */
   struct wide square = decimal__wide(decimal__magnitude(value->m));
   while (2 * (scale + 1) - value->scale > 76 - decimal__digits(decimal__magnitude(value->m)))
     scale--;
   int more = 2 * (scale + 1) - value->scale;
-  if (more < 0)
-    return decimal_explain(of_f128((__float128)sqrt((double)to_f128(value)), scale, out), err);
+  if (more < 0) return of_f128((__float128)sqrt((double)to_f128(value)), scale, out);
   decimal__wide_scale(&square, more);
   struct wide root = root_of(&square, decimal__wide_digits(&square));
   root = decimal__wide_drop(&root, 1, false, DECIMAL_HALF_AWAY);
-  return decimal_explain(decimal__make(false, &root, scale, out), err);
+  return decimal__make(false, &root, scale, out);
 }
 
 /* ---- logarithms ---- */

@@ -13,6 +13,8 @@ enum { DENSE = 1024, HISTOGRAM_BUCKETS_MAX = 65534 };
   { &(kind), &(kind), &(kind), &(kind) }
 #define NUMBERS(kind)                                                                              \
   { &(kind), &(kind), NULL, NULL }
+#define WHOLE(kind)                                                                                \
+  { NULL, &(kind), NULL, &(kind) }
 #define TEXTS(kind)                                                                                \
   { NULL, NULL, NULL, &(kind) }
 #define EACH(words, texts)                                                                         \
@@ -22,6 +24,12 @@ static const struct aggregate_row rows[AGGREGATE_FUNCTIONS] = {
     [AGGREGATE_COUNT] = ALL(aggregate__count),
     [AGGREGATE_SUM] = {&aggregate__sum_float, &aggregate__sum_integer, NULL, NULL},
     [AGGREGATE_MEAN] = {&aggregate__sum_float, &aggregate__sum_integer, NULL, NULL},
+    [AGGREGATE_SUM_EXACT] = {NULL, &aggregate__sum_integer, NULL, &aggregate__sum_decimal},
+    [AGGREGATE_MEAN_EXACT] = {NULL, &aggregate__sum_integer, NULL, &aggregate__sum_decimal},
+    [AGGREGATE_STDDEV_EXACT] = WHOLE(aggregate__exact_moments),
+    [AGGREGATE_STDDEV_POP_EXACT] = WHOLE(aggregate__exact_moments),
+    [AGGREGATE_VAR_SAMP_EXACT] = WHOLE(aggregate__exact_moments),
+    [AGGREGATE_VAR_POP_EXACT] = WHOLE(aggregate__exact_moments),
     [AGGREGATE_MIN] = EACH(aggregate__extreme, aggregate__chosen_text),
     [AGGREGATE_MAX] = EACH(aggregate__extreme, aggregate__chosen_text),
     [AGGREGATE_FIRST] = EACH(aggregate__first, aggregate__chosen_text),
@@ -90,6 +98,8 @@ static const struct aggregate_kind *kind_of(enum plan_aggregate function, struct
     return row->of_bool;
   case PHYSICAL_STRING:
   case PHYSICAL_BYTES:
+    if (argument.logical == LOGICAL_INTERVAL && row->of_text == &aggregate__sum_decimal)
+      return &aggregate__sum_interval;
     return row->of_text;
   default:
     return row->of_integer;

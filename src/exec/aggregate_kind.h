@@ -13,6 +13,7 @@
  *
  *   aggregate_kind.c      compiling, feeding, the table of kinds
  *   aggregate_numbers.c   counts, sums, extremes, choices, logic and bits
+ *   aggregate_exact.c     SQL's sums, means and moments as numeric
  *   aggregate_moments.c   variance, covariance, regression
  *   aggregate_lists.c     what keeps all values: percentiles, mode, distinct, points over time
  *   aggregate_texts.c     what grows a text: string_agg, array_agg; histograms

@@ -40,6 +40,12 @@ extern const struct aggregate_kind aggregate__count, aggregate__sum_float, aggre
     aggregate__bits, aggregate__product;
 /* Of one variable, and of two. */
 extern const struct aggregate_kind aggregate__moments, aggregate__pair;
+/* SQL's, exact: sums of numerics and intervals; moments of integers and numerics. */
+extern const struct aggregate_kind aggregate__sum_decimal, aggregate__sum_interval,
+    aggregate__exact_moments;
+/* The result of a sum of integers as numeric. */
+int aggregate__finish_exact(const struct aggregate_function *function, __int128 total,
+                            uint64_t count, struct builder *result, struct err *err);
 /* Words, texts, and points over time, all kept; a row chosen by another column. */
 extern const struct aggregate_kind aggregate__values, aggregate__value_texts, aggregate__points,
     aggregate__by;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "exec/aggregate_kind_private.h"
+#include "exec/key_text.h"
 #include "kernel/sort.h"
 
 static const bool no_texts[2] = {false, false}, one_text[1] = {true};
@@ -209,8 +210,10 @@ static int sort_texts(const struct aggregate_function *function, const struct ke
   return ERR_OK;
 }
 
-static bool same_text(const struct placed_text *a, const struct placed_text *b) {
-  return str_equal(kept_str(a->word), kept_str(b->word));
+/* Of equal keys: numerics of another scale stand side by side in the order of texts. */
+static bool same_text(const struct aggregate_function *function, uint64_t a, uint64_t b) {
+  uint32_t suffix = key_text_suffix(function->types[0]);
+  return str_equal(key_text_cut(kept_str(a), suffix), key_text_cut(kept_str(b), suffix));
 }
 
 static int compact_texts(const struct aggregate_function *function, struct kept *kept,
@@ -222,7 +225,7 @@ static int compact_texts(const struct aggregate_function *function, struct kept 
   uint64_t *words = (uint64_t *)texts; /* as entries are read, shorter ones are written */
   for (uint64_t i = 0; i < count; i++) {
     uint64_t word = texts[i].word;
-    if (distinct && str_equal(kept_str(words[distinct - 1]), kept_str(word))) continue;
+    if (distinct && same_text(function, words[distinct - 1], word)) continue;
     words[distinct++] = word;
   }
   aggregate__kept_replace(kept, 1, words, distinct);
@@ -272,7 +275,8 @@ static int finish_value_texts(const struct aggregate_function *function, struct 
   uint64_t place = 0, most = 0;
   if (function->function == AGGREGATE_MODE) {
     for (uint64_t from = 0, to; from < kept->count; from = to) {
-      for (to = from + 1; to < kept->count && same_text(&texts[from], &texts[to]);)
+      for (to = from + 1;
+           to < kept->count && same_text(function, texts[from].word, texts[to].word);)
         to++;
       if (to - from < most || (to - from == most && texts[from].place > texts[place].place))
         continue;

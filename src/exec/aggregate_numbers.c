@@ -142,6 +142,8 @@ static int finish_integer(const struct aggregate_function *function, struct aren
     builder_append_null(result);
     return ERR_OK;
   }
+  if (function->result.logical == LOGICAL_DECIMAL)
+    return aggregate__finish_exact(function, total, sum->count, result, err);
   if (function->function == AGGREGATE_MEAN) {
     aggregate__append_float(result, (double)total / (double)sum->count);
     return ERR_OK;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "exec/aggregate_kind_private.h"
+#include "exec/key_text.h"
 
 /* ---- entries: a word per column, then the bits of those that are null ---- */
 
@@ -28,8 +29,11 @@ struct placed_row {
 
 static int compare_column(const struct aggregate_function *function, uint32_t column,
                           const uint64_t *a, const uint64_t *b) {
-  if (aggregate__is_text(function->types[column]))
-    return str_compare(kept_str(a[column]), kept_str(b[column]));
+  if (aggregate__is_text(function->types[column])) {
+    uint32_t suffix = key_text_suffix(function->types[column]);
+    return str_compare(key_text_cut(kept_str(a[column]), suffix),
+                       key_text_cut(kept_str(b[column]), suffix));
+  }
   uint64_t x = aggregate__order(function->types[column], a[column]);
   uint64_t y = aggregate__order(function->types[column], b[column]);
   return (x > y) - (x < y);

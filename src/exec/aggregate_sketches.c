@@ -2,6 +2,7 @@
 #include "base/checksum.h"
 #include "base/err.h"
 #include "exec/aggregate_kind_private.h"
+#include "exec/key_text.h"
 #include "kernel/distinct_sketch.h"
 #include "kernel/hash.h"
 #include "kernel/quantile_sketch.h"
@@ -118,7 +119,7 @@ static int fold_distinct(const struct aggregate_function *function, struct arena
 static int add_distinct(const struct aggregate_function *function, struct arena *arena, void *state,
                         const struct aggregate_vector *vector, int64_t row, struct err *err) {
   struct distinct_state *distinct = state;
-  struct str text = aggregate__text(vector->columns[0], row);
+  struct str text = key_text_of(vector->columns[0], row);
   uint64_t hash = hash_mix(HASH_START ^ hash64(text.data, text.size));
   distinct->count++;
   if (distinct_sketch_add(&distinct->sketch, arena, &hash, 1)) return ERR_OK;

@@ -5,6 +5,7 @@
 
 #include "exec/join.h"
 #include "exec/key_table.h"
+#include "exec/key_text.h"
 
 /* Of more keys only the first ones are hashed; all are compared. */
 enum { HASHED_KEYS_MAX = 64 };
@@ -31,8 +32,7 @@ void join__hash(const uint32_t *keys, uint32_t key_count, const struct column *c
 }
 
 static struct str text_of(const struct column *column, int64_t row) {
-  if (column->dictionary) return column_str(column->dictionary, column->i32[row]);
-  return column_str(column, row);
+  return key_text_of(column, row);
 }
 
 static bool is_text(const struct column *column) {

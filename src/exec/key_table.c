@@ -9,6 +9,7 @@
  * Invariant: at most five of eight slots are used. */
 #include "base/err.h"
 #include "exec/key_table_private.h"
+#include "exec/key_text.h"
 
 enum { CAPACITY_MIN = 64, SLOT_BITS_MIN = 6, PREFETCH_BITS = 14 };
 
@@ -150,6 +151,7 @@ static bool keep_texts(struct key_table *table, uint8_t *row) {
     if (field->form != KEY_TEXT) continue;
     struct str text = {NULL, (uint32_t)key__load(row, field->offset)};
     if (text.size == 0) continue;
+    text.size += key_text_suffix(field->type);
     memcpy(&text.data, row + field->address, sizeof text.data);
     struct str copy = arena_copy(&table->texts, text);
     if (!copy.data) return false;
@@ -263,8 +265,14 @@ static int64_t add_vector(struct key_table *table, const struct column *const *c
 
 /* ---- what columns look like ---- */
 
+/* Codes that are equal when their values are; NULL: there are none. */
+static const struct column *dictionary_of(const struct column *column) {
+  bool same = column->dictionary && !key_text_suffix(column->dictionary->type);
+  return same ? column->dictionary : NULL;
+}
+
 static enum key_form form_of(const struct column *column) {
-  if (column->dictionary) return KEY_CODE;
+  if (column->dictionary) return dictionary_of(column) ? KEY_CODE : KEY_TEXT;
   switch (column->type.physical) {
   case PHYSICAL_BOOL:
     return KEY_BOOL;
@@ -283,7 +291,7 @@ static enum key_form form_of(const struct column *column) {
 static bool fits(const struct key_table *table, const struct column *const *columns) {
   for (uint32_t i = 0; i < table->field_count; i++)
     if (form_of(columns[i]) != table->fields[i].form ||
-        columns[i]->dictionary != table->fields[i].dictionary)
+        dictionary_of(columns[i]) != table->fields[i].dictionary)
       return false;
   return true;
 }
@@ -335,7 +343,7 @@ static int prepare(struct key_table *table, const struct column *const *columns,
     drop_rows(table);
     for (uint32_t i = 0; i < table->field_count; i++) {
       table->fields[i].form = form_of(columns[i]);
-      table->fields[i].dictionary = columns[i]->dictionary;
+      table->fields[i].dictionary = dictionary_of(columns[i]);
     }
     key__shape(table);
     table->seen = 0;

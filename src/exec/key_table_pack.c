@@ -1,6 +1,7 @@
 /* Keys as packed rows: hashing columns, packing them side by side, and giving columns back. */
 #include "base/checksum.h"
 #include "exec/key_table_private.h"
+#include "exec/key_text.h"
 
 /* ---- layout ---- */
 
@@ -47,7 +48,7 @@ static void text_words(const struct key_field *field, const struct column *colum
   if (!column->dictionary) {
     for (int64_t i = 0; i < count; i++)
       words[i] =
-          column_is_valid(column, from + i) ? text_hash(column_str(column, from + i)) : HASH_NULL;
+          column_is_valid(column, from + i) ? text_hash(key_text_of(column, from + i)) : HASH_NULL;
     return;
   }
   uint64_t *known = field && field->code_hashes && field->dictionary == column->dictionary
@@ -62,7 +63,7 @@ static void text_words(const struct key_field *field, const struct column *colum
     if (code != last_code) {
       bool cached = known && code < field->code_hash_count; /* dictionaries may grow */
       last = cached ? known[code] : 0;
-      if (!last) last = text_hash(column_str(column->dictionary, code));
+      if (!last) last = text_hash(key_text_of(column, from + i));
       if (cached) known[code] = last;
       last_code = code;
     }
@@ -123,8 +124,7 @@ static void pack_text(const struct key_field *field, const struct column *column
                       int64_t count, uint32_t stride, uint8_t *rows) {
   for (int64_t i = 0; i < count; i++, rows += stride) {
     if (!column_is_valid(column, from + i)) continue;
-    struct str text = column->dictionary ? column_str(column->dictionary, column->i32[from + i])
-                                         : column_str(column, from + i);
+    struct str text = key_text_of(column, from + i);
     uint64_t word = key__text_word(text);
     memcpy(rows + field->offset, &word, 8);
     memcpy(rows + field->address, &text.data, sizeof text.data);
@@ -217,9 +217,7 @@ static bool value_equal(const struct key_field *field, const uint8_t *row,
   bool null = row[field->null_byte] & field->null_bit;
   if (null || !column_is_valid(column, at)) return null && !column_is_valid(column, at);
   if (field->form == KEY_TEXT || field->dictionary) {
-    struct str text = column->dictionary ? column_str(column->dictionary, column->i32[at])
-                                         : column_str(column, at);
-    return str_equal(text_of(field, row), text);
+    return str_equal(text_of(field, row), key_text_of(column, at));
   }
   uint64_t word;
   switch (field->form) {
@@ -266,7 +264,9 @@ static void take_texts(const struct key_table *table, const struct key_field *fi
     }
     const char *data;
     memcpy(&data, row + field->address, sizeof data);
-    builder_append_str(builder, (struct str){data, (uint32_t)key__load(row, field->offset)});
+    uint32_t size = (uint32_t)key__load(row, field->offset);
+    if (size) size += key_text_suffix(field->type);
+    builder_append_str(builder, (struct str){data, size});
   }
 }
 

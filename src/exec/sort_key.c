@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "exec/key_text.h"
 #include "kernel/sort.h"
 
 enum { VECTOR = 1024, TERMINATOR_SIZE = 2, WORD = 8 };
@@ -142,8 +143,7 @@ static void write_fixed(struct writer *writer, const struct column *column, stru
 
 static inline struct str text_of(const struct column *column, int64_t row) {
   if (!column_is_valid(column, row)) return (struct str){"", 0};
-  return column->dictionary ? column_str(column->dictionary, column->i32[row])
-                            : column_str(column, row);
+  return key_text_of(column, row);
 }
 
 static uint64_t escaped_size(struct str text) {
