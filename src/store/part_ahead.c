@@ -17,6 +17,10 @@ bool part_ahead_together(const struct store_part *part, uint32_t block, uint32_t
  * read by itself. */
 static bool fill(const struct store_part *part, struct part_ahead *ahead,
                  const struct part_unit *unit) {
+  if (ahead->together && ahead->served < ahead->size) {
+    ahead->together = false;
+    return false;
+  }
   uint64_t from = ahead->together ? unit->begin : unit->offset;
   uint64_t each = ahead->together ? unit->room : unit->size;
   uint64_t wanted = ahead->until > unit->block ? each * (ahead->until - unit->block) : 0;
@@ -30,7 +34,7 @@ static bool fill(const struct store_part *part, struct part_ahead *ahead,
     ahead->bytes = larger;
     ahead->capacity = (uint32_t)wanted;
   }
-  ahead->size = 0;
+  ahead->size = ahead->served = 0;
   struct err unsaid; /* the unit by itself says what is wrong with it */
   if (part__try_read(part, from, ahead->bytes, wanted, &unsaid)) return false;
   ahead->offset = from;
@@ -54,7 +58,7 @@ int part_ahead_bytes(const struct store_part *part, struct part_ahead *ahead,
                      struct err *err) {
   bool alone =
       !ahead || part->memory || unit->end <= unit->offset ||
-      (!ahead->together && unit->size > PART_AHEAD_UNIT_MAX) ||
+      (!ahead->together && (unit->room || unit->size > PART_AHEAD_UNIT_MAX)) ||
       (ahead->together && (unit->offset < unit->begin || unit->offset - unit->begin > unit->room ||
                            unit->size > unit->room - (unit->offset - unit->begin) ||
                            unit->room > unit->end - unit->begin));
@@ -67,6 +71,7 @@ int part_ahead_bytes(const struct store_part *part, struct part_ahead *ahead,
   uint8_t *copy = arena_alloc(arena, unit->size);
   if (!copy) return mem_refused(arena->account, unit->size, err);
   memcpy(copy, ahead->bytes + (unit->offset - ahead->offset), unit->size);
+  ahead->served += unit->size + PART_AHEAD_WORTH / 2;
   *bytes = copy;
   return ERR_OK;
 }

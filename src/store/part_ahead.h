@@ -28,6 +28,7 @@ struct part_ahead {
   uint64_t offset; /* of them in the image */
   uint64_t next;   /* where the unit behind the last one begins */
   uint32_t last;   /* with `together`: one more than the block asked for last */
+  uint64_t served; /* what `bytes` were good for: where less than reading them, no more are */
 };
 
 /* Larger units are read by themselves. */

@@ -62,7 +62,8 @@ static int source_ahead(struct store_scan *scan, struct scan_source *source, uin
                                              .most = most < LEAST ? LEAST : most,
                                              .together = together};
   }
-  *out = &source->ahead[source->ahead->together ? 0 : i];
+  /* All share the first, which may have found out that blocks are not worth it. */
+  *out = &source->ahead[source->ahead[count - 1].together ? 0 : i];
   return ERR_OK;
 }
 

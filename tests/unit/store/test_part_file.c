@@ -302,6 +302,15 @@ static void test_reading_ahead(void *context) {
     assert_memory_equal(alone.data, ahead_bytes.data, alone.size);
     part_ahead_deinit(&ahead);
   }
+  /* One unit of each block: after the first blocks they are read by themselves. */
+  struct part_ahead few = {.account = account, .until = blocks, .most = 1, .together = true};
+  uint64_t bytes_read = 0;
+  for (uint32_t block = 0; block < blocks; block++) {
+    struct codec_image image;
+    assert_ok(part_read_keys_image(part, block, &few, &arena, &image, &bytes_read, &err), &err);
+  }
+  assert_false(few.together);
+  part_ahead_deinit(&few);
   buffer_deinit(&alone);
   buffer_deinit(&ahead_bytes);
   arena_deinit(&arena);
