@@ -74,6 +74,8 @@ static const struct setting engine_settings[] = {
      "Temporary files of all queries together; 0: any."},
     {"query.spill_directory", SETTING_STRING, "", 0, 3000, NULL,
      "Where temporary files of queries are; empty: tmp in the data directory."},
+    {"query.copy_directory", SETTING_STRING, "", 0, 3000, NULL,
+     "COPY of SQL reads and writes files below it; empty: none."},
     {"series.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
      "Memory for the active series of all tables; idle ones are found on disk."},
     {"ingest.cache_size", SETTING_SIZE, "64MiB", 1 << 16, INT64_C(1) << 40, NULL,
@@ -151,6 +153,8 @@ static int open_control(struct api *api, struct err *err) {
     control.spill_total_max = (uint64_t)settings_number(settings, "query.spill_total_max");
     const char *directory = settings_string(settings, "query.spill_directory");
     if (*directory) control.spill_directory = directory;
+    const char *copies = settings_string(settings, "query.copy_directory");
+    if (*copies) api->copy.directory = copies;
   }
   return query_control_create(&control, &api->control, err);
 }
@@ -227,6 +231,7 @@ int api_query_open(struct api *api, const struct query_options *options, struct 
   struct query_options own = *options;
   own.control = api->control;
   own.totals = &api->query_totals;
+  if (!own.copy) own.copy = &api->copy;
   own.tables = api->system_tables;
   own.table_count = API_SYSTEM_TABLES;
   return query_open(api->engine, &own, query, err);

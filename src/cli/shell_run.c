@@ -82,10 +82,16 @@ static int answer_events(struct shell *shell, struct query *query, struct shell_
   return code ? code : buffer_check(&result->json, err);
 }
 
+/* A directory that is opened by its user: COPY may do what the user may. */
+static const struct query_copy anywhere = {.directory = "/"};
+
 static int query_directory(struct shell *shell, struct str text, struct shell_result *result,
                            struct err *err) {
-  struct query_options options = {
-      .language = QUERY_SQL, .text = text, .session = shell->session, .form = QUERY_FORM_JSON};
+  struct query_options options = {.language = QUERY_SQL,
+                                  .text = text,
+                                  .session = shell->session,
+                                  .form = QUERY_FORM_JSON,
+                                  .copy = &anywhere};
   struct query *query;
   int code = api_query_open(shell->cli->api, &options, &query, &result->error);
   if (code) {
