@@ -93,7 +93,9 @@ size_t shell_statement_end(struct str text, bool *whole, struct shell_scan *scan
 struct str shell_strip(struct str text);
 
 /* ---- shell_run.c ---- */
+/* By the options of the command. What failed must be closed, too. */
 int shell_open(struct shell *shell, struct cli *cli, struct err *err);
+/* Frees what it holds. */
 void shell_close(struct shell *shell);
 /* Runs one statement. What fails of the statement stands in result->error; the answer's failure is
  * returned. */
@@ -104,6 +106,7 @@ int shell_use(struct shell *shell, struct str database, struct err *err);
 bool shell_execute(struct shell *shell, struct str text);
 /* All statements and backslash commands of a text; stops at an error unless interactive. */
 bool shell_run_text(struct shell *shell, struct str text, const char *file);
+/* Tells an error with its place in the text, on the error stream. sqlstate may be NULL. */
 void shell_tell_error(struct shell *shell, struct str text, const struct err *err,
                       const char *sqlstate);
 
@@ -118,7 +121,9 @@ void shell_interrupt_query(struct shell_interrupt *interrupt, struct query *quer
 bool shell_interrupted(struct shell *shell);
 
 /* ---- shell_result.c ---- */
+/* An empty one. */
 void shell_result_init(struct shell_result *result, struct mem_account *account);
+/* Frees what it holds. */
 void shell_result_deinit(struct shell_result *result);
 /* Reads result->json, an answer of /sql: the statement of this number. */
 int shell_result_read(struct shell_result *result, uint64_t statement, struct err *err);
@@ -163,6 +168,7 @@ void shell_show(struct shell *shell, struct str text, size_t widest);
 bool shell_start(const char *command, const char *file, struct str input);
 
 /* ---- the dialog ---- */
+/* Reads and runs until the end; the exit status. */
 int shell_dialog(struct shell *shell);
 
 #endif

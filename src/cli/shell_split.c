@@ -1,5 +1,5 @@
 /* Where statements end: at a semicolon outside of quotes, comments and parentheses. The lexer's
- * view of SQL (lang/sql/lexer.re), as far as this needs it. */
+ * view of SQL (lang/sql/sql_lexer.re), as far as this needs it. */
 #include "base/text.h"
 #include "cli/shell.h"
 

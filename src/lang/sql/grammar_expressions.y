@@ -1,4 +1,4 @@
-/* The grammar of SQL, continued from grammar.y: expressions, calls, types. */
+/* The grammar of SQL, continued from sql_grammar.y: expressions, calls, types. */
 
 /* ---- expressions: logic and tests ---- */
 expr(A) ::= operand(E). { A = E; }

@@ -658,6 +658,5 @@ bool sql__machine_takes(const uint16_t *states, int count, int kind) {
   return false;
 }
 
-int sql__token_kinds(void) { return YYNTOKEN; }
 const char *sql__token_name(int kind) { return yyTokenName[kind]; }
 }

@@ -1,7 +1,7 @@
 /* The keywords, looked up by halves in the table of keywords.def. */
 #include "base/text.h"
 #include "lang/sql/grammar.h"
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 #define T(token)   SQL_TOKEN_##token
 #define LABEL_BARE true

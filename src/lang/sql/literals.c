@@ -4,7 +4,7 @@
  * $tag$raw$tag$, and "quoted" and U&"quoted" names. Pieces of a string that are apart by a line end
  * are one. */
 #include "base/text.h"
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 /* A reader over the inside of quotes, which come twice where they are meant. */
 struct reading {

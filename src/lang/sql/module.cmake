@@ -5,7 +5,7 @@ file(MAKE_DIRECTORY ${sql_generated})
 find_program(NILO_LEMON lemon REQUIRED)
 find_program(NILO_RE2C re2c REQUIRED)
 set(sql_folder ${CMAKE_SOURCE_DIR}/${folder})
-set(sql_grammar ${sql_folder}/grammar.y ${sql_folder}/grammar_expressions.y
+set(sql_grammar ${sql_folder}/sql_grammar.y ${sql_folder}/grammar_expressions.y
     ${sql_folder}/grammar_statements.y)
 add_custom_command(
   OUTPUT ${sql_generated}/grammar.c ${sql_generated}/grammar.h
@@ -15,11 +15,11 @@ add_custom_command(
   VERBATIM)
 add_custom_command(
   OUTPUT ${sql_generated}/lexer.c
-  COMMAND ${NILO_RE2C} -W --no-generation-date -o ${sql_generated}/lexer.c ${sql_folder}/lexer.re
-  DEPENDS ${sql_folder}/lexer.re ${sql_generated}/grammar.h
+  COMMAND ${NILO_RE2C} -W --no-generation-date -o ${sql_generated}/lexer.c ${sql_folder}/sql_lexer.re
+  DEPENDS ${sql_folder}/sql_lexer.re ${sql_generated}/grammar.h
   VERBATIM)
 set_source_files_properties(${sql_generated}/grammar.c ${sql_generated}/lexer.c
                             PROPERTIES COMPILE_OPTIONS -w)
-set_source_files_properties(${sql_folder}/keywords.c ${sql_folder}/parse.c PROPERTIES OBJECT_DEPENDS
+set_source_files_properties(${sql_folder}/keywords.c ${sql_folder}/parser.c PROPERTIES OBJECT_DEPENDS
                             ${sql_generated}/grammar.h)
 target_sources(nilo_sql PRIVATE ${sql_generated}/grammar.c ${sql_generated}/lexer.c)

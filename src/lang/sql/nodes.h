@@ -2,7 +2,7 @@
 #ifndef NILO_LANG_SQL_NODES_H
 #define NILO_LANG_SQL_NODES_H
 
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 /* ---- nodes.c: what the actions call. Constructors never give NULL ---- */
 /* Zeroed memory of `size`; `spare`, zeroed, after a failure. */
@@ -12,7 +12,9 @@ void *sql__new(struct parser *parser, size_t size, void *spare);
 struct list sql__push(struct parser *parser, struct list list, const void *item, size_t size);
 #define PUSH(list, type, ...)                                                                      \
   sql__push(parser, (list), &(struct type){__VA_ARGS__}, sizeof(struct type))
+/* The list with the expression behind. */
 struct list sql__push_expr(struct parser *parser, struct list list, struct sql_expr *expr);
+/* The same for a name. */
 struct list sql__push_name(struct parser *parser, struct list list, const struct token *token);
 static inline struct sql_exprs exprs_of(struct list list) {
   return (struct sql_exprs){list.items, list.count};
@@ -34,7 +36,9 @@ uint32_t sql__deepest(uint32_t depth, const struct sql_exprs *exprs);
 /* depth + 1, within the limit. */
 uint32_t sql__one_deeper(struct parser *parser, uint32_t depth, uint32_t offset);
 
+/* A name of one part. */
 struct sql_name *sql__name(struct parser *parser, const struct token *token);
+/* The name with another part behind a point. */
 struct sql_name *sql__name_part(struct parser *parser, struct sql_name *name,
                                 const struct token *token);
 
@@ -87,6 +91,7 @@ struct sql_expr *sql__overlaps(struct parser *parser, const struct token *op, st
                                struct sql_expr *right);
 
 /* ---- nodes_call.c: calls, casts, types ---- */
+/* CAST, :: */
 struct sql_expr *sql__cast(struct parser *parser, uint32_t offset, struct sql_expr *operand,
                            struct sql_type_name *type);
 /* A type before a string: date '2026-01-01'. */
@@ -152,6 +157,7 @@ struct alias {
   struct str name;
   struct list columns, definitions;
 };
+/* An empty one. */
 struct sql_select *sql__select(struct parser *parser, enum sql_select_kind kind, uint32_t offset);
 /* The select, once its parts are in place: its depth is known and within the limit. */
 struct sql_select *sql__whole_select(struct parser *parser, struct sql_select *select);
@@ -184,8 +190,10 @@ struct constraint {
   struct sql_expr *check;
   uint32_t offset;
 };
+/* An empty one, which begins with this token. */
 struct sql_statement *sql__statement(struct parser *parser, enum sql_statement_kind kind,
                                      const struct token *first);
+/* A SELECT as a statement. */
 struct sql_statement *sql__select_statement(struct parser *parser, struct sql_select *select);
 /* The statement at hand is whole. */
 void sql__finish(struct parser *parser, struct sql_statement *statement);

@@ -1,7 +1,7 @@
 /* SELECT and FROM as text that parses back to the same tree. */
 #include "base/buffer.h"
 #include "lang/sql/sql.h"
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 /* ---- windows ---- */
 

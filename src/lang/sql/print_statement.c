@@ -2,7 +2,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "lang/sql/sql.h"
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 static void print_if(bool on, const char *text, struct buffer *out) {
   if (on) buffer_append_text(out, text);

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "lang/sql/grammar.h"
-#include "lang/sql/parse.h"
+#include "lang/sql/parser.h"
 
 /* ---- what was expected ---- */
 

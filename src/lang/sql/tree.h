@@ -16,7 +16,7 @@ struct sql_expr;
 struct sql_select;
 struct sql_statement;
 
-/* A name of one to four parts, catalog.schema.table.column at most. */
+/* A name of one to four parts: catalog.schema.table.column. */
 struct sql_name {
   struct str parts[4];
   uint32_t count;
@@ -87,12 +87,10 @@ enum sql_expr_kind {
   SQL_ARRAY,      /* ARRAY[…], or of select */
   SQL_SUBSCRIPT,  /* array, index; or array, from, to with `slice` (a missing bound is NULL) */
   SQL_FIELD,      /* (row).text */
-  /* A call, also of what SQL spells its own way: EXTRACT(f FROM t) is date_part('f', t), x AT TIME
+  /* A call, also of what SQL spells its own way: EXTRACT(f FROM t) is extract('f', t), x AT TIME
    * ZONE z is timezone(z, x), CURRENT_DATE is current_date(), SUBSTRING(a FROM b FOR c) is
    * substring(a, b, c), POSITION(a IN b) is position(b, a), OVERLAY is overlay, TRIM(BOTH a FROM b)
-   * is btrim(b, a), COALESCE, NULLIF, GREATEST, LEAST by their names. EXTRACT's own name is
-   * "extract".
-   */
+   * is btrim(b, a), COALESCE, NULLIF, GREATEST, LEAST by their names. */
   SQL_CALL,
 };
 struct sql_window;

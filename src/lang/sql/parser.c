@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "lang/sql/grammar.h"
-#include "lang/sql/parse.h"
+#include "lang/sql/parser.h"
 #include "lang/sql/sql.h"
 
 static void position_of(struct str text, size_t offset, int32_t *line, int32_t *column) {

@@ -6,9 +6,9 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "lang/sql/sql.h"
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
-/* From loose to tight, as grammar.y has them. */
+/* From loose to tight, as sql_grammar.y has them. */
 enum tightness {
   LOOSE,
   TIGHT_OR,

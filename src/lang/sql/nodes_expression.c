@@ -2,8 +2,8 @@
  *
  * A refused allocation fails the parser and gives a spare object, so that the actions of one token
  * can run to their end; nobody looks at the tree after a failure. */
-#include "lang/sql/nodes.h"
 #include "base/text.h"
+#include "lang/sql/nodes.h"
 
 static void refuse(struct parser *parser, size_t size) {
   if (!parser->code) parser->code = mem_refused(parser->arena->account, size, parser->err);

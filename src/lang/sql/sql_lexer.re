@@ -1,12 +1,12 @@
 /* Tokens of SQL. re2c turns this file into plain C.
  *
- * What a word means depends on where it stands: the lexer says which keyword it spells, parse.c
+ * What a word means depends on where it stands: the lexer says which keyword it spells, parser.c
  * whether it is one there. An operator is the longest run of operator characters, as PostgreSQL
  * cuts it: "--" and "/ *" begin a comment inside such a run, and a run ends in + or - only when it
  * holds a character that arithmetic does not know ("=-" is two operators, "@-" one). Comments nest.
  * Pieces of a string with a line end between them are one string. */
 #include "lang/sql/grammar.h"
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 /* The end of the comment whose "/ *" was read; NULL when there is none. */
 static const char *comment_end(const char *cursor, const char *limit) {

@@ -1,8 +1,8 @@
-/* Between parse.c, which drives the grammar, and syntax_error.c, which words what it refuses. */
-#ifndef NILO_LANG_SQL_PARSE_H
-#define NILO_LANG_SQL_PARSE_H
+/* Between parser.c, which drives the grammar, and syntax_error.c, which words what it refuses. */
+#ifndef NILO_LANG_SQL_PARSER_H
+#define NILO_LANG_SQL_PARSER_H
 
-#include "lang/sql/sql_private.h"
+#include "lang/sql/syntax.h"
 
 /* The states of the machine's stack before a token. */
 struct place {

@@ -7,7 +7,7 @@
  *
  * Words are tokens of their own where a rule below takes them, and names by their class elsewhere
  * (keywords.def): IDENT, FUNCTION_WORD before "(", BARE as a column's name without AS, LABEL behind
- * AS or a point, where any word is a name. parse.c asks the machine which it takes. Two tokens are
+ * AS or a point, where any word is a name. parser.c asks the machine which it takes. Two tokens are
  * made of one word and the next: NOT_TEST (NOT before BETWEEN, IN, LIKE, ILIKE, SIMILAR) and
  * WITH_WORD (WITH before TIME, ORDINALITY). */
 %name sql__machine
@@ -51,7 +51,7 @@
 %left JOIN CROSS LEFT FULL RIGHT INNER NATURAL ASOF.
 /* Behind SELECT DISTINCT it is DISTINCT ON's, not ON CONFLICT's of an INSERT of no columns. */
 %nonassoc ON.
-/* Taken nowhere, or made by parse.c. */
+/* Taken nowhere, or made by parser.c. */
 %token WORD ARROW ASSIGN EXPR_ONLY.
 
 %type name             {struct sql_name *}

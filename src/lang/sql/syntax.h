@@ -1,6 +1,8 @@
-/* What the parser's files share: lexer.re -> parse.c -> grammar.y -> nodes*.c, and print*.c. */
-#ifndef NILO_LANG_SQL_SQL_PRIVATE_H
-#define NILO_LANG_SQL_SQL_PRIVATE_H
+/* What the parser's files share: sql_lexer.re -> parser.c -> sql_grammar.y -> nodes*.c, and
+ * print*.c.
+ */
+#ifndef NILO_LANG_SQL_SYNTAX_H
+#define NILO_LANG_SQL_SYNTAX_H
 
 #include <string.h>
 
@@ -31,7 +33,7 @@ const struct keyword *sql__keyword(struct str word);
 /* The i-th of all, NULL behind the last. */
 const struct keyword *sql__keyword_at(uint32_t i);
 
-/* ---- lexer.re ---- */
+/* ---- sql_lexer.re ---- */
 struct token {
   struct str text; /* as it stands in the text */
   int kind;
@@ -62,7 +64,7 @@ struct str sql__string(struct parser *parser, const struct token *token);
 /* An integer of at most 31 bits. */
 int32_t sql__integer(struct parser *parser, const struct token *token);
 
-/* ---- parse.c ---- */
+/* ---- parser.c ---- */
 /* Items of one type, growing in the arena. */
 struct list {
   void *items;
@@ -97,11 +99,13 @@ struct parser {
 /* Records the first failure with its place. at NULL: the text's start. */
 void sql__fail(struct parser *parser, int code, const char *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void sql__fail_offset(struct parser *parser, int code, uint32_t offset, const char *message);
 
-/* ---- grammar.y: the machine that lemon makes ---- */
+/* ---- sql_grammar.y: the machine that lemon makes ---- */
+/* Bytes of a machine. */
 size_t sql__machine_size(void);
+/* Makes one ready in memory of that size. */
 void sql__machineInit(void *machine);
+/* Ends one; its memory stays. */
 void sql__machineFinalize(void *machine);
 /* Feeds one token (kind 0: the end), which may run actions that fail the parser or set
  * parser->syntax_error. */
@@ -110,22 +114,30 @@ void sql__machine(void *machine, int kind, struct token token, struct parser *pa
 int sql__machine_save(const void *machine, uint16_t states[PARSER_STACK]);
 /* True when a machine with these states takes the token. */
 bool sql__machine_takes(const uint16_t *states, int count, int kind);
-int sql__token_kinds(void);
+/* The name of a kind of tokens as the grammar has it: "SELECT". Static. */
 const char *sql__token_name(int kind);
 
-/* ---- print*.c ---- */
+/* ---- print*.c: all append to `out` ---- */
+/* a, b, c */
 void sql__print_expr_list(const struct sql_exprs *exprs, struct buffer *out);
+/* a, "B", c */
 void sql__print_names(const struct sql_names *names, struct buffer *out);
+/* schema.table */
 void sql__print_dotted(const struct sql_name *name, struct buffer *out);
+/* 'it''s' */
 void sql__print_string(struct str text, struct buffer *out);
+/* numeric(10, 2)[] */
 void sql__print_type(const struct sql_type_name *type, struct buffer *out);
+/* a DESC NULLS LAST, b */
 void sql__print_orders(const struct sql_orders *orders, struct buffer *out);
+/* (PARTITION BY …), with its parentheses */
 void sql__print_window(const struct sql_window *window, struct buffer *out);
+/* WITH a AS (…), and a blank; nothing for none. */
 void sql__print_with(const struct sql_with *with, uint32_t count, bool recursive,
                      struct buffer *out);
+/* a, b AS c JOIN d ON … */
 void sql__print_froms(struct sql_from *const *from, uint32_t count, struct buffer *out);
+/* a, b AS c */
 void sql__print_items(const struct sql_item *items, uint32_t count, struct buffer *out);
-void sql__print_definitions(const struct sql_column_definition *columns, uint32_t count,
-                            struct buffer *out);
 
 #endif
