@@ -324,11 +324,13 @@ static int extract(struct function_row *at) {
   if (!wall_ns(at, 1, &ns)) return out_of_range(at);
   if (part == PART_JULIAN) {
     __int128 days = ns / NS_PER_DAY - (ns % NS_PER_DAY < 0), rest = ns - days * NS_PER_DAY;
-    if (rest == 0 && type.logical == LOGICAL_DATE) return give_part(at, days + 2440588, 0);
-    __int128 unit = 1;
-    for (int i = 0; i < 20; i++)
-      unit *= 10;
-    return give_part(at, (days + 2440588) * unit + rest * (unit / 1000000) * 10 / 864 / 100, 20);
+    if (type.logical == LOGICAL_DATE) return give_part(at, days + 2440588, 0);
+    struct decimal whole, part_of_day, length = decimal_of_i64(NS_PER_DAY);
+    int code = decimal_of_i128(rest, &part_of_day);
+    if (!code) code = decimal_divide(&part_of_day, &length, &part_of_day);
+    if (!code) code = decimal_of_i128(days + 2440588, &whole);
+    if (!code) code = decimal_add(&whole, &part_of_day, &whole);
+    return code ? decimal_explain(code, at->err) : give_part(at, whole.m, whole.scale);
   }
   time_fields_from_ns(ns, &fields);
   return part_of_clock(at, part, &fields, type);

@@ -342,8 +342,178 @@ static int build_object(struct function_row *at) {
   return code;
 }
 
+/* ---- arrays ---- */
+
+/* value #> path, value #>> path */
+static int get_at(struct function_row *at) {
+  struct json_value value;
+  struct array path;
+  const struct json_value *part = &value;
+  int code = load(at, 0, &value);
+  if (!code) code = plan_array_open(row_text(at, 1), row_type(at, 1), &path, at->err);
+  for (uint32_t i = 0; !code && part && i < path.count; i++)
+    part = array_is_null(&path, i) ? NULL : json_value_step(part, array_bytes(&path, i));
+  return code ? code : give_part(at, part);
+}
+
+/* value ?| keys, value ?& keys */
+static int exist(struct function_row *at) {
+  struct json_value value;
+  struct array keys;
+  bool all = row_function(at) == FUNCTION_JSON_EXIST_ALL, held = all;
+  int code = load(at, 0, &value);
+  if (!code) code = plan_array_open(row_text(at, 1), row_type(at, 1), &keys, at->err);
+  for (uint32_t i = 0; !code && i < keys.count && held == all; i++)
+    if (!array_is_null(&keys, i)) held = has_key(&value, array_bytes(&keys, i));
+  return code ? code : row_give_bool(at, held);
+}
+
+/* The items of an array or the keys of an object, as an array. */
+static int list(struct function_row *at) {
+  struct json_value value;
+  struct str stored;
+  bool keys = row_function(at) == FUNCTION_JSON_KEYS;
+  bool as_text = type_item(at->call->result->type).logical != LOGICAL_JSON;
+  int code = load(at, 0, &value);
+  if (code) return code;
+  if (value.kind != (keys ? JSON_VALUE_OBJECT : JSON_VALUE_ARRAY))
+    return err_set(at->err, ERR_INVALID_ARGUMENT,
+                   keys ? "cannot call %s on a value that is no object"
+                        : "cannot extract elements of a value that is no array: %s",
+                   plan__function_name(row_function(at)));
+  struct array_builder builder;
+  array_builder_init(&builder, ARRAY_BYTES, at->call->scratch->account);
+  for (uint32_t i = 0; i < value.count; i++) {
+    const struct json_value *item = &value.items[i];
+    if (keys)
+      array_add_bytes(&builder, item->key);
+    else if (as_text && item->kind == JSON_VALUE_NULL)
+      array_add_null(&builder);
+    else
+      array_add_bytes(&builder,
+                      as_text && item->kind == JSON_VALUE_STRING ? item->text : item->raw);
+  }
+  code = plan_array_finish(&builder, at->call->scratch, &stored, at->err);
+  array_builder_deinit(&builder);
+  return code ? code : row_give(at, stored);
+}
+
+/* ---- jsonb_set, jsonb_insert, #- ---- */
+
+struct setting {
+  struct function_row *at;
+  struct array path;
+  const struct json_value *with; /* NULL: what stands there goes */
+  bool create, insert, behind;
+};
+
+static int set_at(struct setting *setting, struct json_value *value, uint32_t depth);
+
+/* Puts an item in at `index`. */
+static int put_in(struct setting *setting, struct json_value *value, uint32_t index,
+                  struct str key) {
+  int code = grow(setting->at, value, 1);
+  if (code) return code;
+  for (uint32_t i = value->count; i > index; i--)
+    value->items[i] = value->items[i - 1];
+  value->items[index] = *setting->with;
+  value->items[index].key = key;
+  value->count++;
+  return ERR_OK;
+}
+
+static int set_item(struct setting *setting, struct json_value *value, uint32_t depth,
+                    struct str step) {
+  bool last = depth + 1 == setting->path.count;
+  int64_t index;
+  const char *from = step.data;
+  if (!step.size || number_parse_i64(&from, step.data + step.size, &index) ||
+      from != step.data + step.size)
+    return err_set(setting->at->err, ERR_INVALID_TEXT,
+                   "path element at position %u is not an integer: \"%.*s\"", depth + 1,
+                   STR_ARG(step));
+  bool before = index < 0 && index + value->count < 0;
+  if (index < 0) index += value->count;
+  if (!last)
+    return index >= 0 && index < value->count ? set_at(setting, &value->items[index], depth + 1)
+                                              : ERR_OK;
+  bool there = index >= 0 && index < value->count;
+  if (!setting->with) {
+    if (there) drop_item(value, (uint32_t)index);
+    return ERR_OK;
+  }
+  if (there && !setting->insert) {
+    value->items[index] = *setting->with;
+    return ERR_OK;
+  }
+  if (!there && !setting->create) return ERR_OK;
+  uint32_t place = before ? 0 : there ? (uint32_t)index + setting->behind : value->count;
+  return put_in(setting, value, place, (struct str){0});
+}
+
+static int set_member(struct setting *setting, struct json_value *value, uint32_t depth,
+                      struct str step) {
+  struct json_value *member = (struct json_value *)json_value_member(value, step);
+  if (depth + 1 < setting->path.count) return member ? set_at(setting, member, depth + 1) : ERR_OK;
+  if (!setting->with) {
+    if (member) drop_item(value, (uint32_t)(member - value->items));
+    return ERR_OK;
+  }
+  if (member && setting->insert)
+    return err_set(setting->at->err, ERR_INVALID_ARGUMENT, "cannot replace existing key");
+  if (member) {
+    struct str key = member->key;
+    *member = *setting->with;
+    member->key = key;
+    return ERR_OK;
+  }
+  return setting->create ? put_in(setting, value, value->count, step) : ERR_OK;
+}
+
+static int set_at(struct setting *setting, struct json_value *value, uint32_t depth) {
+  if (depth >= setting->path.count) return ERR_OK;
+  if (array_is_null(&setting->path, depth))
+    return err_set(setting->at->err, ERR_INVALID_ARGUMENT, "path element at position %u is null",
+                   depth + 1);
+  struct str step = array_bytes(&setting->path, depth);
+  if (value->kind == JSON_VALUE_OBJECT) return set_member(setting, value, depth, step);
+  return value->kind == JSON_VALUE_ARRAY ? set_item(setting, value, depth, step) : ERR_OK;
+}
+
+/* value, path[, new value[, flag]] */
+static int set(struct function_row *at) {
+  struct json_value value, with;
+  struct setting setting = {.at = at, .create = true};
+  enum plan_function function = row_function(at);
+  int code = load(at, 0, &value);
+  if (!code) code = plan_array_open(row_text(at, 1), row_type(at, 1), &setting.path, at->err);
+  if (!code && function != FUNCTION_JSON_DROP_AT) code = load(at, 2, &with);
+  if (code) return code;
+  if (value.kind != JSON_VALUE_ARRAY && value.kind != JSON_VALUE_OBJECT)
+    return err_set(at->err, ERR_INVALID_ARGUMENT, "cannot %s in scalar",
+                   function == FUNCTION_JSON_DROP_AT ? "delete path" : "set path");
+  setting.with = function == FUNCTION_JSON_DROP_AT ? NULL : &with;
+  setting.insert = function == FUNCTION_JSON_INSERT;
+  if (row_arguments(at) > 3) {
+    setting.behind = setting.insert && row_bool(at, 3);
+    setting.create = setting.insert || row_bool(at, 3);
+  }
+  code = set_at(&setting, &value, 0);
+  if (code) return code;
+  json_value_normalize(&value);
+  return give_normal(at, &value);
+}
+
 static function_of_row *const functions[FUNCTION_COUNT] = {
     [FUNCTION_JSON_GET] = get,
+    [FUNCTION_JSON_GET_AT] = get_at,
+    [FUNCTION_JSON_EXIST_ANY] = exist,
+    [FUNCTION_JSON_EXIST_ALL] = exist,
+    [FUNCTION_JSON_ITEMS] = list,
+    [FUNCTION_JSON_KEYS] = list,
+    [FUNCTION_JSON_SET] = set,
+    [FUNCTION_JSON_INSERT] = set,
+    [FUNCTION_JSON_DROP_AT] = set,
     [FUNCTION_JSON_PATH] = get_path,
     [FUNCTION_JSON_CONTAINS] = contains,
     [FUNCTION_JSON_EXISTS] = exists,

@@ -60,6 +60,7 @@ KERNEL(plan__run_number);
 KERNEL(plan__run_numeric);
 KERNEL(plan__run_json);
 KERNEL(plan__run_clock);
+KERNEL(plan__run_array);
 
 /* The order of two values of a type in a row, both present: -1, 0, 1. NaN is above all numbers and
  * equal to itself. */

@@ -40,29 +40,29 @@ static int round_to(struct function_row *at) {
 static struct decimal ten(void) { return decimal_of_i64(10); }
 
 static int unary(struct function_row *at) {
-  struct decimal value, base = ten();
+  struct decimal value, made, base = ten();
   int code = load(at, 0, &value);
   if (code) return code;
   switch (row_function(at)) {
   case FUNCTION_NUMERIC_SIGN:
-    value = decimal_sign(&value);
+    made = decimal_sign(&value);
     break;
   case FUNCTION_TRIM_SCALE:
-    value = decimal_trim(&value);
+    made = decimal_trim(&value);
     break;
   case FUNCTION_NUMERIC_SQRT:
-    code = decimal_sqrt(&value, &value, at->err);
+    code = decimal_sqrt(&value, &made, at->err);
     break;
   case FUNCTION_NUMERIC_EXP:
-    code = decimal_exp(&value, &value, at->err);
+    code = decimal_exp(&value, &made, at->err);
     break;
   case FUNCTION_NUMERIC_LN:
-    code = decimal_ln(&value, &value, at->err);
+    code = decimal_ln(&value, &made, at->err);
     break;
   default:
-    code = decimal_log(&base, &value, &value, at->err);
+    code = decimal_log(&base, &value, &made, at->err);
   }
-  return code ? code : give(at, &value);
+  return code ? code : give(at, &made);
 }
 
 static int divisor(struct function_row *at, struct decimal *a, struct decimal *b) {
@@ -94,25 +94,26 @@ static int divisor(struct function_row *at, struct decimal *a, struct decimal *b
 }
 
 static int binary(struct function_row *at) {
-  struct decimal a, b;
+  struct decimal a, b, made;
   int code = load(at, 0, &a);
   if (!code) code = load(at, 1, &b);
   if (code) return code;
   switch (row_function(at)) {
   case FUNCTION_NUMERIC_DIV:
-    code = decimal_divide_whole(&a, &b, &a);
+    code = decimal_divide_whole(&a, &b, &made);
     if (code) decimal_explain(code, at->err);
     break;
   case FUNCTION_NUMERIC_LOG:
-    code = decimal_log(&a, &b, &a, at->err);
+    code = decimal_log(&a, &b, &made, at->err);
     break;
   case FUNCTION_NUMERIC_POWER:
-    code = decimal_power(&a, &b, &a, at->err);
+    code = decimal_power(&a, &b, &made, at->err);
     break;
   default:
     code = divisor(at, &a, &b);
+    made = a;
   }
-  return code ? code : give(at, &a);
+  return code ? code : give(at, &made);
 }
 
 /* ---- others ---- */

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "plan/function_rows.h"
+#include "plan/value_text.h"
 
 enum { KEPT_PATTERNS = 16, GROUPS_MAX = 100 };
 
@@ -451,10 +452,66 @@ static int replace(struct function_row *at) {
   return code;
 }
 
+/* ---- arrays of texts ---- */
+
+/* What the groups of a match are, or all of it where there is none. */
+static int match_groups(struct function_row *at) {
+  struct search search;
+  struct str stored, text, flags = flags_of(at, 2);
+  bool found = false;
+  int code = row_function(at) == FUNCTION_REGEX_MATCH ? refuse_global(at, flags, "regexp_matches")
+                                                      : ERR_OK;
+  if (!code) code = search_begin(&search, at, row_text(at, 0), row_text(at, 1), flags);
+  if (!code) code = search_next(&search, &found);
+  if (code) return code;
+  if (!found) return row_give_null(at);
+  struct array_builder builder;
+  array_builder_init(&builder, ARRAY_BYTES, at->call->scratch->account);
+  for (uint32_t i = search.groups ? 1 : 0; i <= search.groups; i++) {
+    if (group_of(&search, i, &text))
+      array_add_bytes(&builder, text);
+    else
+      array_add_null(&builder);
+  }
+  code = plan_array_finish(&builder, at->call->scratch, &stored, at->err);
+  array_builder_deinit(&builder);
+  return code ? code : row_give(at, stored);
+}
+
+/* What stands between matches; empty ones at an end or behind another match don't count. */
+static int split(struct function_row *at) {
+  struct search search;
+  struct str stored, flags = flags_of(at, 2);
+  bool found = true;
+  size_t from = 0;
+  int code = refuse_global(at, flags, NULL);
+  if (!code) code = search_begin(&search, at, row_text(at, 0), row_text(at, 1), flags);
+  if (code) return code;
+  struct array_builder builder;
+  array_builder_init(&builder, ARRAY_BYTES, at->call->scratch->account);
+  while (!code && found) {
+    code = search_next(&search, &found);
+    if (code || !found) break;
+    size_t begin = search.ends[0], end = search.ends[1];
+    if (begin == end && (begin == from || begin == search.text.size)) continue;
+    array_add_bytes(&builder, str_part(search.text, from, begin));
+    from = end;
+  }
+  array_add_bytes(&builder, str_part(search.text, from, search.text.size));
+  if (!code) code = plan_array_finish(&builder, at->call->scratch, &stored, at->err);
+  array_builder_deinit(&builder);
+  return code ? code : row_give(at, stored);
+}
+
 static function_of_row *const functions[FUNCTION_COUNT] = {
-    [FUNCTION_REGEX] = matches,     [FUNCTION_REGEX_PART] = part,
-    [FUNCTION_REGEX_COUNT] = count, [FUNCTION_REGEX_SUBSTR] = substr,
-    [FUNCTION_REGEX_INSTR] = instr, [FUNCTION_REGEX_REPLACE] = replace,
+    [FUNCTION_REGEX] = matches,
+    [FUNCTION_REGEX_PART] = part,
+    [FUNCTION_REGEX_COUNT] = count,
+    [FUNCTION_REGEX_SUBSTR] = substr,
+    [FUNCTION_REGEX_MATCH] = match_groups,
+    [FUNCTION_REGEX_SPLIT] = split,
+    [FUNCTION_REGEX_INSTR] = instr,
+    [FUNCTION_REGEX_REPLACE] = replace,
 };
 
 int plan__run_regex(struct plan_call *call, const uint64_t *rows, struct err *err) {

@@ -393,6 +393,7 @@ struct reading {
   struct str text;
   struct item item;
   struct parts parts;
+  bool digits_follow; /* the next word is a number, too */
   struct err *err;
 };
 
@@ -466,8 +467,8 @@ static int read_year(struct reading *r, int64_t *year) {
   struct parts *p = &r->parts;
   int64_t more;
   size_t before = r->text.size;
-  bool open = r->item.digits == 4; /* more digits than four where nothing else stops them */
-  int code = read_number(r, open ? 9 : r->item.digits, open, year);
+  bool open = r->item.digits == 4 && !r->digits_follow; /* more where nothing else stops them */
+  int code = read_number(r, open ? 9 : r->item.digits, r->item.digits == 4, year);
   if (!code && r->item.word == WORD_YEAR_COMMA && r->text.size && r->text.data[0] == ',') {
     r->text = (struct str){r->text.data + 1, r->text.size - 1};
     code = read_number(r, 3, false, &more);
@@ -662,6 +663,9 @@ int time_pattern_read(struct str pattern, struct str text, struct time_pattern_r
   while (next_item(&pattern, &r.item)) {
     if (r.item.word) {
       if (!r.text.size && r.item.word != WORD_EXACT) break; /* what is missing stays as it is */
+      struct str rest = pattern;
+      struct item behind;
+      r.digits_follow = next_item(&rest, &behind) && behind.word && behind.digits;
       int code = read_word(&r);
       if (code) return code;
       while (r.item.ending && r.text.size && text_is_letter(r.text.data[0]))

@@ -46,6 +46,56 @@ static int result_of(struct sql_aggregate *aggregate, struct sql_context *contex
                                &aggregate->type, err);
 }
 
+/* What array_agg's lists hold: integers (times, bits of floats, truths) or texts. */
+static int bring_listed(struct sql_call *call, const struct expr **argument, struct err *err) {
+  struct arena *arena = call->context->arena;
+  if ((*argument)->type.physical == PHYSICAL_FLOAT64)
+    *argument = expr_call_as(arena, FUNCTION_FLOAT_BITS, argument, 1, TYPE_INT64, NULL, err);
+  else if ((*argument)->type.physical == PHYSICAL_BOOL)
+    *argument = expr_cast(arena, *argument, TYPE_INT64, err);
+  return *argument ? ERR_OK : ERR_NO_MEMORY;
+}
+
+/* json_agg is a list of JSON texts with commas between. */
+static int list_json(struct sql_call *call, struct sql_aggregate *aggregate, struct err *err) {
+  struct plan_value *separator = ARENA_NEW(call->context->arena, struct plan_value);
+  if (!separator) return mem_refused(call->context->arena->account, sizeof *separator, err);
+  *separator = (struct plan_value){.type = TYPE_STRING, .text = STR(", ")};
+  aggregate->parameters = separator;
+  aggregate->parameter_count = 1;
+  aggregate->argument_count = 1;
+  return ERR_OK;
+}
+
+/* coalesce(to_json(x), 'null') as text. */
+static int as_json(struct sql_call *call, const struct expr *value, const struct expr **text,
+                   struct err *err) {
+  struct sql_context *context = call->context;
+  const struct datetime_session *session = sql_session(context, err);
+  const struct expr *both[2];
+  if (!session) return ERR_NO_MEMORY;
+  both[0] = expr_call_as(context->arena, FUNCTION_TO_JSON, &value, 1, TYPE_STRING, session, err);
+  both[1] = sql__text_literal(context, STR("null"), err);
+  *text = both[0] && both[1] ? expr_call(context->arena, FUNCTION_COALESCE, both, 2, err) : NULL;
+  return *text ? ERR_OK : ERR_NO_MEMORY;
+}
+
+int sql__build_json_item(struct sql_call *call, const struct expr **made, struct err *err) {
+  return as_json(call, call->arguments[0], made, err);
+}
+
+/* "key" : value */
+int sql__build_json_member(struct sql_call *call, const struct expr **made, struct err *err) {
+  const struct expr *parts[3], *key;
+  int code = sql_coerce(call->context, call->arguments[0], TYPE_STRING, SQL_EXPLICIT, &key, err);
+  if (!code) code = as_json(call, key, &parts[0], err);
+  if (!code) code = as_json(call, call->arguments[1], &parts[2], err);
+  if (code) return code;
+  parts[1] = sql__text_literal(call->context, STR(" : "), err);
+  *made = parts[1] ? expr_call(call->context->arena, FUNCTION_CONCAT, parts, 3, err) : NULL;
+  return *made ? ERR_OK : ERR_NO_MEMORY;
+}
+
 int sql_aggregate_resolve(struct sql_context *context, struct str name,
                           const struct expr *const *direct, uint32_t direct_count,
                           const struct expr *const *arguments, uint32_t count, bool star,
@@ -75,11 +125,16 @@ int sql_aggregate_resolve(struct sql_context *context, struct str name,
   if (!code) code = take_parameters(&call, direct_count, aggregate, err);
   if (code) return code;
   aggregate->function = (enum plan_aggregate)call.row->number;
+  aggregate->result_type = call.result;
   aggregate->arguments = call.arguments + direct_count;
   aggregate->argument_count = call.count - direct_count - call.row->constants;
   if (aggregate->argument_count) code = bring_argument(&call, &aggregate->arguments[0], err);
+  if (!code && call.row->build) code = call.row->build(&call, &aggregate->arguments[0], err);
+  if (!code && aggregate->function == AGGREGATE_ARRAY_AGG)
+    code = bring_listed(&call, &aggregate->arguments[0], err);
+  if (aggregate->result_type.logical == LOGICAL_JSON) code = list_json(&call, aggregate, err);
   if (!code) code = result_of(aggregate, context, err);
-  aggregate->result_type = call.result;
+  aggregate->json_object = call.row->build == sql__build_json_member;
   aggregate->order_matters = order_matters(aggregate->function);
   aggregate->zero_when_empty = aggregate->function == AGGREGATE_COUNT ||
                                aggregate->function == AGGREGATE_COUNT_DISTINCT ||
@@ -88,10 +143,33 @@ int sql_aggregate_resolve(struct sql_context *context, struct str name,
   return code;
 }
 
+/* Brackets around the items; of an object the aggregate says so. */
+static int finish_json(struct sql_context *context, const struct sql_aggregate *aggregate,
+                       const struct expr *value, const struct expr **finished, struct err *err) {
+  const struct expr *parts[] = {
+      sql__text_literal(context, aggregate->json_object ? STR("{ ") : STR("["), err), value,
+      sql__text_literal(context, aggregate->json_object ? STR(" }") : STR("]"), err)};
+  if (!parts[0] || !parts[2]) return ERR_NO_MEMORY;
+  const struct expr *text = expr_call(context->arena, FUNCTION_CONCAT, parts, 3, err);
+  if (!text) return ERR_NO_MEMORY;
+  bool normal = aggregate->result_type.parameter;
+  *finished = normal ? expr_call_as(context->arena, FUNCTION_JSON_NORMAL, &text, 1,
+                                    aggregate->result_type, NULL, err)
+                     : expr_call_as(context->arena, FUNCTION_COALESCE, &text, 1,
+                                    aggregate->result_type, NULL, err);
+  return *finished ? ERR_OK : ERR_NO_MEMORY;
+}
+
 int sql_aggregate_finish(struct sql_context *context, const struct sql_aggregate *aggregate,
                          const struct expr *value, const struct expr **finished, struct err *err) {
+  struct type type = aggregate->result_type;
   *finished = value;
-  if (type_equal(value->type, aggregate->result_type)) return ERR_OK;
+  if (type_equal(value->type, type)) return ERR_OK;
+  if (type.logical == LOGICAL_ARRAY && value->type.logical != LOGICAL_ARRAY) {
+    *finished = expr_call_as(context->arena, FUNCTION_ARRAY_OF_LIST, &value, 1, type, NULL, err);
+    return *finished ? ERR_OK : ERR_NO_MEMORY;
+  }
+  if (type.logical == LOGICAL_JSON) return finish_json(context, aggregate, value, finished, err);
   return sql_coerce(context, value, aggregate->result_type, SQL_EXPLICIT, finished, err);
 }
 

@@ -157,10 +157,11 @@ int sql__build_cast(struct sql_call *call, const struct expr **made, struct err 
   return sql_coerce(call->context, call->arguments[0], call->result, SQL_EXPLICIT, made, err);
 }
 
-/* An argument as concat() and format() see it: the text that the type prints, of booleans t and f.
- */
+/* An argument as concat() and format() see it: the text that the type prints, of booleans t and f;
+ * || takes the cast's text, true and false. */
 static int as_text(struct sql_call *call, const struct expr **argument, struct err *err) {
-  if ((*argument)->type.physical != PHYSICAL_BOOL)
+  bool letters = call->row->name[0] != '|' && (*argument)->type.physical == PHYSICAL_BOOL;
+  if (!letters)
     return sql_coerce(call->context, *argument, TYPE_STRING, SQL_EXPLICIT, argument, err);
   const struct expr *no[] = {*argument};
   const struct expr *parts[] = {*argument, sql__text_literal(call->context, STR("t"), err),

@@ -7,6 +7,7 @@
 #define BUILD(function)                 sql__build_##function, 0, 0, NULL
 #define BUILD_PLAN(build, plan)         sql__build_##build, FUNCTION_##plan, 0, NULL
 #define RUN(function, constants, takes) NULL, AGGREGATE_##function, constants, takes
+#define RUN_OF(build, function)         sql__build_##build, AGGREGATE_##function, 0, NULL
 #define OVER(function)                  NULL, OVER_##function, 0, NULL
 
 const struct function_row sql__functions[] = {

@@ -43,6 +43,7 @@ struct sql_aggregate {
   struct type type;        /* of what the executor gives */
   struct type result_type; /* of the call, when `finish` turns it into another */
   bool order_matters;
+  bool json_object;     /* json_object_agg: braces, not brackets */
   bool zero_when_empty; /* count: 0 where the executor gives null */
 };
 /* Resolves an aggregate: `direct` are the arguments in front of WITHIN GROUP, `arguments` those
