@@ -41,9 +41,4 @@ int embed__stream(struct nilo_connection *connection, struct str text,
                   const struct plan_value *values, uint32_t count, struct ArrowArrayStream *stream,
                   struct err *err);
 
-/* A batch of any columns as columns that Arrow's readers know and that own their memory: plain
- * strings for dictionaries, 32 bits for dates. */
-int embed__copy_batch(const struct batch *batch, struct arena *arena, struct batch *copy,
-                      struct err *err);
-
 #endif

@@ -5,7 +5,7 @@
  * cancelled. */
 #include <string.h>
 
-#include "columnar/arrow.h"
+#include "columnar/arrow_ipc.h"
 #include "element/element.h"
 #include "embed/embed_private.h"
 
@@ -74,64 +74,6 @@ int embed__execute(struct nilo_connection *connection, struct str text,
   return code;
 }
 
-/* ---- copies ---- */
-
-static int copy_dates(const struct column *from, struct arena *arena, struct column *to,
-                      struct err *err) {
-  int32_t *days = ARENA_ARRAY(arena, int32_t, (size_t)from->length + 1);
-  if (!days) return mem_refused(arena->account, (size_t)from->length * 4, err);
-  for (int64_t i = 0; i < from->length; i++)
-    days[i] = (int32_t)from->i64[i];
-  to->i32 = days;
-  to->type = (struct type){PHYSICAL_INT32, LOGICAL_DATE, 0};
-  return ERR_OK;
-}
-
-static int copy_texts(const struct column *from, struct arena *arena, struct column *to,
-                      struct err *err) {
-  int32_t *offsets = ARENA_ARRAY(arena, int32_t, (size_t)from->length + 1);
-  size_t size = 0;
-  if (!offsets) return mem_refused(arena->account, (size_t)from->length * 4, err);
-  for (int64_t i = 0; i < from->length; i++)
-    if (column_is_valid(from, i)) size += column_str(from->dictionary, from->i32[i]).size;
-  if (size > INT32_MAX) return err_set(err, ERR_LIMIT_EXCEEDED, "a batch has more than 2 GiB");
-  char *data = arena_alloc(arena, size + 1);
-  if (!data) return mem_refused(arena->account, size, err);
-  size = 0;
-  for (int64_t i = 0; i < from->length; i++) {
-    offsets[i] = (int32_t)size;
-    if (!column_is_valid(from, i)) continue;
-    struct str text = column_str(from->dictionary, from->i32[i]);
-    memcpy(data + size, text.data, text.size);
-    size += text.size;
-  }
-  offsets[from->length] = (int32_t)size;
-  to->type = from->dictionary->type;
-  to->dictionary = NULL;
-  to->offsets = offsets;
-  to->data = data;
-  return ERR_OK;
-}
-
-int embed__copy_batch(const struct batch *batch, struct arena *arena, struct batch *copy,
-                      struct err *err) {
-  struct column *columns = ARENA_ARRAY(arena, struct column, batch->column_count + 1);
-  uint32_t *rows = ARENA_ARRAY(arena, uint32_t, (size_t)batch->length + 1);
-  if (!columns || !rows) return mem_refused(arena->account, sizeof *columns, err);
-  for (int64_t i = 0; i < batch->length; i++)
-    rows[i] = (uint32_t)i;
-  for (uint32_t c = 0; c < batch->column_count; c++) {
-    const struct column *from = &batch->columns[c];
-    int code = column_take(from, rows, batch->length, arena, &columns[c], err);
-    if (!code && from->dictionary) code = copy_texts(from, arena, &columns[c], err);
-    if (!code && from->type.logical == LOGICAL_DATE)
-      code = copy_dates(from, arena, &columns[c], err);
-    if (code) return code;
-  }
-  *copy = (struct batch){batch->length, batch->column_count, columns};
-  return ERR_OK;
-}
-
 /* ---- streams ---- */
 
 /* The memory of one batch that a reader holds. */
@@ -167,7 +109,7 @@ static int next_batch(void *context, struct batch *batch, struct arrow_owner *ow
   if (!kept) return mem_refused(account, sizeof *kept, err);
   kept->account = account;
   arena_init(&kept->arena, account, 4096);
-  int code = embed__copy_batch(&event.batch, &kept->arena, batch, err);
+  int code = arrow_plain_batch(&event.batch, &kept->arena, batch, err);
   if (code)
     release_kept(kept);
   else
@@ -179,8 +121,7 @@ static void close_stream(void *context) { embed__query_close(context); }
 
 /* The types that batches of the query have when they were copied. */
 static struct type exported(struct type type) {
-  if (type.logical == LOGICAL_DATE) return (struct type){PHYSICAL_INT32, LOGICAL_DATE, 0};
-  return query_form_type(QUERY_FORM_ARROW, type);
+  return arrow_plain_type(query_form_type(QUERY_FORM_ARROW, type));
 }
 
 static int begin_stream(struct nilo_connection *connection, const struct query_event *event,

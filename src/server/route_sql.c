@@ -36,15 +36,6 @@ void route_sql_cancel(struct request *request) {
   os_mutex_unlock(&request->lock);
 }
 
-static void fail(struct request *request, const struct err *err) {
-  log_warn(request->server->logger, "http", "query failed error=%s", err->message);
-  end(request);
-  if (request->head_sent)
-    reply_break(request);
-  else
-    reply_error(request, err);
-}
-
 /* The body is the error alone: nothing of an answer was sent. */
 static void refuse(struct request *request, const struct err *err) {
   struct json_writer json;
@@ -62,6 +53,16 @@ static void refuse(struct request *request, const struct err *err) {
     http_write_header_u64(&request->headers, "Retry-After", (uint64_t)seconds);
   }
   reply_finish(request);
+}
+
+static void fail(struct request *request, const struct err *err) {
+  struct err told = *err;
+  log_warn(request->server->logger, "http", "query failed error=%s", told.message);
+  end(request);
+  if (request->head_sent)
+    reply_break(request);
+  else
+    refuse(request, &told);
 }
 
 static void run(struct request *request) {
@@ -87,6 +88,11 @@ static void run(struct request *request) {
       err = state->event.error;
       end(request);
       refuse(request, &err);
+      return;
+    }
+    if (state->event.kind == QUERY_DONE && state->event.error.code &&
+        state->answer.format == ROWS_ARROW) {
+      fail(request, &state->event.error);
       return;
     }
     if (rows_answer_event(&state->answer, &state->event, &state->row, REPLY_PIECE_SIZE, &err)) {
@@ -175,11 +181,13 @@ static int read_request(struct request *request, struct sql_request *sql, struct
 static int read_format(struct request *request, enum rows_format *format, struct err *err) {
   struct str name = request_param(request, "format"), accept = request_header(request, "Accept");
   if (!name.size && str_starts_with(accept, STR("application/x-ndjson"))) name = STR("ndjson");
+  if (!name.size && str_starts_with(accept, STR("application/vnd.apache.arrow.stream")))
+    name = STR("arrow");
   if (!name.size && request_wants_csv(request)) name = STR("csv");
   if (rows_format_parse(name, format)) return ERR_OK;
   err_set(err, ERR_INVALID_ARGUMENT, "unknown format \"%.*s\"",
           (int)(name.size < 20 ? name.size : 20), name.data);
-  err_hint(err, "formats are json, ndjson and csv");
+  err_hint(err, "formats are json, ndjson, csv and arrow");
   return ERR_INVALID_ARGUMENT;
 }
 
@@ -199,7 +207,7 @@ static void start(struct request *request) {
         .parameters = sql.parameters,
         .database = sql.database,
         .read_only = request->method != HTTP_POST,
-        .form = format == ROWS_CSV ? QUERY_FORM_TEXT : QUERY_FORM_JSON,
+        .form = rows_format_form(format),
     };
     code = api_query_open(request_api(request), &options, &query, &err);
   }

@@ -9,13 +9,14 @@
 
 #include "base/number.h"
 #include "base/time_zone.h"
+#include "columnar/arrow_ipc.h"
 #include "wire/csv.h"
 
 bool rows_format_parse(struct str text, enum rows_format *format) {
-  static const char *const names[] = {"json", "ndjson", "csv"};
+  static const char *const names[] = {"json", "ndjson", "csv", "arrow"};
   *format = ROWS_JSON;
   if (!text.size) return true;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     if (!str_equal_ignoring_case(text, str_from(names[i]))) continue;
     *format = (enum rows_format)i;
     return true;
@@ -26,7 +27,14 @@ bool rows_format_parse(struct str text, enum rows_format *format) {
 const char *rows_format_media_type(enum rows_format format) {
   return format == ROWS_CSV      ? "text/csv; charset=utf-8"
          : format == ROWS_NDJSON ? "application/x-ndjson"
+         : format == ROWS_ARROW  ? "application/vnd.apache.arrow.stream"
                                  : "application/json";
+}
+
+enum query_form rows_format_form(enum rows_format format) {
+  return format == ROWS_CSV     ? QUERY_FORM_TEXT
+         : format == ROWS_ARROW ? QUERY_FORM_ARROW
+                                : QUERY_FORM_JSON;
 }
 
 void rows_answer_init(struct rows_answer *answer, enum rows_format format, struct buffer *out,
@@ -195,6 +203,36 @@ static void put_rows(struct rows_answer *answer, const struct batch *batch, int6
   }
 }
 
+/* ---- Arrow ---- */
+
+static void end_stream(struct rows_answer *answer) {
+  if (answer->any) arrow_ipc_end(answer->out);
+  answer->any = false;
+}
+
+static int begin_stream(struct rows_answer *answer, struct err *err) {
+  uint32_t count = answer->column_count;
+  struct arrow_field *fields = ARENA_ARRAY(&answer->arena, struct arrow_field, count + 1);
+  if (!fields) return mem_refused(answer->arena.account, count * sizeof *fields, err);
+  for (uint32_t i = 0; i < count; i++) {
+    struct type type = query_form_type(QUERY_FORM_ARROW, answer->types[i]);
+    fields[i] = (struct arrow_field){
+        .name = answer->names[i], .type = arrow_plain_type(type), .nullable = true};
+  }
+  answer->any = true;
+  return arrow_ipc_schema(fields, count, answer->out, err);
+}
+
+static int put_batch(struct rows_answer *answer, const struct batch *batch, struct err *err) {
+  struct arena scratch;
+  struct batch plain;
+  arena_init(&scratch, answer->arena.account, 4096);
+  int code = arrow_plain_batch(batch, &scratch, &plain, err);
+  if (!code) arrow_ipc_batch(&plain, answer->out);
+  arena_deinit(&scratch);
+  return code;
+}
+
 /* ---- events ---- */
 
 static int keep_columns(struct rows_answer *answer, const struct query_event *event,
@@ -239,7 +277,9 @@ static int begin_series(struct rows_answer *answer, const struct query_event *ev
                         struct err *err) {
   int code = keep_columns(answer, event, err);
   if (code) return code;
-  if (answer->format == ROWS_JSON) {
+  if (answer->format == ROWS_ARROW) {
+    code = begin_stream(answer, err);
+  } else if (answer->format == ROWS_JSON) {
     json_columns(answer);
   } else if (answer->format == ROWS_CSV) {
     if (answer->any) csv_write_row_end(answer->out);
@@ -248,7 +288,7 @@ static int begin_series(struct rows_answer *answer, const struct query_event *ev
       csv_write_field(answer->out, answer->names[i], i == 0);
     csv_write_row_end(answer->out);
   }
-  return ERR_OK;
+  return code;
 }
 
 static void begin_statement(struct rows_answer *answer, uint32_t index) {
@@ -267,6 +307,7 @@ static void note(struct rows_answer *answer, struct str message) {
 static void end_statement(struct rows_answer *answer, const struct query_event *event) {
   struct json_writer *json = &answer->json;
   const struct err *error = &event->error;
+  if (answer->format == ROWS_ARROW) end_stream(answer);
   if (answer->format == ROWS_CSV && error->code) csv_error(answer, error);
   if (answer->format == ROWS_NDJSON && error->code) {
     struct json_writer own;
@@ -311,7 +352,12 @@ int rows_answer_event(struct rows_answer *answer, const struct query_event *even
     code = begin_series(answer, event, err);
     break;
   case QUERY_ROWS:
-    put_rows(answer, &event->batch, row, size_max);
+    if (answer->format == ROWS_ARROW) {
+      code = put_batch(answer, &event->batch, err);
+      *row = event->batch.length;
+    } else {
+      put_rows(answer, &event->batch, row, size_max);
+    }
     break;
   case QUERY_MESSAGE:
     note(answer, event->message);

@@ -4,11 +4,11 @@
  *            "command":"SELECT","count":1}]}
  *   NDJSON  an object per row, {"a":1,"b":"x"}
  *   CSV     a header line, a line per row; null is nothing, an empty text is ""
+ *   ARROW   an Arrow IPC stream for each statement that gives rows (columnar/arrow_ipc.h)
  *
  * An error of a statement is {"error":{"code":SQLSTATE,"message":…,"line":…,"column":…,"detail":…,
- * "hint":…}} in JSON and NDJSON, and a line "error,SQLSTATE,message" in CSV.
- *
- * The query's form must be QUERY_FORM_JSON, for CSV QUERY_FORM_TEXT. One thread at a time. */
+ * "hint":…}} in JSON and NDJSON, and a line "error,SQLSTATE,message" in CSV. Arrow has no place for
+ * one: the answer must be broken off. One thread at a time. */
 #ifndef NILO_SERVER_ROWS_ANSWER_H
 #define NILO_SERVER_ROWS_ANSWER_H
 
@@ -17,10 +17,12 @@
 #include "base/memory.h"
 #include "wire/json.h"
 
-enum rows_format { ROWS_JSON, ROWS_NDJSON, ROWS_CSV };
-/* "json", "ndjson", "csv"; "" is JSON. */
+enum rows_format { ROWS_JSON, ROWS_NDJSON, ROWS_CSV, ROWS_ARROW };
+/* "json", "ndjson", "csv", "arrow"; "" is JSON. */
 bool rows_format_parse(struct str text, enum rows_format *format);
 const char *rows_format_media_type(enum rows_format format);
+/* The form that the query must give its values in. */
+enum query_form rows_format_form(enum rows_format format);
 
 struct rows_answer {
   struct buffer *out;
@@ -34,7 +36,7 @@ struct rows_answer {
   const struct time_zone *zone;
   struct buffer messages; /* JSON texts of the statement's notes, separated by commas */
   bool in_statement, in_rows;
-  bool any; /* CSV: something was written */
+  bool any; /* CSV: something was written; Arrow: a stream is open */
 };
 
 /* Prepares one that appends to `out`. */

@@ -84,7 +84,7 @@ class Postgres:
         text = "".join(lines)
         if text.startswith("ERROR:  "):
             return None, text[8:13]
-        rows = list(csv.reader(io.StringIO(text)))
+        rows = [row or [""] for row in csv.reader(io.StringIO(text))]
         return rows[1:], None
 
     def close(self):
@@ -273,10 +273,10 @@ class Generator:
             lambda: f"sum({sub(r.choice('ibn'))})", lambda: f"avg({sub(r.choice('ibn'))})",
             lambda: f"min({sub(r.choice('ibdntsa'))})", lambda: f"max({sub(r.choice('ibdntsa'))})",
             lambda: f"bool_and({sub('f')})", lambda: f"bool_or({sub('f')})",
-            lambda: f"round(stddev({sub('n')}), 6)", lambda: f"round(variance({sub('i')}), 6)",
+            lambda: f"stddev({sub('n')})", lambda: f"variance({sub('i')})",
             lambda: f"string_agg({sub('t')}, ',' ORDER BY {sub('t')})",
             lambda: f"percentile_disc(0.5) WITHIN GROUP (ORDER BY {sub('i')})",
-            lambda: f"array_agg({sub('i')} ORDER BY 1)" if False else "count(*)",
+            lambda: f"array_agg({sub('i')} ORDER BY {sub('i')})",
             lambda: f"sum({sub('i')}) FILTER (WHERE {sub('f')})",
         ])()
         return call
