@@ -24,29 +24,6 @@ static const double grid_low = 0.3, grid_high = 1.0, grid_step = 0.4;
 
 /* ---- the model ---- */
 
-/* x to a whole power by squaring, mantissa and exponent apart. */
-static double power(double x, size_t n) {
-  int exponent, all = 0;
-  double mantissa, product = 1;
-  if (n == 0 || x == 1) return 1;
-  if (x == 0) return 0;
-  mantissa = frexp(x, &exponent);
-  for (; n; n >>= 1) {
-    if (exponent < -4096) return 0;
-    if (n & 1) {
-      product *= mantissa;
-      all += exponent;
-    }
-    mantissa *= mantissa;
-    exponent *= 2;
-    if (mantissa < 0.5) {
-      mantissa += mantissa;
-      exponent--;
-    }
-  }
-  return ldexp(product, all);
-}
-
 static void bound_factors(double *parameters) {
   for (int i = ALPHA; i <= PHI; i++) {
     if (parameters[i] > 1) parameters[i] = 1;
@@ -78,7 +55,7 @@ static void run_model(const struct holt_winters *series, double *parameters, siz
     trend = parameters[BETA] * (new_level - level) + (1 - parameters[BETA]) * phi * trend;
     level = new_level;
     value = (level + damping * trend) * next;
-    damping += power(phi, t);
+    damping += pow(phi, (double)t);
     if (season) seasons[(t + at++) % season] = new_season;
     out[t] = value;
   }
