@@ -111,6 +111,13 @@ static const char *domain_fault(enum plan_function function, double a, double b)
   }
 }
 
+static int fault_code(enum plan_function function, const char *fault) {
+  if (fault[0] == 'd') return ERR_DIVISION_BY_ZERO;
+  return function == FUNCTION_ASIN_SQL || function == FUNCTION_ACOS_SQL    ? ERR_OUT_OF_RANGE
+         : function == FUNCTION_SQRT_SQL || function == FUNCTION_POWER_SQL ? ERR_INVALID_POWER
+                                                                           : ERR_INVALID_LOGARITHM;
+}
+
 int plan__run_math_sql(struct plan_call *call, const uint64_t *rows, struct err *err) {
   const struct math *math = &functions[call->expr->function];
   const double *a = call->arguments[0]->values;
@@ -118,7 +125,7 @@ int plan__run_math_sql(struct plan_call *call, const uint64_t *rows, struct err 
   double *out = call->result->own_values;
   EACH_ROW(row) {
     const char *fault = domain_fault(call->expr->function, a[row], b[row]);
-    if (fault) return err_set(err, ERR_INVALID_ARGUMENT, "%s", fault);
+    if (fault) return err_set(err, fault_code(call->expr->function, fault), "%s", fault);
     out[row] = math->one ? math->one(a[row]) : math->two(a[row], b[row]);
     if (isinf(out[row]) && isfinite(a[row]) && isfinite(b[row]))
       return err_set(err, ERR_OUT_OF_RANGE, "value out of range: overflow");

@@ -159,8 +159,7 @@ static int substring(struct text_row *at) {
   int64_t from = int_argument(at, 1), end = INT64_MAX;
   if (argument_count(at) > 2) {
     int64_t count = int_argument(at, 2);
-    if (count < 0)
-      return err_set(at->err, ERR_INVALID_ARGUMENT, "negative substring length not allowed");
+    if (count < 0) return err_set(at->err, ERR_SUBSTRING, "negative substring length not allowed");
     if (__builtin_add_overflow(from, count, &end)) end = INT64_MAX;
   }
   size_t start = plan__char_at(at->text, from > 1 ? from - 1 : 0);

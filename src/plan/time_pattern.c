@@ -287,6 +287,27 @@ static void print_clock(struct buffer *out, const struct item *item,
   }
 }
 
+static void print_weeks(struct buffer *out, const struct item *item,
+                        const struct time_pattern_value *value) {
+  const struct time_fields *f = &value->fields;
+  switch (item->word) {
+  case WORD_QUARTER:
+    if (f->month) print_number(out, item, (f->month - 1) / 3 + 1, 1);
+    break;
+  case WORD_ROMAN:
+    if (f->month) print_name(out, item, romans[(f->month + 11) % 12], 4);
+    break;
+  case WORD_YEAR_WEEK:
+    print_number(out, item, (year_day(f) - 1) / 7 + 1, 2);
+    break;
+  case WORD_MONTH_WEEK:
+    print_number(out, item, (f->day - 1) / 7 + 1, 1);
+    break;
+  default:
+    print_clock(out, item, value);
+  }
+}
+
 static void print_date(struct buffer *out, const struct item *item,
                        const struct time_pattern_value *value) {
   const struct time_fields *f = &value->fields;
@@ -340,24 +361,12 @@ static void print_date(struct buffer *out, const struct item *item,
   case WORD_MONTH_SHORT:
     print_short(out, item, month_names[f->month - 1]);
     break;
-  case WORD_QUARTER:
-    if (f->month) print_number(out, item, (f->month - 1) / 3 + 1, 1);
-    break;
-  case WORD_ROMAN:
-    if (f->month) print_name(out, item, romans[(f->month + 11) % 12], 4);
-    break;
-  case WORD_YEAR_WEEK:
-    print_number(out, item, (year_day(f) - 1) / 7 + 1, 2);
-    break;
-  case WORD_MONTH_WEEK:
-    print_number(out, item, (f->day - 1) / 7 + 1, 1);
-    break;
   case WORD_YEAR:
   case WORD_YEAR_COMMA:
     print_year(out, item, year, value->interval);
     break;
   default:
-    print_clock(out, item, value);
+    print_weeks(out, item, value);
   }
 }
 
@@ -489,21 +498,66 @@ static int read_year(struct reading *r, int64_t *year) {
   return code;
 }
 
-static int read_word(struct reading *r) {
+/* The clock's words. */
+static int read_clock(struct reading *r) {
   struct parts *p = &r->parts;
-  int64_t number = 0, index = 0;
-  int digits = r->item.digits, code = ERR_OK;
+  int code;
   switch (r->item.word) {
-  case WORD_ERA:
-    return read_mark(r, "ad", "bc", &p->before_christ);
-  case WORD_ERA_DOTS:
-    return read_mark(r, "a.d.", "b.c.", &p->before_christ);
   case WORD_HALF:
     p->half_day = true;
     return read_mark(r, "am", "pm", &p->after_noon);
   case WORD_HALF_DOTS:
     p->half_day = true;
     return read_mark(r, "a.m.", "p.m.", &p->after_noon);
+  case WORD_FRACTION:
+  case WORD_MILLISECOND:
+  case WORD_MICROSECOND:
+    return read_fraction(r, r->item.digits);
+  case WORD_HOUR_24:
+    return read_number(r, 2, false, &p->hour);
+  case WORD_HOUR_12:
+    p->half_day = true;
+    code = read_number(r, 2, false, &p->hour);
+    if (!code && (p->hour < 1 || p->hour > 12)) {
+      err_set(r->err, ERR_INVALID_DATETIME, "hour \"%" PRId64 "\" is invalid for the 12-hour clock",
+              p->hour);
+      err_hint(r->err, "use the 24-hour clock, or give an hour between 1 and 12");
+      return ERR_INVALID_DATETIME;
+    }
+    return code;
+  case WORD_MINUTE:
+    return read_number(r, 2, false, &p->minute);
+  case WORD_DAY_SECOND:
+    p->has_day_second = true;
+    return read_number(r, 5, false, &p->day_second);
+  case WORD_SECOND:
+    return read_number(r, 2, false, &p->second);
+  case WORD_ZONE_HOUR:
+    p->zoned = true;
+    p->zone_sign = r->text.size && r->text.data[0] == '-' ? -1 : 1;
+    return read_number(r, 2, true, &p->zone_hour);
+  case WORD_ZONE_MINUTE:
+    p->zoned = true;
+    return read_number(r, 2, false, &p->zone_minute);
+  case WORD_OFFSET:
+  case WORD_ZONE:
+    return err_set(r->err, ERR_UNSUPPORTED,
+                   "formatting field \"%.*s\" is only supported in to_char", STR_ARG(r->item.text));
+  default:
+    p->has_year = true;
+    return read_year(r, &p->year);
+  }
+}
+
+static int read_word(struct reading *r) {
+  struct parts *p = &r->parts;
+  int64_t number = 0, index = 0;
+  int code = ERR_OK;
+  switch (r->item.word) {
+  case WORD_ERA:
+    return read_mark(r, "ad", "bc", &p->before_christ);
+  case WORD_ERA_DOTS:
+    return read_mark(r, "a.d.", "b.c.", &p->before_christ);
   case WORD_CENTURY:
     p->has_century = true;
     return read_number(r, 9, true, &p->century);
@@ -518,25 +572,9 @@ static int read_word(struct reading *r) {
   case WORD_WEEKDAY:
   case WORD_QUARTER:
     return read_number(r, 1, false, &number);
-  case WORD_FRACTION:
-  case WORD_MILLISECOND:
-  case WORD_MICROSECOND:
-    return read_fraction(r, digits);
   case WORD_EXACT:
     p->exact = true;
     return ERR_OK;
-  case WORD_HOUR_24:
-    return read_number(r, 2, false, &p->hour);
-  case WORD_HOUR_12:
-    p->half_day = true;
-    code = read_number(r, 2, false, &p->hour);
-    if (!code && (p->hour < 1 || p->hour > 12)) {
-      err_set(r->err, ERR_INVALID_DATETIME, "hour \"%" PRId64 "\" is invalid for the 12-hour clock",
-              p->hour);
-      err_hint(r->err, "use the 24-hour clock, or give an hour between 1 and 12");
-      return ERR_INVALID_DATETIME;
-    }
-    return code;
   case WORD_ISO_YEAR_DAY:
     p->has_iso = true;
     return read_number(r, 3, false, &p->iso_day);
@@ -554,8 +592,6 @@ static int read_word(struct reading *r) {
   case WORD_JULIAN:
     p->has_julian = true;
     return read_number(r, 9, false, &p->julian);
-  case WORD_MINUTE:
-    return read_number(r, 2, false, &p->minute);
   case WORD_MONTH:
     return read_number(r, 2, false, &p->month);
   case WORD_MONTH_NAME:
@@ -567,22 +603,6 @@ static int read_word(struct reading *r) {
     code = read_name(r, romans, 12, 0, &index);
     p->month = index + 1;
     return code;
-  case WORD_DAY_SECOND:
-    p->has_day_second = true;
-    return read_number(r, 5, false, &p->day_second);
-  case WORD_SECOND:
-    return read_number(r, 2, false, &p->second);
-  case WORD_ZONE_HOUR:
-    p->zoned = true;
-    p->zone_sign = r->text.size && r->text.data[0] == '-' ? -1 : 1;
-    return read_number(r, 2, true, &p->zone_hour);
-  case WORD_ZONE_MINUTE:
-    p->zoned = true;
-    return read_number(r, 2, false, &p->zone_minute);
-  case WORD_OFFSET:
-  case WORD_ZONE:
-    return err_set(r->err, ERR_UNSUPPORTED,
-                   "formatting field \"%.*s\" is only supported in to_char", STR_ARG(r->item.text));
   case WORD_YEAR_WEEK:
     p->has_week = true;
     return read_number(r, 2, false, &p->week);
@@ -590,8 +610,7 @@ static int read_word(struct reading *r) {
     p->has_month_week = true;
     return read_number(r, 1, false, &p->month_week);
   default:
-    p->has_year = true;
-    return read_year(r, &p->year);
+    return read_clock(r);
   }
 }
 
