@@ -42,8 +42,7 @@ static void print_text(const struct ArrowArray *column, int64_t row) {
          (const char *)column->buffers[2] + offsets[row]);
 }
 
-static int print_means(struct nilo_connection *connection, double above,
-                       struct nilo_error *error) {
+static int print_means(struct nilo_connection *connection, double above, struct nilo_error *error) {
   struct nilo_statement *statement;
   struct ArrowArrayStream stream;
   struct ArrowArray batch;

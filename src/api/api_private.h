@@ -58,7 +58,7 @@ struct api {
   struct query_control *control; /* of all queries */
   struct query_system_table system_tables[API_SYSTEM_TABLES];
   struct query_totals query_totals;
-  struct query_copy copy; /* of queries that bring none of their own */
+  struct query_copy copy;       /* of queries that bring none of their own */
   _Atomic uint64_t figures[32]; /* by enum figure of api_metrics.c */
   struct api_tables tables;
 };

@@ -71,7 +71,7 @@ struct query_options {
   /* What it shares with others (query_control.h), which outlives it; NULL: it is alone, has no
    * limits but its own, and spills nothing. */
   struct query_control *control;
-  struct query_totals *totals; /* added to; may be NULL; outlives the query */
+  struct query_totals *totals;   /* added to; may be NULL; outlives the query */
   const struct query_copy *copy; /* SQL; NULL: nothing */
   /* SQL: system tables of the layers above (system.h); they outlive the query. */
   const struct query_system_table *tables;

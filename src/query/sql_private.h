@@ -32,8 +32,10 @@ int query__sql_answer_check(struct query *query, struct err *err);
 int query__sql_find(void *query, const struct sql_name *name, const struct sql_relation **relation,
                     struct err *err);
 
-/* ---- sql_session.c: SET, SHOW, PREPARE …, and what EXPLAIN tells ---- */
+/* ---- sql_session.c ---- */
+/* Runs SET, SHOW, RESET, PREPARE, EXECUTE, DEALLOCATE, DISCARD, USE and those of transactions. */
 int query__sql_session(struct query *query, const struct sql_statement *statement, struct err *err);
+/* EXPLAIN: the plan as an answer of one column; with ANALYZE the SELECT is run first. */
 int query__sql_explain(struct query *query, const struct sql_statement *statement, struct err *err);
 /* sql_context.ask: what functions say of the session. */
 int query__sql_ask(void *query, struct str function, const struct plan_value *arguments,
