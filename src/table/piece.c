@@ -479,8 +479,14 @@ static bool canonical(const struct catalog_table *table, const struct table_tag 
 static int new_series(struct rows *rows, const struct table_tag *tags, size_t count,
                       struct buffer *raw, uint64_t *series, struct err *err) {
   struct table_piece *piece = rows->public.piece;
+  const struct catalog_table *table = rows->public.table;
+  struct str key_name = table ? catalog_key_name(catalog_table_definition(table)) : (struct str){0};
   buffer_reset(raw);
   for (size_t i = 0; i < count; i++) {
+    if (key_name.size && str_equal(tags[i].name, key_name))
+      return err_set(err, ERR_INVALID_ARGUMENT,
+                     "a tag named \"%.*s\" is not allowed: it is the row's time",
+                     STR_ARG(text_cut(key_name, 150)));
     buffer_append_sized(raw, tags[i].name);
     buffer_append_sized(raw, tags[i].value);
   }

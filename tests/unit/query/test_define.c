@@ -150,6 +150,28 @@ static void test_tables_of_rows_refuse_lines(void **state) {
   fixture_end(&fixture);
 }
 
+/* A line that uses the key's name otherwise is refused, and costs no other. */
+static void test_the_name_of_the_key_is_taken(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct table_write_options options = {.database = STR("d")};
+  struct table_write *write;
+  struct table_piece *piece;
+  struct err err = {.offset = -1};
+  begin(&fixture);
+  create_in(&fixture, "", "t", false, &series_definition);
+  fixture_write(&fixture, "d", "t,host=a f=1 5\n");
+  assert_int_equal(table_write_begin(fixture.engine, &options, &write, &err), ERR_OK);
+  assert_int_equal(table_write_piece(write, 0, &piece, &err), ERR_OK);
+  struct table_rows *rows;
+  struct table_tag tag = {STR("ts"), STR("x")};
+  uint64_t series;
+  assert_int_equal(table_piece_rows(piece, STR("t"), &rows, &err), ERR_OK);
+  assert_int_equal(table_rows_series(rows, &tag, 1, &series, &err), ERR_INVALID_ARGUMENT);
+  table_write_abort(write);
+  fixture_end(&fixture);
+}
+
 /* ---- rows ---- */
 
 static int change(struct fixture *fixture, const char *name, struct table_row_change *rows,
@@ -292,6 +314,7 @@ int main(void) {
       cmocka_unit_test(test_a_renamed_table_keeps_its_rows),
       cmocka_unit_test(test_columns_are_made_renamed_and_dropped),
       cmocka_unit_test(test_tables_of_rows_refuse_lines),
+      cmocka_unit_test(test_the_name_of_the_key_is_taken),
       cmocka_unit_test(test_rows_of_series),
       cmocka_unit_test(test_truncate_and_drop),
       cmocka_unit_test(test_duplicates_may_be_kept),
