@@ -19,7 +19,7 @@ const struct function_row sql__functions[] = {
   {name, arguments, result, SQL_FUNCTION_WINDOW, how, about},
 #define SET(name, arguments, result, how, about)                                                   \
   {name, arguments, result, SQL_FUNCTION_SET, how, about},
-#include "lang/sql/functions.def"
+#include "lang/sql/overloads.def"
 #undef SCALAR
 #undef AGGREGATE
 #undef WINDOW

@@ -1,7 +1,7 @@
 /* SQL's functions and operators: overloads by name and types of arguments, as PostgreSQL resolves
  * them (PostgreSQL 15, 10.2 and 10.3), and what each becomes in a plan.
  *
- * functions.def lists them; a row gives the name, the types of the arguments, and the builder or
+ * overloads.def lists them; a row gives the name, the types of the arguments, and the builder or
  * the plan's function. */
 #ifndef NILO_LANG_SQL_FUNCTIONS_H
 #define NILO_LANG_SQL_FUNCTIONS_H

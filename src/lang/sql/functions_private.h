@@ -1,11 +1,11 @@
-/* What the files of functions share: the rows of functions.def, and a call on its way into a plan.
+/* What the files of functions share: the rows of overloads.def, and a call on its way into a plan.
  */
 #ifndef NILO_LANG_SQL_FUNCTIONS_PRIVATE_H
 #define NILO_LANG_SQL_FUNCTIONS_PRIVATE_H
 
 #include "lang/sql/functions.h"
 
-/* A type of functions.def: one of types.def, an array of it, or a word for several. */
+/* A type of overloads.def: one of types.def, an array of it, or a word for several. */
 enum function_word {
   WORD_TYPE,
   WORD_ANY,              /* "any": as it is */
@@ -97,7 +97,7 @@ int sql__build_plan(struct sql_call *call, const struct expr **made, struct err 
 /* A constant's value: ERR_INVALID_ARGUMENT ("… of f() must be a constant") for what is none. */
 int sql__constant_argument(const struct sql_call *call, uint32_t index, const char *what,
                            struct plan_value *value, struct err *err);
-/* Builders of functions.def. */
+/* Builders of overloads.def. */
 #define BUILDER(name) int sql__build_##name(struct sql_call *, const struct expr **, struct err *)
 BUILDER(session_call);
 BUILDER(negated);

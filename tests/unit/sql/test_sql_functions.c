@@ -162,7 +162,7 @@ static void append_rows(struct buffer *out, enum sql_function_kind kind, bool sy
 
 static const char page_head[] =
     "# SQL's functions and operators\n\n"
-    "Every overload, as `src/lang/sql/functions.def` has it; a test keeps this page equal to it\n"
+    "Every overload, as `src/lang/sql/overloads.def` has it; a test keeps this page equal to it\n"
     "(`test_sql_functions --update` writes it). What they give is what PostgreSQL 15 gives; what\n"
     "differs stands here:\n\n"
     "- Regular expressions are PCRE2's, with PostgreSQL's spellings (`\\m`, `\\M`, `\\y`, `\\Z`,\n"
@@ -209,7 +209,7 @@ static void test_page(void **state) {
   bool equal = size == page.size && memcmp(have, page.data, size) == 0;
   free(have);
   buffer_deinit(&page);
-  if (!equal) printf("%s is not what functions.def says: run this test with --update\n", path);
+  if (!equal) printf("%s is not what overloads.def says: run this test with --update\n", path);
   assert_true(equal);
 }
 
