@@ -52,6 +52,16 @@ struct interval interval_round(const struct interval *value, int digits) {
   return out;
 }
 
+struct interval interval_cut(const struct interval *value, enum interval_field field) {
+  struct interval out = *value;
+  if (field == INTERVAL_ANY || field == INTERVAL_SECOND) return out;
+  int64_t unit = field == INTERVAL_MINUTE ? 60 * US_PER_SECOND : 3600 * US_PER_SECOND;
+  out.us = field >= INTERVAL_HOUR ? out.us / unit * unit : 0;
+  if (field < INTERVAL_DAY) out.days = 0;
+  if (field == INTERVAL_YEAR) out.months = out.months / YEAR_MONTHS * YEAR_MONTHS;
+  return out;
+}
+
 int interval_add(const struct interval *a, const struct interval *b, struct interval *out,
                  struct err *err) {
   struct interval sum;

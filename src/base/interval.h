@@ -36,6 +36,21 @@ int interval_compare(const struct interval *a, const struct interval *b);
 /* "1 year 2 mons 3 days 04:05:06.7", "@ 3 weeks ago", "1-2", "3 4:05", "1.5 hours", "P1Y2M3DT4H";
  * a number alone counts seconds. ERR_INVALID_DATETIME, ERR_DATETIME_OVERFLOW. */
 int interval_read(struct str text, struct interval *value, struct err *err);
+/* INTERVAL '3' DAY, INTERVAL YEAR TO MONTH …: the last field decides what a number alone counts and
+ * what is kept. */
+enum interval_field {
+  INTERVAL_ANY, /* all of it */
+  INTERVAL_YEAR,
+  INTERVAL_MONTH,
+  INTERVAL_DAY,
+  INTERVAL_HOUR,
+  INTERVAL_MINUTE,
+  INTERVAL_SECOND,
+};
+int interval_read_as(struct str text, enum interval_field field, struct interval *value,
+                     struct err *err);
+/* Without what is below the field. */
+struct interval interval_cut(const struct interval *value, enum interval_field field);
 enum { INTERVAL_TEXT_MAX = 96 };
 /* IntervalStyle postgres. Not terminated; returns the length. */
 unsigned interval_print(const struct interval *value, char out[INTERVAL_TEXT_MAX]);

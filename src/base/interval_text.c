@@ -89,6 +89,7 @@ struct reader {
   __int128 exact_us;   /* the rest, in microseconds */
   unsigned seen;       /* bit per unit */
   bool ago, over;
+  enum unit bare; /* what a number without a unit counts */
 };
 
 enum { OK, SYNTAX };
@@ -248,13 +249,13 @@ static int read_years(struct reader *reader, const struct quantity *first) {
   return add(reader, first, YEAR) || add(reader, &months, MONTH) ? SYNTAX : OK;
 }
 
-/* A number without a unit: days in front of a clock, else seconds. */
+/* A number without a unit: days in front of a clock. */
 static int read_bare(struct reader *reader, const struct quantity *first) {
   struct reader ahead = *reader;
   struct quantity next;
   bool clock = reader->at < reader->end && read_quantity(&ahead, &next) && at_byte(&ahead, ':');
   if (!clock && reader->at < reader->end) return SYNTAX;
-  return add(reader, first, clock ? DAY : SECOND);
+  return add(reader, first, clock ? DAY : reader->bare);
 }
 
 static int read_part(struct reader *reader) {
@@ -276,7 +277,7 @@ static int read_part(struct reader *reader) {
   if (word.size == 0) return read_bare(reader, &first);
   if (str_equal_ignoring_case(word, STR("ago"))) {
     reader->at = start;
-    return add(reader, &first, SECOND);
+    return add(reader, &first, reader->bare);
   }
   return find_unit(word, &unit) ? add(reader, &first, unit) : SYNTAX;
 }
@@ -334,8 +335,15 @@ static int read_all(struct reader *reader) {
 }
 
 int interval_read(struct str text, struct interval *value, struct err *err) {
+  return interval_read_as(text, INTERVAL_ANY, value, err);
+}
+
+int interval_read_as(struct str text, enum interval_field field, struct interval *value,
+                     struct err *err) {
+  static const enum unit units[] = {SECOND, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND};
   struct str trimmed = text_trim(text), part = text_cut(text, 120);
-  struct reader reader = {.text = text, .at = trimmed.data, .end = trimmed.data + trimmed.size};
+  struct reader reader = {
+      .text = text, .at = trimmed.data, .end = trimmed.data + trimmed.size, .bare = units[field]};
   if (read_all(&reader))
     return err_set(err, ERR_INVALID_DATETIME, "invalid input syntax for type interval: \"%.*s\"",
                    STR_ARG(part));
@@ -350,6 +358,7 @@ int interval_read(struct str text, struct interval *value, struct err *err) {
                    STR_ARG(part));
   *value =
       (struct interval){(int32_t)reader.months, (int32_t)reader.days, (int64_t)reader.exact_us};
+  *value = interval_cut(value, field);
   return ERR_OK;
 }
 

@@ -188,14 +188,14 @@ static enum fault checked_row(const struct plan_call *call, uint32_t row) {
   switch (call->result->type.physical) {
   case PHYSICAL_FLOAT64:
     fault = checked_f64(function, ((const double *)a->values)[row],
-                        ((const double *)b->values)[row], (double *)out);
+                        ((const double *)b->values)[row], (void *)out);
     break;
   case PHYSICAL_UINT64:
     return checked_u64(function, ((const uint64_t *)a->values)[row],
                        ((const uint64_t *)b->values)[row], out);
   default:
     fault = checked_i64(function, ((const int64_t *)a->values)[row],
-                        ((const int64_t *)b->values)[row], (int64_t *)out);
+                        ((const int64_t *)b->values)[row], (void *)out);
     if (plan__class(call->result->type) != CLASS_INT) return fault;
   }
   return narrow(call->result->type, fault, out);

@@ -54,7 +54,8 @@ static int fit_interval(const struct fitting *fitting, struct plan_value *value)
   uint8_t bytes[INTERVAL_BYTES];
   if (!interval_load(value->text, &interval))
     return err_set(fitting->err, ERR_CORRUPTION, "a stored interval is damaged");
-  interval = interval_round(&interval, (int)fitting->size);
+  interval = interval_cut(&interval, (enum interval_field)fitting->more);
+  if (fitting->size >= 0) interval = interval_round(&interval, (int)fitting->size);
   interval_store(&interval, bytes);
   return keep(fitting, bytes, sizeof bytes, value);
 }

@@ -91,7 +91,8 @@ const struct expr *expr_cast_in(struct arena *arena, const struct expr *argument
                                 const struct datetime_session *session, struct err *err);
 /* FUNCTION_FIT: a value within the length or precision of a column or a written cast. Texts: `size`
  * characters (0: any) and FIT_ flags; numerics: precision and scale; times and intervals: digits of
- * a second; arrays: what their items have. */
+ * a second (intervals: -1: all) and the last field (enum interval_field); arrays: what their items
+ * have. */
 enum { FIT_CUT = 1 /* what is too long is cut */, FIT_BLANKS = 2 /* blanks at the end go */ };
 const struct expr *expr_fit(struct arena *arena, const struct expr *argument, int64_t size,
                             int64_t more, struct err *err);

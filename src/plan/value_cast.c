@@ -111,7 +111,7 @@ static int from_float(const struct casting *casting, double value) {
     to->u64 = (uint64_t)whole;
     return ERR_OK;
   default:
-    if (!(whole >= -0x1p63 && whole < 0x1p63)) return out_of_range(casting);
+    if (!(fabs(whole) < 0x1p63 || whole == -0x1p63)) return out_of_range(casting);
     return give_i64(casting, (int64_t)whole);
   }
 }

@@ -30,11 +30,13 @@ int plan_value_cast(const struct plan_value *from, struct type to,
 
 /* ---- arrays (base/array.h) of values ---- */
 
+/* How items of a type lie in the stored form. */
 enum array_items plan_array_items(struct type item);
 /* A stored array of a type. ERR_CORRUPTION. */
 int plan_array_open(struct str stored, struct type type, struct array *array, struct err *err);
 /* An item by its index from 0; texts are borrowed. */
 struct plan_value plan_array_item(const struct array *array, struct type item, uint32_t i);
+/* Appends a value of the items' type, or a null. */
 void plan_array_add(struct array_builder *builder, const struct plan_value *value);
 /* The stored form in an arena. */
 int plan_array_finish(const struct array_builder *builder, struct arena *arena, struct str *stored,

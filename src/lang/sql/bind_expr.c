@@ -25,7 +25,11 @@ static int number(struct binder *binder, const struct sql_expr *expr, const stru
   if (type.physical == PHYSICAL_INT64) return bind__integer(binder, value, type, out, err);
   struct plan_value text = {.type = TYPE_UNKNOWN, .text = expr->text};
   int code = bind__literal(binder, &text, out, err);
-  return code ? code : bind__coerce(binder, *out, TYPE_DECIMAL, expr->offset, out, err);
+  if (code) return code;
+  const struct expr *literal = *out;
+  code = bind__coerce(binder, literal, TYPE_DECIMAL, expr->offset, out, err);
+  if (code != ERR_OUT_OF_RANGE) return code; /* 1e308 is more than numeric has: a double then */
+  return bind__coerce(binder, literal, TYPE_FLOAT64, expr->offset, out, err);
 }
 
 static int parameter(struct binder *binder, const struct sql_expr *expr, const struct expr **out,

@@ -88,13 +88,34 @@ static bool fit_of(const struct sql_type *type, enum sql_coercion level, int64_t
     return type->precision != 0;
   }
   *size = type->fraction - 1;
-  return type->fraction != 0;
+  *more = item.logical == LOGICAL_INTERVAL ? (int64_t)type->field : 0;
+  return type->fraction != 0 || *more;
+}
+
+/* INTERVAL '3' DAY: the text's number counts days. */
+static int counted(struct sql_context *context, struct str text, enum interval_field field,
+                   struct plan_value *value, struct err *err) {
+  struct interval interval;
+  uint8_t bytes[INTERVAL_BYTES];
+  int code = interval_read_as(text, field, &interval, err);
+  if (code) return code;
+  interval_store(&interval, bytes);
+  *value = (struct plan_value){.type = TYPE_INTERVAL};
+  value->text = arena_copy(context->arena, str_of(bytes, sizeof bytes));
+  return value->text.data ? ERR_OK : mem_refused(context->account, sizeof bytes, err);
 }
 
 int sql_coerce_typed(struct sql_context *context, const struct expr *expr,
                      const struct sql_type *to, enum sql_coercion level,
                      const struct expr **coerced, struct err *err) {
   int64_t size, more;
+  bool literal = expr->kind == EXPR_LITERAL && expr->type.logical == LOGICAL_UNKNOWN;
+  struct plan_value text;
+  if (literal && to->field && !expr->literal.null && to->type.logical == LOGICAL_INTERVAL) {
+    int failed = counted(context, expr->literal.text, to->field, &text, err);
+    expr = failed ? NULL : expr_literal(context->arena, &text);
+    if (!expr) return failed ? failed : mem_refused(context->account, sizeof text, err);
+  }
   int code = sql_coerce(context, expr, to->type, level, coerced, err);
   if (code || !fit_of(to, level, &size, &more)) return code;
   *coerced = expr_fit(context->arena, *coerced, size, more, err);

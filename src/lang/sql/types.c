@@ -182,6 +182,23 @@ static int read_fraction(const struct sql_type_name *name, struct sql_type *type
   return ERR_OK;
 }
 
+/* "day", "day to second": the last word. */
+static int read_field(const struct sql_type_name *name, struct sql_type *type, struct err *err) {
+  static const char *const words[] = {"", "year", "month", "day", "hour", "minute", "second"};
+  struct str word = name->fields;
+  for (size_t i = word.size; i > 0; i--)
+    if (word.data[i - 1] == ' ') {
+      word = (struct str){word.data + i, word.size - i};
+      break;
+    }
+  for (int i = INTERVAL_ANY; i <= INTERVAL_SECOND; i++)
+    if (str_equal(word, str_from(words[i]))) {
+      type->field = (enum interval_field)i;
+      return ERR_OK;
+    }
+  return err_set(err, ERR_PARSE, "an interval has no field \"%.*s\"", STR_ARG(word));
+}
+
 static int read_modifiers(const struct sql_type_name *name, enum modifiers modifiers,
                           struct sql_type *type, struct err *err) {
   switch (modifiers) {
@@ -221,6 +238,7 @@ int sql_type_resolve(const struct sql_type_name *name, struct sql_type *type, st
     type->type = sql_type_of_id(found->id);
     if (name->with_zone && found->id == SQL_TYPE_LOCAL) type->type = TYPE_TIMESTAMP(TIME_US);
     code = read_modifiers(name, found->modifiers, type, err);
+    if (!code && found->id == SQL_TYPE_INTERVAL) code = read_field(name, type, err);
     if (!code && name->dimensions) type->type = type_array(type->type);
   }
   if (code) err_position(err, 0, 0, name->offset);

@@ -20,10 +20,11 @@ enum { SQL_LENGTH_MAX = 10485760, SQL_PRECISION_MAX = 38 };
 /* A type as written, resolved. */
 struct sql_type {
   struct type type;
-  int32_t length;           /* varchar(n), char(n): characters; 0: any */
-  bool blank_padded;        /* char(n) */
-  int32_t precision, scale; /* numeric(p, s); precision 0: any */
-  int32_t fraction;         /* timestamp(p), time(p), interval(p): 1 + p; 0: as the type has */
+  int32_t length;            /* varchar(n), char(n): characters; 0: any */
+  bool blank_padded;         /* char(n) */
+  int32_t precision, scale;  /* numeric(p, s); precision 0: any */
+  enum interval_field field; /* interval day, year to month …: the last one */
+  int32_t fraction;          /* timestamp(p), time(p), interval(p): 1 + p; 0: as the type has */
 };
 /* ERR_NOT_FOUND (42704) with the nearest name, ERR_INVALID_ARGUMENT for modifiers. */
 int sql_type_resolve(const struct sql_type_name *name, struct sql_type *type, struct err *err);

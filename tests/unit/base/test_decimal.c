@@ -332,6 +332,35 @@ static void test_fit(void **state) {
   }
 }
 
+/* docs/format/values.md: never to change. */
+static void test_format(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *bytes;
+  } formats[] = {
+      {"0", "8000"},
+      {"0.00", "8002"},
+      {"1", "d10de0b6b3a764000000"},
+      {"-1", "26f21f494c589bffff00"},
+      {"1.50", "d114d1120d7b16000002"},
+      {"-1.5", "26eb2eedf284e9ffff01"},
+      {"123456789012345678901.25", "e5112210f47de9811561bc16d674ec800002"},
+      {"-123456789012345678901.25", "12eeddef0b82167ee9e90b0c2e14fb800002"},
+      {"0.00000000000000000000000000000000000001", "ab0de0b6b3a764000026"},
+      {"NaN", "ff00"},
+      {"-Infinity", "0000"},
+  };
+  for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+    struct decimal value = number(formats[i].text);
+    uint8_t bytes[DECIMAL_BYTES_MAX];
+    unsigned size = decimal_store(&value, bytes);
+    char text[2 * DECIMAL_BYTES_MAX + 1] = "";
+    for (unsigned b = 0; b < size; b++)
+      snprintf(text + (size_t)2 * b, 3, "%02x", bytes[b]);
+    assert_string_equal(text, formats[i].bytes);
+  }
+}
+
 /* Bytes that nobody stored. */
 static void test_corruption(void **state) {
   (void)state;
@@ -367,7 +396,7 @@ int main(void) {
       cmocka_unit_test(test_stored_order),  cmocka_unit_test(test_arithmetic),
       cmocka_unit_test(test_division),      cmocka_unit_test(test_limits),
       cmocka_unit_test(test_conversions),   cmocka_unit_test(test_fit),
-      cmocka_unit_test(test_corruption),
+      cmocka_unit_test(test_corruption),    cmocka_unit_test(test_format),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
