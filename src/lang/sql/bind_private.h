@@ -1,340 +1,10 @@
-/* What the files bind*.c share: names, scopes, queries at work, stages, results.
- *
- * Binding an expression gives a plan expression over the rows of its query in which
- * **placeholders** stand for what nodes of their own compute: aggregates, window functions,
- * subqueries, functions that give rows. Placing it on a **stage** (the rows of FROM, the groups,
- * the rows with window functions) puts columns into their places; a subquery is put over the
- * stage's rows then. So every expression is bound once, over the same columns, wherever its parts
- * are computed.
- *
- * Placeholders are EXPR_PARAMETERs with numbers that no statement's parameter reaches. A
- * **capture** is what a subquery takes from the query around it: the columns of which an apply
- * makes parameters. */
+/* What each of the files bind*.c does for the others. All give ERR_OK or an error with its place.
+ */
 #ifndef NILO_LANG_SQL_BIND_PRIVATE_H
 #define NILO_LANG_SQL_BIND_PRIVATE_H
 
-#include "base/err.h"
-#include "base/limits.h"
-#include "base/text.h"
-#include "lang/sql/functions.h"
-#include "lang/sql/sql.h"
-#include "lang/sql/types.h"
-
-/* Numbers of parameters: $1 … first, then captures, then placeholders by kind. */
-enum {
-  BIND_CAPTURES = 1 << 16,
-  BIND_CAPTURE_SIZE = 1 << 12, /* columns that one subquery may take from the query around it */
-  BIND_CAPTURES_MAX = 1 << 15, /* subqueries of a statement */
-  BIND_AGGREGATES = 1 << 28,
-  BIND_WINDOWS = 2 << 28,
-  BIND_SUBQUERIES = 3 << 28,
-  BIND_SETS = 4 << 28,
-  BIND_GROUPINGS = 5 << 28,
-  BIND_CARRIES = 6 << 28,      /* locf() and interpolate() */
-  BIND_PLACEHOLDERS = 1 << 28, /* numbers per kind */
-};
-/* Selects inside selects, views and WITH included. */
-enum { BIND_DEPTH_MAX = 1000, BIND_SELECTS_MAX = 100 };
-/* Keys of GROUP BY with sets are bits of one word. */
-enum { BIND_SET_KEYS_MAX = 63, BIND_SETS_MAX = 4096 };
-
-/* ---- names ---- */
-
-struct bind_column {
-  struct str name;
-  struct type type;
-  uint32_t column; /* of the rows' plan */
-  uint32_t table;  /* of the names' tables; UINT32_MAX: merged by USING */
-  bool hidden;     /* not in `*` */
-};
-struct bind_table {
-  struct str name, schema, database; /* schema empty: an alias, which has none */
-  struct str hidden;                 /* by the alias: the table's own name */
-  const struct bind_column *columns;
-  uint32_t count;
-};
-struct bind_names {
-  const struct bind_table *tables;
-  uint32_t table_count;
-  const struct bind_column *columns; /* what `*` gives and a plain name may mean */
-  uint32_t column_count;
-};
-struct bind_rows {
-  const struct plan_node *plan;
-  struct bind_names names;
-};
-
-struct bind_capture {
-  uint32_t first; /* number of the first parameter */
-  const struct expr **exprs;
-  uint32_t count, capacity;
-};
-struct bind_query;
-struct bind_clause;
-/* Where names are looked for, innermost first. */
-struct bind_scope {
-  struct bind_scope *outer;
-  struct bind_capture *capture; /* of what stands in `outer` and is used here or further in */
-  const struct bind_names *names;
-  struct bind_query *query;   /* whose rows the names are; NULL: of a part of FROM */
-  struct bind_clause *clause; /* of it that is bound now, while a subquery inside is */
-};
-
-/* What WITH named. */
-struct bind_with {
-  const struct bind_with *outer;
-  struct str name;
-  const struct plan_node *plan;
-  const struct sql_result_column *columns;
-  uint32_t count;
-  uint64_t nodes;   /* of the plan, shared ones counted each time */
-  uint32_t working; /* RECURSIVE while it is bound: the number of its PLAN_WORKING; 0: none */
-  uint32_t uses;    /* of the working table, in its recursive part */
-  bool unusable;    /* named where recursion may not stand */
-};
-
-struct binder {
-  struct sql_context *context;
-  struct arena *arena;
-  uint32_t captures, subqueries, depth, selects, workings, stages;
-  struct bind_with *with; /* innermost */
-  uint64_t nodes;         /* that references to WITH have multiplied */
-  struct bind_subquery **subquery_list;
-  uint32_t subquery_capacity;
-};
-
-/* ---- placeholders ---- */
-
-enum bind_subquery_kind {
-  BIND_VALUE, /* an APPLY_SCALAR */
-};
-struct bind_subquery {
-  const struct plan_node *plan; /* of one column */
-  struct bind_capture capture;
-  uint32_t offset;
-  uint32_t stage, column; /* where it stands; stage 0: nowhere yet */
-};
-struct bind_sort {
-  const struct expr *expr;
-  bool descending, nulls_first;
-};
-struct bind_aggregate {
-  struct sql_aggregate resolved;
-  bool distinct;
-  const struct expr *filter; /* NULL: none */
-  const struct bind_sort *order;
-  uint32_t order_count;
-  uint32_t column; /* of the grouped stage */
-};
-struct bind_window_spec {
-  const struct expr **partition;
-  uint32_t partition_count;
-  const struct bind_sort *order;
-  uint32_t order_count;
-};
-struct bind_window {
-  uint32_t spec; /* of the query's specs */
-  bool is_aggregate;
-  struct sql_aggregate aggregate;
-  struct sql_window_function function;
-  const struct expr *filter;
-  bool ignore_nulls;
-  struct plan_frame frame;
-  struct type type;
-  uint32_t column;
-};
-struct bind_set {
-  const struct expr *array;
-  struct type item;
-  uint32_t column;
-};
-struct bind_grouping {
-  const struct expr **arguments;
-  uint32_t count, offset;
-};
-
-/* time_bucket_gapfill(): the bucket, and the range where it is said. */
-struct bind_gap {
-  const struct expr *bucket; /* NULL: there is none */
-  const struct expr *start, *end;
-  uint32_t offset;
-};
-/* locf() and interpolate(). */
-struct bind_carry {
-  const struct expr *expr;
-  bool interpolates;
-  uint32_t value;                                          /* of the stage before */
-  uint32_t time, before, behind, time_before, time_behind; /* while gaps are filled */
-  uint32_t column;
-};
-
-/* Rows at one point of a query, and what expressions become there. */
-struct bind_stage {
-  struct binder *binder;
-  struct bind_query *query; /* NULL: no query's, as in ON */
-  const struct plan_node *plan;
-  uint32_t id;
-  /* Behind GROUP BY: what is grouped by, as column 0, 1, … */
-  bool grouped;
-  const struct expr *const *keys;
-  uint32_t key_count;
-  uint32_t bits; /* the column of what is not in the set; PLAN_NO_COLUMN: no sets */
-};
-
-/* One SELECT while it is bound. */
-struct bind_query {
-  struct binder *binder;
-  struct bind_scope scope;
-  struct bind_names names;
-  const struct sql_select *select;
-  struct bind_stage stage;
-  int32_t *places; /* per column of FROM: where it was named last outside of aggregates; -1 */
-  uint32_t place_count;
-  struct bind_aggregate *aggregates;
-  uint32_t aggregate_count, aggregate_capacity;
-  struct bind_window *windows;
-  uint32_t window_count, window_capacity;
-  struct bind_window_spec *specs;
-  uint32_t spec_count, spec_capacity;
-  struct bind_set *sets;
-  uint32_t set_count, set_capacity;
-  struct bind_grouping *groupings;
-  uint32_t grouping_count, grouping_capacity;
-  struct bind_gap gap;
-  struct bind_carry *carries;
-  uint32_t carry_count, carry_capacity;
-  const struct expr **conditions; /* of WHERE */
-  uint32_t condition_count, condition_capacity;
-};
-
-/* What an expression stands in. */
-struct bind_clause {
-  struct binder *binder;
-  struct bind_scope *scope;
-  struct bind_query *query; /* NULL: no aggregates, windows and sets */
-  const char *name;         /* "WHERE": in errors */
-  bool aggregates, windows, sets;
-  bool inside; /* of an aggregate: what is named here needs no grouping */
-};
-
-/* ---- results ---- */
-
-/* Rows of a SELECT whose columns may still be literals without a type. `rows` NULL: `exprs` over
- * `plan`; else literal rows of VALUES. Once closed: the plan alone. */
-struct bind_result {
-  const struct plan_node *plan;
-  struct sql_result_column *columns;
-  uint32_t count;
-  const struct expr **exprs;
-  const struct expr ***rows;
-  uint32_t row_count;
-  bool closed;
-};
-/* Types that columns are to have, where they are known beforehand (INSERT). */
-struct bind_targets {
-  const struct sql_type *types;
-  uint32_t count;
-};
-
-/* ---- bind.c ---- */
-/* Sets an error with its place. */
-int bind__fail(struct err *err, uint32_t offset, int code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-/* Gives an error a place that has none. */
-int bind__at(struct err *err, uint32_t offset, int code);
-int bind__refused(struct binder *binder, struct err *err);
-/* Zeroed memory of the statement's life; NULL + err. */
-void *bind__take(struct binder *binder, size_t size, struct err *err);
-/* Room for one more item in an array of the arena. */
-int bind__room(struct binder *binder, void *items, uint32_t count, uint32_t *capacity, size_t size,
-               struct err *err);
-#define BIND_ARRAY(binder, type, count, err)                                                       \
-  ((type *)bind__take((binder), ((size_t)(count) + 1) * sizeof(type), (err)))
-int bind__enter(struct binder *binder, uint32_t offset, struct err *err);
-void bind__leave(struct binder *binder);
-
-/* ---- bind_nodes.c: plan nodes over flat streams ---- */
-int bind__project(struct binder *binder, const struct plan_node *input,
-                  const struct expr *const *exprs, const struct str *names, uint32_t count,
-                  const struct plan_node **made, struct err *err);
-/* The input's columns and some more behind them. */
-int bind__extend(struct binder *binder, const struct plan_node *input,
-                 const struct expr *const *exprs, uint32_t count, const struct plan_node **made,
-                 struct err *err);
-/* Its columns `first` … */
-int bind__narrow(struct binder *binder, const struct plan_node *input, uint32_t first,
-                 uint32_t count, const struct plan_node **made, struct err *err);
-/* The index of a column with the expression's value; made by a projection where there is none. */
-int bind__column_of(struct binder *binder, const struct plan_node **plan, const struct expr *expr,
-                    uint32_t *column, struct err *err);
-int bind__columns_of(struct binder *binder, const struct plan_node **plan,
-                     const struct expr *const *exprs, uint32_t count, uint32_t *columns,
-                     struct err *err);
-int bind__filter(struct binder *binder, const struct plan_node *input, const struct expr *condition,
-                 const struct plan_node **made, struct err *err);
-/* `shape` may hold keys and times; NULL: none. */
-int bind__join(struct binder *binder, const struct plan_node *left, const struct plan_node *right,
-               enum plan_join_kind kind, const struct expr *condition,
-               const struct plan_joining *shape, const struct plan_node **made, struct err *err);
-int bind__apply(struct binder *binder, enum plan_apply_kind kind, const struct plan_node *left,
-                const struct plan_node *right, const uint32_t *columns, uint32_t count,
-                uint32_t first, const struct plan_node **made, struct err *err);
-int bind__sort(struct binder *binder, const struct plan_node *input,
-               const struct plan_sort_key *keys, uint32_t count, const struct plan_node **made,
-               struct err *err);
-int bind__unique(struct binder *binder, const struct plan_node *input, const uint32_t *columns,
-                 uint32_t count, const struct plan_node **made, struct err *err);
-int bind__limit(struct binder *binder, const struct plan_node *input, uint64_t limit,
-                uint64_t offset, const struct plan_node **made, struct err *err);
-/* One row of one column that nobody reads. */
-int bind__one_row(struct binder *binder, const struct plan_node **made, struct err *err);
-/* Rows of literals. */
-int bind__values(struct binder *binder, const struct expr *const *const *rows, uint32_t row_count,
-                 const struct plan_column *columns, uint32_t count, const struct plan_node **made,
-                 struct err *err);
-/* A node with the schema of its input, to be filled in. */
-struct plan_node *bind__node(struct binder *binder, enum plan_kind kind,
-                             const struct plan_node *input, struct err *err);
-/* Nodes of a plan, shared ones counted each time they are met; no more than `most`. */
-uint64_t bind__node_count(const struct plan_node *plan, uint64_t most);
-
-/* ---- bind_values.c: small expressions ---- */
-int bind__literal(struct binder *binder, const struct plan_value *value, const struct expr **out,
-                  struct err *err);
-int bind__null(struct binder *binder, struct type type, const struct expr **out, struct err *err);
-int bind__boolean_literal(struct binder *binder, bool value, const struct expr **out,
-                          struct err *err);
-int bind__integer(struct binder *binder, int64_t value, struct type type, const struct expr **out,
-                  struct err *err);
-int bind__text(struct binder *binder, struct str text, const struct expr **out, struct err *err);
-int bind__column_expr(struct binder *binder, uint32_t column, struct type type,
-                      const struct expr **out, struct err *err);
-int bind__call(struct binder *binder, enum plan_function function,
-               const struct expr *const *arguments, uint32_t count, const struct expr **out,
-               struct err *err);
-int bind__call1(struct binder *binder, enum plan_function function, const struct expr *argument,
-                const struct expr **out, struct err *err);
-int bind__call2(struct binder *binder, enum plan_function function, const struct expr *a,
-                const struct expr *b, const struct expr **out, struct err *err);
-/* AND or OR of conditions, as a balanced tree; none: true or false. */
-int bind__logic(struct binder *binder, enum plan_function function,
-                const struct expr *const *conditions, uint32_t count, const struct expr **out,
-                struct err *err);
-/* a op b by SQL's rules. */
-int bind__operate(struct binder *binder, struct str symbol, const struct expr *a,
-                  const struct expr *b, uint32_t offset, const struct expr **out, struct err *err);
-int bind__coerce(struct binder *binder, const struct expr *expr, struct type type, uint32_t offset,
-                 const struct expr **out, struct err *err);
-/* Brings all to the type that they have in common. */
-int bind__common(struct binder *binder, const struct expr **exprs, uint32_t count, const char *what,
-                 uint32_t offset, struct type *common, struct err *err);
-static inline bool bind__is_unknown(struct type type) { return type.logical == LOGICAL_UNKNOWN; }
-/* Literals and parameters that nothing gave a type are texts. */
-int bind__known(struct binder *binder, const struct expr **expr, struct err *err);
-/* The value of an expression without columns, computed if need be. */
-int bind__evaluate(struct binder *binder, const struct expr *expr, struct plan_value *value,
-                   struct err *err);
-static inline bool bind__is_literal(const struct expr *expr) { return expr->kind == EXPR_LITERAL; }
+#include "lang/sql/bind_nodes.h"
+#include "lang/sql/bind_state.h"
 
 /* ---- bind_names.c ---- */
 /* The column that a name means, as an expression: of the scope's rows, or captured. */
@@ -371,6 +41,7 @@ int bind__join_names(struct binder *binder, const struct bind_names *left,
                      uint32_t offset, struct err *err);
 
 /* ---- bind_expr.c ---- */
+/* An expression over the rows of the clause's scope, with placeholders. */
 int bind__expr(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                struct err *err);
 /* Of boolean type; `what` names the construct in errors. */
@@ -380,15 +51,20 @@ int bind__exprs(struct bind_clause *clause, const struct sql_exprs *list, const 
                 struct err *err);
 
 /* ---- bind_rows.c: comparisons of rows, IN, BETWEEN, ANY and ALL ---- */
+/* left op right, where one of the two is a row. */
 int bind__compare(struct bind_clause *clause, struct str symbol, const struct sql_expr *left,
                   const struct sql_expr *right, uint32_t offset, const struct expr **out,
                   struct err *err);
+/* x IN (a, b, …), of rows too. */
 int bind__in(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
              struct err *err);
+/* x BETWEEN a AND b. */
 int bind__between(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                   struct err *err);
+/* a IS [NOT] DISTINCT FROM b, of rows too. */
 int bind__distinct(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                    struct err *err);
+/* x op ANY or ALL of an array. */
 int bind__quantified(struct bind_clause *clause, const struct sql_expr *expr,
                      const struct expr **out, struct err *err);
 /* The expressions of a row, or the one of what is none. */
@@ -399,14 +75,19 @@ int bind__compare_rows(struct binder *binder, struct str symbol, const struct ex
                        const struct expr **out, struct err *err);
 
 /* ---- bind_subquery.c ---- */
+/* The one value of (SELECT …). */
 int bind__scalar(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                  struct err *err);
+/* Whether there is a row. */
 int bind__exists(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                  struct err *err);
+/* x IN (SELECT …), of rows too. */
 int bind__in_select(struct bind_clause *clause, const struct sql_expr *expr,
                     const struct expr **out, struct err *err);
+/* x op ANY or ALL (SELECT …). */
 int bind__quantified_select(struct bind_clause *clause, const struct sql_expr *expr,
                             const struct expr **out, struct err *err);
+/* ARRAY(SELECT …). */
 int bind__array_select(struct bind_clause *clause, const struct sql_expr *expr,
                        const struct expr **out, struct err *err);
 /* The value of a plan of one column, as a placeholder. */
@@ -428,6 +109,7 @@ int bind__capture_columns(struct bind_stage *stage, const struct bind_capture *c
                           uint32_t **columns, struct err *err);
 
 /* ---- bind_call.c ---- */
+/* A call of any kind of function. */
 int bind__function(struct bind_clause *clause, const struct sql_expr *expr, const struct expr **out,
                    struct err *err);
 /* ORDER BY inside of a call. */
@@ -442,6 +124,7 @@ bool bind__is_set(const struct sql_expr *call);
 bool bind__nulls_first(const struct sql_order *order);
 
 /* ---- bind_stage.c ---- */
+/* A new stage over the plan's rows. */
 void bind__stage(struct bind_stage *stage, struct binder *binder, struct bind_query *query,
                  const struct plan_node *plan);
 /* The expression over the stage's rows. */
@@ -467,6 +150,7 @@ bool bind__is_lateral(const struct sql_from *from);
 int bind__alias(struct binder *binder, const struct sql_from *from, struct bind_rows *rows,
                 struct err *err);
 /* ---- bind_function.c: functions in FROM ---- */
+/* Functions in FROM, side by side. */
 int bind__from_function(struct binder *binder, struct bind_scope *scope,
                         const struct sql_from *from, struct bind_rows *rows, struct err *err);
 /* Rows of several arrays, which stand over the one row of `base`, side by side; the shorter ones
@@ -493,6 +177,7 @@ int bind__as_of(struct binder *binder, const struct sql_from *from, struct plan_
                 struct err *err);
 
 /* ---- bind_select.c ---- */
+/* Any SELECT; what it takes from `outer` goes into `capture`. `targets` may be NULL. */
 int bind__select(struct binder *binder, struct bind_scope *outer, struct bind_capture *capture,
                  const struct sql_select *select, const struct bind_targets *targets,
                  struct bind_result *result, struct err *err);
@@ -533,6 +218,7 @@ int bind__grouping_value(struct bind_stage *stage, const struct bind_grouping *g
 bool bind__has_placeholder(const struct expr *expr, uint32_t kind);
 
 /* ---- bind_window.c ---- */
+/* A call with OVER. */
 int bind__over(struct bind_clause *clause, const struct sql_expr *call, const struct expr **out,
                struct err *err);
 /* The stage with window functions. */
@@ -570,9 +256,11 @@ int bind__limits(struct binder *binder, struct bind_scope *outer, struct bind_ca
                  const struct sql_select *select, const struct plan_node **plan, struct err *err);
 
 /* ---- bind_set.c ---- */
+/* UNION, INTERSECT, EXCEPT. */
 int bind__set(struct binder *binder, struct bind_scope *outer, struct bind_capture *capture,
               const struct sql_select *select, const struct bind_targets *targets,
               struct bind_result *result, struct err *err);
+/* VALUES. */
 int bind__rows_of_values(struct binder *binder, struct bind_scope *outer,
                          struct bind_capture *capture, const struct sql_select *select,
                          const struct bind_targets *targets, struct bind_result *result,
@@ -595,8 +283,10 @@ int bind__from_with(struct binder *binder, const struct sql_from *from, struct b
                     struct bind_rows *rows, struct err *err);
 
 /* ---- bind_gapfill.c ---- */
+/* time_bucket_gapfill(): the bucket. */
 int bind__gapfill(struct bind_clause *clause, const struct sql_expr *call, const struct expr **out,
                   struct err *err);
+/* locf() and interpolate(). */
 int bind__carry(struct bind_clause *clause, const struct sql_expr *call, const struct expr **out,
                 struct err *err);
 /* The stage with the buckets that have no row, where there is a time_bucket_gapfill(). */
