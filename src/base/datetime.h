@@ -44,6 +44,7 @@ int64_t datetime_instant(struct datetime_zone zone, int64_t wall);
 
 /* ---- text: ERR_INVALID_DATETIME, ERR_DATETIME_OVERFLOW, ERR_INVALID_ARGUMENT (zones) ---- */
 
+/* With a zone, or by the session's. */
 int datetime_read_instant(struct str text, enum time_unit unit,
                           const struct datetime_session *session, int64_t *value, struct err *err);
 /* A zone in the text is passed over. */
@@ -65,11 +66,15 @@ unsigned datetime_print_time(int64_t value, enum time_unit unit, char out[DATETI
 
 /* ---- conversions: false where the result is beyond the type ---- */
 
+/* INT64_MIN, INT64_MAX. */
 bool datetime_is_infinite(int64_t value);
+/* What the zone's clock shows, in the same unit. */
 bool datetime_local_of_instant(int64_t value, enum time_unit unit, struct datetime_zone zone,
                                int64_t *local);
+/* When it shows that. */
 bool datetime_instant_of_local(int64_t local, enum time_unit unit, struct datetime_zone zone,
                                int64_t *value);
+/* Midnight. */
 bool datetime_local_of_date(int64_t days, enum time_unit unit, int64_t *local);
 /* The day that a local time is in, and the time of the day. */
 int64_t datetime_date_of_local(int64_t local, enum time_unit unit);

@@ -56,7 +56,9 @@ unsigned decimal_print(const struct decimal *value, char out[DECIMAL_TEXT_MAX]);
 
 /* ---- conversions ---- */
 
+/* Of scale 0. */
 struct decimal decimal_of_i64(int64_t value);
+/* Of scale 0. */
 struct decimal decimal_of_u64(uint64_t value);
 /* ERR_OUT_OF_RANGE from 10^38 on. */
 int decimal_of_i128(__int128 value, struct decimal *out);

@@ -364,6 +364,7 @@ int interval_read_as(struct str text, enum interval_field field, struct interval
 
 /* ---- printing ---- */
 
+enum { PART_MAX = 32 }; /* bytes of a part; three of them and a fraction fit the text */
 struct printer {
   char *at;
   bool first, negative; /* nothing is printed yet; the part before was below zero */
@@ -372,8 +373,8 @@ struct printer {
 static void print_part(struct printer *printer, int32_t count, const char *unit) {
   if (count == 0) return;
   printer->at +=
-      sprintf(printer->at, "%s%s%d %s%s", printer->first ? "" : " ",
-              printer->negative && count > 0 ? "+" : "", count, unit, count == 1 ? "" : "s");
+      snprintf(printer->at, PART_MAX, "%s%s%d %s%s", printer->first ? "" : " ",
+               printer->negative && count > 0 ? "+" : "", count, unit, count == 1 ? "" : "s");
   printer->first = false;
   printer->negative = count < 0;
 }
@@ -387,14 +388,14 @@ unsigned interval_print(const struct interval *value, char out[INTERVAL_TEXT_MAX
   uint64_t us = value->us < 0 ? -(uint64_t)value->us : (uint64_t)value->us;
   uint64_t seconds = us / US_PER_SECOND;
   unsigned rest = (unsigned)(us % US_PER_SECOND);
-  printer.at += sprintf(printer.at, "%s%s%02llu:%02u:%02u", printer.first ? "" : " ",
-                        value->us < 0      ? "-"
-                        : printer.negative ? "+"
-                                           : "",
-                        (unsigned long long)(seconds / 3600), (unsigned)(seconds / 60 % 60),
-                        (unsigned)(seconds % 60));
+  printer.at += snprintf(printer.at, PART_MAX, "%s%s%02llu:%02u:%02u", printer.first ? "" : " ",
+                         value->us < 0      ? "-"
+                         : printer.negative ? "+"
+                                            : "",
+                         (unsigned long long)(seconds / 3600), (unsigned)(seconds / 60 % 60),
+                         (unsigned)(seconds % 60));
   if (rest) {
-    printer.at += sprintf(printer.at, ".%06u", rest);
+    printer.at += snprintf(printer.at, PART_MAX, ".%06u", rest);
     while (printer.at[-1] == '0')
       printer.at--;
   }

@@ -341,7 +341,7 @@ static int shortest(double value, bool real, char digits[NUMBER_TEXT_MAX], int *
   const char *at = text;
   for (; *at != 'e'; at++)
     if (text_is_digit(*at)) digits[count++] = *at;
-  *exponent = atoi(at + 1) - (count - 1);
+  *exponent = (int)strtol(at + 1, NULL, 10) - (count - 1);
   return count;
 }
 
@@ -366,7 +366,7 @@ static char *print_float(double value, bool real, char *out) {
     if (count > 1) *out++ = '.';
     memcpy(out, digits + 1, (size_t)count - 1);
     out += count - 1;
-    return out + sprintf(out, "e%c%02d", point > 0 ? '+' : '-', abs(point - 1));
+    return out + snprintf(out, 8, "e%c%02d", point > 0 ? '+' : '-', abs(point - 1));
   }
   if (point <= 0) {
     *out++ = '0';

@@ -35,7 +35,7 @@ static const struct row {
 static int compute(const struct row *row, struct decimal *out, struct err *err) {
   struct decimal a = number(row->a), b = row->b[0] ? number(row->b) : a;
   const char *name = row->operation;
-  int places = atoi(row->b);
+  int places = (int)strtol(row->b, NULL, 10);
 #define IS(text) (strcmp(name, text) == 0)
   if (IS("+")) return decimal_explain(decimal_add(&a, &b, out), err);
   if (IS("-")) return decimal_explain(decimal_subtract(&a, &b, out), err);

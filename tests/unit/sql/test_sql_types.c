@@ -191,7 +191,8 @@ static const char *read(const char *text, struct type type, int *code) {
   const struct expr *coerced = NULL;
   struct err err;
   *code = sql_coerce(&context, unknown(text), type, SQL_IMPLICIT, &coerced, &err);
-  if (*code) return strcpy(shown, err.message);
+  if (*code) snprintf(shown, sizeof shown, "%s", err.message);
+  if (*code) return shown;
   assert_int_equal(coerced->kind, EXPR_LITERAL);
   assert_true(type_equal(coerced->type, type));
   struct buffer out;
