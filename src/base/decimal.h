@@ -75,8 +75,11 @@ double decimal_to_f64(const struct decimal *value);
 /* ---- arithmetic: ERR_OK, ERR_OUT_OF_RANGE, ERR_DIVISION_BY_ZERO; decimal_explain gives the error
  * its text. `out` may be an argument. ---- */
 
+/* The larger of the two scales. */
 int decimal_add(const struct decimal *a, const struct decimal *b, struct decimal *out);
+/* The larger of the two scales. */
 int decimal_subtract(const struct decimal *a, const struct decimal *b, struct decimal *out);
+/* The sum of the scales. */
 int decimal_multiply(const struct decimal *a, const struct decimal *b, struct decimal *out);
 /* At least 16 significant digits, as PostgreSQL chooses them. */
 int decimal_divide(const struct decimal *a, const struct decimal *b, struct decimal *out);

@@ -19,7 +19,9 @@ int decimal__digits(u128 value);
 int decimal__wide_digits(const struct wide *value);
 static inline u128 decimal__magnitude(__int128 m) { return m < 0 ? -(u128)m : (u128)m; }
 
+/* Of 128 bits. */
 struct wide decimal__wide(u128 value);
+/* The whole product. */
 struct wide decimal__wide_multiply(u128 a, u128 b);
 /* × 10^exponent; false: it does not fit into 256 bits. */
 bool decimal__wide_scale(struct wide *value, int exponent);

@@ -21,6 +21,7 @@ struct interval {
 
 /* ---- stored form (docs/format/values.md): the 16 bytes that order it, then the parts ---- */
 enum { INTERVAL_KEY_SIZE = 16, INTERVAL_BYTES = 32 };
+/* All 32 bytes. */
 void interval_store(const struct interval *value, uint8_t out[INTERVAL_BYTES]);
 /* False: the bytes are none that interval_store makes. */
 bool interval_load(struct str bytes, struct interval *value);
@@ -59,10 +60,13 @@ struct interval interval_round(const struct interval *value, int digits);
 
 /* ---- arithmetic: ERR_DATETIME_OVERFLOW "interval out of range", ERR_DIVISION_BY_ZERO ---- */
 
+/* Part by part. */
 int interval_add(const struct interval *a, const struct interval *b, struct interval *out,
                  struct err *err);
+/* Part by part. */
 int interval_subtract(const struct interval *a, const struct interval *b, struct interval *out,
                       struct err *err);
+/* Part by part. */
 int interval_negate(const struct interval *value, struct interval *out, struct err *err);
 /* Fractions of months become days, of days microseconds. */
 int interval_multiply(const struct interval *value, double factor, struct interval *out,
