@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/err.h"
 #include "columnar/bits.h"
 #include "kernel/select.h"
@@ -33,6 +34,14 @@ static uint32_t state_size(enum plan_aggregate function, struct type argument, b
     *values = true;
     return sizeof(struct state_values);
   }
+}
+
+/* SQL's exact sums of integers are those of every language until they are told. */
+static enum plan_aggregate state_of(enum plan_aggregate function, bool *exact) {
+  *exact = function == AGGREGATE_SUM_EXACT || function == AGGREGATE_MEAN_EXACT;
+  return function == AGGREGATE_SUM_EXACT    ? AGGREGATE_SUM
+         : function == AGGREGATE_MEAN_EXACT ? AGGREGATE_MEAN
+                                            : function;
 }
 
 /* True for the aggregates whose states are told here. */
@@ -90,14 +99,16 @@ int aggregator_init(struct aggregator *aggregator, struct exec *exec,
   for (uint32_t i = 0; i < plan->call_count; i++) {
     const struct plan_aggregate_call *of = &plan->calls[i];
     struct aggregate_call *call = &aggregator->calls[i];
-    bool values, selector = plan_aggregate_is_selector(of->function) && !selector_seen;
-    *call = (struct aggregate_call){.function = of->function,
+    bool values, exact, selector = plan_aggregate_is_selector(of->function) && !selector_seen;
+    enum plan_aggregate function = state_of(of->function, &exact);
+    *call = (struct aggregate_call){.function = function,
+                                    .exact = exact,
                                     .argument = input->columns[of->column].type,
                                     .result = of->type,
                                     .parameter = of->parameter,
                                     .column = of->column,
                                     .offset = aggregator->record_size};
-    if (!is_own(of->function)) {
+    if (!is_own(function)) {
       int code = compile_other(aggregator, of, call, err);
       if (code) return code;
       continue;
@@ -107,7 +118,7 @@ int aggregator_init(struct aggregator *aggregator, struct exec *exec,
     call->places = of->function == AGGREGATE_FIRST || of->function == AGGREGATE_LAST ||
                    of->function == AGGREGATE_MODE ||
                    (selector && (plan->selected_time || plan->carried_count));
-    aggregator->record_size += state_size(of->function, call->argument, &values);
+    aggregator->record_size += state_size(function, call->argument, &values);
     if (values) call->stride = 1 + (call->places ? 2 : 0) + (call->carries ? carried_words : 0);
     aggregator->any_places |= call->places;
   }
@@ -633,6 +644,18 @@ bool aggregate_empty(const struct aggregator *aggregator, const void *record) {
 
 /* ---- results ---- */
 
+static int finish_exact(const struct aggregate_call *call, __int128 total, uint64_t count,
+                        struct aggregate_result *result, struct err *err) {
+  _Static_assert((int)AGGREGATE_TEXT_MAX >= (int)DECIMAL_BYTES_MAX, "room for any numeric");
+  struct decimal sum, rows = decimal_of_u64(count);
+  int code = decimal_of_i128(total, &sum);
+  if (!code && call->function == AGGREGATE_MEAN) code = decimal_divide(&sum, &rows, &sum);
+  if (code) return decimal_explain(code, err);
+  result->text = str_of(result->bytes, decimal_store(&sum, result->bytes));
+  result->bits = (uint64_t)(uintptr_t)&result->text;
+  return ERR_OK;
+}
+
 static int finish_sum(const struct aggregate_call *call, const void *state,
                       struct aggregate_result *result, struct err *err) {
   bool mean = call->function == AGGREGATE_MEAN;
@@ -644,6 +667,7 @@ static int finish_sum(const struct aggregate_call *call, const void *state,
   }
   const struct state_sum_integer *sum = state;
   __int128 total = (__int128)((unsigned __int128)sum->high << 64 | sum->low);
+  if (call->exact) return finish_exact(call, total, sum->count, result, err);
   if (mean) {
     result->bits = aggregate_float_bits((double)total / (double)sum->count);
     return ERR_OK;

@@ -25,6 +25,7 @@ struct aggregate_call {
   bool to_edges;   /* of the plan's call */
   bool places;     /* keeps the time and rank of what it chose */
   bool carries;    /* the one selector that the carried columns ride with */
+  bool exact;      /* SQL's sum and mean of integers: given as numeric */
   uint32_t stride; /* 64-bit words of an entry, for those that keep all values; 0: none kept */
   /* Not NULL: the state is one of aggregate_kind.h, and all but its place is told there. */
   const struct aggregate_function *other;
@@ -101,7 +102,10 @@ int aggregate_merge(const struct aggregator *aggregator, struct arena *arena, vo
 /* True when no call has a value. */
 bool aggregate_empty(const struct aggregator *aggregator, const void *record);
 
+enum { AGGREGATE_TEXT_MAX = 24 };
 struct aggregate_result {
+  struct str text; /* in bytes: what bits point to when the call is exact */
+  uint8_t bytes[AGGREGATE_TEXT_MAX];
   bool present;
   bool has_time;
   uint64_t bits; /* strings: the address of a str */

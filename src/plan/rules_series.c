@@ -197,10 +197,10 @@ static bool find_keys(struct rewriting *rewriting, struct aggregating *a) {
 /* Whether PLAN_AGGREGATE gives what PLAN_GROUP gives for the call. */
 static bool knows_call(const struct aggregating *a, const struct plan_group_call *call) {
   static const enum plan_aggregate known[] = {
-      AGGREGATE_COUNT,  AGGREGATE_SUM,      AGGREGATE_MEAN,    AGGREGATE_MIN,
-      AGGREGATE_MAX,    AGGREGATE_SPREAD,   AGGREGATE_STDDEV,  AGGREGATE_STDDEV_POP,
-      AGGREGATE_MEDIAN, AGGREGATE_VAR_SAMP, AGGREGATE_VAR_POP, AGGREGATE_FIRST,
-      AGGREGATE_LAST,
+      AGGREGATE_COUNT,  AGGREGATE_SUM,       AGGREGATE_MEAN,       AGGREGATE_MIN,
+      AGGREGATE_MAX,    AGGREGATE_SPREAD,    AGGREGATE_STDDEV,     AGGREGATE_STDDEV_POP,
+      AGGREGATE_MEDIAN, AGGREGATE_VAR_SAMP,  AGGREGATE_VAR_POP,    AGGREGATE_FIRST,
+      AGGREGATE_LAST,   AGGREGATE_SUM_EXACT, AGGREGATE_MEAN_EXACT,
   };
   enum plan_aggregate function = (enum plan_aggregate)call->function;
   struct type type;

@@ -196,29 +196,8 @@ static void begin(struct query *query) {
 
 /* ---- forms ---- */
 
-static bool is_plain(struct type type) {
-  return (type.logical == LOGICAL_PLAIN && type.physical != PHYSICAL_BYTES) ||
-         type.logical == LOGICAL_INT16 || type.logical == LOGICAL_INT32 ||
-         type.logical == LOGICAL_REAL || type.logical == LOGICAL_JSON ||
-         type.logical == LOGICAL_TIMESTAMP;
-}
-
 static bool needs_text(enum query_form form, struct type type) {
-  switch (form) {
-  case QUERY_FORM_VALUES:
-    return false;
-  case QUERY_FORM_TEXT:
-    return !type_equal(type, TYPE_STRING);
-  case QUERY_FORM_JSON:
-    return !is_plain(type);
-  default: /* Arrow */
-    return !is_plain(type) && type.logical != LOGICAL_PLAIN && type.logical != LOGICAL_DATE &&
-           type.logical != LOGICAL_LOCAL && type.logical != LOGICAL_DURATION;
-  }
-}
-
-struct type query_form_type(enum query_form form, struct type type) {
-  return needs_text(form, type) ? TYPE_STRING : type;
+  return !type_equal(query_form_type(form, type), type);
 }
 
 /* A boolean is one letter in an answer and a word in a cast. */
@@ -273,11 +252,6 @@ static const struct plan_node *in_form(struct query *query, const struct plan_no
   return node;
 }
 
-const char *query_type_text(struct type type, char text[QUERY_TYPE_TEXT_MAX]) {
-  _Static_assert((int)QUERY_TYPE_TEXT_MAX == (int)SQL_TYPE_TEXT_MAX, "room for any name");
-  return sql_type_text(type, text);
-}
-
 static int no_plan(struct query *query, struct err *err) {
   return err->code ? err->code : mem_refused(&query->account, sizeof(struct plan_node), err);
 }
@@ -291,7 +265,7 @@ int query__sql_plan(struct query *query, const struct sql_select *select, enum q
   if (!code) code = query__snapshot(query, err);
   if (code) return code;
   if (form != QUERY_FORM_VALUES) selection->plan = in_form(query, selection->plan, err);
-  if (selection->plan) selection->plan = plan_optimize(&s->arena, selection->plan, err);
+  if (selection->plan) selection->plan = query__sql_optimize(query, selection->plan, err);
   return selection->plan ? ERR_OK : no_plan(query, err);
 }
 

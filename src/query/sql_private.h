@@ -17,6 +17,12 @@ int query__sql_plan(struct query *query, const struct sql_select *select, enum q
 /* Runs one statement: also the inner one of EXECUTE and EXPLAIN ANALYZE. */
 int query__sql_run(struct query *query, const struct sql_statement *statement, struct err *err);
 
+/* ---- sql_estimate.c ---- */
+/* plan_optimize with the sizes of the statement's tables, of which it has a snapshot. NULL + err on
+ * failure. */
+const struct plan_node *query__sql_optimize(struct query *query, const struct plan_node *plan,
+                                            struct err *err);
+
 /* ---- an answer that is there as a whole ---- */
 /* Begins one with these columns (copied); rows are appended to the builders, a value to each. */
 int query__sql_answer(struct query *query, const struct sql_result_column *columns, uint32_t count,

@@ -274,7 +274,7 @@ static struct plan_node *mean(const struct plan_node *input, uint32_t at) {
   struct plan_node *node = over(PLAN_AGGREGATE, input);
   struct plan_aggregate_call *made = ARENA_NEW(&arena, struct plan_aggregate_call);
   struct plan_column *columns = ARENA_ARRAY(&arena, struct plan_column, 3);
-  *made = (struct plan_aggregate_call){AGGREGATE_MEAN, at, 0, F};
+  *made = (struct plan_aggregate_call){.function = AGGREGATE_MEAN, .column = at, .type = F};
   columns[0] = input->schema.columns[0];
   columns[1] = input->schema.columns[1];
   columns[2] = (struct plan_column){{"mean", 4}, F};
