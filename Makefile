@@ -4,7 +4,7 @@ TIME ?= 60
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := release
-.PHONY: help release run test lint format bench bench-codec fuzz sim asan tsan coverage debug install clean
+.PHONY: help release run test lint format interop bench bench-codec fuzz sim asan tsan coverage debug install clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ lint: ## every check that is not a test
 format: ## format the C sources in place
 	@tools/setup.sh lint
 	@python3 tools/lint/lint.py --format
+
+interop: release ## ask PostgreSQL (where it is installed) the same: random statements, TPC-H; SEED=n COUNT=n
+	@tools/interop.sh $(SEED) $(COUNT)
 
 bench: release ## measure, and print one table
 	@tools/setup.sh build test

@@ -205,7 +205,7 @@ class Generator:
             "i": [lambda: f"({sub('i')} {r.choice(['+', '-', '*'])} {sub('i')})",
                   lambda: f"({sub('i')} {r.choice(['/', '%'])} {sub('i')})",
                   lambda: f"abs({sub('i')})", lambda: f"length({sub('t')})",
-                  lambda: f"(-{sub('i')})", lambda: f"{sub('n')}::int", lambda: f"{sub('d')}::int",
+                  lambda: f"(- {sub('i')})", lambda: f"{sub('n')}::int", lambda: f"{sub('d')}::int",
                   lambda: f"strpos({sub('t')}, {sub('t')})", lambda: f"({sub('a')} - {sub('a')})",
                   lambda: f"({sub('i')} {r.choice(['&', '|', '#'])} {sub('i')})",
                   lambda: f"{sub('f')}::int"],
@@ -274,9 +274,9 @@ class Generator:
             lambda: f"min({sub(r.choice('ibdntsa'))})", lambda: f"max({sub(r.choice('ibdntsa'))})",
             lambda: f"bool_and({sub('f')})", lambda: f"bool_or({sub('f')})",
             lambda: f"stddev({sub('n')})", lambda: f"variance({sub('i')})",
-            lambda: f"string_agg({sub('t')}, ',' ORDER BY {sub('t')})",
+            lambda: (lambda x: f"string_agg({x}, ',' ORDER BY {x})")(sub('t')),
             lambda: f"percentile_disc(0.5) WITHIN GROUP (ORDER BY {sub('i')})",
-            lambda: f"array_agg({sub('i')} ORDER BY {sub('i')})",
+            lambda: (lambda x: f"array_agg({x} ORDER BY {x})")(sub('i')),
             lambda: f"sum({sub('i')}) FILTER (WHERE {sub('f')})",
         ])()
         return call
@@ -396,8 +396,14 @@ def same_rows(a, b):
     return all(len(x) == len(y) and all(map(same_cell, x, y)) for x, y in zip(sorted(a), sorted(b)))
 
 
+def is_value_error(state):
+    """Class 22: a value that an expression could not take."""
+    return (state or "").startswith("22")
+
+
 def compare(nilo, postgres, sql):
-    """None, or what differs."""
+    """None, or what differs. Which rows an expression is computed for is nobody's promise: where only
+    one of the two met a value that it can't take, nothing is known ("")."""
     theirs, their_state = postgres.ask(sql)
     ours, our_state = nilo.ask(sql)
     if their_state in ("57014", "lost"):
@@ -405,6 +411,9 @@ def compare(nilo, postgres, sql):
     if our_state or their_state:
         if (our_state or "")[:5] == (their_state or "")[:5]:
             return None
+        if (is_value_error(our_state) and (not their_state or is_value_error(their_state))) or \
+                (is_value_error(their_state) and not our_state):
+            return ""
         return f"PostgreSQL: {their_state or theirs[:5]}\nNilo: {our_state or ours[:5]}"
     if same_rows(ours, theirs):
         return None
@@ -425,7 +434,7 @@ def main():
         print("0 passed, 0 failed")
         return 0
     postgres, nilo = Postgres(found[0]), Nilo()
-    passed = failed = 0
+    passed = failed = unknown = 0
     try:
         for seed in range(options.seed, options.seed + options.count):
             sql = options.statement or Generator(seed).statement()
@@ -433,6 +442,7 @@ def main():
                 print(f"{seed}: {sql}")
             problem = compare(nilo, postgres, sql)
             passed += problem is None
+            unknown += problem == ""
             if problem:
                 failed += 1
                 print(f"--- seed {seed}\n{sql}\n{problem}")
@@ -441,6 +451,11 @@ def main():
     finally:
         nilo.close()
         postgres.close()
+    if unknown:
+        print(f"{unknown} where one of the two computed what the other did not")
+    if unknown * 20 > options.count > 50:
+        failed += 1
+        print("too many of them")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
