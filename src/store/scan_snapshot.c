@@ -1,6 +1,7 @@
 /* Scans as the outside opens them: over what a snapshot has of a store. */
 #include "base/buffer.h"
 #include "base/err.h"
+#include "store/open_part.h"
 #include "store/root.h"
 #include "store/scan_private.h"
 
@@ -12,6 +13,27 @@ int store_scan_open(struct store_snapshot *snapshot, const struct store_scan_spe
     return err_set(err, code, "store %llu is not readable", (unsigned long long)spec->store);
   if (snapshot->shard) return scan__open_guarded(snapshot->shard, &input, spec, scan, err);
   return store__scan_create(&input, spec, scan, err);
+}
+
+/* The share of the keys [low, high] that lies in [key_min, key_max]. */
+static double share(int64_t low, int64_t high, int64_t key_min, int64_t key_max) {
+  if (key_min <= low && high <= key_max) return 1;
+  double first = (double)(key_min > low ? key_min : low);
+  double last = (double)(key_max < high ? key_max : high);
+  return first > last ? 0 : (last - first + 1) / ((double)high - (double)low + 1);
+}
+
+double store_snapshot_rows_about(const struct store_snapshot *snapshot, uint64_t store,
+                                 int64_t key_min, int64_t key_max) {
+  const struct store_version *version = root_map_find(&snapshot->map, store);
+  if (!version || version->dropped) return 0;
+  double rows = version->open ? open_part_rows(version->open) : 0;
+  for (uint32_t i = 0; i < version->part_count; i++) {
+    struct store_part_facts facts;
+    store_part_facts(version->parts[i], &facts);
+    rows += (double)facts.rows * share(facts.key_min, facts.key_max, key_min, key_max);
+  }
+  return rows;
 }
 
 /* Appends the series of a chunk's runs; a series that goes on from the chunk before is there

@@ -140,6 +140,11 @@ bool store_snapshot_horizon(const struct store_snapshot *snapshot, uint64_t stor
                             int64_t *horizon);
 /* Highest series id that was ever written to a store; 0: none. */
 uint64_t store_snapshot_series_high(const struct store_snapshot *snapshot, uint64_t store);
+/* About how many rows of a store have keys in [key_min, key_max]: those of a part count by the
+ * share of its span of keys that lies there; replaced and deleted rows count, too. Looks at each
+ * part's facts, reads nothing. */
+double store_snapshot_rows_about(const struct store_snapshot *snapshot, uint64_t store,
+                                 int64_t key_min, int64_t key_max);
 
 struct store_part_facts {
   uint64_t id; /* unique in the shard */

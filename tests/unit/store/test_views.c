@@ -90,6 +90,24 @@ static void test_spans_hold_the_rows(void **state) {
   fixture_deinit(&fixture);
 }
 
+static void test_rows_are_estimated(void **state) {
+  (void)state;
+  struct fixture fixture;
+  struct store_snapshot *snapshot;
+  begin(&fixture);
+  assert_int_equal(store_snapshot_acquire(fixture.shard, &snapshot, NULL), ERR_OK);
+  double all = SERIES * (KEYS + TAIL), half = SERIES * KEYS / 2;
+  assert_true(store_snapshot_rows_about(snapshot, STORE, INT64_MIN, INT64_MAX) == all);
+  /* the open part counts as a whole */
+  double first = store_snapshot_rows_about(snapshot, STORE, INT64_MIN, KEYS / 2 - 1);
+  assert_true(first >= half && first <= half + SERIES * TAIL);
+  double none = store_snapshot_rows_about(snapshot, STORE, 2 * KEYS, INT64_MAX);
+  assert_true(none <= SERIES * TAIL);
+  assert_true(store_snapshot_rows_about(snapshot, STORE + 1, INT64_MIN, INT64_MAX) == 0);
+  store_snapshot_release(snapshot);
+  fixture_deinit(&fixture);
+}
+
 static void test_series_are_listed(void **state) {
   (void)state;
   struct fixture fixture;
@@ -225,6 +243,7 @@ static void test_r9_figures_are_told(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_spans_hold_the_rows),
+      cmocka_unit_test(test_rows_are_estimated),
       cmocka_unit_test(test_series_are_listed),
       cmocka_unit_test(test_parts_and_log_can_be_looked_at),
       cmocka_unit_test(test_r9_figures_are_told),
