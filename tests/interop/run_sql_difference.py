@@ -356,13 +356,48 @@ class Generator:
             frame = ""
         return f"SELECT {all_columns}, {call} OVER ({partition}ORDER BY {all_columns}{frame}) FROM {name}"
 
+    def nested(self, tables):
+        """Scalar subqueries, lateral ones, DISTINCT ON, order and limit by unique keys, row values."""
+        r = self.r
+        (a, left), (b, right) = tables
+        every = ", ".join(name for name, _ in left)
+        inner = [(f"q.{kind}{b}", kind) for _, kind in right]
+        of = r.choice("ibnt")
+        scalar = r.choice([
+            f"(SELECT count(*) FROM {b} q WHERE q.{of}{b} = {a}.{of}{a})",
+            f"(SELECT max({self.expr(of, inner, 1)}) FROM {b} q WHERE q.i{b} > {a}.i{a})",
+            f"(SELECT string_agg(q.t{b}, '-' ORDER BY q.t{b}) FROM {b} q WHERE q.f{b} = {a}.f{a})",
+            f"ARRAY(SELECT q.i{b} FROM {b} q WHERE q.i{b} <= {a}.i{a} ORDER BY 1)",
+            f"EXISTS (SELECT 1 FROM {b} q WHERE {self.expr('f', inner + left, 1)})",
+        ])
+        return r.choice([
+            f"SELECT {every}, {scalar} FROM {a}",
+            f"SELECT {every}, l.v FROM {a} CROSS JOIN LATERAL (SELECT {self.expr(of, inner, 1)} AS v FROM {b} q "
+            f"WHERE q.{of}{b} <= {a}.{of}{a} ORDER BY q.i{b}, q.b{b}, q.d{b}, q.n{b}, q.t{b}, q.f{b}, q.s{b}, q.a{b} LIMIT 2) l",
+            f"SELECT DISTINCT ON ({a}.{of}{a}) {every} FROM {a} ORDER BY {a}.{of}{a}, {every}",
+            f"SELECT * FROM (SELECT {every} FROM {a} ORDER BY {every} LIMIT {r.randrange(5)} OFFSET {r.randrange(3)}) z",
+            f"SELECT {every} FROM {a} WHERE ({a}.i{a}, {a}.t{a}) IN (SELECT q.i{b}, q.t{b} FROM {b} q)",
+            f"SELECT {every} FROM {a} WHERE ({a}.i{a}, {a}.b{a}) < ({self.expr('i', left, 1)}, {self.expr('b', left, 1)})",
+            f"SELECT {a}.f{a}, {a}.t{a}, grouping({a}.f{a}, {a}.t{a}), count(*) FROM {a} "
+            f"GROUP BY GROUPING SETS (({a}.f{a}), ({a}.t{a}), ())",
+            f"SELECT g, {a}.i{a} FROM {a}, generate_series(1, {r.randrange(4)}) g WHERE g > {a}.i{a}",
+            f"SELECT u FROM unnest(ARRAY[{', '.join(self.literal('i') for _ in range(3))}]) u ORDER BY u DESC NULLS LAST",
+            f"SELECT ({every}) IS NULL, ({a}.i{a}, {a}.t{a}) = ({a}.i{a}, {a}.t{a}) FROM {a}",
+            f"SELECT {a}.s{a} - timestamp '2000-01-01', age({a}.s{a}, timestamp '2000-01-01'), {a}.s{a} - {a}.a{a}::timestamp FROM {a}",
+            f"SELECT {every} FROM {a} WHERE {a}.i{a} = ANY (ARRAY[{', '.join(self.literal('i') for _ in range(2))}]) "
+            f"OR {a}.t{a} <> ALL (ARRAY['a', 'b'])",
+            f"SELECT jsonb_build_object('i', {a}.i{a}, 't', {a}.t{a}) ->> 't', to_json({a}.n{a})::text FROM {a}",
+        ])
+
     def statement(self):
         r = self.r
         one, left = self.table("x", r.randrange(0, 7) or 1)
         two, right = self.table("y", r.randrange(1, 6))
         tables = [("x", left), ("y", right)]
         kind = r.random()
-        if kind < 0.45:
+        if kind < 0.2:
+            body = self.nested(tables)
+        elif kind < 0.5:
             body = self.plain(tables)
         elif kind < 0.75:
             body = self.grouped(tables)
