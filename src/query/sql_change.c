@@ -254,6 +254,13 @@ static int find_dependents(struct dropping *dropping, struct str database, struc
                              look_at_schema, dropping, err);
 }
 
+/* A statement may name a table twice. */
+static void add_table(struct catalog_table **tables, uint32_t *count, struct catalog_table *table) {
+  for (uint32_t i = 0; i < *count; i++)
+    if (tables[i] == table) return;
+  tables[(*count)++] = table;
+}
+
 static int drop_relation(struct dropping *dropping, const struct sql_name *name, bool view,
                          bool if_exists, struct err *err) {
   struct query *query = dropping->query;
@@ -284,7 +291,7 @@ static int drop_relation(struct dropping *dropping, const struct sql_name *name,
     return ERR_WRONG_OBJECT;
   }
   if (table) {
-    dropping->tables[dropping->table_count++] = table;
+    add_table(dropping->tables, &dropping->table_count, table);
     return ERR_OK;
   }
   return is_going(dropping, &found) ? ERR_OK : add_view(dropping, &found, err);
@@ -387,13 +394,14 @@ static int truncate_tables(struct query *query, const struct sql_statement *stat
       ARENA_ARRAY(&query->statement.arena, struct catalog_table *, statement->target_count + 1);
   query->statement.command = STR("TRUNCATE TABLE");
   if (!tables) return mem_refused(&query->account, statement->target_count * 8, err);
+  uint32_t count = 0;
   int code = ERR_OK;
   for (uint32_t i = 0; i < statement->target_count && !code; i++) {
     struct change_target target;
     code = change__target(query, &statement->targets[i], (struct str){0}, &target, err);
-    if (!code) tables[i] = target.table;
+    if (!code) add_table(tables, &count, target.table);
   }
-  return code ? code : table_truncate(query->engine, tables, statement->target_count, err);
+  return code ? code : table_truncate(query->engine, tables, count, err);
 }
 
 static int comment_on_relation(struct query *query, const struct sql_statement *statement,

@@ -397,7 +397,7 @@ static bool assigns_key(const struct updating *self) {
   return false;
 }
 
-/* New keys, none of which a row has that stays, and none twice. */
+/* New keys, none of which a row has that stays or is written beside, and none twice. */
 static int move_keys(struct updating *self, struct places *places, struct err *err) {
   struct change_target *target = self->target;
   struct change_keys keys = {0};
@@ -409,6 +409,9 @@ static int move_keys(struct updating *self, struct places *places, struct err *e
   int code = change__keys(target, &self->after, &none, true, &keys, err);
   for (int64_t row = 0; row < self->before.count && !code; row++)
     if (!u64_table_insert(&old, (uint64_t)before.i64[row], NULL))
+      code = refused(target->query, 16, err);
+  for (int64_t row = 0; self->more && row < self->more->count && !code; row++)
+    if (!u64_table_insert(&new, (uint64_t)self->more_keys[row], NULL))
       code = refused(target->query, 16, err);
   for (int64_t row = 0; row < self->after.count && !code; row++) {
     bool is_new = true;
