@@ -1,12 +1,19 @@
 /* ALTER TABLE, ALTER VIEW, COMMENT ON COLUMN.
  *
- * Each action is a commit of its own, made from the table as it is; all of them are looked at
- * before the first one happens. Rows are never rewritten: a new column is absent in the old ones,
- * or null, and a default is for rows to come. */
+ * Each action is a commit of its own, made from the table as it is. Where there are several, all of
+ * them are tried before the first one happens: a trial does all but the commit, and notes which
+ * columns came and went, so that later actions find them so. Rows are never rewritten: a new column
+ * is absent in the old ones, or null, and a default is for rows to come. */
 #include <string.h>
 
 #include "base/text.h"
 #include "query/sql_change_private.h"
+
+/* A column that an action on trial made or dropped. */
+struct tried {
+  struct sql_relation_column column;
+  bool there;
+};
 
 /* A definition in the making: a copy of the table's with room for a column and a check more. */
 struct altering {
@@ -18,6 +25,9 @@ struct altering {
   struct table_column_spec spec;
   struct table_change changes[16];
   size_t change_count;
+  struct tried *tried; /* in order; the last one of a name counts */
+  uint32_t tried_count;
+  bool trial;
 };
 
 static int refused(struct query *query, size_t size, struct err *err) {
@@ -46,6 +56,7 @@ static int begin(struct altering *altering, struct err *err) {
 }
 
 static int finish(struct altering *altering, struct err *err) {
+  if (altering->trial) return ERR_OK;
   altering->made.change_count = altering->change_count;
   return table_alter(altering->query->engine, &altering->made, err);
 }
@@ -71,7 +82,19 @@ static void forget(struct altering *altering, uint32_t id) {
   altering->definition.column_count--;
 }
 
+static void note_tried(struct altering *altering, const struct sql_relation_column *column,
+                       bool there) {
+  if (altering->trial) altering->tried[altering->tried_count++] = (struct tried){*column, there};
+}
+
 /* ---- columns by name ---- */
+
+/* Whether an earlier action on trial had to do with the column. */
+static const struct tried *find_tried(const struct altering *altering, struct str name) {
+  for (uint32_t i = altering->trial ? altering->tried_count : 0; i-- > 0;)
+    if (str_equal(altering->tried[i].column.name, name)) return &altering->tried[i];
+  return NULL;
+}
 
 static int find(struct altering *altering, struct str name, uint32_t offset, bool key_allowed,
                 struct sql_relation_column *column, struct err *err) {
@@ -79,8 +102,13 @@ static int find(struct altering *altering, struct str name, uint32_t offset, boo
   catalog_table_retain(altering->table);
   int code = query__sql_table(altering->query, altering->table, &relation, err);
   if (code) return code;
+  const struct tried *tried = find_tried(altering, name);
+  if (tried && tried->there) {
+    *column = tried->column;
+    return ERR_OK;
+  }
   struct text_nearest nearest = text_nearest_of(name);
-  for (uint32_t i = 0; i < relation->column_count; i++) {
+  for (uint32_t i = 0; i < relation->column_count && !tried; i++) {
     if (relation->columns[i].hidden) continue;
     text_nearest_offer(&nearest, relation->columns[i].name);
     if (!str_equal(relation->columns[i].name, name)) continue;
@@ -134,6 +162,13 @@ static int add_column(struct altering *altering, const struct sql_alteration *ac
                                   altering->changes, &altering->change_count, err);
   if (code) return code;
   *said_of(altering, id) = said;
+  note_tried(altering,
+             &(struct sql_relation_column){
+                 .name = written->name,
+                 .type = altering->spec.type,
+                 .source = altering->spec.kind == COLUMN_TAG ? SQL_SOURCE_TAG : SQL_SOURCE_FIELD,
+                 .id = id},
+             true);
   altering->made.made = &altering->spec;
   altering->made.made_count = 1;
   altering->made.next_id = id;
@@ -175,6 +210,7 @@ static int drop_column(struct altering *altering, const struct sql_alteration *a
   if (!code) code = check_free(altering, &column, err);
   if (code) return code;
   forget(altering, column.id);
+  note_tried(altering, &column, false);
   altering->made.column = column_of(altering, &column);
   return finish(altering, err);
 }
@@ -234,7 +270,7 @@ static int set_options(struct altering *altering, const struct sql_alteration *a
   for (size_t i = 0; i < options.change_count; i++)
     altering->changes[altering->change_count++] = options.changes[i];
   code = finish(altering, err);
-  if (!code && options.has_retention)
+  if (!code && options.has_retention && !altering->trial)
     code = store_expire(table_engine_shard(altering->query->engine), altering->table->id, err);
   return code;
 }
@@ -320,6 +356,29 @@ static int act(struct altering *altering, const struct sql_alteration *action, s
   }
 }
 
+/* Several actions: none happens if one of them can't. */
+static int try_all(struct altering *altering, const struct sql_statement *statement,
+                   struct err *err) {
+  uint32_t count = statement->alteration_count;
+  altering->tried = ARENA_ARRAY(&altering->query->statement.arena, struct tried, count);
+  if (!altering->tried) return refused(altering->query, count * sizeof *altering->tried, err);
+  altering->trial = true;
+  int code = ERR_OK;
+  for (uint32_t i = 0; i < count && !code; i++) {
+    const struct sql_alteration *action = &statement->alterations[i];
+    if (action->kind == SQL_ALTER_RENAME || action->kind == SQL_ALTER_RENAME_COLUMN ||
+        action->kind == SQL_ALTER_SET_SCHEMA) {
+      code = err_set(err, ERR_PARSE, "RENAME and SET SCHEMA stand alone in ALTER TABLE");
+      err_hint(err, "make it a statement of its own");
+      err_position(err, 0, 0, action->offset);
+    } else {
+      code = act(altering, action, err);
+    }
+  }
+  altering->trial = false;
+  return code;
+}
+
 /* RENAME of a view: made under the new name, dropped under the old one. */
 static int alter_view(struct query *query, const struct sql_statement *statement, struct err *err) {
   const struct sql_alteration *action = &statement->alterations[0];
@@ -356,6 +415,7 @@ int change__alter(struct query *query, const struct sql_statement *statement, st
   if (code && err) *err = local;
   if (code) return code;
   altering.table = target.table;
+  if (statement->alteration_count > 1) code = try_all(&altering, statement, err);
   for (uint32_t i = 0; i < statement->alteration_count && !code; i++)
     code = act(&altering, &statement->alterations[i], err);
   return code;
