@@ -1,5 +1,7 @@
 /* Compiling calls and feeding states: which kind of state a function has for a type, and the way
  * from vectors to dense values. */
+#include <assert.h>
+
 #include "exec/aggregate_kind_private.h"
 
 #include "base/err.h"
@@ -78,6 +80,7 @@ static const struct aggregate_row rows[AGGREGATE_FUNCTIONS] = {
     [AGGREGATE_MAX_BY] = ALL(aggregate__by),
     [AGGREGATE_STRING_AGG] = TEXTS(aggregate__joined),
     [AGGREGATE_ARRAY_AGG] = {NULL, &aggregate__list, NULL, &aggregate__list},
+    [AGGREGATE_ARRAY] = ALL(aggregate__array),
 };
 
 int aggregate__torn(struct err *err) {
@@ -234,7 +237,9 @@ int exec__aggregate_compile(struct exec *exec, const struct plan_group_call *cal
   if (!function->kind)
     return err_set(err, ERR_UNSUPPORTED, "%s() does not take %s",
                    plan_aggregate_name(function->function), type_name(first));
-  if ((function->distinct || function->order_count) && needs_rows(function)) {
+  if (function->kind == &aggregate__array) {
+    assert(function->column_count == function->argument_count + function->order_count);
+  } else if ((function->distinct || function->order_count) && needs_rows(function)) {
     struct aggregate_function *inner = ARENA_NEW(&exec->memory, struct aggregate_function);
     if (!inner) return exec__refused(exec, sizeof *inner, err);
     *inner = *function;
@@ -262,11 +267,12 @@ bool exec__aggregate_is_plain(const struct aggregate_function *function) {
 void exec__aggregate_vector(const struct aggregate_function *function, const struct column *columns,
                             int64_t length, uint64_t *scratch, struct aggregate_vector *vector) {
   size_t words = bit_words(length);
+  bool takes_nulls = function->kind == &aggregate__array;
   *vector = (struct aggregate_vector){{0}, NULL};
   for (uint32_t i = 0; i < function->column_count; i++) {
     const struct column *column = &columns[function->columns[i]];
     vector->columns[i] = column;
-    if (i >= function->argument_count || !column->null_count) continue;
+    if (i >= function->argument_count || !column->null_count || takes_nulls) continue;
     if (!vector->selected) {
       vector->selected = column->validity;
       continue;

@@ -55,6 +55,8 @@ extern const struct aggregate_kind aggregate__joined, aggregate__list, aggregate
 extern const struct aggregate_kind aggregate__quantiles, aggregate__distinct_sketch;
 /* Rows kept for a call with DISTINCT or ORDER BY. */
 extern const struct aggregate_kind aggregate__ordered;
+/* Rows kept for an array, nulls too; DISTINCT and ORDER BY are its own business. */
+extern const struct aggregate_kind aggregate__array;
 
 /* A value of a row as a number. */
 static inline double aggregate__number(const struct column *column, int64_t row) {

@@ -3,12 +3,15 @@
  * A call with DISTINCT or ORDER BY keeps the rows of a group, argument by argument and column by
  * column of the order; at the end they are put in order and fed to the aggregate itself. With
  * DISTINCT rows that are there already are thrown out whenever their number has doubled; what is
- * left is in the order of the arguments where no other is asked for. */
+ * left is in the order of the arguments where no other is asked for. An array is made of the same
+ * rows, kept in any case. */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "exec/aggregate_kind_private.h"
 #include "exec/key_text.h"
+#include "plan/value_text.h"
 
 /* ---- entries: a word per column, then the bits of those that are null ---- */
 
@@ -41,9 +44,12 @@ static int compare_column(const struct aggregate_function *function, uint32_t co
 
 static int compare_arguments(const struct aggregate_function *function, const uint64_t *a,
                              const uint64_t *b) {
+  uint32_t nulls = function->column_count;
   int by = 0;
-  for (uint32_t i = 0; i < function->argument_count && !by; i++)
-    by = compare_column(function, i, a, b);
+  for (uint32_t i = 0; i < function->argument_count && !by; i++) {
+    bool a_null = a[nulls] >> i & 1, b_null = b[nulls] >> i & 1; /* above all values */
+    by = a_null || b_null ? a_null - b_null : compare_column(function, i, a, b);
+  }
   return by;
 }
 
@@ -190,21 +196,32 @@ static int feed_rows(const struct aggregate_function *function, struct arena *ar
   return code;
 }
 
+/* The rows that count, in their order: *left of them. *rows has room for all that are kept and is
+ * the caller's to free; NULL: there are none. */
+static int arrange_rows(const struct aggregate_function *function, const struct kept *kept,
+                        struct placed_row **rows, uint64_t *left, struct err *err) {
+  *rows = NULL;
+  *left = kept->count;
+  int code = kept->count ? list_rows(function, kept, rows, err) : ERR_OK;
+  if (code || !kept->count) return code;
+  if (function->distinct) *left = leave_distinct(function, *rows, kept->count);
+  if (function->order_count)
+    qsort_r(*rows, *left, sizeof **rows, compare_order, (void *)(uintptr_t)function);
+  return ERR_OK;
+}
+
 static int finish_rows(const struct aggregate_function *function, struct arena *arena, void *state,
                        struct builder *result, struct err *err) {
   struct kept *kept = state;
-  struct placed_row *rows = NULL;
-  uint64_t count = kept->count;
+  struct placed_row *rows;
+  uint64_t left;
   void *inner = arena_alloc_zero(arena, function->inner->state_size);
   if (!inner) return aggregate__refused(function, function->inner->state_size, err);
-  int code = count ? list_rows(function, kept, &rows, err) : ERR_OK;
+  int code = arrange_rows(function, kept, &rows, &left, err);
   if (code) return code;
-  uint64_t left = function->distinct && count ? leave_distinct(function, rows, count) : count;
-  if (function->order_count && left)
-    qsort_r(rows, left, sizeof *rows, compare_order, (void *)(uintptr_t)function);
   code = feed_rows(function, arena, inner, rows, left, err);
   if (!code) code = exec__aggregate_finish(function->inner, arena, inner, result, err);
-  mem_free(function->exec->options.account, rows, count * sizeof *rows);
+  mem_free(function->exec->options.account, rows, kept->count * sizeof *rows);
   return code;
 }
 
@@ -227,6 +244,49 @@ const struct aggregate_kind aggregate__ordered = {.state_size = sizeof(struct ke
                                                   .finish = finish_rows,
                                                   .save = save_rows,
                                                   .load = load_rows};
+
+/* ---- arrays ---- */
+
+static int finish_array(const struct aggregate_function *function, struct arena *arena, void *state,
+                        struct builder *result, struct err *err) {
+  (void)arena;
+  struct mem_account *account = function->exec->options.account;
+  struct kept *kept = state;
+  struct placed_row *rows;
+  uint64_t left;
+  if (kept->count == 0) {
+    builder_append_null(result);
+    return ERR_OK;
+  }
+  int code = arrange_rows(function, kept, &rows, &left, err);
+  if (code) return code;
+  struct array_builder items;
+  struct buffer stored;
+  array_builder_init(&items, plan_array_items(function->types[0]), account);
+  buffer_init(&stored, account);
+  for (uint64_t i = 0; i < left; i++) {
+    const uint64_t *entry = rows[i].entry;
+    if (entry[function->column_count] & 1)
+      array_add_null(&items);
+    else if (aggregate__is_text(function->types[0]))
+      array_add_bytes(&items, kept_str(entry[0]));
+    else
+      array_add_word(&items, entry[0]);
+  }
+  code = array_finish(&items, &stored, err);
+  if (!code) builder_append_str(result, buffer_str(&stored));
+  buffer_deinit(&stored);
+  array_builder_deinit(&items);
+  mem_free(account, rows, kept->count * sizeof *rows);
+  return code;
+}
+
+const struct aggregate_kind aggregate__array = {.state_size = sizeof(struct kept),
+                                                .add = add_row,
+                                                .merge = merge_rows,
+                                                .finish = finish_array,
+                                                .save = save_rows,
+                                                .load = load_rows};
 
 /* ---- min_by, max_by ---- */
 

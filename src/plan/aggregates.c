@@ -10,6 +10,7 @@ enum gives {
   GIVES_TEXT,
   GIVES_INT_LIST,
   GIVES_LIST,
+  GIVES_ARRAY,
 };
 enum {
   NUMBERS = CLASS_INT | CLASS_UINT | CLASS_FLOAT,
@@ -79,6 +80,8 @@ static struct type result_type(const struct aggregate *aggregate, struct type ar
     return TYPE_LIST_INT64;
   case GIVES_LIST:
     return plan__class(argument) == CLASS_STRING ? TYPE_LIST_STRING : TYPE_LIST_INT64;
+  case GIVES_ARRAY:
+    return type_array(argument);
   default:
     return argument;
   }

@@ -31,7 +31,7 @@ static int take_parameters(struct sql_call *call, uint32_t direct, struct sql_ag
 }
 
 static bool order_matters(enum plan_aggregate function) {
-  return function == AGGREGATE_STRING_AGG || function == AGGREGATE_ARRAY_AGG ||
+  return function == AGGREGATE_STRING_AGG || function == AGGREGATE_ARRAY ||
          function == AGGREGATE_FIRST || function == AGGREGATE_LAST ||
          function == AGGREGATE_ANY_VALUE;
 }
@@ -44,16 +44,6 @@ static int result_of(struct sql_aggregate *aggregate, struct sql_context *contex
     types[i] = aggregate->arguments[i]->type;
   return plan_aggregate_result(aggregate->function, types, aggregate->argument_count,
                                &aggregate->type, err);
-}
-
-/* What array_agg's lists hold: integers (times, bits of floats, truths) or texts. */
-static int bring_listed(struct sql_call *call, const struct expr **argument, struct err *err) {
-  struct arena *arena = call->context->arena;
-  if ((*argument)->type.physical == PHYSICAL_FLOAT64)
-    *argument = expr_call_as(arena, FUNCTION_FLOAT_BITS, argument, 1, TYPE_INT64, NULL, err);
-  else if ((*argument)->type.physical == PHYSICAL_BOOL)
-    *argument = expr_cast(arena, *argument, TYPE_INT64, err);
-  return *argument ? ERR_OK : ERR_NO_MEMORY;
 }
 
 /* json_agg is a list of JSON texts with commas between. */
@@ -130,8 +120,6 @@ int sql_aggregate_resolve(struct sql_context *context, struct str name,
   aggregate->argument_count = call.count - direct_count - call.row->constants;
   if (aggregate->argument_count) code = bring_argument(&call, &aggregate->arguments[0], err);
   if (!code && call.row->build) code = call.row->build(&call, &aggregate->arguments[0], err);
-  if (!code && aggregate->function == AGGREGATE_ARRAY_AGG)
-    code = bring_listed(&call, &aggregate->arguments[0], err);
   if (aggregate->result_type.logical == LOGICAL_JSON) code = list_json(&call, aggregate, err);
   if (!code) code = result_of(aggregate, context, err);
   aggregate->json_object = call.row->build == sql__build_json_member;
