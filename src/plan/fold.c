@@ -1,5 +1,6 @@
 /* Calls of literals, computed while planning by the executor's own kernels over one row. What would
  * fail stays a call: it may stand where it is never asked for. */
+#include "base/decimal.h"
 #include "base/err.h"
 #include "plan/function_kernels.h"
 
@@ -38,10 +39,72 @@ static int fold(struct arena *arena, const struct expr *call, struct plan_value 
   return code;
 }
 
+/* ---- integers beside numerics ---- */
+
+/* The signed integer that is cast to numeric; NULL: something else is. */
+static const struct expr *widened_integer(const struct expr *expr) {
+  if (expr->kind != EXPR_CALL || expr->type.logical != LOGICAL_DECIMAL ||
+      (expr->function != FUNCTION_CAST && expr->function != FUNCTION_CAST_SQL))
+    return NULL;
+  const struct expr *inner = expr->arguments[0];
+  bool plain = inner->type.logical == LOGICAL_PLAIN || inner->type.logical == LOGICAL_INT32 ||
+               inner->type.logical == LOGICAL_INT16;
+  return inner->type.physical == PHYSICAL_INT64 && plain ? inner : NULL;
+}
+
+/* The integer with which integers compare as with the numeric; false: there is none. */
+static bool integer_bound(const struct plan_value *literal, enum compare_op op, int64_t *bound) {
+  struct decimal value, whole;
+  if (literal->null || !decimal_load(literal->text, &value) || value.kind != DECIMAL_FINITE)
+    return false;
+  bool down = op == COMPARE_GREATER || op == COMPARE_LESS_EQUAL;
+  if (decimal_round(&value, 0, down ? DECIMAL_FLOOR : DECIMAL_CEIL, &whole)) return false;
+  bool by_order = op != COMPARE_EQUAL && op != COMPARE_NOT_EQUAL;
+  return (by_order || decimal_compare(&value, &whole) == 0) && decimal_to_i64(&whole, bound);
+}
+
+/* a < b is b > a. */
+static enum compare_op turned_round(enum compare_op op) {
+  switch (op) {
+  case COMPARE_LESS:
+    return COMPARE_GREATER;
+  case COMPARE_LESS_EQUAL:
+    return COMPARE_GREATER_EQUAL;
+  case COMPARE_GREATER:
+    return COMPARE_LESS;
+  case COMPARE_GREATER_EQUAL:
+    return COMPARE_LESS_EQUAL;
+  default:
+    return op;
+  }
+}
+
+/* An integer compared with a numeric literal (`usage > 90.0`) is compared with an integer, so that
+ * encoded data and statistics can be asked. Itself where that is not so. */
+static const struct expr *compare_integers(struct arena *arena, const struct expr *call) {
+  enum compare_op op;
+  if (!plan__is_comparison(call->function, &op)) return call;
+  const struct expr *left = call->arguments[0], *right = call->arguments[1];
+  bool turned = left->kind == EXPR_LITERAL;
+  const struct expr *literal = turned ? left : right;
+  const struct expr *inner = widened_integer(turned ? right : left);
+  if (!inner || literal->kind != EXPR_LITERAL || literal->type.logical != LOGICAL_DECIMAL)
+    return call;
+  struct plan_value value = {.type = inner->type};
+  enum compare_op seen = turned ? turned_round(op) : op;
+  if (!integer_bound(&literal->literal, seen, &value.i64) ||
+      !plan__integer_fits(inner->type, value.i64))
+    return call;
+  const struct expr *bound = expr_literal(arena, &value);
+  const struct expr *arguments[2] = {turned ? bound : inner, turned ? inner : bound};
+  const struct expr *made = bound ? expr_call(arena, call->function, arguments, 2, NULL) : NULL;
+  return made ? made : call;
+}
+
 const struct expr *plan__fold(struct arena *arena, const struct expr *call) {
   if (plan__function_is_volatile(call->function)) return call;
   for (uint32_t i = 0; i < call->argument_count; i++)
-    if (call->arguments[i]->kind != EXPR_LITERAL) return call;
+    if (call->arguments[i]->kind != EXPR_LITERAL) return compare_integers(arena, call);
   struct arena scratch;
   struct plan_value value;
   const struct expr *made = NULL;

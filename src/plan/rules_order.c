@@ -3,7 +3,7 @@
  *   top n         a limit over a sort (through projections) is the sort's; a limit over a union of
  *                 all rows limits both inputs
  *   sorts         a sort of what comes in that order already goes away; a sort by time over a scan
- *                 turns the scan
+ *                 turns the scan, one by the time of buckets turns those
  *   join methods  a join of inputs that are ordered by the keys merges them; else the smaller side
  *                 of an inner join is made the table */
 #include "base/err.h"
@@ -72,10 +72,41 @@ static const struct plan_node *scan_by_time(struct rewriting *rewriting,
   return rules__with_input(rewriting, sort, rules__with_input(rewriting, flat.project, below));
 }
 
+/* Buckets without groups, through projections that copy their time: turned so that they come in
+ * that direction. NULL: that is not what is there. */
+static const struct plan_node *turn_buckets(struct rewriting *rewriting,
+                                            const struct plan_node *node, uint32_t column,
+                                            bool descending) {
+  if (node->kind == PLAN_PROJECT) {
+    if (!rules__is_flat(&node->schema)) return NULL;
+    const struct expr *expr = node->projection[column];
+    const struct plan_node *below =
+        expr->kind == EXPR_COLUMN ? turn_buckets(rewriting, node->input, expr->column, descending)
+                                  : NULL;
+    return below ? rules__with_input(rewriting, node, below) : NULL;
+  }
+  if (node->kind != PLAN_AGGREGATE || node->schema.group_count || !node->schema.has_time ||
+      column != 0 || plan_bucket_is_all(&node->aggregate.bucket))
+    return NULL;
+  struct plan_node *copy = rules__copy(rewriting, node);
+  if (copy) copy->aggregate.descending = descending;
+  return copy;
+}
+
+/* A sort by the time of buckets, which can come the other way. */
+static const struct plan_node *buckets_by_time(struct rewriting *rewriting,
+                                               const struct plan_node *sort) {
+  if (sort->sort.key_count != 1) return sort;
+  const struct plan_sort_key *key = &sort->sort.keys[0];
+  const struct plan_node *below =
+      turn_buckets(rewriting, sort->input, key->column, key->descending);
+  return below ? rules__with_input(rewriting, sort, below) : sort;
+}
+
 RULE(rules__sorts) {
   struct plan_ordering order;
   if (node->kind != PLAN_SORT || node->sort.with_ties) return node;
-  const struct plan_node *turned = scan_by_time(rewriting, node);
+  const struct plan_node *turned = buckets_by_time(rewriting, scan_by_time(rewriting, node));
   if (!plan_order(rewriting->arena, turned->input, &order) ||
       !plan_order_covers(&order, turned->sort.keys, turned->sort.key_count))
     return node;

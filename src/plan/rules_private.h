@@ -36,7 +36,7 @@ struct conjuncts {
 };
 /* Adds one; NULL is passed over. */
 void rules__add(struct rewriting *rewriting, struct conjuncts *conjuncts, const struct expr *expr);
-/* Adds the parts that AND joins. */
+/* Adds the parts that AND joins; what all branches of an OR ask is one, too. */
 void rules__split(struct rewriting *rewriting, struct conjuncts *conjuncts,
                   const struct expr *expr);
 /* All of them joined by AND; NULL: there is none. */

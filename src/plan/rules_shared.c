@@ -67,11 +67,64 @@ void rules__add(struct rewriting *rewriting, struct conjuncts *conjuncts, const 
   conjuncts->list[conjuncts->count++] = expr;
 }
 
+static bool is_call(const struct expr *expr, enum plan_function function) {
+  return expr->kind == EXPR_CALL && expr->function == function;
+}
+
+static bool is_volatile(const struct expr *expr) {
+  if (expr->kind == EXPR_CALL && plan__function_is_volatile(expr->function)) return true;
+  for (uint32_t i = 0; i < expr->argument_count; i++)
+    if (is_volatile(expr->arguments[i])) return true;
+  return false;
+}
+
+/* True when every branch of an OR has the condition among the parts that AND joins. */
+static bool in_all(const struct expr *expr, const struct expr *part) {
+  if (is_call(expr, FUNCTION_OR))
+    return in_all(expr->arguments[0], part) && in_all(expr->arguments[1], part);
+  if (is_call(expr, FUNCTION_AND))
+    return in_all(expr->arguments[0], part) || in_all(expr->arguments[1], part);
+  return expr_equal(expr, part);
+}
+
+/* What is left without the parts; NULL: nothing is, it is true. */
+static const struct expr *without(struct rewriting *rewriting, const struct expr *expr,
+                                  const struct conjuncts *parts) {
+  bool both = is_call(expr, FUNCTION_AND), either = is_call(expr, FUNCTION_OR);
+  if (both || either) {
+    const struct expr *a = without(rewriting, expr->arguments[0], parts);
+    const struct expr *b = without(rewriting, expr->arguments[1], parts);
+    if (a && b) return rules__call2(rewriting, both ? FUNCTION_AND : FUNCTION_OR, a, b);
+    return either ? NULL : a ? a : b;
+  }
+  for (uint32_t i = 0; i < parts->count; i++)
+    if (expr_equal(expr, parts->list[i])) return NULL;
+  return expr;
+}
+
+/* (a AND b) OR (a AND c) is a AND (b OR c): what all branches ask may be a join's key, or go down.
+ */
+static void split_or(struct rewriting *rewriting, struct conjuncts *conjuncts,
+                     const struct expr *expr) {
+  struct conjuncts first = {0}, shared = {0};
+  const struct expr *branch = expr;
+  while (is_call(branch, FUNCTION_OR))
+    branch = branch->arguments[0];
+  rules__split(rewriting, &first, branch);
+  for (uint32_t i = 0; i < first.count && !is_volatile(expr); i++)
+    if (in_all(expr, first.list[i])) rules__add(rewriting, &shared, first.list[i]);
+  for (uint32_t i = 0; i < shared.count; i++)
+    rules__add(rewriting, conjuncts, shared.list[i]);
+  rules__add(rewriting, conjuncts, shared.count ? without(rewriting, expr, &shared) : expr);
+}
+
 void rules__split(struct rewriting *rewriting, struct conjuncts *conjuncts,
                   const struct expr *expr) {
-  if (expr->kind == EXPR_CALL && expr->function == FUNCTION_AND) {
+  if (is_call(expr, FUNCTION_AND)) {
     rules__split(rewriting, conjuncts, expr->arguments[0]);
     rules__split(rewriting, conjuncts, expr->arguments[1]);
+  } else if (is_call(expr, FUNCTION_OR)) {
+    split_or(rewriting, conjuncts, expr);
   } else {
     rules__add(rewriting, conjuncts, expr);
   }

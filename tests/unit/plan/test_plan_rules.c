@@ -125,6 +125,16 @@ static void test_filters_and_joins(void **state) {
               "inner join on \"a\" = \"c\" where (\"b\" < \"d\")\n"
               "  filter (\"a\" = 5)\n    " ROWS
               "  filter ((\"d\" < 3) and (\"c\" = 5))\n    " ROWS);
+  /* what all branches of an OR ask */
+  const struct expr *first = both(both(equal(a, c), less(b, int_of(1))), less(d, int_of(9)));
+  const struct expr *second = both(both(less(d, int_of(9)), equal(a, c)), less(b, d));
+  EXPECT_RULE(filter_of(cross, call2(FUNCTION_OR, first, second)), "filters",
+              "inner join on \"a\" = \"c\" where ((\"b\" < 1) or (\"b\" < \"d\"))\n"
+              "  " ROWS "  filter (\"d\" < 9)\n    " ROWS);
+  EXPECT_RULE(filter_of(cross, call2(FUNCTION_OR, equal(a, c), second)), "filters",
+              "inner join on \"a\" = \"c\"\n  " ROWS "  " ROWS);
+  EXPECT_RULE(filter_of(cross, call2(FUNCTION_OR, equal(a, c), equal(b, d))), "filters",
+              "inner join where ((\"a\" = \"c\") or (\"b\" = \"d\"))\n  " ROWS "  " ROWS);
   struct plan_node *outer = join_of(JOIN_LEFT, left, right, 0, 0);
   outer->join.condition = both(less(d, int_of(3)), less(b, int_of(1)));
   EXPECT_RULE(filter_of(outer, both(less(b, int_of(9)), call1(FUNCTION_IS_NULL, d))), "filters",
@@ -383,6 +393,17 @@ static void test_orders(void **state) {
   EXPECT_RULE(sort_of(flat_copy(scan), KEYS(~0)), "sorts",
               "project \"time\", \"host\", \"f\"\n"
               "  scan columns \"host\", \"f\" time [, ] descending\n");
+  /* buckets come the other way, and no more of them than are asked for; not with other keys */
+  const struct expr *bucket[] = {hours(column_of(scan, 0)), column_of(scan, 2)};
+  const struct plan_node *grouped =
+      group_of(flat_of(scan, 2, bucket), INDICES(0), CALLS({AGGREGATE_MAX, 1}));
+  EXPECT_ALL(limit_of(sort_of(grouped, KEYS(~0)), 5, 0),
+             "limit 5\n  project \"time\", \"max\"\n"
+             "    aggregate max(\"f\") every 3600 descending limit 5\n"
+             "      scan columns \"f\" time [, ] unordered\n");
+  EXPECT_ALL(sort_of(grouped, KEYS(1)), "sort \"max\"\n  project \"time\", \"max\"\n"
+                                        "    aggregate max(\"f\") every 3600\n"
+                                        "      scan columns \"f\" time [, ] unordered\n");
   EXPECT_ALL(limit_of(sort_of(flat_copy(scan), KEYS(~0)), 10, 0),
              "limit 10\n  project \"time\", \"host\", \"f\"\n"
              "    scan columns \"host\", \"f\" time [, ] descending limit 10\n");
