@@ -285,7 +285,7 @@ static int resolve_names(struct sql_context *context, const struct function_requ
   for (uint32_t i = 0; i < sql__function_count; i++) {
     const struct function_row *row = &sql__functions[i];
     struct function_signature signature;
-    if (!str_equal(request->name, str_from(row->name))) continue;
+    if (!sql__function_has_name(row, request->name)) continue;
     sql__function_signature(row, &signature);
     const struct expr **places = ARENA_ARRAY(context->arena, const struct expr *, signature.count);
     if (!places) return mem_refused(context->arena->account, sizeof *places, err);
@@ -412,7 +412,7 @@ static int finish(struct resolving *r, struct sql_call *call, struct err *err) {
 static bool add_candidates(struct resolving *r, bool *named) {
   uint32_t first = 0, count = 0;
   for (uint32_t i = 0; i < sql__function_count; i++) {
-    if (!str_equal(r->request->name, str_from(sql__functions[i].name))) continue;
+    if (!sql__function_has_name(&sql__functions[i], r->request->name)) continue;
     if (!count) first = i;
     count++;
   }
@@ -421,7 +421,7 @@ static bool add_candidates(struct resolving *r, bool *named) {
   if (!r->list) return false;
   for (uint32_t i = first; count; i++) {
     const struct function_row *row = &sql__functions[i];
-    if (!str_equal(r->request->name, str_from(row->name))) continue;
+    if (!sql__function_has_name(row, r->request->name)) continue;
     count--;
     if (!(r->request->kinds & 1u << row->kind)) continue;
     struct candidate *candidate = &r->list[r->count];

@@ -27,9 +27,18 @@ const struct function_row sql__functions[] = {
 };
 const uint32_t sql__function_count = sizeof sql__functions / sizeof *sql__functions;
 
+/* Equal; looks at the first letter alone where that tells. */
+static bool is_text(struct str text, const char *expected) {
+  return text.size && text.data[0] == expected[0] && str_equal(text, str_from(expected));
+}
+
+bool sql__function_has_name(const struct function_row *row, struct str name) {
+  return is_text(name, row->name);
+}
+
 bool sql_function_find(struct str name, enum sql_function_kind *kind) {
   for (uint32_t i = 0; i < sql__function_count; i++) {
-    if (!str_equal(name, str_from(sql__functions[i].name))) continue;
+    if (!sql__function_has_name(&sql__functions[i], name)) continue;
     *kind = sql__functions[i].kind;
     return true;
   }
@@ -81,7 +90,7 @@ bool sql__function_type(struct str word, struct function_type *type) {
   bool array = word.size > 2 && memcmp(word.data + word.size - 2, "[]", 2) == 0;
   if (array) word.size -= 2;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (!str_equal(word, str_from(words[i].name))) continue;
+    if (!is_text(word, words[i].name)) continue;
     *type = (struct function_type){words[i].word, words[i].type};
     if (array) type->type = type_array(type->type);
     return true;
@@ -97,7 +106,8 @@ static struct str cut(struct str *rest, const char *separator) {
   bool quoted = false;
   for (size_t i = 0; i + end.size <= rest->size; i++) {
     if (rest->data[i] == '\'') quoted = !quoted;
-    if (quoted || memcmp(rest->data + i, end.data, end.size) != 0) continue;
+    if (quoted || rest->data[i] != *separator || memcmp(rest->data + i, end.data, end.size) != 0)
+      continue;
     struct str piece = {rest->data, i};
     *rest = (struct str){rest->data + i + end.size, rest->size - i - end.size};
     return piece;

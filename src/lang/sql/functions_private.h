@@ -40,6 +40,8 @@ extern const uint32_t sql__function_count;
 
 /* The type that a word of the table means; false: there is none of that name. */
 bool sql__function_type(struct str word, struct function_type *type);
+/* Whether calls of that name may mean the row. */
+bool sql__function_has_name(const struct function_row *row, struct str name);
 
 enum { FUNCTION_PARAMETERS_MAX = 12 };
 /* A row's arguments, taken apart. */
