@@ -1,12 +1,14 @@
-/* ask: opens a data directory in this process and runs InfluxQL statements, for `make bench`: what
- * a program that embeds the engine waits for. Answers stay batches: they are counted, not written.
+/* ask: opens a data directory in this process and runs statements, for `make bench`: what a program
+ * that embeds the engine waits for. Answers stay batches: they are counted, not written.
  *
  *     ask --data DIR --db NAME [--runs N]      statements on standard input, one a line
  *
- * Prints one line of JSON for each: the median of its times in ms, and its rows. */
+ * A line is InfluxQL, or SQL behind "sql ". Prints one line of JSON for each: the medians of its
+ * times and of the CPU time of all threads in ms, and its rows. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/api.h"
 #include "base/log.h"
@@ -50,8 +52,10 @@ static const char *argument(int argc, char **argv, const char *name, const char 
 
 static uint64_t run(struct world *world, const char *database, const char *text) {
   struct err err = {0};
-  struct query_options options = {
-      .language = QUERY_INFLUXQL, .text = str_from(text), .database = str_from(database)};
+  bool is_sql = !strncmp(text, "sql ", 4);
+  struct query_options options = {.language = is_sql ? QUERY_SQL : QUERY_INFLUXQL,
+                                  .text = str_from(is_sql ? text + 4 : text),
+                                  .database = str_from(database)};
   struct query *query;
   struct query_event event;
   uint64_t rows = 0;
@@ -65,6 +69,12 @@ static uint64_t run(struct world *world, const char *database, const char *text)
   return rows;
 }
 
+static int64_t cpu_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static int order(const void *a, const void *b) {
   int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
   return (x > y) - (x < y);
@@ -73,7 +83,7 @@ static int order(const void *a, const void *b) {
 int main(int argc, char **argv) {
   static struct world world;
   static char line[LINE_MAX_BYTES];
-  static int64_t times[RUNS_MAX];
+  static int64_t times[RUNS_MAX], spent[RUNS_MAX];
   struct err err = {0};
   const char *data = argument(argc, argv, "--data", NULL);
   const char *database = argument(argc, argv, "--db", "bench");
@@ -102,13 +112,15 @@ int main(int argc, char **argv) {
     line[strcspn(line, "\n")] = 0;
     uint64_t rows = 0;
     for (long i = 0; i < runs; i++) {
-      int64_t started = os_monotonic_ns(world.os);
+      int64_t started = os_monotonic_ns(world.os), cpu = cpu_ns();
       rows = run(&world, database, line);
       times[i] = os_monotonic_ns(world.os) - started;
+      spent[i] = cpu_ns() - cpu;
     }
     qsort(times, (size_t)runs, sizeof *times, order);
-    printf("{\"ms\":%.4f,\"rows\":%llu}\n", (double)times[runs / 2] / 1e6,
-           (unsigned long long)rows);
+    qsort(spent, (size_t)runs, sizeof *spent, order);
+    printf("{\"ms\":%.4f,\"cpu_ms\":%.4f,\"rows\":%llu}\n", (double)times[runs / 2] / 1e6,
+           (double)spent[runs / 2] / 1e6, (unsigned long long)rows);
     fflush(stdout);
   }
   api_close(world.api);

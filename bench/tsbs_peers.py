@@ -79,6 +79,17 @@ class PostgresDialect(DuckDialect):
                 "ORDER BY h.hostname")
 
 
+class NiloDialect(Dialect):
+    def minute(self):
+        return "time_bucket('1 minute', time)"
+
+    def hour(self):
+        return "time_bucket('1 hour', time)"
+
+    def last_rows(self):
+        return "SELECT * FROM cpu LATEST ON time PARTITION BY hostname"
+
+
 def queries(dialect, rng, day_seconds):
     """The same 15 questions, with the same windows and hosts, as bench/run's tsbs_queries draws them."""
     def window(hours):
@@ -211,6 +222,10 @@ class DuckDB:
         columns = self.connection.execute(text).fetchnumpy()
         return sum(len(c) for c in columns.values())
 
+    def run(self, text):
+        """A statement without an answer."""
+        self.connection.execute(text)
+
     def load(self, dump, floats):
         kind = "DOUBLE" if floats else "BIGINT"
         path = os.path.join(self.folder, "cpu.csv")
@@ -270,6 +285,11 @@ class PostgreSQL:
         with self.connection.cursor() as cursor:
             cursor.execute(text)
             return len(cursor.fetchall())
+
+    def run(self, text):
+        """A statement without an answer."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(text)
 
     def load(self, dump, floats):
         kind = "double precision" if floats else "bigint"
