@@ -193,7 +193,9 @@ const struct catalog_column *catalog_column_find(const struct catalog_table *tab
 const struct catalog_column *catalog_column_by_id(const struct catalog_table *table, uint32_t id);
 /* Another name for a column, or none at all (`name` empty): prepared before the commit that says
  * so, applied after it, which cannot fail; a draft that is not applied stays with the table until
- * that goes. No other column may be made in between. ERR_DUPLICATE_COLUMN. */
+ * that goes. No other column may be made in between. `column` NULL: the columns as they are, to go
+ * back to when one that is made next is not to be; the caller sets `from` to it.
+ * ERR_DUPLICATE_COLUMN. */
 struct catalog_column_draft {
   struct table_columns *list;
   const struct catalog_column *from, *to; /* to NULL: dropped */

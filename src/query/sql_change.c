@@ -164,7 +164,7 @@ static int create_view(struct query *query, const struct sql_statement *statemen
     err_position(err, 0, 0, statement->target.offset);
     return ERR_DUPLICATE_TABLE;
   }
-  code = table_create_view(query->engine, &view, err);
+  code = table_create_view(query->engine, &view, NULL, err);
   return code;
 }
 
@@ -225,8 +225,11 @@ static int look_at_view(void *context, const struct catalog_view *view) {
   struct sql_select *select;
   if (is_going(dropping, view)) return 0;
   dropping->found = false;
-  if (query__sql_view_select(dropping->query, view, &select, NULL)) return 0; /* it is broken */
-  int code = query__sql_walk_tables(select, look_at_name, dropping, dropping->err);
+  int code = query__sql_view_select(dropping->query, view, &select, NULL);
+  if (code == ERR_NO_MEMORY || code == ERR_MEMORY_LIMIT)
+    return mem_refused(&dropping->query->account, view->body.size, dropping->err);
+  if (code) return 0; /* it is broken */
+  code = query__sql_walk_tables(select, look_at_name, dropping, dropping->err);
   if (code || !dropping->found) return code;
   if (dropping->cascade) return add_view(dropping, view, dropping->err);
   err_set(dropping->err, ERR_DEPENDENT, "cannot drop \"%.*s\" because other objects depend on it",
@@ -283,6 +286,7 @@ static int drop_relation(struct dropping *dropping, const struct sql_name *name,
     err_position(err, 0, 0, name->offset);
     return ERR_UNKNOWN_TABLE;
   }
+  if (is_view && !found.name.size) return mem_refused(&query->account, sizeof found, err);
   if (is_view != view) {
     err_set(err, ERR_WRONG_OBJECT, "\"%.*s\" is not a %s", STR_ARG(text_cut(wanted, 100)),
             view ? "view" : "table");

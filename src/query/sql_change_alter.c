@@ -379,7 +379,7 @@ static int try_all(struct altering *altering, const struct sql_statement *statem
   return code;
 }
 
-/* RENAME of a view: made under the new name, dropped under the old one. */
+/* RENAME of a view: made under the new name, dropped under the old one, in one commit. */
 static int alter_view(struct query *query, const struct sql_statement *statement, struct err *err) {
   const struct sql_alteration *action = &statement->alterations[0];
   struct catalog *catalog = table_engine_catalog(query->engine);
@@ -392,6 +392,7 @@ static int alter_view(struct query *query, const struct sql_statement *statement
     return err_set(err, ERR_UNKNOWN_TABLE, "view \"%.*s\" does not exist",
                    STR_ARG(text_cut(name, 100)));
   }
+  if (!view.name.size) return refused(query, sizeof view, err);
   if (statement->alteration_count != 1 || action->kind != SQL_ALTER_RENAME)
     return err_set(err, ERR_UNSUPPORTED, "of a view only the name can be changed");
   if (catalog_view_find(catalog, database, schema, action->new_name, &query->statement.arena,
@@ -400,8 +401,7 @@ static int alter_view(struct query *query, const struct sql_statement *statement
                    STR_ARG(text_cut(action->new_name, 100)));
   struct catalog_view renamed = view;
   renamed.name = action->new_name;
-  int code = table_create_view(query->engine, &renamed, err);
-  return code ? code : table_drop_all(query->engine, NULL, 0, &view, 1, err);
+  return table_create_view(query->engine, &renamed, &view, err);
 }
 
 int change__alter(struct query *query, const struct sql_statement *statement, struct err *err) {

@@ -261,6 +261,7 @@ int query__sql_relation(struct query *query, const struct sql_name *name,
   catalog_table_release(table);
   struct catalog_view view;
   if (catalog_view_find(catalog, database, schema, wanted, &query->statement.arena, &view))
-    return view_relation(query, &view, relation, err);
+    return view.name.size ? view_relation(query, &view, relation, err)
+                          : mem_refused(&query->account, sizeof view, err);
   return unknown_table(query, name, database, schema, err);
 }

@@ -162,21 +162,41 @@ static int check_table(const struct table_alteration *alteration, struct err *er
   return ERR_OK;
 }
 
+/* Each new column is seen from when it is made: how to be without it is prepared before. */
+struct made_columns {
+  struct catalog_column_draft *undo;
+  uint32_t count;
+};
+
 static int make_columns(struct defining *defining, const struct table_alteration *alteration,
-                        struct err *err) {
+                        struct made_columns *made, struct err *err) {
   struct catalog_table *table = alteration->table;
   int code = ERR_OK;
+  if (!alteration->made_count) return ERR_OK;
+  made->undo = ARENA_ARRAY(&defining->arena, struct catalog_column_draft, alteration->made_count);
+  if (!made->undo) return mem_refused(&defining->engine->account, sizeof *made->undo, err);
   for (uint32_t i = 0; i < alteration->made_count && !code; i++) {
     const struct table_column_spec *spec = &alteration->made[i];
+    struct catalog_column_draft *undo = &made->undo[made->count];
     const struct catalog_column *column;
     if (catalog_column_find(table, spec->kind, spec->name))
       return err_set(err, ERR_DUPLICATE_COLUMN,
                      "column \"%.*s\" of relation \"%.*s\" already exists",
                      STR_ARG(text_cut(spec->name, 100)), STR_ARG(text_cut(table->name, 100)));
-    code = catalog_column_ensure(table, spec->kind, spec->name, spec->type, &column, err);
-    if (!code) catalog_changes_column(&defining->changes, table, column);
+    code = catalog_column_draft(table, NULL, (struct str){0}, undo, err);
+    if (!code)
+      code = catalog_column_ensure(table, spec->kind, spec->name, spec->type, &column, err);
+    if (code) break;
+    undo->from = column;
+    made->count++;
+    catalog_changes_column(&defining->changes, table, column);
   }
   return code;
+}
+
+static void unmake_columns(struct catalog_table *table, const struct made_columns *made) {
+  for (uint32_t i = made->count; i-- > 0;)
+    catalog_column_apply(table, &made->undo[i]);
 }
 
 int table_alter(struct table_engine *engine, const struct table_alteration *alteration,
@@ -187,6 +207,7 @@ int table_alter(struct table_engine *engine, const struct table_alteration *alte
   struct catalog_settings settings;
   const struct catalog_settings *settled = NULL;
   const struct catalog_definition *kept = NULL;
+  struct made_columns made = {NULL, 0};
   begin(&defining, engine);
   table__note_pending(&defining.changes, table);
   int code = check_table(alteration, err);
@@ -199,7 +220,7 @@ int table_alter(struct table_engine *engine, const struct table_alteration *alte
     code = catalog_definition_prepare(table, alteration->definition, &kept, err);
   if (!code && alteration->column)
     code = catalog_column_draft(table, alteration->column, alteration->column_name, &draft, err);
-  if (!code) code = make_columns(&defining, alteration, err);
+  if (!code) code = make_columns(&defining, alteration, &made, err);
   if (!code) {
     if (settled) catalog_changes_settings(&defining.changes, table, settled);
     if (kept) catalog_changes_definition(&defining.changes, table, kept);
@@ -212,6 +233,7 @@ int table_alter(struct table_engine *engine, const struct table_alteration *alte
   if (!code && settled) catalog_table_settings_apply(table, settled);
   if (!code && kept) catalog_table_define(table, kept);
   if (!code && draft.list) catalog_column_apply(table, &draft);
+  if (code) unmake_columns(table, &made);
   end(&defining);
   return code;
 }
@@ -295,7 +317,8 @@ int table_truncate(struct table_engine *engine, struct catalog_table *const *tab
 
 /* ---- views and comments ---- */
 
-int table_create_view(struct table_engine *engine, struct catalog_view *view, struct err *err) {
+int table_create_view(struct table_engine *engine, struct catalog_view *view,
+                      const struct catalog_view *gone, struct err *err) {
   struct defining defining;
   struct catalog_view_draft draft;
   begin(&defining, engine);
@@ -312,11 +335,13 @@ int table_create_view(struct table_engine *engine, struct catalog_view *view, st
     catalog_changes_database(&defining.changes, engine->catalog, view->database);
     catalog_changes_schema(&defining.changes, engine->catalog, view->database, view->schema);
     catalog_changes_view(&defining.changes, view);
+    if (gone) catalog_changes_view_drop(&defining.changes, gone);
     code = write(&defining, err);
     if (code)
       catalog_view_discard(&draft);
     else
       catalog_view_publish(&draft);
+    if (!code && gone) catalog_view_drop(engine->catalog, gone->schema_id, gone->name);
   }
   end(&defining);
   return code;

@@ -68,8 +68,10 @@ int table_truncate(struct table_engine *engine, struct catalog_table *const *tab
                    struct err *err);
 
 /* ---- views and comments ---- */
-/* In the place of one of that name. ERR_ALREADY_EXISTS for a table of that name. */
-int table_create_view(struct table_engine *engine, struct catalog_view *view, struct err *err);
+/* In the place of one of that name; `gone` (may be NULL) goes in the same commit. ERR_WRONG_OBJECT
+ * for a table of that name. */
+int table_create_view(struct table_engine *engine, struct catalog_view *view,
+                      const struct catalog_view *gone, struct err *err);
 int table_comment(struct table_engine *engine, uint64_t id, struct str text, struct err *err);
 
 #endif
