@@ -16,6 +16,7 @@ int query__sql_find(void *owner, const struct sql_name *name, const struct sql_r
     *relation = query__system_find(query, schema, name->parts[name->count - 1], &local);
     if (*relation) return ERR_OK;
     if (local.code) {
+      if (local.offset < 0) err_position(&local, 0, 0, name->offset);
       if (err) *err = local;
       return local.code;
     }

@@ -109,6 +109,14 @@ static int make_relation(struct query *query, const struct query_system_table *t
   return code;
 }
 
+/* One of the schemas whose tables are all made here. */
+static bool is_own_schema(const struct query *query, struct str schema) {
+  const struct query_system_table *table;
+  for (uint32_t i = 0; schema.size && (table = query__system_at(query, i)); i++)
+    if (str_equal(schema, str_from(table->schema))) return true;
+  return false;
+}
+
 const struct sql_relation *query__system_find(struct query *query, struct str schema,
                                               struct str name, struct err *err) {
   const struct query_system_table *table;
@@ -125,6 +133,11 @@ const struct sql_relation *query__system_find(struct query *query, struct str sc
       return NULL;
     }
     return make_relation(query, table, relation, err) ? NULL : relation;
+  }
+  if (is_own_schema(query, schema)) {
+    err_set(err, ERR_UNKNOWN_TABLE, "relation \"%.*s.%.*s\" does not exist", STR_ARG(schema),
+            STR_ARG(text_cut(name, 100)));
+    err_hint(err, "information_schema.tables lists what %.*s has", STR_ARG(schema));
   }
   return NULL;
 }

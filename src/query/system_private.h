@@ -72,7 +72,8 @@ struct system_column {
 int query__system_columns(struct query *query, const struct system_object *object,
                           const struct system_column **columns, uint32_t *count, struct err *err);
 
-/* A relation made of a system table, or NULL with err->code 0: there is none of that name. */
+/* A relation made of a system table, or NULL: with err->code 0 there is none of that name;
+ * ERR_UNKNOWN_TABLE when the schema is the system's. */
 const struct sql_relation *query__system_find(struct query *query, struct str schema,
                                               struct str name, struct err *err);
 /* The index-th of all system tables; NULL behind the last. */
