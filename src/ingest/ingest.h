@@ -34,6 +34,35 @@ int ingest_line_protocol(struct table_piece *piece, struct ingest_cache *cache, 
  * when there is none. */
 size_t ingest_line_protocol_cut(struct str text, size_t target);
 
+/* A line's parts, without a table: for readers that keep rows of their own. */
+struct ingest_line_field {
+  struct str name; /* unescaped */
+  struct str raw;  /* as it stands, with '=' */
+  struct type type;
+  uint64_t cell; /* a number's bits, 0 or 1, or a pointer to a struct str */
+};
+struct ingest_line {
+  uint32_t number; /* from 1 */
+  struct str measurement;
+  const struct table_tag *tags; /* in the line's order; one that stands twice is there twice */
+  size_t tag_count;
+  const struct ingest_line_field *fields; /* each name once */
+  size_t field_count;
+  int64_t time; /* in options->precision */
+};
+/* What is done with each line; its parts are gone when it returns. An error ends the reading. */
+struct ingest_line_visitor {
+  int (*visit)(void *context, const struct ingest_line *line, struct err *err);
+  void *context;
+};
+/* Takes the lines of a text apart. Unless it is the `last` of its file, a line whose end is not
+ * there is left for the next call: *used are the bytes that are done with. *lines counts on from
+ * call to call. The first bad line is an error with its line and column. `account`: memory for one
+ * line. */
+int ingest_lines_visit(struct str text, bool last, const struct ingest_options *options,
+                       struct mem_account *account, const struct ingest_line_visitor *visitor,
+                       uint32_t *lines, size_t *used, struct err *err);
+
 /* CSV with a header row. Columns: the time column by name (else "time", else the first), tags by
  * name, all others are fields, whose type is given or inferred from the first rows: integer, float,
  * boolean or string, the first that fits them all. An empty cell is an absent value, and so is

@@ -85,7 +85,7 @@ struct line_shape *ingest__cache_shape(struct ingest_cache *cache, struct cached
 
 /* ---- a line (line_general.c) ---- */
 struct line_context {
-  struct table_piece *piece;
+  struct table_piece *piece; /* NULL: the line's parts are wanted alone */
   struct ingest_cache *cache;
   const struct ingest_options *options;
   struct arena arena; /* reset per line: unescaped names, arrays */
@@ -95,6 +95,8 @@ struct line_context {
 };
 /* Parses a line of any form into its table. On failure err has message, line and column. */
 int ingest__line(struct line_context *context, struct err *err);
+/* The same without a table: its parts, in the context's arena. */
+int ingest__line_parts(struct line_context *context, struct ingest_line *line, struct err *err);
 /* The time of a line in the table's unit. `text`: what stands behind the fields, trimmed; may be
  * empty. */
 int ingest__line_time(const struct line_context *context, struct str text, enum time_unit unit,
@@ -102,6 +104,8 @@ int ingest__line_time(const struct line_context *context, struct str text, enum 
 /* The end of the line that begins at `at`: the newline that ends it, or `end`. Quotes of field
  * values may hold some. */
 const char *ingest__line_end(const char *at, const char *end);
+/* The same; *open: a quote is open at the end of the text, which more text may close. */
+const char *ingest__line_end_open(const char *at, const char *end, bool *open);
 /* The first blank of [at, end) that no backslash escapes, or `end`. */
 const char *ingest__key_end(const char *at, const char *end);
 

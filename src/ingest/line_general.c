@@ -18,12 +18,6 @@
 
 enum { SHOWN_LINE = 120, SHOWN_VALUE = 40, LINEAR_FIELDS = 32 };
 
-struct parsed_field {
-  struct str name; /* unescaped */
-  struct str raw;  /* as it stands, with '=' */
-  struct type type;
-  uint64_t cell;
-};
 struct parser {
   struct line_context *context;
   const char *at, *end;
@@ -31,7 +25,7 @@ struct parser {
   struct str raw_key; /* measurement and tags as they stand */
   struct table_tag *tags;
   size_t tag_count, tag_capacity;
-  struct parsed_field *fields;
+  struct ingest_line_field *fields;
   size_t field_count, field_capacity;
   bool plain; /* no escapes in names, no field twice: the shape may be cached */
 };
@@ -151,7 +145,7 @@ static struct str value_text(const struct parser *parser, const char *start) {
   return str_of(start, (size_t)(end - start));
 }
 
-static int read_string(struct parser *parser, struct parsed_field *field, struct err *err) {
+static int read_string(struct parser *parser, struct ingest_line_field *field, struct err *err) {
   const char *start = parser->at++;
   bool escapes = false;
   while (parser->at < parser->end && *parser->at != '"') {
@@ -169,9 +163,11 @@ static int read_string(struct parser *parser, struct parsed_field *field, struct
     return bad(parser, start, err, "a string of %zu bytes; the limit is %lld", raw.size,
                (long long)LIMIT_STRING_SIZE_DEFAULT);
   if (!text_utf8_valid(raw)) return bad(parser, start, err, "invalid UTF-8 in a string");
-  /* The cell outlives the line; the body's bytes outlive the piece. */
+  /* The cell outlives the line where there is a piece; the body's bytes outlive the piece. */
+  struct line_context *context = parser->context;
+  size_t size = sizeof(struct str) + (escapes ? raw.size : 0);
   struct str *text =
-      table_piece_alloc(parser->context->piece, sizeof *text + (escapes ? raw.size : 0));
+      context->piece ? table_piece_alloc(context->piece, size) : arena_alloc(&context->arena, size);
   if (!text) return refused(parser, raw.size, err);
   *text = raw;
   if (escapes) {
@@ -190,7 +186,7 @@ static int read_string(struct parser *parser, struct parsed_field *field, struct
   return ERR_OK;
 }
 
-static int read_bool(struct parser *parser, struct parsed_field *field, struct err *err) {
+static int read_bool(struct parser *parser, struct ingest_line_field *field, struct err *err) {
   static const struct {
     const char *text;
     bool value;
@@ -224,7 +220,7 @@ static bool non_finite(struct str text, double *value) {
 }
 
 static int read_integer(struct parser *parser, const char *start, char suffix,
-                        struct parsed_field *field, struct err *err) {
+                        struct ingest_line_field *field, struct err *err) {
   const char *at = start;
   int64_t value = 0;
   uint64_t natural = 0;
@@ -242,7 +238,7 @@ static int read_integer(struct parser *parser, const char *start, char suffix,
   return ERR_OK;
 }
 
-static int read_number(struct parser *parser, struct parsed_field *field, struct err *err) {
+static int read_number(struct parser *parser, struct ingest_line_field *field, struct err *err) {
   const char *start = parser->at, *at = start;
   const char *last = start;
   while (!is_value_end(parser, last))
@@ -269,7 +265,7 @@ static int read_number(struct parser *parser, struct parsed_field *field, struct
   return ERR_OK;
 }
 
-static int read_value(struct parser *parser, struct parsed_field *field, struct err *err) {
+static int read_value(struct parser *parser, struct ingest_line_field *field, struct err *err) {
   if (is_value_end(parser, parser->at)) return bad(parser, parser->at, err, "missing field value");
   char c = *parser->at;
   int code;
@@ -288,7 +284,7 @@ static int read_value(struct parser *parser, struct parsed_field *field, struct 
 
 static int read_fields(struct parser *parser, struct err *err) {
   for (;;) {
-    struct parsed_field field = {.cell = 0};
+    struct ingest_line_field field = {.cell = 0};
     const char *start = parser->at;
     int code =
         read_name(parser, parser->field_count ? "field key" : "fields", ",= ", &field.name, err);
@@ -457,14 +453,40 @@ static int store_line(struct parser *parser, struct str time_text, struct err *e
   return ERR_OK;
 }
 
+/* Key and fields; *time_text: what is behind them. */
+static int read_line(struct parser *parser, struct line_context *context, struct str *time_text,
+                     struct err *err) {
+  *parser =
+      (struct parser){.context = context, .at = context->start, .end = context->end, .plain = true};
+  int code = read_key(parser, err);
+  if (code) return code;
+  while (parser->at < parser->end && (*parser->at == ' ' || *parser->at == '\t'))
+    parser->at++;
+  code = read_fields(parser, err);
+  *time_text = text_trim(str_of(parser->at, (size_t)(parser->end - parser->at)));
+  return code;
+}
+
 int ingest__line(struct line_context *context, struct err *err) {
-  struct parser parser = {
-      .context = context, .at = context->start, .end = context->end, .plain = true};
-  int code = read_key(&parser, err);
+  struct parser parser;
+  struct str time_text;
+  int code = read_line(&parser, context, &time_text, err);
+  return code ? code : store_line(&parser, time_text, err);
+}
+
+int ingest__line_parts(struct line_context *context, struct ingest_line *line, struct err *err) {
+  struct parser parser;
+  struct str time_text;
+  int code = read_line(&parser, context, &time_text, err);
+  if (!code) code = fold_fields(&parser, err);
+  if (!code)
+    code = ingest__line_time(context, time_text, context->options->precision, &line->time, err);
   if (code) return code;
-  while (parser.at < parser.end && (*parser.at == ' ' || *parser.at == '\t'))
-    parser.at++;
-  code = read_fields(&parser, err);
-  if (code) return code;
-  return store_line(&parser, text_trim(str_of(parser.at, (size_t)(parser.end - parser.at))), err);
+  line->number = context->line;
+  line->measurement = parser.measurement;
+  line->tags = parser.tags;
+  line->tag_count = parser.tag_count;
+  line->fields = parser.fields;
+  line->field_count = parser.field_count;
+  return ERR_OK;
 }

@@ -18,7 +18,8 @@ const char *ingest__key_end(const char *at, const char *end) {
 
 /* Quotes mean something only in the fields: behind the first unescaped blank, and opened right
  * after a '='. */
-const char *ingest__line_end(const char *at, const char *end) {
+const char *ingest__line_end_open(const char *at, const char *end, bool *open) {
+  *open = false;
   const char *newline = memchr(at, '\n', (size_t)(end - at));
   const char *line_end = newline ? newline : end;
   if (!memchr(at, '"', (size_t)(line_end - at))) return line_end;
@@ -34,13 +35,19 @@ const char *ingest__line_end(const char *at, const char *end) {
       for (p++; p < end && *p != '"'; p++)
         if (*p == '\\' && p + 1 < end) p++;
       /* A quote that nothing closes takes its line with it, not the rest of the body. */
-      if (p >= end) return line_end;
+      *open = p >= end;
+      if (*open) return line_end;
     } else if (*p == '\\' && p + 1 < end && p[1] != '\n') {
       p++;
     }
     p++;
   }
   return end;
+}
+
+const char *ingest__line_end(const char *at, const char *end) {
+  bool open;
+  return ingest__line_end_open(at, end, &open);
 }
 
 size_t ingest_line_protocol_cut(struct str text, size_t target) {
