@@ -31,6 +31,13 @@ struct sql_answer {
   int64_t told;
 };
 
+/* A file that was read, by the call that named it: a tree is bound more than once. */
+struct sql_read {
+  struct sql_read *next;
+  const struct sql_expr *call;
+  const struct sql_relation *relation;
+};
+
 /* The statement that runs. */
 struct statement {
   const struct influxql_statement *syntax; /* InfluxQL */
@@ -40,7 +47,8 @@ struct statement {
   struct influxql_context context;
   struct sql_context sql_context;
   struct sql_selection sql_selection;
-  uint32_t view_depth; /* views that are being looked into */
+  uint32_t view_depth;    /* views that are being looked into */
+  struct sql_read *reads; /* files that were read for it */
   struct sql_answer answer;
   struct str command;
   int64_t row_count; /* given or changed; -1: neither */

@@ -177,6 +177,7 @@ void query__sql_context(struct query *query, struct sql_context *context) {
       .user = query_session_user(session),
       .find = query__sql_find,
       .ask = query__sql_ask,
+      .read = query__sql_read,
       .owner = query,
       .parameters = query->values,
       .parameter_count = query->value_count,

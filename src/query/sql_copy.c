@@ -13,7 +13,7 @@
 #include "query/copy_format.h"
 #include "query/sql_change_private.h"
 
-enum { COPY_ROWS = 1 << 16, COPY_BYTES = 8 << 20, PIECE = 256 << 10, PATH_MAX_SIZE = 4096 };
+enum { COPY_ROWS = 1 << 16, COPY_BYTES = 8 << 20, PIECE = 256 << 10 };
 
 struct copying {
   struct query *query;
@@ -112,45 +112,9 @@ static int read_options(struct copying *self, struct err *err) {
 
 /* ---- files ---- */
 
-static bool climbs(struct str path) {
-  while (path.data)
-    if (str_equal(text_split(&path, '/'), STR(".."))) return true;
-  return false;
-}
-
-/* A path below the directory that COPY may use. */
-static int resolve_path(struct copying *self, struct str path, char *out, struct err *err) {
-  const struct query_copy *copy = self->query->copy;
-  const char *directory = copy ? copy->directory : NULL;
-  if (!directory) {
-    err_set(err, ERR_UNAUTHORIZED, "COPY to and from files is not allowed here");
-    err_hint(err, "use STDIN and STDOUT, or have the directory for it set");
-    return ERR_UNAUTHORIZED;
-  }
-  size_t size = strlen(directory);
-  bool absolute = path.size && path.data[0] == '/', any = strcmp(directory, "/") == 0;
-  bool below =
-      path.size > size && memcmp(path.data, directory, size) == 0 && path.data[size] == '/';
-  if (!any && (climbs(path) || (absolute && !below))) {
-    err_set(err, ERR_UNAUTHORIZED, "file \"%.*s\" is outside of the directory of COPY",
-            STR_ARG(text_cut(path, 120)));
-    err_hint(err, "files are read and written below %.120s", directory);
-    return ERR_UNAUTHORIZED;
-  }
-  bool join = !absolute && !any;
-  int written = snprintf(out, PATH_MAX_SIZE, "%s%s%.*s", join ? directory : "", join ? "/" : "",
-                         STR_ARG(path));
-  if (!path.size || written < 0 || written >= PATH_MAX_SIZE || memchr(path.data, 0, path.size))
-    return err_set(err, ERR_INVALID_ARGUMENT, "this is no path of a file");
-  return ERR_OK;
-}
-
 static int open_file(struct copying *self, unsigned flags, struct err *err) {
   const struct sql_expr *named = self->statement->copy_file;
-  char path[PATH_MAX_SIZE];
-  int code = resolve_path(self, named->text, path, err);
-  if (!code)
-    code = os_file_open(table_engine_os(self->query->engine), path, flags, &self->file, err);
+  int code = query__sql_file(self->query, named->text, flags, &self->file, err);
   if (code) err_position(err, 0, 0, named->offset);
   return code;
 }

@@ -38,6 +38,15 @@ int query__sql_answer_check(struct query *query, struct err *err);
 int query__sql_find(void *query, const struct sql_name *name, const struct sql_relation **relation,
                     struct err *err);
 
+/* ---- sql_files.c ---- */
+/* sql_context.read: read_csv() and read_lines(); the owner is the query. */
+int query__sql_read(void *query, const struct sql_expr *call, const struct sql_relation **relation,
+                    struct err *err);
+/* Opens a file that a statement names (flags of os/os.h): below query_copy.directory, or any where
+ * that is "/". ERR_UNAUTHORIZED, ERR_NO_FILE. */
+int query__sql_file(struct query *query, struct str path, unsigned flags, struct os_file **file,
+                    struct err *err);
+
 /* ---- sql_session.c ---- */
 /* Runs SET, SHOW, RESET, PREPARE, EXECUTE, DEALLOCATE, DISCARD, USE and those of transactions. */
 int query__sql_session(struct query *query, const struct sql_statement *statement, struct err *err);

@@ -163,9 +163,38 @@ static int each_alone(struct binder *binder, struct sql_from *from, struct err *
   return ERR_OK;
 }
 
+/* Functions that read whole rows from somewhere; *found: it is one of them. */
+static int from_read(struct binder *binder, const struct sql_from *from, struct bind_rows *rows,
+                     bool *found, struct err *err) {
+  struct sql_context *context = binder->context;
+  const struct sql_relation *relation = NULL;
+  int code = ERR_OK;
+  *found = false;
+  for (uint32_t i = 0; i < from->functions.count && context->read && !code && !relation; i++) {
+    const struct sql_expr *call = from->functions.items[i];
+    if (call->kind == SQL_CALL)
+      code = bind__at(err, call->offset, context->read(context->owner, call, &relation, err));
+  }
+  if (code || !relation) return code;
+  *found = true;
+  if (from->functions.count > 1 || from->with_ordinality || from->definition_count) {
+    bind__fail(err, from->offset, ERR_UNSUPPORTED,
+               "%.*s() stands alone in FROM: without ROWS FROM, WITH ORDINALITY and a column "
+               "definition list",
+               STR_ARG(relation->name));
+    err_hint(err, "row_number() OVER () numbers rows, the option \"columns\" gives types");
+    return ERR_UNSUPPORTED;
+  }
+  code = bind__relation(binder, from, relation, rows, err);
+  return code ? code : bind__alias(binder, from, rows, err);
+}
+
 int bind__from_function(struct binder *binder, struct bind_scope *scope,
                         const struct sql_from *from, struct bind_rows *rows, struct err *err) {
   struct sql_from several = *from;
+  bool found;
+  int read = from_read(binder, from, rows, &found, err);
+  if (read || found) return read;
   if (is_several(from)) {
     int refused = each_alone(binder, &several, err);
     if (refused) return refused;

@@ -285,8 +285,14 @@ argument_list(A) ::= expr(E). {
 argument_list(A) ::= IDENT(N) arrow expr(E). {
   A = sql__argument(parser, (struct arguments){.variadic = false}, &N, E);
 }
+argument_list(A) ::= NULL(N) arrow expr(E). {
+  A = sql__argument(parser, (struct arguments){.variadic = false}, &N, E);
+}
 argument_list(A) ::= argument_list(L) COMMA expr(E). { A = sql__argument(parser, L, NULL, E); }
 argument_list(A) ::= argument_list(L) COMMA IDENT(N) arrow expr(E). {
+  A = sql__argument(parser, L, &N, E);
+}
+argument_list(A) ::= argument_list(L) COMMA NULL(N) arrow expr(E). {
   A = sql__argument(parser, L, &N, E);
 }
 arrow ::= ARROW.

@@ -89,7 +89,11 @@ struct sql_context {
    * value as a literal. ERR_NOT_FOUND: there is no such function. May be NULL. */
   int (*ask)(void *user, struct str function, const struct plan_value *arguments, uint32_t count,
              struct plan_value *value, struct err *err);
-  void *owner; /* the `user` of both */
+  /* Reads what a function in FROM gives as whole rows (read_csv): a SQL_RELATION_ROWS that lives as
+   * long as the arena. *relation NULL: it is no such function. May be NULL. */
+  int (*read)(void *user, const struct sql_expr *call, const struct sql_relation **relation,
+              struct err *err);
+  void *owner; /* the `user` of all three */
   /* The values of $1 …, where they are known: each is then bound as the literal it is (a text of
    * TYPE_UNKNOWN is read as what its place asks for). NULL: parameters stay in the plan, and their
    * types, TYPE_UNKNOWN ones, are filled in by what they meet. */
