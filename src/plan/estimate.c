@@ -1,6 +1,10 @@
 /* How many rows a node gives, guessed from below: scans by the estimator, everything else by rules
  * of thumb. Only ratios matter: which join comes first, on which side a hash table is built. The
- * fractions are those of System R (Selinger 1979), which nobody has beaten without statistics. */
+ * fractions are those of System R (Selinger 1979), which nobody has beaten without statistics.
+ *
+ * Of two inputs that are joined by a key the one with fewer rows before its filters is taken for
+ * the one whose keys are unique: each row of the other one meets a row of it, as far as filters
+ * left that. */
 #include <math.h>
 
 #include "plan/plan_private.h"
@@ -39,13 +43,18 @@ static double estimate_limit(const struct plan_node *node, double rows) {
   return limit->limit ? at_most((double)limit->limit * groups, rows) : rows;
 }
 
-static double estimate_join(const struct plan_node *node, double left, double right) {
+/* Rows of a node, and of its table before filters. */
+struct size {
+  double rows, base;
+};
+
+static double estimate_join(const struct plan_node *node, struct size a, struct size b) {
   const struct plan_joining *join = &node->join;
-  double all = left * right;
+  double left = a.rows, right = b.rows, all = left * right;
   if (join->kind == JOIN_SEMI || join->kind == JOIN_ANTI) return left / 2;
   if (join->asof != ASOF_NONE) return left;
   for (uint32_t i = 0; i < join->key_count; i++)
-    all /= i == 0 ? at_least(1, left > right ? left : right) : 3;
+    all /= i == 0 ? at_least(1, at_most(a.base, b.base)) : 3;
   if (join->condition) all *= plan__selectivity(join->condition);
   if (join->kind == JOIN_LEFT || join->kind == JOIN_FULL) all = at_least(left, all);
   if (join->kind == JOIN_RIGHT || join->kind == JOIN_FULL) all = at_least(right, all);
@@ -57,9 +66,9 @@ static double estimate_distinct(uint32_t keys, double rows) {
   return keys == 0 ? 1 : at_least(1, at_most(rows, pow(rows, keys == 1 ? 0.5 : 0.75)));
 }
 
-double plan_estimate(const struct plan_node *node, const struct plan_estimator *estimator) {
-  double rows = node->input ? plan_estimate(node->input, estimator) : 0;
-  double right = node->right ? plan_estimate(node->right, estimator) : 0;
+static double estimate_rows(const struct plan_node *node, struct size input, struct size other,
+                            const struct plan_estimator *estimator) {
+  double rows = input.rows, right = other.rows;
   switch (node->kind) {
   case PLAN_SCAN:
     rows = estimator && estimator->rows ? estimator->rows(estimator->context, node) : ROWS_DEFAULT;
@@ -88,7 +97,7 @@ double plan_estimate(const struct plan_node *node, const struct plan_estimator *
   case PLAN_SORT:
     return node->sort.limit == UINT64_MAX ? rows : at_most((double)node->sort.limit, rows);
   case PLAN_JOIN:
-    return estimate_join(node, rows, right);
+    return estimate_join(node, input, other);
   case PLAN_SET:
     return node->set.kind == SET_UNION ? rows + right : at_most(rows, right);
   case PLAN_UNNEST:
@@ -105,4 +114,28 @@ double plan_estimate(const struct plan_node *node, const struct plan_estimator *
   default:
     return rows;
   }
+}
+
+static double estimate_base(const struct plan_node *node, double rows, double left, double right) {
+  if (node->kind == PLAN_FILTER || node->kind == PLAN_PROJECT) return left;
+  if (node->kind != PLAN_JOIN) return rows;
+  bool filters = node->join.kind == JOIN_SEMI || node->join.kind == JOIN_ANTI;
+  return filters ? left : at_least(left, right);
+}
+
+static struct size size_of(const struct plan_node *node, const struct plan_estimator *estimator) {
+  struct size none = {0}, made;
+  struct size left = node->input ? size_of(node->input, estimator) : none;
+  struct size right = node->right ? size_of(node->right, estimator) : none;
+  made.rows = estimate_rows(node, left, right, estimator);
+  made.base = estimate_base(node, made.rows, left.base, right.base);
+  return made;
+}
+
+double plan_estimate(const struct plan_node *node, const struct plan_estimator *estimator) {
+  return size_of(node, estimator).rows;
+}
+
+double plan__base_rows(const struct plan_node *node, const struct plan_estimator *estimator) {
+  return size_of(node, estimator).base;
 }

@@ -40,11 +40,28 @@ static void compare_rows(struct plan_call *call, enum compare_op op, const uint6
     bit_set(out, row);
 }
 
+/* Numerics and intervals by their keys, which bytes compare. */
+static void compare_keys(struct plan_call *call, enum compare_op op, const uint64_t *rows) {
+  const struct vector *a = call->arguments[0], *b = call->arguments[1];
+  uint64_t *out = call->result->own_values;
+  struct type type = a->type;
+  memset(out, 0, bit_words(call->count) * 8);
+  EACH_ROW(row) {
+    struct str x = plan_text_key(vector_text(a, row), type);
+    int order = str_compare(x, plan_text_key(vector_text(b, row), type));
+    if (compare_holds(op, (order > 0) - (order < 0))) bit_set(out, row);
+  }
+}
+
 static void compare_texts(struct plan_call *call, enum compare_op op, const uint64_t *rows) {
   const struct vector *a = call->arguments[0], *b = call->arguments[1];
   uint64_t *out = call->result->own_values;
   bool equality = op == COMPARE_EQUAL || op == COMPARE_NOT_EQUAL;
-  if (a->type.logical == LOGICAL_ARRAY || plan_text_has_suffix(a->type)) {
+  if (plan_text_has_suffix(a->type)) {
+    compare_keys(call, op, rows);
+    return;
+  }
+  if (a->type.logical == LOGICAL_ARRAY) {
     compare_rows(call, op, rows);
     return;
   }

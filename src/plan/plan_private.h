@@ -78,6 +78,9 @@ bool plan__expr_any(const struct expr *expr,
                     bool (*is)(const void *context, const struct expr *expr), const void *context);
 /* The share of rows for which a condition is true, guessed. */
 double plan__selectivity(const struct expr *expr);
+struct plan_estimator;
+/* plan_estimate of its largest table before filters: how many different keys it may have. */
+double plan__base_rows(const struct plan_node *node, const struct plan_estimator *estimator);
 /* Expressions of a PLAN_PROJECT. */
 uint32_t plan__projection_count(const struct plan_node *node);
 

@@ -18,8 +18,8 @@ enum { INPUTS_MAX = 12 }; /* more are left as they are written */
 
 struct join_input {
   const struct plan_node *node;
-  uint32_t first; /* of its columns among all */
-  double rows;
+  uint32_t first;    /* of its columns among all */
+  double rows, base; /* that it gives; before its filters */
 };
 struct join_tree {
   struct rewriting *rewriting;
@@ -72,7 +72,8 @@ static void take_inputs(struct join_tree *tree, const struct plan_node *node) {
   }
   node = reorder(tree->rewriting, node);
   tree->inputs[tree->count++] =
-      (struct join_input){node, tree->width, plan_estimate(node, tree->rewriting->estimator)};
+      (struct join_input){node, tree->width, plan_estimate(node, tree->rewriting->estimator),
+                          plan__base_rows(node, tree->rewriting->estimator)};
   tree->width += node->schema.count;
 }
 
@@ -96,6 +97,15 @@ static bool is_equality(const struct expr *expr) {
          (expr->function == FUNCTION_EQUAL || expr->function == FUNCTION_EQUAL_SQL);
 }
 
+/* How many different keys there are where one input is joined with one of the others: as many as
+ * the smallest table among them has rows. */
+static double distinct_keys(const struct join_tree *tree, uint32_t bits) {
+  double least = 0;
+  for (uint32_t i = 0; i < tree->count; i++)
+    if (bits >> i & 1 && (least < 1 || tree->inputs[i].base < least)) least = tree->inputs[i].base;
+  return least < 1 ? 1 : least;
+}
+
 /* Rows of what is joined so far with one more input; *connected: a condition speaks of both. */
 static double joined_rows(const struct join_tree *tree, uint32_t done, double rows, uint32_t next,
                           bool *connected) {
@@ -107,7 +117,7 @@ static double joined_rows(const struct join_tree *tree, uint32_t done, double ro
     uint32_t bits = inputs_of(tree, expr);
     if (!(bits & bit) || !(bits & done) || (bits & ~(done | bit))) continue;
     if (is_equality(expr) && !*connected)
-      result /= rows > other ? (rows > 1 ? rows : 1) : (other > 1 ? other : 1);
+      result /= distinct_keys(tree, bits);
     else
       result *= is_equality(expr) ? 1.0 / 3 : plan__selectivity(expr);
     *connected = true;

@@ -439,16 +439,21 @@ static void test_joins(void **state) {
   assert_true(made->join.build_left);
   made = plan_optimize_with(&arena, join_of(JOIN_INNER, large, small, 1, 1), &options, &err);
   assert_false(made->join.build_left);
-  /* large × other by time, then small: small comes in between */
+  /* large × other by time, then small: each row of large meets one of small, so nothing is won
+   * before small has a filter; then it comes in between */
   struct plan_node *pair = join_of(JOIN_INNER, large, other, 0, 0);
   struct plan_node *tree = join_of(JOIN_INNER, pair, small, 1, 1);
   options.only = (const char *const[]){"join order", "projections", NULL};
+  assert_ptr_equal(plan_optimize_with(&arena, tree, &options, &err)->right, small);
+  const struct plan_node *some = filter_of(small, equal(column_of(small, 1), int_of(1)));
+  tree = join_of(JOIN_INNER, pair, some, 1, 1);
   made = plan_optimize_with(&arena, tree, &options, &err);
   EXPECT_PRINT(made, "project \"time\", \"l\", \"time\", \"m\", \"time\", \"s\"\n"
                      "  inner join on \"time\" = \"time\"\n"
                      "    inner join on \"l\" = \"s\"\n"
                      "      project \"time\", \"l\"\n        scan columns \"l\" time [, ]\n"
-                     "      project \"time\", \"s\"\n        scan columns \"s\" time [, ]\n"
+                     "      project \"time\", \"s\"\n        filter (\"s\" = 1)\n"
+                     "          scan columns \"s\" time [, ]\n"
                      "    project \"time\", \"m\"\n      scan columns \"m\" time [, ]\n");
   assert_int_equal(plan_check(made, &err), ERR_OK);
   assert_int_equal(made->schema.count, 6);
