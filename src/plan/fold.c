@@ -2,6 +2,7 @@
  * fail stays a call: it may stand where it is never asked for. */
 #include "base/decimal.h"
 #include "base/err.h"
+#include "base/time.h"
 #include "plan/function_kernels.h"
 
 /* Room for one row of any type. */
@@ -39,27 +40,42 @@ static int fold(struct arena *arena, const struct expr *call, struct plan_value 
   return code;
 }
 
-/* ---- integers beside numerics ---- */
+/* ---- integers beside numerics, dates beside timestamps ---- */
 
-/* The signed integer that is cast to numeric; NULL: something else is. */
+/* The signed integer that is cast to numeric, the date that is cast to timestamp; NULL: something
+ * else is. */
 static const struct expr *widened_integer(const struct expr *expr) {
-  if (expr->kind != EXPR_CALL || expr->type.logical != LOGICAL_DECIMAL ||
+  if (expr->kind != EXPR_CALL ||
       (expr->function != FUNCTION_CAST && expr->function != FUNCTION_CAST_SQL))
     return NULL;
   const struct expr *inner = expr->arguments[0];
+  if (expr->type.logical == LOGICAL_LOCAL)
+    return inner->type.logical == LOGICAL_DATE ? inner : NULL;
+  if (expr->type.logical != LOGICAL_DECIMAL) return NULL;
   bool plain = inner->type.logical == LOGICAL_PLAIN || inner->type.logical == LOGICAL_INT32 ||
                inner->type.logical == LOGICAL_INT16;
   return inner->type.physical == PHYSICAL_INT64 && plain ? inner : NULL;
 }
 
+/* The day with which dates compare as with the timestamp; false: there is none. */
+static bool day_bound(const struct plan_value *literal, bool down, bool by_order, int64_t *bound) {
+  int64_t day = time_unit_per_day((enum time_unit)literal->type.parameter), value = literal->i64;
+  if (value == INT64_MIN || value == INT64_MAX) return false; /* the infinities */
+  int64_t rest = value % day, floor = value / day - (rest < 0);
+  *bound = floor + (rest != 0 && !down);
+  return by_order || rest == 0;
+}
+
 /* The integer with which integers compare as with the numeric; false: there is none. */
 static bool integer_bound(const struct plan_value *literal, enum compare_op op, int64_t *bound) {
   struct decimal value, whole;
+  bool down = op == COMPARE_GREATER || op == COMPARE_LESS_EQUAL;
+  bool by_order = op != COMPARE_EQUAL && op != COMPARE_NOT_EQUAL;
+  if (!literal->null && literal->type.logical == LOGICAL_LOCAL)
+    return day_bound(literal, down, by_order, bound);
   if (literal->null || !decimal_load(literal->text, &value) || value.kind != DECIMAL_FINITE)
     return false;
-  bool down = op == COMPARE_GREATER || op == COMPARE_LESS_EQUAL;
   if (decimal_round(&value, 0, down ? DECIMAL_FLOOR : DECIMAL_CEIL, &whole)) return false;
-  bool by_order = op != COMPARE_EQUAL && op != COMPARE_NOT_EQUAL;
   return (by_order || decimal_compare(&value, &whole) == 0) && decimal_to_i64(&whole, bound);
 }
 
@@ -79,7 +95,8 @@ static enum compare_op turned_round(enum compare_op op) {
   }
 }
 
-/* An integer compared with a numeric literal (`usage > 90.0`) is compared with an integer, so that
+/* An integer compared with a numeric literal (`usage > 90.0`) is compared with an integer, a date
+ * with a timestamp (`day < date '2024-01-01' + interval '1 month'`) with a date, so that
  * encoded data and statistics can be asked. Itself where that is not so. */
 static const struct expr *compare_integers(struct arena *arena, const struct expr *call) {
   enum compare_op op;
@@ -88,7 +105,8 @@ static const struct expr *compare_integers(struct arena *arena, const struct exp
   bool turned = left->kind == EXPR_LITERAL;
   const struct expr *literal = turned ? left : right;
   const struct expr *inner = widened_integer(turned ? right : left);
-  if (!inner || literal->kind != EXPR_LITERAL || literal->type.logical != LOGICAL_DECIMAL)
+  if (!inner || literal->kind != EXPR_LITERAL ||
+      literal->type.logical != (turned ? right : left)->type.logical)
     return call;
   struct plan_value value = {.type = inner->type};
   enum compare_op seen = turned ? turned_round(op) : op;
