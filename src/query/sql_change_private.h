@@ -99,6 +99,9 @@ struct change_target {
 /* `alias` empty: the table's name. ERR_WRONG_OBJECT for a view. */
 int change__target(struct query *query, const struct sql_name *name, struct str alias,
                    struct change_target *target, struct err *err);
+/* A table that the statement has made itself, which nobody else sees yet. */
+int change__target_made(struct query *query, struct catalog_table *table,
+                        struct change_target *target, struct err *err);
 /* Index of a column by name; ERR_UNKNOWN_COLUMN with a hint. */
 int change__find_column(const struct change_target *target, struct str name, uint32_t offset,
                         uint32_t *column, struct err *err);
@@ -192,6 +195,9 @@ int change__insert(struct query *query, const struct sql_statement *statement, s
 int change__update(struct query *query, const struct sql_statement *statement, struct err *err);
 /* See change__insert. */
 int change__delete(struct query *query, const struct sql_statement *statement, struct err *err);
+/* CREATE TABLE AS: the rows of its SELECT, whose commit is the table's own, too. */
+int change__insert_made(struct query *query, const struct sql_statement *statement,
+                        struct catalog_table *table, struct err *err);
 /* INSERT of rows that are texts, one per column of statement->names (none: all); its error names no
  * place. */
 int change__insert_texts(struct query *query, const struct sql_statement *statement,

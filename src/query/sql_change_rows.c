@@ -46,6 +46,29 @@ static int describe(struct change_target *target, struct err *err) {
   return ERR_OK;
 }
 
+/* The target, whose relation is found. */
+static int aim(struct change_target *target, const struct sql_relation *found, struct str alias,
+               struct err *err) {
+  struct sql_relation *relation = ARENA_NEW(&target->query->statement.arena, struct sql_relation);
+  if (!relation) return refused(target->query, sizeof *relation, err);
+  *relation = *found;
+  if (alias.size) relation->name = alias;
+  target->relation = relation;
+  target->table = relation->table;
+  target->definition = catalog_table_definition(target->table);
+  target->rows = relation->relational;
+  return describe(target, err);
+}
+
+int change__target_made(struct query *query, struct catalog_table *table,
+                        struct change_target *target, struct err *err) {
+  const struct sql_relation *found;
+  *target = (struct change_target){.query = query};
+  catalog_table_retain(table);
+  int code = query__sql_table(query, table, &found, err);
+  return code ? code : aim(target, found, (struct str){0}, err);
+}
+
 int change__target(struct query *query, const struct sql_name *name, struct str alias,
                    struct change_target *target, struct err *err) {
   *target = (struct change_target){.query = query};
@@ -60,15 +83,7 @@ int change__target(struct query *query, const struct sql_name *name, struct str 
     err_position(err, 0, 0, name->offset);
     return ERR_WRONG_OBJECT;
   }
-  struct sql_relation *relation = ARENA_NEW(&query->statement.arena, struct sql_relation);
-  if (!relation) return refused(query, sizeof *relation, err);
-  *relation = *found;
-  if (alias.size) relation->name = alias;
-  target->relation = relation;
-  target->table = relation->table;
-  target->definition = catalog_table_definition(target->table);
-  target->rows = relation->relational;
-  return describe(target, err);
+  return aim(target, found, alias, err);
 }
 
 int change__find_column(const struct change_target *target, struct str name, uint32_t offset,

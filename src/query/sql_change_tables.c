@@ -437,13 +437,17 @@ static int columns_of_select(struct making *making, struct sql_statement *writte
   return ERR_OK;
 }
 
-/* CREATE TABLE AS whose rows could not be written leaves no table. */
-static int forget(const struct making *making, int code) {
-  struct table_engine *engine = making->query->engine;
-  const struct table_creation *creation = &making->creation;
-  struct catalog_table *table = catalog_table_find(table_engine_catalog(engine), creation->database,
-                                                   creation->schema, creation->name);
-  if (table) (void)table_drop_all(engine, &table, 1, NULL, 0, NULL);
+/* The rows of CREATE TABLE AS. The table comes with them, in one commit; until then nobody sees it,
+ * and nothing of it is left when they can't be written. */
+static int fill_table(const struct making *making, struct catalog_table *table, struct err *err) {
+  struct query *query = making->query;
+  struct table_engine *engine = query->engine;
+  struct sql_statement insert = {.kind = SQL_STATEMENT_INSERT,
+                                 .target = making->statement->target,
+                                 .select = making->statement->select};
+  int code = change__insert_made(query, &insert, table, err);
+  if (!code) code = table_confirm(engine, table, err); /* there may have been no rows */
+  if (code) table_withdraw(engine, table);
   catalog_table_release(table);
   return code;
 }
@@ -463,6 +467,8 @@ int change__create_table(struct query *query, const struct sql_statement *statem
   if (!code) code = place(&making, err);
   if (!code) code = make_table(&making, err);
   struct err local = {.offset = -1};
+  struct catalog_table *table;
+  if (statement->select && !statement->with_no_data) making.creation.pending = &table;
   if (!code) code = table_create(query->engine, &making.creation, &local);
   if (code == ERR_ALREADY_EXISTS && local.code) {
     if (statement->if_not_exists) {
@@ -477,10 +483,5 @@ int change__create_table(struct query *query, const struct sql_statement *statem
     return ERR_DUPLICATE_TABLE;
   }
   if (local.code && err) *err = local;
-  if (code || !statement->select || statement->with_no_data) return code;
-  struct sql_statement insert = {
-      .kind = SQL_STATEMENT_INSERT, .target = statement->target, .select = statement->select};
-  code = change__insert(query, &insert, err);
-  query->statement.command = STR("SELECT");
-  return code ? forget(&making, code) : ERR_OK;
+  return code || !making.creation.pending ? code : fill_table(&making, table, err);
 }

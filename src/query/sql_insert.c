@@ -546,6 +546,19 @@ static int insert(struct inserting *self, bool look, struct err *err) {
   return code ? code : change__returning(target, self->statement, &self->rows, err);
 }
 
+int change__insert_made(struct query *query, const struct sql_statement *statement,
+                        struct catalog_table *table, struct err *err) {
+  struct inserting self = {.statement = statement};
+  int code = change__target_made(query, table, &self.target, err);
+  if (!code) code = list_given(&self, err);
+  if (!code) code = insert(&self, self.target.rows, err);
+  table_turn_end(&self.target.turn);
+  change__keys_deinit(&self.keys);
+  change__rows_deinit(&self.rows);
+  query->statement.row_count = code ? -1 : (int64_t)self.changed;
+  return code;
+}
+
 int change__insert_texts(struct query *query, const struct sql_statement *statement,
                          const struct change_rows *texts, uint64_t *changed, struct err *err) {
   struct inserting self = {.statement = statement, .texts = texts};

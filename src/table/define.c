@@ -133,7 +133,11 @@ int table_create(struct table_engine *engine, const struct table_creation *creat
   if (!code) code = fill(&defining, table, creation, err);
   if (!code) {
     table__note_pending(&defining.changes, table);
-    code = write(&defining, err);
+    if (!creation->pending) code = write(&defining, err);
+  }
+  if (!code && creation->pending) {
+    catalog_table_retain(table);
+    *creation->pending = table;
   }
   if (!code)
     catalog_table_publish(table);
@@ -141,6 +145,26 @@ int table_create(struct table_engine *engine, const struct table_creation *creat
     catalog_table_discard(table);
   end(&defining);
   return code;
+}
+
+int table_confirm(struct table_engine *engine, struct catalog_table *table, struct err *err) {
+  struct defining defining;
+  begin(&defining, engine);
+  int code = ERR_OK;
+  if (atomic_load(&table->dropped)) /* another one was made in its place */
+    code = err_set(err, ERR_CONFLICT, "table \"%.*s\" was made by somebody else meanwhile",
+                   STR_ARG(text_cut(table->name, 150)));
+  table__note_pending(&defining.changes, table);
+  if (!code) code = write(&defining, err);
+  end(&defining);
+  return code;
+}
+
+void table_withdraw(struct table_engine *engine, struct catalog_table *table) {
+  struct defining defining;
+  begin(&defining, engine);
+  if (atomic_load(&table->pending)) catalog_table_drop(engine->catalog, table);
+  end(&defining);
 }
 
 uint32_t table_next_column(const struct catalog_table *table) { return catalog_column_next(table); }

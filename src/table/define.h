@@ -33,10 +33,17 @@ struct table_creation {
   uint32_t column_count;
   const struct table_change *changes; /* codec and bounds */
   size_t change_count;
+  /* Not NULL: gets the table, retained, which nobody sees until its first rows are committed with
+   * it, or table_confirm. */
+  struct catalog_table **pending;
 };
 /* ERR_ALREADY_EXISTS, also for a view of that name; errors of table_change_settings. */
 int table_create(struct table_engine *engine, const struct table_creation *creation,
                  struct err *err);
+/* Commits a pending table, if it is still one. ERR_CONFLICT: another was made in its place. */
+int table_confirm(struct table_engine *engine, struct catalog_table *table, struct err *err);
+/* A pending table goes; one that is committed stays. */
+void table_withdraw(struct table_engine *engine, struct catalog_table *table);
 
 /* What happens to one table. Columns that are made have the ids that `next_id` (the definition was
  * made with) counts from. ERR_CONFLICT, before anything happens, when the table has changed since

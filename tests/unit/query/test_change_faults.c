@@ -121,6 +121,8 @@ static const char *const statements[] = {
     "DELETE FROM s WHERE f > 1",
     "DELETE FROM s WHERE host = 'x'",
     "TRUNCATE r, s",
+    "CREATE TABLE made AS SELECT id, a FROM r",
+    "CREATE TABLE made AS SELECT id, a FROM r WHERE id > 100",
     "ALTER TABLE h ADD COLUMN c text DEFAULT 'd'",
     "ALTER TABLE h DROP COLUMN v",
     "ALTER TABLE h RENAME COLUMN v TO vv",
