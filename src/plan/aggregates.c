@@ -109,6 +109,8 @@ int plan_aggregate_result(enum plan_aggregate function, const struct type *argum
       return err_set(err, ERR_UNSUPPORTED, "%s() does not take %s", aggregate->name,
                      type_name(arguments[i]));
   }
+  if (aggregate->gives == GIVES_ARRAY && arguments[0].logical == LOGICAL_ARRAY)
+    return err_set(err, ERR_UNSUPPORTED, "arrays of arrays are not supported");
   *result = result_type(aggregate, count ? arguments[0] : TYPE_INT64);
   return ERR_OK;
 }
