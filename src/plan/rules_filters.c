@@ -207,6 +207,30 @@ static bool add_key(struct rewriting *rewriting, struct sides *sides, const stru
   return true;
 }
 
+/* What a condition of both sides asks of one alone: of an OR, if all branches ask something of it.
+ * NULL: nothing. What may fail is not asked twice. */
+static const struct expr *side_part(struct rewriting *rewriting, const struct sides *sides,
+                                    const struct expr *expr, bool right) {
+  bool either = expr->kind == EXPR_CALL && expr->function == FUNCTION_OR;
+  if (either || (expr->kind == EXPR_CALL && expr->function == FUNCTION_AND)) {
+    const struct expr *a = side_part(rewriting, sides, expr->arguments[0], right);
+    const struct expr *b = side_part(rewriting, sides, expr->arguments[1], right);
+    if (a && b) return rules__call2(rewriting, expr->function, a, b);
+    return either ? NULL : a ? a : b;
+  }
+  bool alone = right ? reads_right(sides, expr) && !reads_left(sides, expr)
+                     : reads_left(sides, expr) && !reads_right(sides, expr);
+  return alone && !expr_may_fail(expr) ? expr : NULL;
+}
+
+/* `(a.x = 1 AND b.y = 2) OR (a.x = 2 AND b.y = 1)` lets few rows of either side take part. */
+static void place_parts(struct rewriting *rewriting, struct sides *sides, const struct expr *expr) {
+  if (expr->kind != EXPR_CALL || expr->function != FUNCTION_OR) return;
+  const struct expr *right = side_part(rewriting, sides, expr, true);
+  rules__add(rewriting, &sides->to_left, side_part(rewriting, sides, expr, false));
+  if (right) rules__add(rewriting, &sides->to_right, shifted(rewriting, sides, right, true));
+}
+
 /* One condition of the ON clause. */
 static void place_condition(struct rewriting *rewriting, struct sides *sides,
                             const struct expr *expr) {
@@ -219,8 +243,10 @@ static void place_condition(struct rewriting *rewriting, struct sides *sides,
     rules__add(rewriting, &sides->to_left, expr);
   else if (plain && right && !left && right_goes)
     rules__add(rewriting, &sides->to_right, shifted(rewriting, sides, expr, true));
-  else if (!plain || !add_key(rewriting, sides, expr))
+  else if (!plain || !add_key(rewriting, sides, expr)) {
     rules__add(rewriting, &sides->condition, expr);
+    if (plain && kind == JOIN_INNER) place_parts(rewriting, sides, expr);
+  }
 }
 
 /* One condition above the join; false: it stays there. */

@@ -131,6 +131,12 @@ static void test_filters_and_joins(void **state) {
   EXPECT_RULE(filter_of(cross, call2(FUNCTION_OR, first, second)), "filters",
               "inner join on \"a\" = \"c\" where ((\"b\" < 1) or (\"b\" < \"d\"))\n"
               "  " ROWS "  filter (\"d\" < 9)\n    " ROWS);
+  /* what each branch asks of one side */
+  first = both(less(a, int_of(1)), less(d, int_of(2)));
+  EXPECT_RULE(
+      filter_of(cross, call2(FUNCTION_OR, first, both(less(b, int_of(3)), less(a, c)))), "filters",
+      "inner join where (((\"a\" < 1) and (\"d\" < 2)) or ((\"b\" < 3) and (\"a\" < \"c\")))\n"
+      "  filter ((\"a\" < 1) or (\"b\" < 3))\n    " ROWS "  " ROWS);
   EXPECT_RULE(filter_of(cross, call2(FUNCTION_OR, equal(a, c), second)), "filters",
               "inner join on \"a\" = \"c\"\n  " ROWS "  " ROWS);
   EXPECT_RULE(filter_of(cross, call2(FUNCTION_OR, equal(a, c), equal(b, d))), "filters",
