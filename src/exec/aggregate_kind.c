@@ -48,6 +48,8 @@ static const struct aggregate_row rows[AGGREGATE_FUNCTIONS] = {
     [AGGREGATE_PERCENTILE_DISC] = EACH(aggregate__values, aggregate__value_texts),
     [AGGREGATE_PERCENTILE_CONT] = NUMBERS(aggregate__values),
     [AGGREGATE_APPROX_PERCENTILE] = NUMBERS(aggregate__quantiles),
+    [AGGREGATE_SKETCH] = NUMBERS(aggregate__quantiles),
+    [AGGREGATE_SKETCH_MERGE] = TEXTS(aggregate__quantile_sketches),
     [AGGREGATE_APPROX_DISTINCT] = ALL(aggregate__distinct_sketch),
     [AGGREGATE_COVAR_SAMP] = NUMBERS(aggregate__pair),
     [AGGREGATE_COVAR_POP] = NUMBERS(aggregate__pair),
@@ -130,6 +132,11 @@ static int check_numbers(struct aggregate_function *function, uint32_t given, st
     return numbers[0] >= 0 && numbers[0] <= 100
                ? ERR_OK
                : bad_parameter(function, "the percentage is not within 0 and 100", err);
+  case AGGREGATE_SKETCH:
+    numbers[1] = numbers[0]; /* where approx_percentile() has it */
+    numbers[0] = 0;
+    given++;
+    /* fall through */
   case AGGREGATE_APPROX_PERCENTILE:
     if (given < 2) numbers[1] = 0.01;
     if (!(numbers[1] >= QUANTILE_ACCURACY_MIN && numbers[1] <= QUANTILE_ACCURACY_MAX))

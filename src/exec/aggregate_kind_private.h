@@ -52,7 +52,8 @@ extern const struct aggregate_kind aggregate__values, aggregate__value_texts, ag
 /* string_agg, array_agg, histogram. */
 extern const struct aggregate_kind aggregate__joined, aggregate__list, aggregate__histogram;
 /* Percentiles and distinct counts. */
-extern const struct aggregate_kind aggregate__quantiles, aggregate__distinct_sketch;
+extern const struct aggregate_kind aggregate__quantiles, aggregate__quantile_sketches,
+    aggregate__distinct_sketch;
 /* Rows kept for a call with DISTINCT or ORDER BY. */
 extern const struct aggregate_kind aggregate__ordered;
 /* Rows kept for an array, nulls too; DISTINCT and ORDER BY are its own business. */

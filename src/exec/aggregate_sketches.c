@@ -16,11 +16,10 @@ struct quantiles {
   struct quantile_sketch *sketch;
 };
 
-static bool make_sketch(const struct aggregate_function *function, struct arena *arena,
-                        struct quantiles *quantiles) {
+static bool make_sketch(struct arena *arena, struct quantiles *quantiles, double accuracy) {
   if (quantiles->sketch) return true;
   quantiles->sketch = ARENA_NEW(arena, struct quantile_sketch);
-  if (quantiles->sketch) quantile_sketch_init(quantiles->sketch, function->numbers[1]);
+  if (quantiles->sketch) quantile_sketch_init(quantiles->sketch, accuracy);
   return quantiles->sketch;
 }
 
@@ -28,7 +27,7 @@ static int fold_quantiles(const struct aggregate_function *function, struct aren
                           void *state, const uint64_t *values, size_t count, struct err *err) {
   struct quantiles *quantiles = state;
   double numbers[DENSE];
-  bool made = make_sketch(function, arena, quantiles);
+  bool made = make_sketch(arena, quantiles, function->numbers[1]);
   for (size_t at = 0; made && at < count; at += DENSE) {
     size_t size = count - at < DENSE ? count - at : DENSE;
     for (size_t i = 0; i < size; i++)
@@ -39,22 +38,54 @@ static int fold_quantiles(const struct aggregate_function *function, struct aren
   return made ? ERR_OK : aggregate__refused(function, sizeof *quantiles->sketch, err);
 }
 
+static int merge_sketch(const struct aggregate_function *function, struct arena *arena,
+                        struct quantiles *quantiles, const struct quantile_sketch *more,
+                        struct err *err) {
+  if (!make_sketch(arena, quantiles, more->accuracy))
+    return aggregate__refused(function, sizeof *quantiles->sketch, err);
+  if (quantiles->sketch->accuracy != more->accuracy)
+    return err_set(err, ERR_INVALID_ARGUMENT, "sketches of accuracies %g and %g cannot be merged",
+                   quantiles->sketch->accuracy, more->accuracy);
+  if (quantile_sketch_merge(quantiles->sketch, arena, more)) return ERR_OK;
+  return aggregate__refused(function, sizeof *more, err);
+}
+
+/* A row that is a sketch itself. */
+static int add_sketch(const struct aggregate_function *function, struct arena *arena, void *state,
+                      const struct aggregate_vector *vector, int64_t row, struct err *err) {
+  struct quantiles *quantiles = state;
+  struct quantile_sketch sketch;
+  struct str bytes = aggregate__text(vector->columns[0], row);
+  int code = quantile_sketch_load(&sketch, arena, &bytes, err);
+  if (code == ERR_CORRUPTION || (!code && bytes.size))
+    return err_set(err, ERR_INVALID_ARGUMENT, "the bytes are no sketch of percentiles");
+  if (code) return code;
+  quantiles->count++;
+  return merge_sketch(function, arena, quantiles, &sketch, err);
+}
+
 static int merge_quantiles(const struct aggregate_function *function, struct arena *arena,
                            void *state, const void *other, struct err *err) {
   struct quantiles *quantiles = state;
   const struct quantiles *more = other;
   if (more->count == 0) return ERR_OK;
   quantiles->count += more->count;
-  if (make_sketch(function, arena, quantiles) &&
-      quantile_sketch_merge(quantiles->sketch, arena, more->sketch))
-    return ERR_OK;
-  return aggregate__refused(function, sizeof *quantiles->sketch, err);
+  return merge_sketch(function, arena, quantiles, more->sketch, err);
 }
 
 static int finish_quantiles(const struct aggregate_function *function, struct arena *arena,
                             void *state, struct builder *result, struct err *err) {
   (void)arena, (void)err;
   const struct quantiles *quantiles = state;
+  if (quantiles->count && function->function != AGGREGATE_APPROX_PERCENTILE) {
+    struct buffer bytes;
+    buffer_init(&bytes, function->exec->options.account);
+    quantile_sketch_save(quantiles->sketch, &bytes);
+    int code = buffer_check(&bytes, err);
+    if (!code) builder_append_str(result, buffer_str(&bytes));
+    buffer_deinit(&bytes);
+    return code;
+  }
   if (quantiles->count)
     aggregate__append_float(result, quantile_sketch_value(quantiles->sketch, function->numbers[0]));
   else
@@ -77,7 +108,7 @@ static int load_quantiles(const struct aggregate_function *function, struct aren
   if (!at) return aggregate__torn(err);
   memcpy(&quantiles->count, at, 8);
   if (quantiles->count == 0) return ERR_OK;
-  if (!make_sketch(function, arena, quantiles))
+  if (!make_sketch(arena, quantiles, QUANTILE_ACCURACY_MAX))
     return aggregate__refused(function, sizeof *quantiles->sketch, err);
   return quantile_sketch_load(quantiles->sketch, arena, bytes, err);
 }
@@ -88,6 +119,13 @@ const struct aggregate_kind aggregate__quantiles = {.state_size = sizeof(struct 
                                                     .finish = finish_quantiles,
                                                     .save = save_quantiles,
                                                     .load = load_quantiles};
+
+const struct aggregate_kind aggregate__quantile_sketches = {.state_size = sizeof(struct quantiles),
+                                                            .add = add_sketch,
+                                                            .merge = merge_quantiles,
+                                                            .finish = finish_quantiles,
+                                                            .save = save_quantiles,
+                                                            .load = load_quantiles};
 
 /* ---- distinct counts ---- */
 

@@ -8,6 +8,7 @@ enum gives {
   GIVES_ARGUMENT,
   GIVES_EXACT,
   GIVES_TEXT,
+  GIVES_BYTES,
   GIVES_INT_LIST,
   GIVES_LIST,
   GIVES_ARRAY,
@@ -76,6 +77,8 @@ static struct type result_type(const struct aggregate *aggregate, struct type ar
     return plan__class(argument) == CLASS_INTERVAL ? TYPE_INTERVAL : TYPE_DECIMAL;
   case GIVES_TEXT:
     return TYPE_STRING;
+  case GIVES_BYTES:
+    return TYPE_BYTES;
   case GIVES_INT_LIST:
     return TYPE_LIST_INT64;
   case GIVES_LIST:

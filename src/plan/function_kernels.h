@@ -59,6 +59,7 @@ KERNEL(plan__run_angle);
 KERNEL(plan__run_number);
 KERNEL(plan__run_numeric);
 KERNEL(plan__run_number_pattern);
+KERNEL(plan__run_sketch);
 KERNEL(plan__run_json);
 KERNEL(plan__run_clock);
 KERNEL(plan__run_array);
