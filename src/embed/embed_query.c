@@ -58,6 +58,8 @@ int embed__execute(struct nilo_connection *connection, struct str text,
   struct query_event event;
   int64_t rows = 0;
   int code = embed__query_open(connection, text, values, count, &query, err);
+  if (changed) *changed = 0;
+  if (code) return code; /* the query that is open may be a stream's */
   while (!code) {
     code = query_next(query, &event, err);
     if (code || event.kind == QUERY_END) break;
@@ -149,7 +151,8 @@ int embed__stream(struct nilo_connection *connection, struct str text,
   uint32_t last = UINT32_MAX; /* known when the statement begins */
   memset(stream, 0, sizeof *stream);
   int code = embed__query_open(connection, text, values, count, &query, err);
-  if (!code) last = query_statement_count(query) - 1;
+  if (code) return code; /* the query that is open may be a stream's */
+  last = query_statement_count(query) - 1;
   while (!code) {
     code = query_next(query, &event, err);
     if (code) break;

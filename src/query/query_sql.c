@@ -173,7 +173,8 @@ void query__sql_context(struct query *query, struct sql_context *context) {
       .zones = table_engine_zones(query->engine),
       .zone = query_session_zone(session),
       .database = query_session_database(session),
-      .schema = query_session_schema(session),
+      /* set_config may put another in the session's place meanwhile */
+      .schema = arena_copy(&query->statement.arena, query_session_schema(session)),
       .user = query_session_user(session),
       .find = query__sql_find,
       .ask = query__sql_ask,

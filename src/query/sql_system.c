@@ -154,7 +154,7 @@ struct listing {
   uint32_t schema_count;
   const struct catalog_schema *schema;
   struct str *databases;
-  uint32_t database_count;
+  uint32_t database_count, database_room;
   bool refused;
 };
 
@@ -175,6 +175,8 @@ static int add_object(struct listing *listing, struct system_object object) {
   object.database = arena_copy(listing->arena, object.database);
   object.schema = arena_copy(listing->arena, object.schema);
   object.name = arena_copy(listing->arena, object.name);
+  listing->refused = !object.database.data || !object.schema.data || !object.name.data;
+  if (listing->refused) return ERR_NO_MEMORY;
   listing->objects[listing->count++] = object;
   return ERR_OK;
 }
@@ -207,6 +209,7 @@ static int visit_schema(void *context, const struct catalog_schema *schema) {
 
 static int visit_database(void *context, const struct catalog_database *database) {
   struct listing *listing = context;
+  if (listing->databases && listing->database_count == listing->database_room) return ERR_OK;
   if (listing->databases) listing->databases[listing->database_count] = database->name;
   listing->database_count++;
   return ERR_OK;
@@ -256,8 +259,8 @@ static int order_objects(const void *a, const void *b) {
 static int list_databases(struct listing *listing) {
   struct catalog *catalog = table_engine_catalog(listing->query->engine);
   catalog_database_list(catalog, visit_database, listing);
-  uint32_t room = listing->database_count;
-  struct str *names = ARENA_ARRAY(listing->arena, struct str, room + 64);
+  listing->database_room = listing->database_count;
+  struct str *names = ARENA_ARRAY(listing->arena, struct str, listing->database_room + 1);
   if (!names) return ERR_NO_MEMORY;
   listing->databases = names;
   listing->database_count = 0;

@@ -143,8 +143,10 @@ static int read_json(struct request *request, struct str body, struct sql_reques
       sql->text = token.text;
     } else if (str_equal(key, STR("database")) && token.kind == JSON_STRING) {
       sql->database = token.text;
-    } else if (str_equal(key, STR("parameters"))) {
+    } else if (str_equal(key, STR("parameters")) && token.kind == JSON_BEGIN_ARRAY) {
       code = take_value(&reader, &token, from, &sql->parameters, err);
+    } else if (str_equal(key, STR("parameters"))) {
+      code = err_set(err, ERR_INVALID_ARGUMENT, "parameters must be a JSON array");
     } else {
       err_set(err, ERR_INVALID_ARGUMENT, "unknown member of the request: \"%.*s\"",
               (int)(key.size < 60 ? key.size : 60), key.data);
