@@ -76,6 +76,7 @@ int query_open(struct table_engine *engine, const struct query_options *options,
   query->read_only = options->read_only;
   query->deadline_ns = options->deadline_ns;
   if (!query->deadline_ns && control) query->deadline_ns = query__control_deadline(control);
+  query->own_deadline_ns = query->deadline_ns;
   query->now_ns = options->now_ns ? options->now_ns : os_wall_ns(table_engine_os(engine));
   int code = copy_options(query, options, err);
   if (!code && control) code = query__control_enter(control, query->deadline_ns, err);
@@ -198,7 +199,8 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
     if (!code) code = query__check(query, &error);
     if (!code) code = run_statement(query, event, &done, &error);
     if (!code && !done) {
-      if (event->kind == QUERY_ROWS) query->entry.rows += event->batch.length;
+      if (event->kind == QUERY_ROWS)
+        atomic_fetch_add_explicit(&query->entry.rows, event->batch.length, memory_order_relaxed);
       return ERR_OK;
     }
     if (code) fail_statement(query, &error, code);
@@ -211,7 +213,7 @@ int query_next(struct query *query, struct query_event *event, struct err *err) 
   if (query->state == QUERY_FAILED) event->error = query->error;
   event->command = query->statement.command;
   event->rows = query->statement.row_count;
-  query->entry.error = event->error.code;
+  atomic_store_explicit(&query->entry.error, event->error.code, memory_order_relaxed);
   query->failed = query->failed || query->state == QUERY_FAILED;
   end_statement(query);
   query->next = event->error.code == ERR_CANCELLED ? query->statement_count : query->next + 1;

@@ -5,6 +5,8 @@
 #ifndef NILO_QUERY_QUERY_LIST_H
 #define NILO_QUERY_QUERY_LIST_H
 
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "base/str.h"
 #include "os/os.h"
@@ -22,8 +24,8 @@ struct query_entry {
   int64_t begun_ns; /* wall clock */
   int64_t start_ns; /* monotonic */
   const struct mem_account *account;
-  int64_t rows; /* that it has given, for the list of slow ones */
-  int error;    /* the last of its statements */
+  _Atomic int64_t rows; /* that it has given, for the list of slow ones */
+  _Atomic int error;    /* the last of its statements */
 };
 
 /* One that is told. Texts are borrowed during the call. */

@@ -48,6 +48,7 @@ struct statement {
   struct sql_context sql_context;
   struct sql_selection sql_selection;
   uint32_t view_depth;    /* views that are being looked into */
+  uint32_t filling;       /* system tables that are being made, one inside another */
   struct sql_read *reads; /* files that were read for it */
   struct sql_answer answer;
   struct str command;
@@ -111,6 +112,7 @@ struct query {
   struct str database, schema;
   bool read_only;
   int64_t deadline_ns, now_ns;
+  int64_t own_deadline_ns; /* without the session's statement_timeout */
   _Atomic bool cancelled;
   struct query_control *control; /* NULL: alone */
   bool entered, placed;          /* it is one of the open ones; it has a place */

@@ -190,6 +190,7 @@ static void begin(struct query *query) {
   int64_t timeout = query_session_timeout(query->session);
   s->sql = &query->sql.statements[query->next];
   query__sql_context(query, &s->sql_context);
+  query->deadline_ns = query->own_deadline_ns;
   if (timeout) {
     int64_t deadline = os_monotonic_ns(table_engine_os(query->engine)) + timeout;
     if (!query->deadline_ns || deadline < query->deadline_ns) query->deadline_ns = deadline;

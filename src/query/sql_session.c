@@ -149,7 +149,14 @@ static int execute(struct query *query, const struct sql_statement *statement, s
   if (!code) {
     code = give_values(query, statement, prepared, parsed.statements[0].parameter_count, err);
   }
-  return code ? code : query__sql_run(query, &parsed.statements[0], err);
+  if (code) return code;
+  code = query__sql_run(query, &parsed.statements[0], err);
+  if (code) { /* a place in the prepared text is none in this one */
+    err_position(err, 0, 0, -1);
+    if (err && !err->detail[0])
+      err_detail(err, "in prepared statement \"%.*s\"", STR_ARG(text_cut(prepared->name, 60)));
+  }
+  return code;
 }
 
 /* ---- the rest ---- */

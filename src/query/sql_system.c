@@ -102,7 +102,9 @@ static int make_relation(struct query *query, const struct query_system_table *t
                                     .columns = columns,
                                     .column_count = count};
   struct query_rows rows = {.query = query, .columns = builders, .count = count};
+  query->statement.filling++;
   int code = table->fill(table->context, &rows, err);
+  query->statement.filling--;
   if (!code) code = keep_rows(query, builders, relation, err);
   for (uint32_t i = 0; i < count; i++)
     builder_deinit(&builders[i]);
@@ -334,10 +336,13 @@ int query__system_columns(struct query *query, const struct system_object *objec
   struct sql_selection selection;
   *count = 0;
   if (object->kind == SYSTEM_OWN) return own_columns(query, object, columns, count, err);
+  /* A view over a system table would have it made again, and that one the view … */
+  if (object->kind == SYSTEM_VIEW && query->statement.filling > 1) return ERR_OK;
   int code = query__system_relation(query, object, &relation, &selection, err);
   /* dropped meanwhile, or a view whose tables are: it has no columns */
-  if (code == ERR_UNKNOWN_TABLE || (code && object->kind == SYSTEM_VIEW && code != ERR_NO_MEMORY))
-    return ERR_OK;
+  enum err_class class = err_class(code);
+  bool broken = class == ERR_CLASS_NOT_FOUND || class == ERR_CLASS_VALIDATION;
+  if (code == ERR_UNKNOWN_TABLE || (broken && object->kind == SYSTEM_VIEW)) return ERR_OK;
   if (code) return code;
   bool is_view = relation->kind == SQL_RELATION_VIEW;
   uint32_t most = is_view ? selection.column_count : relation->column_count;

@@ -126,6 +126,14 @@ static void put_time(struct rows_answer *answer, const struct column *column, in
   buffer_append_byte(answer->out, '"');
 }
 
+/* JSON as it came, on one line: outside of strings a line end is a blank, inside there is none. */
+static void put_raw(struct buffer *out, struct str text) {
+  for (size_t i = 0; i < text.size; i++) {
+    char c = text.data[i];
+    buffer_append_byte(out, (uint8_t)(c == '\n' || c == '\r' ? ' ' : c));
+  }
+}
+
 /* `type`: what the value was before it took the form of the answer. */
 static void put_json(struct rows_answer *answer, const struct column *column, struct type type,
                      int64_t row) {
@@ -136,7 +144,9 @@ static void put_json(struct rows_answer *answer, const struct column *column, st
     struct str text = text_of(column, row);
     bool is_number = type.logical == LOGICAL_DECIMAL && text.size && text.data[0] != 'N' &&
                      text.data[text.size - 1] != 'y'; /* NaN, Infinity */
-    if (type.logical == LOGICAL_JSON || is_number)
+    if (type.logical == LOGICAL_JSON)
+      put_raw(out, text);
+    else if (is_number)
       buffer_append_str(out, text);
     else
       json_append_string(out, text);

@@ -153,6 +153,16 @@ static void test_statements_set_and_show(void **state) {
   assert_int_equal(run(world, "DISCARD ALL", NULL, 0), ERR_OK);
 }
 
+static void test_a_timeout_is_of_the_statements_behind_it(void **state) {
+  struct world *world = *state;
+  assert_int_equal(run(world,
+                       "SET statement_timeout = 1; WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL "
+                       "SELECT n FROM t) SELECT count(*) FROM t",
+                       NULL, 0),
+                   ERR_DEADLINE);
+  assert_int_equal(run(world, "SET statement_timeout = 0; SELECT 'in time'", NULL, 0), ERR_OK);
+}
+
 static void test_read_only_sessions_refuse_changes(void **state) {
   struct world *world = *state;
   assert_int_equal(run(world, "SET default_transaction_read_only = on", NULL, 0), ERR_OK);
@@ -194,6 +204,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_use_goes_to_another_database, setup, teardown),
       cmocka_unit_test_setup_teardown(test_prepared_statements_are_kept_by_name, setup, teardown),
       cmocka_unit_test_setup_teardown(test_statements_set_and_show, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_timeout_is_of_the_statements_behind_it, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(test_read_only_sessions_refuse_changes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_parameters_are_read_from_json, setup, teardown),
   };
