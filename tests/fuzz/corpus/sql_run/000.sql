@@ -1,0 +1,1 @@
+SELECT array_agg(x)::text FROM (VALUES (NULL::integer)) AS t(x)

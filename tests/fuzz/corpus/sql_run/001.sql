@@ -1,0 +1,1 @@
+SELECT array_agg(x)::text FROM (VALUES ('a b'), (''), (NULL), ('NULL'), ('q"')) AS t(x)

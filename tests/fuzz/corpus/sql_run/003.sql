@@ -1,0 +1,1 @@
+SELECT (array_to_string(array[1,2,3,NULL,5], ',', '*'))::text

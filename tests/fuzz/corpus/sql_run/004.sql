@@ -1,0 +1,1 @@
+SELECT ((array[1,2,3])[2:3])::text

@@ -1,0 +1,1 @@
+SELECT ('{"b":1,"a":  [1, 2.50, true]}'::jsonb)::text

@@ -1,0 +1,1 @@
+SELECT (jsonb_typeof('{"a":1}'))::text

@@ -1,0 +1,1 @@
+SELECT (ln(2.0::double precision))::text

@@ -1,0 +1,1 @@
+SELECT (power(9, 3))::text

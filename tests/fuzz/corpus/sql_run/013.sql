@@ -1,0 +1,1 @@
+SELECT (round(42.4382, 2))::text

@@ -1,0 +1,1 @@
+SELECT (trunc(42.4382, 2))::text

@@ -1,0 +1,1 @@
+SELECT (substring('foobar' from 'z'))::text

@@ -1,0 +1,1 @@
+SELECT (regexp_count('ABCABCAXYaxy', 'A.', 1, 'i'))::text

@@ -1,0 +1,1 @@
+SELECT (regexp_match('abc', 'x'))::text

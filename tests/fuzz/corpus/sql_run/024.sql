@@ -1,0 +1,1 @@
+SELECT json_object_agg(k, v)::text FROM (VALUES ('a', 1), ('b', 2)) AS t(k, v)

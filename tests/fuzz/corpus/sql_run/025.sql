@@ -1,0 +1,1 @@
+SELECT percentile_of(percentile_sketch(x), 0.5) = approx_percentile(x, 0.5) FROM (SELECT x::double precision FROM generate_series(1, 1000) AS t(x)) AS u

@@ -1,0 +1,1 @@
+SELECT (strpos('high', 'ig'))::text

@@ -1,0 +1,1 @@
+SELECT (replace('abc', '', 'x'))::text

@@ -1,0 +1,1 @@
+SELECT (concat_ws(NULL, 'a', 'b'))::text

@@ -1,0 +1,1 @@
+SELECT ('['||(format('%1$*2$s', 'foo', 10))||']')::text

@@ -1,0 +1,1 @@
+SELECT encode('x'::bytea, 'foo')

@@ -1,0 +1,1 @@
+SELECT (get_byte('\x1234567890'::bytea, 4))::text

@@ -1,0 +1,1 @@
+SELECT 'abc' similar to '(b|c)%'

@@ -1,0 +1,1 @@
+SELECT (extract(julian from timestamp '2006-01-01 12:00'))::text

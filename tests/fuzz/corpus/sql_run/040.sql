@@ -1,0 +1,1 @@
+SELECT (extract(week from timestamp '2001-02-16 20:38:40'))::text

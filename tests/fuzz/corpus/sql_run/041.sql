@@ -1,0 +1,1 @@
+SELECT (date_part('epoch', interval '1 day'))::text

@@ -1,0 +1,1 @@
+SELECT date_trunc('foo', timestamp '2001-02-16 20:38:40')

@@ -1,0 +1,1 @@
+SELECT (make_timestamptz(2013, 7, 15, 8, 15, 23.5, 'Europe/London'))::text

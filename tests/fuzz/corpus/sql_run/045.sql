@@ -1,0 +1,1 @@
+SELECT (to_char(timestamp '0044-03-15 BC', 'YYYY BC'))::text

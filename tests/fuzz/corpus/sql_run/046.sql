@@ -1,0 +1,1 @@
+SELECT (to_timestamp('2020-01-02 03:04:05 +05:30', 'YYYY-MM-DD HH24:MI:SS TZH:TZM'))::text

@@ -1,0 +1,1 @@
+SELECT (time '05:00' - time '03:00')::text

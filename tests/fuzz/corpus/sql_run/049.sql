@@ -1,0 +1,1 @@
+SELECT '[' || to_char(0::double precision, '999') || ']'

@@ -1,0 +1,1 @@
+SELECT '[' || to_char(0.0001::numeric, '9.99') || ']'

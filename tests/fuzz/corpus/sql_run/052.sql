@@ -1,0 +1,1 @@
+SELECT '[' || to_char(123::integer, 'FM999') || ']'

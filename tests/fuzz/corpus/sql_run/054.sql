@@ -1,0 +1,1 @@
+SELECT '[' || to_char(-12.45::double precision, 'FM0.0') || ']'

@@ -1,0 +1,1 @@
+SELECT '[' || to_char(11::numeric, '999S') || ']'

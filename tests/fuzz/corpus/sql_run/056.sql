@@ -1,0 +1,1 @@
+SELECT '[' || to_char(-12::numeric, 'MI999') || ']'

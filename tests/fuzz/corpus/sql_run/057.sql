@@ -1,0 +1,1 @@
+SELECT '[' || to_char(1485::integer, '999PL') || ']'

@@ -1,0 +1,1 @@
+SELECT '[' || to_char(3000.5::double precision, 'FM999PR') || ']'

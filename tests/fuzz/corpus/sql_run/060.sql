@@ -1,0 +1,1 @@
+SELECT host, time_bucket('1 minute', time) b, avg(usage), last(n, time) FROM cpu GROUP BY 1, 2

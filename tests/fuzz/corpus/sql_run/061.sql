@@ -1,0 +1,1 @@
+SELECT * FROM cpu LATEST ON time PARTITION BY host

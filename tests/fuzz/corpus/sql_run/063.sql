@@ -1,0 +1,1 @@
+SELECT * FROM v JOIN t ON t.name = v.host

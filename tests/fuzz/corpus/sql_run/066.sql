@@ -1,0 +1,1 @@
+SELECT sum(usage) OVER (PARTITION BY host ORDER BY time ROWS 1 PRECEDING) FROM cpu
