@@ -55,14 +55,15 @@ const struct catalog_unique *catalog_primary_key(const struct catalog_definition
 bool catalog_table_storage(struct catalog *catalog, uint64_t id, struct catalog_storage *storage) {
   os_mutex_lock(&catalog->lock);
   const uint64_t *found = u64_table_find(&catalog->table_ids, id);
-  if (found) {
-    const struct catalog_definition *definition =
-        catalog_table_definition(&((const struct table *)(uintptr_t)*found)->public);
+  /* a place may be there before its table, while the catalog is loaded */
+  const struct table *table = found ? (const struct table *)(uintptr_t)*found : NULL;
+  if (table) {
+    const struct catalog_definition *definition = catalog_table_definition(&table->public);
     *storage = (struct catalog_storage){definition->kind, definition->partition_ns,
                                         definition->history_commits};
   }
   os_mutex_unlock(&catalog->lock);
-  return found != NULL;
+  return table != NULL;
 }
 
 /* ---- the record ---- */

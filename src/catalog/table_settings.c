@@ -53,10 +53,10 @@ const struct catalog_settings *catalog_table_settings(const struct catalog_table
 bool catalog_table_codec(struct catalog *catalog, uint64_t id, enum catalog_codec *codec) {
   os_mutex_lock(&catalog->lock);
   const uint64_t *found = u64_table_find(&catalog->table_ids, id);
-  if (found)
-    *codec = catalog_table_settings(&((const struct table *)(uintptr_t)*found)->public)->codec;
+  const struct table *table = found ? (const struct table *)(uintptr_t)*found : NULL;
+  if (table) *codec = catalog_table_settings(&table->public)->codec;
   os_mutex_unlock(&catalog->lock);
-  return found != NULL;
+  return table != NULL;
 }
 
 /* ---- rules ---- */

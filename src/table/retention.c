@@ -46,10 +46,10 @@ static void settings(void *context, uint64_t store, struct store_settings *setti
   struct catalog_retention retention;
   enum time_unit unit;
   if (store < FIRST_TABLE_STORE) return;
+  struct catalog_storage storage;
   settings->unknown = !atomic_load(&engine->ready) ||
-                      !catalog_table_retention(engine->catalog, store, &retention, &unit);
-  struct catalog_storage storage = {0};
-  settings->unknown |= !catalog_table_storage(engine->catalog, store, &storage);
+                      !catalog_table_retention(engine->catalog, store, &retention, &unit) ||
+                      !catalog_table_storage(engine->catalog, store, &storage);
   if (settings->unknown) return;
   settings->history_commits = storage.history_commits;
   enum catalog_codec codec;
