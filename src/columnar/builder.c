@@ -222,7 +222,8 @@ void builder_append_column(struct builder *builder, const struct column *column,
     size_t width = type_width(builder->type);
     char *to = (char *)builder->values + (size_t)at * width;
     const char *values = (const char *)column->values + (size_t)from * width;
-    if (count && to != values) memcpy(to, values, (size_t)count * width);
+    /* no width: a column that nobody reads */
+    if (width && to != values) memcpy(to, values, (size_t)count * width);
   }
   note_decimals(builder, column, count);
   builder->length += count;
