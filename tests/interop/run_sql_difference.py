@@ -125,6 +125,16 @@ class Nilo:
         self.server.remove()
 
 
+def start_both(binaries):
+    """Both engines; none is left behind when the other does not start."""
+    postgres = Postgres(binaries)
+    try:
+        return postgres, Nilo()
+    except BaseException:
+        postgres.close()
+        raise
+
+
 def read_csv(text):
     """Rows with \\N for null, which is an empty field without quotes."""
     rows, row, field, at = [], [], [], 0
@@ -468,7 +478,7 @@ def main():
         print("PostgreSQL is not installed: nothing to compare with")
         print("0 passed, 0 failed")
         return 0
-    postgres, nilo = Postgres(found[0]), Nilo()
+    postgres, nilo = start_both(found[0])
     passed = failed = unknown = 0
     try:
         for seed in range(options.seed, options.seed + options.count):

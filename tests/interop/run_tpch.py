@@ -68,7 +68,7 @@ def main():
         print("PostgreSQL is not installed: nothing to compare with")
         print("0 passed, 0 failed")
         return 0
-    postgres, nilo = difference.Postgres(found[0]), difference.Nilo()
+    postgres, nilo = difference.start_both(found[0])
     passed = failed = 0
     try:
         sizes = load(postgres.ask, options.scale)
